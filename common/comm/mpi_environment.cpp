@@ -1,0 +1,46 @@
+#include "comm/mpi_environment.hpp"
+
+#include <exception>
+
+#include <mpi.h>
+
+#include "comm/mpi_check.hpp"
+#include "comm/mpi_communicator.hpp"
+
+namespace knnseq::comm {
+
+MpiEnvironment::MpiEnvironment(int& argc, char**& argv) {
+  int provided = MPI_THREAD_SINGLE;
+  KNNSEQ_MPI(MPI_COMM_NULL, MPI_Init_thread, &argc, &argv, MPI_THREAD_FUNNELED, &provided);
+  KNNSEQ_MPI(MPI_COMM_WORLD, MPI_Comm_set_errhandler, MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  if (provided < MPI_THREAD_FUNNELED) {
+    throw core::SystemError("this MPI does not provide MPI_THREAD_FUNNELED, which knnseq needs");
+  }
+}
+
+MpiEnvironment::~MpiEnvironment() {
+  if (std::uncaught_exceptions() == 0) MPI_Finalize();
+}
+
+std::unique_ptr<Communicator> MpiEnvironment::world(double timeout_seconds) {
+  MPI_Comm copy = MPI_COMM_NULL;
+  KNNSEQ_MPI(MPI_COMM_WORLD, MPI_Comm_dup, MPI_COMM_WORLD, &copy);
+  return std::make_unique<MpiCommunicator>(copy, std::make_shared<Watchdog>(timeout_seconds));
+}
+
+int MpiEnvironment::ranks_on_this_host() {
+  MPI_Comm host = MPI_COMM_NULL;
+  KNNSEQ_MPI(MPI_COMM_WORLD, MPI_Comm_split_type, MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0,
+             MPI_INFO_NULL, &host);
+  int ranks = 1;
+  KNNSEQ_MPI(host, MPI_Comm_size, host, &ranks);
+  KNNSEQ_MPI(MPI_COMM_WORLD, MPI_Comm_free, &host);
+  return ranks;
+}
+
+void MpiEnvironment::abort(int exit_code) {
+  MPI_Abort(MPI_COMM_WORLD, exit_code);
+  std::terminate();
+}
+
+}  // namespace knnseq::comm

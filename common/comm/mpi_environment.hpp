@@ -1,0 +1,32 @@
+// Starting and ending MPI, and the communicator of all ranks.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "comm/communicator.hpp"
+
+namespace knnseq::comm {
+
+/// Initialises MPI with MPI_THREAD_FUNNELED (and checks that it got it) and makes every call return
+/// its error code. One object a process, made in main. The destructor finalises MPI, except while
+/// an exception unwinds: a rank that failed must not wait in MPI_Finalize for the others.
+class MpiEnvironment {
+ public:
+  MpiEnvironment(int& argc, char**& argv);
+  ~MpiEnvironment();
+  MpiEnvironment(const MpiEnvironment&) = delete;
+  MpiEnvironment& operator=(const MpiEnvironment&) = delete;
+
+  /// All ranks. Collectives that take longer than `timeout_seconds` end this process with a message
+  /// (an MPI call whose peer is gone may never return); 0 waits for ever.
+  std::unique_ptr<Communicator> world(double timeout_seconds);
+
+  /// Ranks that share this machine's memory. Collective.
+  int ranks_on_this_host();
+
+  /// Ends all ranks with this exit code; does not return.
+  [[noreturn]] void abort(int exit_code);
+};
+
+}  // namespace knnseq::comm

@@ -1,0 +1,46 @@
+// Ends this process when an MPI call outlives its deadline.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace knnseq::comm {
+
+/// A thread that watches one deadline at a time. An MPI call whose peer is cut off may never
+/// return, and nothing else can then end the rank; the watchdog prints one line and calls _exit(1).
+class Watchdog {
+ public:
+  /// timeout_seconds 0: no watching.
+  explicit Watchdog(double timeout_seconds);
+  ~Watchdog();
+  Watchdog(const Watchdog&) = delete;
+  Watchdog& operator=(const Watchdog&) = delete;
+
+  /// In force while it lives. `call` must outlive it.
+  class Guard {
+   public:
+    Guard(Watchdog& watchdog, const char* call) : watchdog_(watchdog) { watchdog_.arm(call); }
+    ~Guard() { watchdog_.arm(nullptr); }
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
+
+   private:
+    Watchdog& watchdog_;
+  };
+
+ private:
+  void arm(const char* call);
+  void watch();
+
+  double timeout_seconds_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  const char* call_ = nullptr;
+  std::uint64_t epoch_ = 0;
+  bool ending_ = false;
+  std::thread thread_;
+};
+
+}  // namespace knnseq::comm

@@ -1,0 +1,32 @@
+#include "config/config.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "config/yaml_document.hpp"
+#include "core/error.hpp"
+#include "core/files.hpp"
+
+namespace knnseq::config {
+
+Config Config::load(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
+  return parse(core::read_file(file), file.string(), overrides);
+}
+
+Config Config::parse(const std::string& text, const std::string& name,
+                     const std::vector<std::string>& overrides) {
+  return Config(parse_yaml(text, name, overrides));
+}
+
+Section Config::root() const { return {state_, state_->root}; }
+
+void Config::finish() const {
+  note_unknown_keys(*state_, *state_->root);
+  if (!state_->problems.empty()) {
+    throw core::InputError(fmt::format("{}", fmt::join(state_->problems, "\n")));
+  }
+}
+
+std::string Config::resolved() const { return emit(*state_->root); }
+
+}  // namespace knnseq::config

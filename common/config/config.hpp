@@ -1,0 +1,38 @@
+// A YAML configuration: typed reading, all mistakes reported at once, the resolved values kept.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/section.hpp"
+
+namespace knnseq::config {
+
+/// One configuration file with the overrides of the command line.
+///
+/// Reading goes through root(): each value that is asked for becomes a known key with its default.
+/// finish() then reports everything that was wrong: keys of the wrong type or out of range,
+/// duplicate keys, and keys nobody asked for, each with file, line and the nearest known key.
+class Config {
+ public:
+  /// overrides: "key.subkey=value" each, as given to --set; lists are indexed by number.
+  /// Throws core::InputError where the file is missing, is not YAML, or an override is malformed.
+  static Config load(const std::filesystem::path& file, const std::vector<std::string>& overrides);
+  /// The same for a text; `name` stands for the file in messages.
+  static Config parse(const std::string& text, const std::string& name,
+                      const std::vector<std::string>& overrides = {});
+
+  Section root() const;
+  /// Throws core::InputError listing all problems, one a line, if there are any.
+  void finish() const;
+  /// YAML of every value that was read, defaults included; load() reads it back to the same values.
+  std::string resolved() const;
+
+ private:
+  explicit Config(std::shared_ptr<ConfigState> state) : state_(std::move(state)) {}
+  std::shared_ptr<ConfigState> state_;
+};
+
+}  // namespace knnseq::config

@@ -1,0 +1,173 @@
+#include "config/section.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "config/yaml_document.hpp"
+
+namespace knnseq::config {
+
+namespace {
+
+YAML::Node find(const SectionNode& section, const std::string& key) {
+  const YAML::Node& yaml = section.yaml;  // const: operator[] must not create the key
+  return yaml.IsMap() ? yaml[key] : YAML::Node(YAML::NodeType::Undefined);
+}
+
+std::string quoted(const std::string& text) {
+  YAML::Emitter out;
+  out << YAML::DoubleQuoted << text;
+  return out.c_str();
+}
+
+}  // namespace
+
+bool Section::has(const std::string& key) const {
+  const auto node = find(*node_, key);
+  return node.IsDefined() && !node.IsNull();
+}
+
+void Section::resolve(const std::string& key, const std::string& value) const {
+  node_->resolved(key).value = value;
+}
+
+void Section::problem(const std::string& key, const std::string& message) const {
+  const auto node = find(*node_, key);
+  const std::string text = fmt::format("{}{}: {}", node_->path, key, message);
+  if (node.IsDefined()) {
+    state_->problem(node, text);
+  } else {
+    state_->problems.push_back(fmt::format("{}: {}", state_->file, text));
+  }
+}
+
+template <class T>
+std::optional<T> Section::scalar(const std::string& key, const char* kind) const {
+  node_->resolved(key);
+  const auto node = find(*node_, key);
+  if (!node.IsDefined() || node.IsNull()) return std::nullopt;
+  T value{};
+  if (!node.IsScalar() || !YAML::convert<T>::decode(node, value)) {
+    problem(key, fmt::format("must be {}", kind));
+    return std::nullopt;
+  }
+  return value;
+}
+
+std::string Section::text(const std::string& key, std::optional<std::string> fallback) const {
+  auto value = scalar<std::string>(key, "a string");
+  if (!value && !fallback) problem(key, "is required");
+  const std::string result = value.value_or(fallback.value_or(""));
+  resolve(key, quoted(result));
+  return result;
+}
+
+std::string Section::choice(const std::string& key, const std::vector<std::string>& allowed,
+                            const std::string& fallback) const {
+  const std::string value = text(key, fallback);
+  if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return value;
+  problem(key, fmt::format("'{}' must be one of: {}", value, fmt::join(allowed, ", ")));
+  return fallback;
+}
+
+std::int64_t Section::integer(const std::string& key, std::optional<std::int64_t> fallback,
+                              IntegerBounds bounds) const {
+  const auto value = scalar<std::int64_t>(key, "a whole number");
+  if (!value && !fallback && !has(key)) problem(key, "is required (a whole number)");
+  const std::int64_t result = value.value_or(fallback.value_or(bounds.least));
+  if (value && (*value < bounds.least || *value > bounds.most)) {
+    problem(key, bounds.most == IntegerBounds{}.most
+                     ? fmt::format("{} must be at least {}", *value, bounds.least)
+                     : fmt::format("{} must lie in {} to {}", *value, bounds.least, bounds.most));
+  }
+  resolve(key, std::to_string(result));
+  return result;
+}
+
+double Section::number(const std::string& key, std::optional<double> fallback,
+                       NumberBounds bounds) const {
+  const auto value = scalar<double>(key, "a number");
+  if (!value && !fallback && !has(key)) problem(key, "is required (a number)");
+  const double result = value.value_or(fallback.value_or(bounds.least));
+  if (value && !(*value >= bounds.least && *value <= bounds.most)) {
+    problem(key, bounds.most == NumberBounds{}.most
+                     ? fmt::format("{} must be at least {}", *value, bounds.least)
+                     : fmt::format("{} must lie in {} to {}", *value, bounds.least, bounds.most));
+  }
+  resolve(key, fmt::format("{}", result));
+  return result;
+}
+
+std::optional<double> Section::optional_number(const std::string& key) const {
+  const auto value = scalar<double>(key, "a number");
+  if (value && !std::isfinite(*value)) problem(key, "must be a finite number");
+  resolve(key, value ? fmt::format("{}", *value) : "null");
+  return value;
+}
+
+bool Section::flag(const std::string& key, bool fallback) const {
+  const bool result = scalar<bool>(key, "true or false").value_or(fallback);
+  resolve(key, result ? "true" : "false");
+  return result;
+}
+
+std::vector<std::string> Section::texts(const std::string& key) const {
+  const auto node = find(*node_, key);
+  std::vector<std::string> result;
+  node_->resolved(key);
+  if (node.IsDefined() && node.IsScalar()) {
+    result.push_back(node.as<std::string>());
+  } else if (node.IsDefined() && node.IsSequence()) {
+    for (const auto& item : node) {
+      if (item.IsScalar()) {
+        result.push_back(item.as<std::string>());
+      } else {
+        problem(key, "must be a list of strings");
+      }
+    }
+  } else if (node.IsDefined() && node.IsMap()) {
+    problem(key, "must be a string or a list of strings");
+  }
+  node_->resolved(key).value = result;
+  return result;
+}
+
+Section Section::section(const std::string& key) const {
+  auto node = find(*node_, key);
+  if (node.IsDefined() && !node.IsMap() && !node.IsNull()) {
+    problem(key, "must be a map of keys to values");
+    node = YAML::Node();
+  }
+  auto& entry = node_->resolved(key);
+  if (!std::holds_alternative<std::shared_ptr<SectionNode>>(entry.value)) {
+    entry.value = std::make_shared<SectionNode>(
+        SectionNode{node.IsDefined() ? node : YAML::Node(), node_->path + key + ".", {}});
+  }
+  return {state_, std::get<std::shared_ptr<SectionNode>>(entry.value)};
+}
+
+std::vector<Section> Section::sections(const std::string& key) const {
+  const auto node = find(*node_, key);
+  std::vector<std::shared_ptr<SectionNode>> children;
+  node_->resolved(key);
+  if (node.IsDefined() && !node.IsNull()) {
+    if (!node.IsSequence()) problem(key, "must be a list");
+    std::size_t index = 0;
+    for (const auto& item : node) {
+      if (!node.IsSequence()) break;
+      if (!item.IsMap()) problem(key, fmt::format("item {} must be a map", index));
+      children.push_back(std::make_shared<SectionNode>(
+          SectionNode{item, fmt::format("{}{}.{}.", node_->path, key, index), {}}));
+      ++index;
+    }
+  }
+  node_->resolved(key).value = children;
+  std::vector<Section> result;
+  for (const auto& child : children) result.push_back(Section(state_, child));
+  return result;
+}
+
+}  // namespace knnseq::config

@@ -1,0 +1,63 @@
+// A map of the configuration and typed access to its keys.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace knnseq::config {
+
+struct ConfigState;
+struct SectionNode;
+
+struct IntegerBounds {
+  std::int64_t least = std::numeric_limits<std::int64_t>::min();
+  std::int64_t most = std::numeric_limits<std::int64_t>::max();
+};
+
+struct NumberBounds {
+  double least = std::numeric_limits<double>::lowest();
+  double most = std::numeric_limits<double>::max();
+};
+
+/// One map of the file. Wrong values do not throw: they are noted, the default is returned, and
+/// Config::finish() reports them together. A key without a default is required.
+class Section {
+ public:
+  bool has(const std::string& key) const;
+  std::string text(const std::string& key, std::optional<std::string> fallback = {}) const;
+  /// One of `allowed`.
+  std::string choice(const std::string& key, const std::vector<std::string>& allowed,
+                     const std::string& fallback) const;
+  std::int64_t integer(const std::string& key, std::optional<std::int64_t> fallback,
+                       IntegerBounds bounds = {}) const;
+  double number(const std::string& key, std::optional<double> fallback,
+                NumberBounds bounds = {}) const;
+  /// A number that may be left out (YAML null or no such key).
+  std::optional<double> optional_number(const std::string& key) const;
+  bool flag(const std::string& key, bool fallback) const;
+  /// A list of strings; a single string counts as a list of one.
+  std::vector<std::string> texts(const std::string& key) const;
+  /// The map under `key`; an empty one where it is missing.
+  Section section(const std::string& key) const;
+  /// The maps in the list under `key`; none where it is missing.
+  std::vector<Section> sections(const std::string& key) const;
+  /// Notes that a value breaks a rule; reported by Config::finish().
+  void problem(const std::string& key, const std::string& message) const;
+
+ private:
+  friend class Config;
+  Section(std::shared_ptr<ConfigState> state, std::shared_ptr<SectionNode> node)
+      : state_(std::move(state)), node_(std::move(node)) {}
+  template <class T>
+  std::optional<T> scalar(const std::string& key, const char* kind) const;
+  void resolve(const std::string& key, const std::string& value) const;
+
+  std::shared_ptr<ConfigState> state_;
+  std::shared_ptr<SectionNode> node_;
+};
+
+}  // namespace knnseq::config

@@ -1,0 +1,179 @@
+#include "config/yaml_document.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+
+namespace knnseq::config {
+
+namespace {
+
+std::size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0u : 1u)});
+      diagonal = above;
+    }
+  }
+  return row.back();
+}
+
+void note_duplicate_keys(ConfigState& state, const YAML::Node& node) {
+  if (node.IsMap()) {
+    std::set<std::string> seen;
+    for (const auto& item : node) {
+      const auto key = item.first.as<std::string>();
+      if (!seen.insert(key).second) state.problem(item.first, fmt::format("duplicate key '{}'", key));
+      note_duplicate_keys(state, item.second);
+    }
+  } else if (node.IsSequence()) {
+    for (const auto& item : node) note_duplicate_keys(state, item);
+  }
+}
+
+void apply_override(YAML::Node node, const std::string& override) {
+  const std::string where = "--set " + override;
+  const auto equals = override.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    throw core::InputError(where, "must be key=value, for example --set knn.k=8");
+  }
+  std::string path = override.substr(0, equals);
+  while (true) {
+    const auto dot = path.find('.');
+    const std::string key = path.substr(0, dot);
+    if (key.empty()) throw core::InputError(where, "has an empty key");
+    YAML::Node next;
+    if (node.IsSequence()) {
+      const bool digits = std::all_of(key.begin(), key.end(), [](char c) { return c >= '0' && c <= '9'; });
+      const std::size_t index = digits && key.size() < 9 ? std::stoul(key) : node.size();
+      if (index >= node.size()) {
+        throw core::InputError(where, fmt::format("'{}' is not a number below {}, the length of the list",
+                                                  key, node.size()));
+      }
+      next.reset(node[index]);
+    } else if (node.IsMap() || node.IsNull() || !node.IsDefined()) {
+      next.reset(node[key]);
+    } else {
+      throw core::InputError(where, fmt::format("'{}' lies below a plain value", key));
+    }
+    node.reset(next);
+    if (dot == std::string::npos) break;
+    path.erase(0, dot + 1);
+  }
+  try {
+    node = YAML::Load(override.substr(equals + 1));
+  } catch (const YAML::Exception& e) {
+    throw core::InputError(where, e.msg);
+  }
+}
+
+void emit_section(YAML::Emitter& out, const SectionNode& section);
+
+void emit_value(YAML::Emitter& out, const ResolvedKey& key) {
+  if (const auto* text = std::get_if<std::string>(&key.value)) {
+    out << YAML::Load(*text);
+  } else if (const auto* texts = std::get_if<std::vector<std::string>>(&key.value)) {
+    out << YAML::BeginSeq;
+    for (const auto& item : *texts) out << YAML::DoubleQuoted << item;
+    out << YAML::EndSeq;
+  } else if (const auto* child = std::get_if<std::shared_ptr<SectionNode>>(&key.value)) {
+    emit_section(out, **child);
+  } else {
+    out << YAML::BeginSeq;
+    for (const auto& item : std::get<std::vector<std::shared_ptr<SectionNode>>>(key.value)) {
+      emit_section(out, *item);
+    }
+    out << YAML::EndSeq;
+  }
+}
+
+void emit_section(YAML::Emitter& out, const SectionNode& section) {
+  out << YAML::BeginMap;
+  for (const auto& key : section.known) {
+    out << YAML::Key << key.key << YAML::Value;
+    emit_value(out, key);
+  }
+  out << YAML::EndMap;
+}
+
+}  // namespace
+
+ResolvedKey& SectionNode::resolved(const std::string& key) {
+  const auto found = std::find_if(known.begin(), known.end(),
+                                  [&](const ResolvedKey& entry) { return entry.key == key; });
+  return found != known.end() ? *found : known.emplace_back(ResolvedKey{key, std::string("null")});
+}
+
+std::string ConfigState::place(const YAML::Node& node) const {
+  const auto mark = node.Mark();
+  return mark.line < 0 ? file : fmt::format("{}:{}", file, mark.line + 1);
+}
+
+void ConfigState::problem(const YAML::Node& node, const std::string& message) {
+  problems.push_back(place(node) + ": " + message);
+}
+
+std::shared_ptr<ConfigState> parse_yaml(const std::string& text, const std::string& name,
+                                        const std::vector<std::string>& overrides) {
+  auto state = std::make_shared<ConfigState>();
+  state->file = name;
+  YAML::Node root;
+  try {
+    root = YAML::Load(text);
+  } catch (const YAML::Exception& e) {
+    throw core::InputError(fmt::format("{}:{}", name, e.mark.line + 1), "not valid YAML: " + e.msg);
+  }
+  if (root.IsNull()) root = YAML::Node(YAML::NodeType::Map);
+  if (!root.IsMap()) throw core::InputError(name, "must be a map of keys to values");
+  try {
+    note_duplicate_keys(*state, root);
+  } catch (const YAML::Exception& e) {
+    throw core::InputError(fmt::format("{}:{}", name, e.mark.line + 1), "keys must be plain words");
+  }
+  for (const auto& override : overrides) apply_override(root, override);
+  state->root = std::make_shared<SectionNode>(SectionNode{root, "", {}});
+  return state;
+}
+
+void note_unknown_keys(ConfigState& state, const SectionNode& section) {
+  if (section.yaml.IsMap()) {
+    for (const auto& item : section.yaml) {
+      const auto key = item.first.as<std::string>();
+      const auto closer = [&](const ResolvedKey& a, const ResolvedKey& b) {
+        return edit_distance(a.key, key) < edit_distance(b.key, key);
+      };
+      const auto nearest = std::min_element(section.known.begin(), section.known.end(), closer);
+      if (nearest != section.known.end() && nearest->key == key) continue;
+      std::string message = fmt::format("unknown key '{}{}'", section.path, key);
+      if (nearest != section.known.end()) {
+        message += fmt::format(" (did you mean '{}{}'?)", section.path, nearest->key);
+      }
+      state.problem(item.first, message);
+    }
+  }
+  for (const auto& key : section.known) {
+    if (const auto* child = std::get_if<std::shared_ptr<SectionNode>>(&key.value)) {
+      note_unknown_keys(state, **child);
+    } else if (const auto* children =
+                   std::get_if<std::vector<std::shared_ptr<SectionNode>>>(&key.value)) {
+      for (const auto& item : *children) note_unknown_keys(state, *item);
+    }
+  }
+}
+
+std::string emit(const SectionNode& root) {
+  YAML::Emitter out;
+  emit_section(out, root);
+  return std::string(out.c_str()) + "\n";
+}
+
+}  // namespace knnseq::config

@@ -1,0 +1,54 @@
+// What Config and Section share: the parsed YAML, the problems found, the values read.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <yaml-cpp/yaml.h>
+
+#include "config/section.hpp"
+
+namespace knnseq::config {
+
+struct SectionNode;
+
+/// A key that was asked for and what it came to.
+struct ResolvedKey {
+  std::string key;
+  std::variant<std::string, std::vector<std::string>, std::shared_ptr<SectionNode>,
+               std::vector<std::shared_ptr<SectionNode>>>
+      value;
+};
+
+struct SectionNode {
+  YAML::Node yaml;   ///< a map, or null where the section is missing
+  std::string path;  ///< "knn." for the keys of the map under knn
+  std::vector<ResolvedKey> known;
+
+  /// The entry for a key, made on first use.
+  ResolvedKey& resolved(const std::string& key);
+};
+
+struct ConfigState {
+  std::string file;
+  std::shared_ptr<SectionNode> root;
+  std::vector<std::string> problems;
+
+  /// "file:line" of a node; the file alone for what came from the command line.
+  std::string place(const YAML::Node& node) const;
+  void problem(const YAML::Node& node, const std::string& message);
+};
+
+/// Parses the text and applies the overrides; duplicate keys are noted as problems.
+std::shared_ptr<ConfigState> parse_yaml(const std::string& text, const std::string& name,
+                                        const std::vector<std::string>& overrides);
+
+/// Notes every key of the section, and of those below it, that nobody asked for.
+void note_unknown_keys(ConfigState& state, const SectionNode& section);
+
+/// The values read, as YAML.
+std::string emit(const SectionNode& root);
+
+}  // namespace knnseq::config

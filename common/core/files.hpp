@@ -1,0 +1,40 @@
+// Small files read and written whole, durably, and what identifies an input file.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+namespace knnseq::core {
+
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+
+/// All bytes of a file. Throws InputError where it is missing or unreadable.
+std::string read_file(const fs::path& path);
+
+/// Parses a JSON file. Throws InputError naming the file where it is missing or malformed.
+Json read_json(const fs::path& path);
+
+/// Writes to a temporary name, fsyncs, renames, fsyncs the folder: after a crash the old or the
+/// new content is there, never a part. Throws SystemError.
+void write_file_durably(const fs::path& path, std::string_view content);
+
+/// Lets `write` make a file under a temporary name, then fsyncs and renames as above.
+void publish_file(const fs::path& path, const std::function<void(const fs::path&)>& write);
+
+/// Creates a folder and its parents; not an error where it exists. Throws SystemError.
+void make_directories(const fs::path& path);
+
+/// XXH3-128 of a file's content, 32 hexadecimal digits.
+std::string fingerprint_file(const fs::path& path);
+
+/// Identity of an input file: {"path", "bytes", "modified_ns", "fingerprint"}.
+/// Where `known` holds a stamp of the same path, size and modification time its fingerprint is
+/// taken over without reading the file. Throws InputError where the file is missing.
+Json stamp_file(const fs::path& path, const Json& known = {});
+
+}  // namespace knnseq::core

@@ -1,0 +1,20 @@
+#include "runtime/shard_team.hpp"
+
+#include <fmt/format.h>
+
+namespace knnseq::runtime {
+
+ShardTeam make_shard_team(comm::Communicator& all, std::int64_t shards) {
+  ShardTeam team;
+  const auto ranks = static_cast<std::int64_t>(all.size());
+  const auto rank = static_cast<std::int64_t>(all.rank());
+  team.comm = all.split(static_cast<int>(ranks > shards ? rank % shards : rank));
+  for (std::int64_t shard = ranks > shards ? rank % shards : rank; shard < shards; shard += ranks) {
+    team.shards.push_back(shard);
+  }
+  return team;
+}
+
+std::string shard_name(std::int64_t shard) { return fmt::format("shard-{:05}", shard); }
+
+}  // namespace knnseq::runtime

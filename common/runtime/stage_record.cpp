@@ -1,0 +1,78 @@
+#include "runtime/stage_record.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "obs/progress_meter.hpp"
+#include "obs/resources.hpp"
+
+namespace knnseq::runtime {
+
+namespace {
+
+struct Spread {
+  double least, mean, most;
+};
+
+Spread spread_over_ranks(comm::Communicator& comm, double value) {
+  return {comm.all_reduce(value, comm::Reduction::min),
+          comm.all_reduce(value, comm::Reduction::sum) / comm.size(),
+          comm.all_reduce(value, comm::Reduction::max)};
+}
+
+}  // namespace
+
+void record_stage(StageContext& context, const std::string& stage, const StageWork& work,
+                  double seconds) {
+  auto& comm = context.comm;
+  const Spread time = spread_over_ranks(comm, seconds);
+  const Spread memory = spread_over_ranks(comm, static_cast<double>(obs::peak_memory_bytes()));
+  const auto items = comm.all_reduce(work.items, comm::Reduction::sum);
+  const auto bytes = comm.all_reduce(work.bytes, comm::Reduction::sum);
+  if (!comm.is_root()) return;
+  const core::Json record = {{"stage", stage},
+                             {"ranks", comm.size()},
+                             {"seconds_min", time.least},
+                             {"seconds_mean", time.mean},
+                             {"seconds_max", time.most},
+                             {"unit", work.unit},
+                             {"items", items},
+                             {"bytes", bytes},
+                             {"peak_memory_max_bytes", std::llround(memory.most)},
+                             {"peak_memory_mean_bytes", std::llround(memory.mean)}};
+  core::make_directories(context.run_dir / "records");
+  core::write_file_durably(context.run_dir / "records" / (stage + ".json"), record.dump(2) + "\n");
+  context.log.event("stage_done", record);
+  context.log.info(fmt::format("done: {} {} in {}, {}/s, peak memory {} a rank",
+                               obs::with_commas(items), work.unit, obs::as_duration(time.most),
+                               obs::with_commas(std::llround(static_cast<double>(items) /
+                                                             std::max(time.most, 1e-3))),
+                               obs::as_bytes(std::llround(memory.most))));
+}
+
+std::string stage_table(const std::filesystem::path& run_dir,
+                        const std::vector<std::string>& stages) {
+  std::string table =
+      fmt::format("{:<22} {:>5} {:>24} {:>14} {:<10} {:>10} {:>10} {:>12}\n", "stage", "ranks",
+                  "seconds min/mean/max", "items", "", "items/s", "written", "peak memory");
+  for (const auto& stage : stages) {
+    const auto path = run_dir / "records" / (stage + ".json");
+    if (!std::filesystem::exists(path)) continue;
+    const core::Json record = core::read_json(path);
+    const double most = record["seconds_max"];
+    const double rate = record["items"].get<double>() / std::max(most, 1e-3);
+    table += fmt::format("{:<22} {:>5} {:>24} {:>14} {:<10} {:>10} {:>10} {:>12}\n", stage,
+                         record["ranks"].get<int>(),
+                         fmt::format("{:.1f}/{:.1f}/{:.1f}", record["seconds_min"].get<double>(),
+                                     record["seconds_mean"].get<double>(), most),
+                         obs::with_commas(record["items"]), record["unit"].get<std::string>(),
+                         obs::with_commas(std::llround(rate)), obs::as_bytes(record["bytes"]),
+                         obs::as_bytes(record["peak_memory_max_bytes"]));
+  }
+  return table;
+}
+
+}  // namespace knnseq::runtime

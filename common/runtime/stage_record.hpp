@@ -1,0 +1,27 @@
+// How a stage went: its times, items and memory, reduced over the ranks.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/files.hpp"
+#include "runtime/stage_context.hpp"
+
+namespace knnseq::runtime {
+
+/// What one rank did in a stage.
+struct StageWork {
+  std::string unit = "items";  ///< what `items` counts, as in "entries"
+  std::int64_t items = 0;
+  std::int64_t bytes = 0;  ///< written
+};
+
+/// Reduces seconds and peak memory to min/mean/max and items and bytes to sums, writes
+/// run_dir/records/<stage>.json and logs the result. Collective.
+void record_stage(StageContext& context, const std::string& stage, const StageWork& work,
+                  double seconds);
+
+/// The table of all stages recorded in the run directory, one line each, ready to print.
+std::string stage_table(const std::filesystem::path& run_dir, const std::vector<std::string>& stages);
+
+}  // namespace knnseq::runtime

@@ -1,0 +1,40 @@
+// The protocol all stages follow: skip what is done, go on with what is part done, refuse what was
+// made from something else.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "core/files.hpp"
+#include "runtime/stage_context.hpp"
+#include "runtime/stage_record.hpp"
+
+namespace knnseq::runtime {
+
+/// What a stage made, for its manifest.
+struct StageOutcome {
+  /// The same bytes whatever the number of ranks was: no times, ranks or paths. Rank 0's counts.
+  /// "files": {name: bytes} lists what must be there for the stage to count as done.
+  core::Json content;
+  StageWork work;
+};
+
+struct StageDefinition {
+  std::string name;               ///< "encode"; "decode-test-knn" for one of several
+  std::filesystem::path folder;   ///< where it keeps everything it makes
+  core::Json inputs;              ///< all that changes its results, by name; equal on all ranks
+  std::function<StageOutcome()> work;
+};
+
+/// Runs the stage, unless its manifest says that it is done for the same inputs. Writes the manifest
+/// last. Throws core::InputError naming the changed inputs where the folder holds work that was
+/// begun or done with others; with context.force that work is removed instead. Collective.
+void run_stage(StageContext& context, const StageDefinition& stage);
+
+/// The manifest of a finished stage. Throws core::InputError that says which command makes it.
+core::Json require_manifest(const std::filesystem::path& folder, const std::string& stage);
+
+/// {name: bytes} of the named files in a folder, for StageOutcome::content.
+core::Json file_sizes(const std::filesystem::path& folder, const std::vector<std::string>& names);
+
+}  // namespace knnseq::runtime

@@ -1,0 +1,262 @@
+#include "store/hdf5_file.hpp"
+
+#include <cerrno>
+#include <numeric>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "comm/mpi_handle.hpp"
+#include "core/error.hpp"
+#include "store/hdf5_call.hpp"
+
+namespace knnseq::store {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// IEEE half precision, as h5py and NumPy name it: sign 1, exponent 5, mantissa 10 bits.
+Hdf5Handle half_type() {
+  Hdf5Handle type(KNNSEQ_HDF5("float16", H5Tcopy, H5T_IEEE_F32LE), H5Tclose);
+  KNNSEQ_HDF5("float16", H5Tset_fields, type.id(), 15, 10, 5, 0, 10);
+  KNNSEQ_HDF5("float16", H5Tset_size, type.id(), 2);
+  KNNSEQ_HDF5("float16", H5Tset_ebias, type.id(), 15);
+  return type;
+}
+
+Hdf5Handle stored_type(DataType type) {
+  const auto copy = [](hid_t id) { return Hdf5Handle(KNNSEQ_HDF5("type", H5Tcopy, id), H5Tclose); };
+  switch (type) {
+    case DataType::float16: return half_type();
+    case DataType::uint8: return copy(H5T_STD_U8LE);
+    case DataType::int32: return copy(H5T_STD_I32LE);
+    case DataType::uint32: return copy(H5T_STD_U32LE);
+    case DataType::int64: return copy(H5T_STD_I64LE);
+  }
+  throw std::logic_error("unknown data type");
+}
+
+/// MPI-IO where the communicator is MPI's, else plain I/O; no file locks (many file systems of
+/// clusters have none), no time stamps.
+Hdf5Handle access_properties(const comm::Communicator* comm) {
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // errors become exceptions, not prints
+  Hdf5Handle access(KNNSEQ_HDF5("access", H5Pcreate, H5P_FILE_ACCESS), H5Pclose);
+  const MPI_Comm handle = comm != nullptr ? comm::mpi_handle(*comm) : MPI_COMM_NULL;
+  if (handle != MPI_COMM_NULL) {
+    KNNSEQ_HDF5("access", H5Pset_fapl_mpio, access.id(), handle, MPI_INFO_NULL);
+  } else {
+    KNNSEQ_HDF5("access", H5Pset_file_locking, access.id(), false, true);
+  }
+  return access;
+}
+
+void create_dataset(hid_t file, const DatasetSpec& spec) {
+  const std::vector<hsize_t> shape(spec.shape.begin(), spec.shape.end());
+  const Hdf5Handle space(
+      KNNSEQ_HDF5(spec.name, H5Screate_simple, static_cast<int>(shape.size()), shape.data(), nullptr),
+      H5Sclose);
+  const Hdf5Handle properties(KNNSEQ_HDF5(spec.name, H5Pcreate, H5P_DATASET_CREATE), H5Pclose);
+  KNNSEQ_HDF5(spec.name, H5Pset_layout, properties.id(), H5D_CONTIGUOUS);
+  KNNSEQ_HDF5(spec.name, H5Pset_alloc_time, properties.id(), H5D_ALLOC_TIME_EARLY);
+  KNNSEQ_HDF5(spec.name, H5Pset_fill_time, properties.id(), H5D_FILL_TIME_NEVER);
+  KNNSEQ_HDF5(spec.name, H5Pset_obj_track_times, properties.id(), false);
+  const Hdf5Handle type = stored_type(spec.type);
+  const Hdf5Handle dataset(KNNSEQ_HDF5(spec.name, H5Dcreate2, file, spec.name.c_str(), type.id(),
+                                       space.id(), H5P_DEFAULT, properties.id(), H5P_DEFAULT),
+                           H5Dclose);
+  for (const auto& [name, text] : spec.attributes) {
+    const Hdf5Handle text_type(KNNSEQ_HDF5(name, H5Tcopy, H5T_C_S1), H5Tclose);
+    KNNSEQ_HDF5(name, H5Tset_size, text_type.id(), text.size() + 1);
+    KNNSEQ_HDF5(name, H5Tset_cset, text_type.id(), H5T_CSET_UTF8);
+    const Hdf5Handle scalar(KNNSEQ_HDF5(name, H5Screate, H5S_SCALAR), H5Sclose);
+    const Hdf5Handle attribute(KNNSEQ_HDF5(name, H5Acreate2, dataset.id(), name.c_str(),
+                                           text_type.id(), scalar.id(), H5P_DEFAULT, H5P_DEFAULT),
+                               H5Aclose);
+    KNNSEQ_HDF5(name, H5Awrite, attribute.id(), text_type.id(), text.c_str());
+  }
+}
+
+/// HDF5's early allocation leaves a sparse file: a full disk would be noticed hours later.
+void allocate_on_disk(const fs::path& path) {
+  const int fd = ::open(path.c_str(), O_RDWR);
+  if (fd < 0) throw core::SystemError("open", path, errno);
+  struct stat info {};
+  int failed = ::fstat(fd, &info) != 0 ? errno : 0;
+  if (failed == 0 && info.st_size > 0) failed = ::posix_fallocate(fd, 0, info.st_size);
+  if (failed == EOPNOTSUPP || failed == EINVAL) failed = 0;  // a file system without it
+  if (failed == 0 && ::fsync(fd) != 0) failed = errno;
+  ::close(fd);
+  if (failed != 0) {
+    throw core::SystemError(fmt::format("allocating {} bytes", info.st_size), path, failed);
+  }
+}
+
+}  // namespace
+
+std::int64_t size_of(DataType type) {
+  switch (type) {
+    case DataType::uint8: return 1;
+    case DataType::float16: return 2;
+    case DataType::int32:
+    case DataType::uint32: return 4;
+    case DataType::int64: return 8;
+  }
+  throw std::logic_error("unknown data type");
+}
+
+std::int64_t DatasetSpec::row_bytes() const {
+  return std::accumulate(shape.begin() + 1, shape.end(), size_of(type), std::multiplies<>());
+}
+
+struct Hdf5File::State {
+  fs::path path;
+  Hdf5Handle file;
+  std::map<std::string, Hdf5Handle> datasets;
+  int fd = -1;  ///< for fdatasync
+
+  ~State() {
+    if (fd >= 0) ::close(fd);
+  }
+  hid_t dataset(const std::string& name) {
+    auto found = datasets.find(name);
+    if (found == datasets.end()) {
+      if (H5Lexists(file.id(), name.c_str(), H5P_DEFAULT) <= 0) {
+        throw core::InputError(path, fmt::format("has no dataset '{}'", name));
+      }
+      Hdf5Handle handle(
+          KNNSEQ_HDF5(path.string() + "/" + name, H5Dopen2, file.id(), name.c_str(), H5P_DEFAULT),
+          H5Dclose);
+      found = datasets.emplace(name, std::move(handle)).first;
+    }
+    return found->second.id();
+  }
+  /// The part of the dataset that `bytes` bytes from first_row on fill, as a selection in its
+  /// space; also gives the dataset's own type.
+  struct Selection {
+    Hdf5Handle file_space, memory_space, type;
+  };
+  Selection select(const std::string& name, std::int64_t first_row, std::size_t bytes) {
+    const hid_t id = dataset(name);
+    const std::string object = path.string() + "/" + name;
+    Selection selection;
+    selection.type = Hdf5Handle(KNNSEQ_HDF5(object, H5Dget_type, id), H5Tclose);
+    selection.file_space = Hdf5Handle(KNNSEQ_HDF5(object, H5Dget_space, id), H5Sclose);
+    std::vector<hsize_t> extent(static_cast<std::size_t>(
+        KNNSEQ_HDF5(object, H5Sget_simple_extent_ndims, selection.file_space.id())));
+    KNNSEQ_HDF5(object, H5Sget_simple_extent_dims, selection.file_space.id(), extent.data(),
+                nullptr);
+    hsize_t row_bytes = H5Tget_size(selection.type.id());
+    for (std::size_t i = 1; i < extent.size(); ++i) row_bytes *= extent[i];
+    const hsize_t rows = row_bytes > 0 ? bytes / row_bytes : 0;
+    KNNSEQ_ASSERT(first_row >= 0 && rows * row_bytes == bytes &&
+                      static_cast<hsize_t>(first_row) + rows <= extent[0],
+                  object + ": rows outside the dataset");
+    std::vector<hsize_t> start(extent.size(), 0), count = extent;
+    start[0] = static_cast<hsize_t>(first_row);
+    count[0] = rows;
+    KNNSEQ_HDF5(object, H5Sselect_hyperslab, selection.file_space.id(), H5S_SELECT_SET,
+                start.data(), nullptr, count.data(), nullptr);
+    selection.memory_space = Hdf5Handle(
+        KNNSEQ_HDF5(object, H5Screate_simple, static_cast<int>(count.size()), count.data(), nullptr),
+        H5Sclose);
+    return selection;
+  }
+};
+
+Hdf5File::Hdf5File(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Hdf5File::Hdf5File(Hdf5File&&) noexcept = default;
+Hdf5File& Hdf5File::operator=(Hdf5File&&) noexcept = default;
+Hdf5File::~Hdf5File() = default;
+
+void Hdf5File::create(const fs::path& path, comm::Communicator& comm,
+                      const std::vector<DatasetSpec>& datasets) {
+  const fs::path temporary = path.string() + ".tmp";
+  comm::agree(comm, [&] {
+    const Hdf5Handle access = access_properties(&comm);
+    const Hdf5Handle creation(KNNSEQ_HDF5(path, H5Pcreate, H5P_FILE_CREATE), H5Pclose);
+    KNNSEQ_HDF5(path, H5Pset_obj_track_times, creation.id(), false);
+    Hdf5Handle file(
+        KNNSEQ_HDF5(path, H5Fcreate, temporary.c_str(), H5F_ACC_TRUNC, creation.id(), access.id()),
+        H5Fclose);
+    for (const auto& spec : datasets) create_dataset(file.id(), spec);
+    KNNSEQ_HDF5(path, H5Fflush, file.id(), H5F_SCOPE_GLOBAL);
+    check_hdf5(file.close(), "H5Fclose", path);
+  });
+  comm::agree(comm, [&] {
+    if (!comm.is_root()) return;
+    allocate_on_disk(temporary);
+    if (::rename(temporary.c_str(), path.c_str()) != 0) {
+      throw core::SystemError("rename to", path, errno);
+    }
+  });
+}
+
+Hdf5File Hdf5File::open_for_writing(const fs::path& path, comm::Communicator& comm) {
+  auto state = std::make_unique<State>();
+  state->path = path;
+  comm::agree(comm, [&] {
+    const Hdf5Handle access = access_properties(&comm);
+    state->file =
+        Hdf5Handle(KNNSEQ_HDF5(path, H5Fopen, path.c_str(), H5F_ACC_RDWR, access.id()), H5Fclose);
+    state->fd = ::open(path.c_str(), O_RDWR);
+    if (state->fd < 0) throw core::SystemError("open", path, errno);
+  });
+  return Hdf5File(std::move(state));
+}
+
+Hdf5File Hdf5File::open_for_reading(const fs::path& path) {
+  if (!fs::exists(path)) throw core::InputError(path, "does not exist");
+  auto state = std::make_unique<State>();
+  state->path = path;
+  const Hdf5Handle access = access_properties(nullptr);
+  const hid_t id = H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.id());
+  if (id < 0) throw core::InputError(path, "is not a readable HDF5 file");
+  state->file = Hdf5Handle(id, H5Fclose);
+  return Hdf5File(std::move(state));
+}
+
+std::vector<std::int64_t> Hdf5File::shape(const std::string& dataset) const {
+  const hid_t id = state_->dataset(dataset);
+  const Hdf5Handle space(KNNSEQ_HDF5(dataset, H5Dget_space, id), H5Sclose);
+  std::vector<hsize_t> extent(
+      static_cast<std::size_t>(KNNSEQ_HDF5(dataset, H5Sget_simple_extent_ndims, space.id())));
+  KNNSEQ_HDF5(dataset, H5Sget_simple_extent_dims, space.id(), extent.data(), nullptr);
+  return {extent.begin(), extent.end()};
+}
+
+void Hdf5File::write_bytes(const std::string& dataset, std::int64_t first_row,
+                           std::span<const std::byte> bytes) {
+  if (bytes.empty()) return;
+  const auto selection = state_->select(dataset, first_row, bytes.size());
+  KNNSEQ_HDF5(state_->path.string() + "/" + dataset, H5Dwrite, state_->dataset(dataset),
+              selection.type.id(), selection.memory_space.id(), selection.file_space.id(),
+              H5P_DEFAULT, bytes.data());
+}
+
+void Hdf5File::read_bytes(const std::string& dataset, std::int64_t first_row,
+                          std::span<std::byte> bytes) const {
+  if (bytes.empty()) return;
+  const auto selection = state_->select(dataset, first_row, bytes.size());
+  KNNSEQ_HDF5(state_->path.string() + "/" + dataset, H5Dread, state_->dataset(dataset),
+              selection.type.id(), selection.memory_space.id(), selection.file_space.id(),
+              H5P_DEFAULT, bytes.data());
+}
+
+void Hdf5File::sync() {
+  if (::fdatasync(state_->fd) != 0) throw core::SystemError("fdatasync", state_->path, errno);
+}
+
+void Hdf5File::close() {
+  for (auto& [name, handle] : state_->datasets) {
+    check_hdf5(handle.close(), "H5Dclose", state_->path.string() + "/" + name);
+  }
+  state_->datasets.clear();
+  check_hdf5(state_->file.close(), "H5Fclose", state_->path);
+}
+
+}  // namespace knnseq::store

@@ -1,0 +1,39 @@
+// An append-only record of finished work that survives a kill at any moment.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "core/files.hpp"
+
+namespace knnseq::store {
+
+/// One JSON object a line, followed by its checksum; fsynced line by line. A torn last line is
+/// ignored when it is read back.
+class Journal {
+ public:
+  /// Opens for appending; creates the file. A torn last line is cut off.
+  explicit Journal(std::filesystem::path path);
+  ~Journal();
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+
+  /// Durable when it returns. Throws core::SystemError.
+  void append(const core::Json& record);
+
+  /// All whole records. Throws core::InputError where a line before the last is damaged.
+  static std::vector<core::Json> read(const std::filesystem::path& path);
+  /// Those of all files in `folder` whose names start with `prefix`, in order of their names.
+  static std::vector<core::Json> read_all(const std::filesystem::path& folder,
+                                          const std::string& prefix);
+
+ private:
+  std::filesystem::path path_;
+  int fd_ = -1;
+};
+
+/// Files in `folder` whose names start with `prefix`, sorted by name.
+std::vector<std::filesystem::path> files_with_prefix(const std::filesystem::path& folder,
+                                                     const std::string& prefix);
+
+}  // namespace knnseq::store

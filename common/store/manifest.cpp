@@ -1,0 +1,58 @@
+#include "store/manifest.hpp"
+
+#include <set>
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "core/hash.hpp"
+
+namespace knnseq::store {
+
+core::Json make_manifest(const std::string& stage, const core::Json& inputs,
+                         const core::Json& content) {
+  core::Json manifest = {{"version", manifest_version},
+                         {"stage", stage},
+                         {"inputs", inputs},
+                         {"content", content}};
+  manifest["identity"] = core::fingerprint(manifest.dump());
+  return manifest;
+}
+
+std::optional<core::Json> read_manifest(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  core::Json manifest = core::read_json(path);
+  if (!manifest.is_object() || !manifest.contains("identity") || !manifest.contains("version")) {
+    throw core::InputError(path, "is not a manifest of knnseq");
+  }
+  if (manifest["version"] != manifest_version) {
+    throw core::InputError(path, fmt::format("has version {}; this knnseq reads version {}",
+                                             manifest["version"].dump(), manifest_version));
+  }
+  core::Json rest = manifest;
+  rest.erase("identity");
+  if (manifest["identity"] != core::fingerprint(rest.dump())) {
+    throw core::InputError(path, "is damaged (its content does not match its identity)");
+  }
+  return manifest;
+}
+
+std::string describe_changes(const core::Json& before, const core::Json& now) {
+  std::set<std::string> names;
+  for (const auto& [name, value] : before.items()) names.insert(name);
+  for (const auto& [name, value] : now.items()) names.insert(name);
+  std::string text;
+  for (const auto& name : names) {
+    const core::Json was = before.value(name, core::Json());
+    const core::Json is = now.value(name, core::Json());
+    if (was == is) continue;
+    if (was.is_object() && is.is_object()) {
+      text += fmt::format("{}{} ({})", text.empty() ? "" : "; ", name, describe_changes(was, is));
+    } else {
+      text += fmt::format("{}{}: was {}, is {}", text.empty() ? "" : "; ", name, was.dump(), is.dump());
+    }
+  }
+  return text;
+}
+
+}  // namespace knnseq::store

@@ -7,8 +7,8 @@
 
 namespace knnseq::obs {
 
-ProgressMeter::ProgressMeter(std::string unit, std::int64_t total, std::int64_t done_before)
-    : unit_(std::move(unit)), total_(total), done_before_(done_before), done_(done_before) {}
+ProgressMeter::ProgressMeter(std::string unit, std::int64_t total)
+    : unit_(std::move(unit)), total_(total) {}
 
 bool ProgressMeter::due(double interval_seconds) {
   const auto now = Clock::now();
@@ -19,13 +19,13 @@ bool ProgressMeter::due(double interval_seconds) {
 
 std::string ProgressMeter::line() const {
   const double seconds = std::chrono::duration<double>(Clock::now() - began_).count();
-  const double rate = static_cast<double>(done_ - done_before_) / std::max(seconds, 1e-9);
+  const double rate = static_cast<double>(done_) / std::max(seconds, 1e-9);
   std::string text =
-      fmt::format("{} of {} {} ({:.0f} %), {}/s", with_commas(done_), with_commas(total_), unit_,
-                  total_ > 0 ? 100.0 * static_cast<double>(done_) / static_cast<double>(total_) : 100.0,
+      fmt::format("{} of {} {} ({:.0f} %), {}/s", with_commas(done()), with_commas(total_), unit_,
+                  total_ > 0 ? 100.0 * static_cast<double>(done()) / static_cast<double>(total_) : 100.0,
                   with_commas(std::llround(rate)));
-  if (done_ < total_ && rate > 0) {
-    text += fmt::format(", {} left", as_duration(static_cast<double>(total_ - done_) / rate));
+  if (done() < total_ && rate > 0) {
+    text += fmt::format(", {} left", as_duration(static_cast<double>(total_ - done()) / rate));
   }
   return text;
 }

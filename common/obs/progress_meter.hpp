@@ -10,11 +10,12 @@ namespace knnseq::obs {
 /// Turns "done of total" into a line such as "310,000 of 946,541 entries (33 %), 15,210/s, 42 s left".
 class ProgressMeter {
  public:
-  /// done_before: items that an earlier run had finished; they count as done but not for the rate.
-  ProgressMeter(std::string unit, std::int64_t total, std::int64_t done_before = 0);
+  ProgressMeter(std::string unit, std::int64_t total);
 
   void add(std::int64_t items) { done_ += items; }
-  std::int64_t done() const { return done_; }
+  /// Items that an earlier run had finished; they count as done but not for the rate.
+  void skip(std::int64_t items) { skipped_ += items; }
+  std::int64_t done() const { return done_ + skipped_; }
   /// True at most every `interval_seconds`.
   bool due(double interval_seconds);
   std::string line() const;
@@ -23,8 +24,8 @@ class ProgressMeter {
   using Clock = std::chrono::steady_clock;
   std::string unit_;
   std::int64_t total_;
-  std::int64_t done_before_;
-  std::int64_t done_;
+  std::int64_t done_ = 0;
+  std::int64_t skipped_ = 0;
   Clock::time_point began_ = Clock::now();
   Clock::time_point shown_ = Clock::now();
 };

@@ -11,9 +11,8 @@ constexpr double post_seconds = 0.5;
 constexpr double show_seconds = 5.0;
 }  // namespace
 
-Progress::Progress(StageContext& context, const std::string& unit, std::int64_t total,
-                   std::int64_t done_before)
-    : context_(context), all_(unit, total, done_before), mine_(unit, total) {}
+Progress::Progress(StageContext& context, const std::string& unit, std::int64_t total)
+    : context_(context), all_(unit, total), mine_(unit, total) {}
 
 void Progress::add(std::int64_t items) {
   if (context_.comm.is_root()) {
@@ -23,15 +22,27 @@ void Progress::add(std::int64_t items) {
     return;
   }
   unposted_ += items;
-  if (!mine_.due(post_seconds)) return;
-  context_.comm.post(0, std::array<std::int64_t, 2>{unposted_, 0});
-  unposted_ = 0;
+  if (mine_.due(post_seconds)) post(false);
+}
+
+void Progress::skip(std::int64_t items) {
+  if (context_.comm.is_root()) {
+    all_.skip(items);
+  } else {
+    unposted_skips_ += items;
+  }
+}
+
+void Progress::post(bool finished) {
+  context_.comm.post(0, std::array<std::int64_t, 3>{unposted_, unposted_skips_, finished});
+  unposted_ = unposted_skips_ = 0;
 }
 
 void Progress::collect() {
   while (const auto message = context_.comm.poll()) {
     all_.add(message->at(0));
-    ranks_finished_ += static_cast<int>(message->at(1));
+    all_.skip(message->at(1));
+    ranks_finished_ += static_cast<int>(message->at(2));
   }
 }
 
@@ -43,7 +54,7 @@ void Progress::show(double interval_seconds) {
 
 void Progress::finish() {
   if (!context_.comm.is_root()) {
-    context_.comm.post(0, std::array<std::int64_t, 2>{unposted_, 1});
+    post(true);
   } else {
     while (ranks_finished_ + 1 < context_.comm.size()) {
       collect();

@@ -12,16 +12,18 @@ namespace knnseq::runtime {
 /// waits for anybody before finish().
 class Progress {
  public:
-  /// total: items of all ranks; done_before: those of earlier runs. Same on all ranks.
-  Progress(StageContext& context, const std::string& unit, std::int64_t total,
-           std::int64_t done_before);
+  /// total: items of all ranks.
+  Progress(StageContext& context, const std::string& unit, std::int64_t total);
 
   /// This rank has done `items` more.
   void add(std::int64_t items);
+  /// This rank found `items` done by an earlier run.
+  void skip(std::int64_t items);
   /// Waits for all ranks, showing their progress meanwhile. Collective.
   void finish();
 
  private:
+  void post(bool finished);
   void collect();
   void show(double interval_seconds);
 
@@ -29,6 +31,7 @@ class Progress {
   obs::ProgressMeter all_;
   obs::ProgressMeter mine_;
   std::int64_t unposted_ = 0;
+  std::int64_t unposted_skips_ = 0;
   int ranks_finished_ = 0;
 };
 

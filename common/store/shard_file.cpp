@@ -62,11 +62,14 @@ void ShardFile::write_bytes(const std::string& dataset, std::int64_t first_row,
                       {"checksum", hex_checksum(bytes)}});
 }
 
-void ShardFile::commit(std::int64_t unit) {
+std::int64_t ShardFile::commit(std::int64_t unit) {
+  std::int64_t bytes = 0;
+  for (const auto& range : pending_) bytes += range.at("bytes").get<std::int64_t>();
   file_.sync();
   journal_->append({{"unit", unit}, {"ranges", pending_}});
   pending_ = core::Json::array();
   done_.insert(unit);
+  return bytes;
 }
 
 core::Json ShardFile::finish(comm::Communicator& team, std::int64_t units) {

@@ -34,8 +34,9 @@ class ShardFile {
   void write(const std::string& dataset, std::int64_t first_row, std::span<const T> values) {
     write_bytes(dataset, first_row, std::as_bytes(values));
   }
-  /// Makes the rows written since the last commit durable and records them as this unit's.
-  void commit(std::int64_t unit);
+  /// Makes the rows written since the last commit durable and records them as this unit's. Returns
+  /// their bytes.
+  std::int64_t commit(std::int64_t unit);
 
   /// Closes the file and returns the ranges of all units with their checksums, in order of units:
   /// [[{"dataset", "first_row", "rows", "checksum"} …] …]. Every unit must be done. Collective on

@@ -4,6 +4,22 @@ if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
 endif()
 
+# libtorch: the wheel that scripts/install_deps.sh unpacked, or the user's own. Its find_package
+# looks for CUDA even where only the CPU library is wanted, so the two libraries are named here.
+set(libtorch_fallback ${CMAKE_SOURCE_DIR}/.deps/libtorch/torch)
+find_path(LIBTORCH_INCLUDE_DIR ATen/ATen.h PATHS ${libtorch_fallback}/include)
+find_library(LIBTORCH_CPU torch_cpu PATHS ${libtorch_fallback}/lib)
+find_library(LIBTORCH_C10 c10 PATHS ${libtorch_fallback}/lib)
+if(NOT LIBTORCH_INCLUDE_DIR OR NOT LIBTORCH_CPU OR NOT LIBTORCH_C10)
+  message(FATAL_ERROR "libtorch was not found. Run scripts/install_deps.sh, or give your own with "
+                      "-DCMAKE_PREFIX_PATH=/path/to/libtorch.")
+endif()
+# Its own OpenMP runtime serves the whole program: two of them in one process fight over the cores.
+get_filename_component(libtorch_folder ${LIBTORCH_CPU} DIRECTORY)
+if(EXISTS ${libtorch_folder}/libgomp.so.1)
+  set(OpenMP_gomp_LIBRARY ${libtorch_folder}/libgomp.so.1 CACHE FILEPATH "OpenMP runtime")
+endif()
+
 find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED)  # faiss's own CMake file needs it to be found first
 find_package(MPI REQUIRED COMPONENTS C)
@@ -22,16 +38,6 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 
-# libtorch: the wheel that scripts/install_deps.sh unpacked, or the user's own. Its find_package
-# looks for CUDA even where only the CPU library is wanted, so the two libraries are named here.
-set(libtorch_fallback ${CMAKE_SOURCE_DIR}/.deps/libtorch/torch)
-find_path(LIBTORCH_INCLUDE_DIR ATen/ATen.h PATHS ${libtorch_fallback}/include)
-find_library(LIBTORCH_CPU torch_cpu PATHS ${libtorch_fallback}/lib)
-find_library(LIBTORCH_C10 c10 PATHS ${libtorch_fallback}/lib)
-if(NOT LIBTORCH_INCLUDE_DIR OR NOT LIBTORCH_CPU OR NOT LIBTORCH_C10)
-  message(FATAL_ERROR "libtorch was not found. Run scripts/install_deps.sh, or give your own with "
-                      "-DCMAKE_PREFIX_PATH=/path/to/libtorch.")
-endif()
 # libtorch's include folder also holds other libraries' headers (fmt, pybind11, …) that would shadow
 # the ones used here, so the compiler sees links to its own four folders only.
 set(libtorch_headers ${CMAKE_BINARY_DIR}/libtorch-include)
@@ -41,4 +47,5 @@ foreach(folder ATen c10 caffe2 torch)
 endforeach()
 add_library(libtorch INTERFACE)
 target_include_directories(libtorch SYSTEM INTERFACE ${libtorch_headers})
-target_link_libraries(libtorch INTERFACE ${LIBTORCH_CPU} ${LIBTORCH_C10})
+# OpenMP: at::parallel_for is inlined, and runs serially in code compiled without it.
+target_link_libraries(libtorch INTERFACE ${LIBTORCH_CPU} ${LIBTORCH_C10} OpenMP::OpenMP_CXX)

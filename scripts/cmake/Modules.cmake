@@ -1,6 +1,8 @@
 # How targets of this project are made: one library per module, tests with their ranks and time-outs.
 add_library(knnseq_flags INTERFACE)
 target_include_directories(knnseq_flags INTERFACE ${CMAKE_SOURCE_DIR}/common)
+# MPI's old C++ bindings, which mpi.h would pull in.
+target_compile_definitions(knnseq_flags INTERFACE OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
 target_compile_options(knnseq_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wpedantic
   -Wno-maybe-uninitialized  # GCC 12 reports it falsely in nlohmann::json
   $<$<BOOL:${KNNSEQ_WERROR}>:-Werror>)

@@ -1,0 +1,13 @@
+// A loop shared by the threads of this rank.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+namespace knnseq::index {
+
+/// Calls body(0) … body(count − 1), each once, on OpenMP's threads (libtorch's setting). The first
+/// exception is thrown on after the loop.
+void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& body);
+
+}  // namespace knnseq::index

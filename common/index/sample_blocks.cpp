@@ -1,0 +1,34 @@
+#include "index/sample_blocks.hpp"
+
+#include "core/types.hpp"
+
+namespace knnseq::index {
+
+void SampleBlocks::check() const {
+  KNNSEQ_ASSERT(blocks.size() == block_numbers.size(), "a number for each block of the sample");
+  KNNSEQ_ASSERT(block_rows > 0 && dim > 0, "sample blocks without a shape");
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const at::Tensor& block = blocks[i];
+    KNNSEQ_ASSERT(block.dim() == 2 && block.size(1) == dim && block.size(0) <= block_rows,
+                  "sample block of another shape");
+    KNNSEQ_ASSERT(block.scalar_type() == at::kFloat || block.scalar_type() == at::kHalf,
+                  "sample blocks are fp32 or fp16");
+    KNNSEQ_ASSERT(i == 0 || block_numbers[i - 1] < block_numbers[i], "block numbers must ascend");
+  }
+}
+
+SampleBlocks deal_sample(const at::Tensor& sample, std::int64_t block_rows, int rank, int ranks) {
+  SampleBlocks result;
+  result.total_rows = sample.size(0);
+  result.block_rows = block_rows;
+  result.dim = sample.size(1);
+  const std::int64_t blocks = core::ceil_div(result.total_rows, block_rows);
+  for (std::int64_t b = rank; b < blocks; b += ranks) {
+    const std::int64_t rows = std::min(block_rows, result.total_rows - b * block_rows);
+    result.blocks.push_back(sample.narrow(0, b * block_rows, rows).clone());
+    result.block_numbers.push_back(b);
+  }
+  return result;
+}
+
+}  // namespace knnseq::index

@@ -1,0 +1,49 @@
+// Corpus BLEU (Papineni et al., 2002) as sacrebleu 2.6 computes it by default.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace knnseq::metrics {
+
+inline constexpr std::size_t bleu_order = 4;
+
+/// Sufficient statistics of one or more sentences; they add up.
+struct BleuStatistics {
+  std::array<std::int64_t, bleu_order> counts{};  ///< n-grams of the hypothesis in the reference
+  std::array<std::int64_t, bleu_order> totals{};  ///< n-grams of the hypothesis
+  std::int64_t hypothesis_length = 0;             ///< tokens
+  std::int64_t reference_length = 0;
+
+  BleuStatistics& operator+=(const BleuStatistics& other);
+  bool operator==(const BleuStatistics&) const = default;
+};
+
+struct BleuScore {
+  double score = 0;                             ///< 0 … 100
+  std::array<double, bleu_order> precisions{};  ///< 0 … 100, smoothed
+  std::array<std::int64_t, bleu_order> counts{};
+  std::array<std::int64_t, bleu_order> totals{};
+  double brevity_penalty = 1;
+  std::int64_t hypothesis_length = 0;
+  std::int64_t reference_length = 0;
+};
+
+/// Of one line and its one reference. Throws InputError where either is not valid UTF-8.
+BleuStatistics bleu_statistics(std::string_view hypothesis, std::string_view reference);
+
+/// From summed statistics; 4-grams, exponential smoothing, no effective order.
+BleuScore bleu_score(const BleuStatistics& statistics);
+
+/// Of a whole test set, one reference a line. Throws InputError where the numbers of lines differ
+/// or a line is not valid UTF-8.
+BleuScore corpus_bleu(std::span<const std::string> hypotheses,
+                      std::span<const std::string> references);
+
+/// What was computed, in sacrebleu's notation; the version is this project's.
+std::string bleu_signature();
+
+}  // namespace knnseq::metrics

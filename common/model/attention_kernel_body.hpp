@@ -1,0 +1,157 @@
+// The attention loops, included once for each instruction set (so no include guard), where
+// KNNSEQ_KERNEL is the function attribute that selects it and KNNSEQ_LANES the floats of a vector
+// register. Loops have fixed trip counts over small arrays, which compilers keep in registers.
+
+constexpr std::int64_t lanes = KNNSEQ_LANES;
+constexpr std::int64_t query_tile = 4;
+constexpr std::int64_t column_tile = 2 * lanes;
+
+/// e^x for x ≤ 0, within 2 ulp (Cephes' polynomial); 0 below −87.
+KNNSEQ_KERNEL inline float exponential(float x) {
+  constexpr float rounding = 12582912.0f;  // 1.5·2²³: adding it leaves an integer in the low bits
+  const float clamped = x < -87.0f ? -87.0f : x;
+  const float shifted = clamped * 1.44269504088896341f + rounding;
+  const float n = shifted - rounding;
+  const float r = (clamped - n * 0.693359375f) + n * 2.12194440e-4f;
+  float y = 1.9875691500e-4f;
+  y = y * r + 1.3981999507e-3f;
+  y = y * r + 8.3334519073e-3f;
+  y = y * r + 4.1665795894e-2f;
+  y = y * r + 1.6666665459e-1f;
+  y = y * r + 5.0000001201e-1f;
+  y = y * r * r + r + 1.0f;
+  const float power = std::bit_cast<float>((std::bit_cast<std::uint32_t>(shifted) + 127u) << 23);
+  return x < -87.0f ? 0.0f : y * power;
+}
+
+/// In place: exp((score − greatest)·scale) of the first `seen` scores, 0 behind them up to
+/// `padded`, a multiple of `lanes`. Returns their sum, added up in a fixed order.
+KNNSEQ_KERNEL inline float exponentials(float* row, std::int64_t seen, std::int64_t padded,
+                                        float scale) {
+  for (std::int64_t j = seen; j < padded; ++j) row[j] = -std::numeric_limits<float>::infinity();
+  float lane[lanes];
+  for (std::int64_t l = 0; l < lanes; ++l) lane[l] = row[l];
+  for (std::int64_t j = lanes; j < padded; j += lanes) {
+    for (std::int64_t l = 0; l < lanes; ++l) lane[l] = row[j + l] > lane[l] ? row[j + l] : lane[l];
+  }
+  float most = lane[0];
+  for (std::int64_t l = 1; l < lanes; ++l) most = lane[l] > most ? lane[l] : most;
+  for (std::int64_t l = 0; l < lanes; ++l) lane[l] = 0.0f;
+  for (std::int64_t j = 0; j < padded; j += lanes) {
+    for (std::int64_t l = 0; l < lanes; ++l) {
+      row[j + l] = exponential((row[j + l] - most) * scale);
+      lane[l] += row[j + l];
+    }
+  }
+  float sum = 0.0f;
+  for (std::int64_t l = 0; l < lanes; ++l) sum += lane[l];
+  return sum;
+}
+
+/// scores[r·padded + l] = q_r·k_l for a tile; `keys` is transposed: [head_width, padded].
+KNNSEQ_KERNEL inline void score_tile(const float* const* queries, const float* keys,
+                                     std::int64_t padded, std::int64_t head_width, float* scores) {
+  float sums[query_tile][column_tile] = {};
+  for (std::int64_t c = 0; c < head_width; ++c) {
+    const float* row = keys + c * padded;
+    for (std::int64_t r = 0; r < query_tile; ++r) {
+      const float q = queries[r][c];
+      for (std::int64_t l = 0; l < column_tile; ++l) sums[r][l] += q * row[l];
+    }
+  }
+  for (std::int64_t r = 0; r < query_tile; ++r) {
+    for (std::int64_t l = 0; l < column_tile; ++l) scores[r * padded + l] = sums[r][l];
+  }
+}
+
+/// What one tile of queries has so far: weights [query_tile, padded] and their sums.
+struct Weights {
+  const float* rows = nullptr;
+  std::int64_t padded = 0;
+  std::int64_t seen = 0;  ///< keys that have a weight
+  const float* sums = nullptr;
+};
+
+/// Writes `width` columns of the output for the queries from `first` on, at most query_tile.
+template <std::int64_t width>
+KNNSEQ_KERNEL inline void mix(const AttentionJob& job, const Weights& weights, std::int64_t first,
+                              std::int64_t column) {
+  float sums[query_tile][width] = {};
+  for (std::int64_t j = 0; j < weights.seen; ++j) {
+    const float* row = job.values.data + j * job.values.stride + column;
+    for (std::int64_t r = 0; r < query_tile; ++r) {
+      const float w = weights.rows[r * weights.padded + j];
+      for (std::int64_t l = 0; l < width; ++l) sums[r][l] += w * row[l];
+    }
+  }
+  for (std::int64_t r = 0; r < query_tile; ++r) {
+    if (first + r >= job.query_count) break;
+    float* out = job.out + (first + r) * job.out_stride + column;
+    const float scale = 1.0f / weights.sums[r];
+    for (std::int64_t l = 0; l < width; ++l) out[l] = sums[r][l] * scale;
+  }
+}
+
+KNNSEQ_KERNEL inline void attend(const AttentionJob& job, AttentionScratch& scratch) {
+  const std::int64_t padded = (job.key_count + column_tile - 1) / column_tile * column_tile;
+  scratch.resize(static_cast<std::size_t>((job.head_width + query_tile) * padded));
+  float* keys = scratch.data();
+  float* scores = keys + job.head_width * padded;
+  for (std::int64_t j = 0; j < padded; ++j) {
+    const float* row = job.keys.data + std::min(j, job.key_count - 1) * job.keys.stride;
+    for (std::int64_t c = 0; c < job.head_width; ++c) keys[c * padded + j] = row[c];
+  }
+  const float scale = 1.0f / std::sqrt(static_cast<float>(job.head_width));
+  for (std::int64_t first = 0; first < job.query_count; first += query_tile) {
+    const std::int64_t last = std::min(first + query_tile, job.query_count) - 1;
+    const std::int64_t seen = job.causal ? last + 1 : job.key_count;
+    const float* queries[query_tile];
+    for (std::int64_t r = 0; r < query_tile; ++r) {
+      queries[r] = job.queries.data + std::min(first + r, last) * job.queries.stride;
+    }
+    for (std::int64_t j = 0; j < seen; j += column_tile) {
+      score_tile(queries, keys + j, padded, job.head_width, scores + j);
+    }
+    const std::int64_t used = (seen + column_tile - 1) / column_tile * column_tile;
+    float sums[query_tile];
+    for (std::int64_t r = 0; r < query_tile; ++r) {
+      const std::int64_t own = job.causal ? std::min(first + r, last) + 1 : seen;
+      sums[r] = exponentials(scores + r * padded, own, used, scale);
+    }
+    const Weights weights{scores, padded, seen, sums};
+    std::int64_t column = 0;
+    for (; column + column_tile <= job.head_width; column += column_tile) {
+      mix<column_tile>(job, weights, first, column);
+    }
+    for (; column < job.head_width; ++column) mix<1>(job, weights, first, column);
+  }
+}
+
+KNNSEQ_KERNEL inline float dot(const float* a, const float* b, std::int64_t size) {
+  float lane[lanes] = {};
+  std::int64_t c = 0;
+  for (; c + lanes <= size; c += lanes) {
+    for (std::int64_t l = 0; l < lanes; ++l) lane[l] += a[c + l] * b[c + l];
+  }
+  float sum = 0.0f;
+  for (; c < size; ++c) sum += a[c] * b[c];
+  for (std::int64_t l = 0; l < lanes; ++l) sum += lane[l];
+  return sum;
+}
+
+KNNSEQ_KERNEL inline void attend_chain(const ChainJob& job, AttentionScratch& scratch) {
+  const std::int64_t padded = (job.count + lanes - 1) / lanes * lanes;
+  scratch.resize(static_cast<std::size_t>(padded));
+  float* weights = scratch.data();
+  for (std::int64_t j = 0; j < job.count; ++j) {
+    weights[j] = dot(job.query, job.keys[j], job.head_width);
+  }
+  const float scale = 1.0f / std::sqrt(static_cast<float>(job.head_width));
+  const float sum = exponentials(weights, job.count, padded, scale);
+  for (std::int64_t c = 0; c < job.head_width; ++c) job.out[c] = 0.0f;
+  for (std::int64_t j = 0; j < job.count; ++j) {
+    const float w = weights[j] / sum;
+    const float* value = job.values[j];
+    for (std::int64_t c = 0; c < job.head_width; ++c) job.out[c] += w * value[c];
+  }
+}

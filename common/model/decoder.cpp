@@ -1,0 +1,61 @@
+#include "model/decoder.hpp"
+
+#include <ATen/ATen.h>
+
+namespace knnseq::model {
+
+std::vector<at::Tensor> Decoder::cross_keys_values(const at::Tensor& states) const {
+  std::vector<at::Tensor> made;
+  for (const auto& layer : layers) made.push_back(layer.cross_kv.forward(states));
+  return made;
+}
+
+at::Tensor Decoder::cross_attention(std::size_t layer, const at::Tensor& x,
+                                    const DecoderContext& context) const {
+  const std::int64_t width = x.size(1);
+  const at::Tensor& kv = context.cross_kv[layer];
+  return attend({.queries = layers[layer].cross_query.forward(x),
+                 .keys = kv.narrow(1, 0, width),
+                 .values = kv.narrow(1, width, width),
+                 .heads = heads},
+                context.cross_segments);
+}
+
+DecoderOutput Decoder::forward(at::Tensor x, const DecoderContext& context,
+                               DecoderWish wish) const {
+  const bool post = norm == NormPlacement::post;
+  const auto self_attention = [&](std::size_t i, const at::Tensor& input) {
+    return context.self_attention(i, layers[i].qkv.forward(input));
+  };
+  DecoderOutput made;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const DecoderLayer& layer = layers[i];
+    const bool last = i + 1 == layers.size();
+    at::Tensor input;  // of the feed-forward block
+    if (post) {
+      x = layer.self_norm(layer.self_out.forward_add(self_attention(i, x), x));
+      x = layer.cross_norm(layer.cross_out.forward_add(cross_attention(i, x, context), x));
+      input = x;
+    } else {
+      x = layer.self_out.forward_add(self_attention(i, layer.self_norm(x)), x);
+      x = layer.cross_out.forward_add(cross_attention(i, layer.cross_norm(x), context), x);
+      input = layer.feed_forward_norm(x);
+    }
+    if (last && wish.key == KeyKind::ffn_in) {
+      made.key = input;
+      if (!wish.log_probs && !context.observer) return made;
+    }
+    x = layer.feed_forward.forward(input, x);
+    if (post) x = layer.feed_forward_norm(x);
+    if (context.observer) context.observer(static_cast<std::int64_t>(i), x);
+  }
+  if (wish.key == KeyKind::ffn_out) made.key = x;
+  if (wish.log_probs) made.hidden = closing_norm(x);
+  return made;
+}
+
+at::Tensor Decoder::log_probs(const at::Tensor& hidden) const {
+  return at::log_softmax(output.forward(hidden), -1);
+}
+
+}  // namespace knnseq::model

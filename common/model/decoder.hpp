@@ -1,0 +1,67 @@
+// The decoder of a Transformer: layers that do not know whether they see whole targets or one step.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "model/encoder.hpp"
+#include "model/key_kind.hpp"
+
+namespace knnseq::model {
+
+struct DecoderLayer {
+  Linear qkv;       ///< [3·d, d]: queries, keys, values
+  Linear self_out;  ///< [d, d]
+  LayerNorm self_norm;
+  Linear cross_query;  ///< [d, d]
+  Linear cross_kv;     ///< [2·d, d]: keys, values of the encoder's output
+  Linear cross_out;    ///< [d, d]
+  LayerNorm cross_norm;
+  FeedForward feed_forward;
+  LayerNorm feed_forward_norm;
+};
+
+/// What a pass through the decoder attends to.
+struct DecoderContext {
+  /// Self-attention of one layer: [rows, 3·d] queries, keys and values to [rows, d].
+  std::function<at::Tensor(std::size_t layer, const at::Tensor& qkv)> self_attention;
+  std::span<const at::Tensor> cross_kv;  ///< Decoder::cross_keys_values()
+  std::span<const AttentionSegment> cross_segments;
+  LayerObserver observer;  ///< may be empty
+};
+
+struct DecoderWish {
+  KeyKind key = KeyKind::ffn_in;
+  bool log_probs = false;
+};
+
+struct DecoderOutput {
+  at::Tensor key;     ///< [rows, d]
+  at::Tensor hidden;  ///< [rows, d] what the output projection takes; undefined unless wished for
+};
+
+struct Decoder {
+  Embedding embedding;
+  std::vector<DecoderLayer> layers;
+  LayerNorm closing_norm;  ///< may be none
+  Linear output;           ///< [V, d]
+  NormPlacement norm = NormPlacement::post;
+  std::int64_t heads = 1;
+
+  /// Of each layer [source rows, 2·d], for encoder states [source rows, d].
+  std::vector<at::Tensor> cross_keys_values(const at::Tensor& states) const;
+
+  /// `x` are embeddings [rows, d]. What the wish does not need is not computed: with ffn_in and no
+  /// log-probs, the last feed-forward block.
+  DecoderOutput forward(at::Tensor x, const DecoderContext& context, DecoderWish wish) const;
+
+  /// [rows, V] from DecoderOutput::hidden.
+  at::Tensor log_probs(const at::Tensor& hidden) const;
+
+ private:
+  at::Tensor cross_attention(std::size_t layer, const at::Tensor& x,
+                             const DecoderContext& context) const;
+};
+
+}  // namespace knnseq::model

@@ -1,0 +1,41 @@
+// A deterministic model for tests: hidden vectors and log-probs are hashes of source and prefix.
+#pragma once
+
+#include <cstdint>
+
+#include "model/translation_model.hpp"
+
+namespace knnseq::model {
+
+struct FakeModelOptions {
+  std::int64_t width = 8;
+  std::int64_t vocab_size = 24;
+  std::int64_t max_positions = 64;
+  std::uint64_t seed = 1;
+  double eos_bias = 0.0;  ///< added to EOS's logit: the larger, the shorter the translations
+  /// Logits are rounded to multiples of this where it is positive, so that equal scores occur.
+  double logit_step = 0.0;
+};
+
+/// Every output depends on the whole source and the whole prefix, and on nothing else: not on the
+/// batch, so results are bitwise the same alone and in company. EOS is 0, pad and decoder_start are
+/// the last token.
+class FakeModel final : public TranslationModel {
+ public:
+  explicit FakeModel(const FakeModelOptions& options = {});
+
+  const ModelInfo& info() const override { return info_; }
+  EncodedSource encode(Sentences sources) override;
+  TeacherForced teacher_force(Sentences sources, Sentences targets,
+                              const TeacherForcingOptions& options) override;
+  std::unique_ptr<DecoderState> start(const EncodedSource& source, std::int64_t beams,
+                                      KeyKind key) override;
+  StepOutput step(DecoderState& state, std::span<const TokenId> tokens) override;
+  void reorder(DecoderState& state, std::span<const std::int64_t> rows) override;
+
+ private:
+  FakeModelOptions options_;
+  ModelInfo info_;
+};
+
+}  // namespace knnseq::model

@@ -1,0 +1,25 @@
+// A file mapped into memory for reading.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+
+namespace knnseq::model {
+
+/// Read-only private mapping of a whole file; the file may be unlinked meanwhile, not truncated.
+class MappedFile {
+ public:
+  /// Throws InputError where the file cannot be opened, SystemError where it cannot be mapped.
+  explicit MappedFile(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  std::span<const std::byte> bytes() const { return bytes_; }
+
+ private:
+  std::span<const std::byte> bytes_;
+};
+
+}  // namespace knnseq::model

@@ -1,0 +1,240 @@
+#include "model/native_transformer.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <fmt/format.h>
+
+#include "model/transformer_state.hpp"
+
+namespace knnseq::model {
+
+namespace {
+
+constexpr std::int64_t run_rows = 512;  // tokens a side; see tests/benchmarks/encode_speed.cpp
+
+/// Tensors made under this know nothing of autograd, and callers may change them in place.
+using NoAutograd = at::AutoDispatchBelowADInplaceOrView;
+
+/// Ranges of sentences with the rows before them.
+struct Run {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  std::int64_t source_row = 0;
+  std::int64_t target_row = 0;
+};
+
+std::int64_t count_tokens(Sentences sentences) {
+  std::int64_t tokens = 0;
+  for (const auto& sentence : sentences) tokens += static_cast<std::int64_t>(sentence.size());
+  return tokens;
+}
+
+Sentences part(Sentences sentences, const Run& run) {
+  return sentences.subspan(run.begin, run.end - run.begin);
+}
+
+std::vector<Run> make_runs(Sentences sources, Sentences targets) {
+  std::vector<Run> runs;
+  Run run;
+  for (const std::size_t end : cut_runs(sources, targets, run_rows)) {
+    run.end = end;
+    runs.push_back(run);
+    run.source_row += count_tokens(part(sources, run));
+    if (!targets.empty()) run.target_row += count_tokens(part(targets, run));
+    run.begin = end;
+  }
+  return runs;
+}
+
+/// Whole runs to threads where that keeps all of them busy, else one run after another with threads
+/// inside of them.
+void for_each_run(const std::vector<Run>& runs, bool in_order,
+                  const std::function<void(const Run&)>& work) {
+  const auto count = static_cast<std::int64_t>(runs.size());
+  const bool together = !in_order && count >= at::get_num_threads();
+  at::parallel_for(0, count, together ? 1 : count, [&](std::int64_t begin, std::int64_t end) {
+    const NoAutograd guard;
+    for (std::int64_t i = begin; i < end; ++i) work(runs[static_cast<std::size_t>(i)]);
+  });
+}
+
+std::vector<AttentionSegment> segments_of(const PackedTokens& queries, const PackedTokens& keys) {
+  std::vector<AttentionSegment> segments;
+  for (std::size_t i = 0; i < queries.sentences(); ++i) {
+    segments.push_back(
+        {queries.starts[i], queries.starts[i + 1], keys.starts[i], keys.starts[i + 1]});
+  }
+  return segments;
+}
+
+/// out[i] = mean of sentence i's rows of `states`, summed in double.
+void mean_rows(const at::Tensor& states, const PackedTokens& tokens, at::Tensor out) {
+  const std::int64_t width = states.size(1);
+  const auto* in = states.const_data_ptr<float>();
+  auto* mean = out.mutable_data_ptr<float>();
+  std::vector<double> sums(static_cast<std::size_t>(width));
+  for (std::size_t i = 0; i < tokens.sentences(); ++i) {
+    std::ranges::fill(sums, 0.0);
+    for (std::int64_t row = tokens.starts[i]; row < tokens.starts[i + 1]; ++row) {
+      for (std::int64_t c = 0; c < width; ++c)
+        sums[static_cast<std::size_t>(c)] += in[row * width + c];
+    }
+    const auto length = static_cast<double>(tokens.starts[i + 1] - tokens.starts[i]);
+    for (const double sum : sums) *mean++ = static_cast<float>(sum / length);
+  }
+}
+
+TransformerState& as_transformer_state(DecoderState& state) {
+  auto* own = dynamic_cast<TransformerState*>(&state);
+  KNNSEQ_ASSERT(own != nullptr, "the state was started by another model");
+  return *own;
+}
+
+}  // namespace
+
+void NativeTransformer::check(Sentences sentences, const char* side,
+                              std::int64_t vocab_size) const {
+  for (std::size_t i = 0; i < sentences.size(); ++i) {
+    const auto where = fmt::format("{} sentence {} of the batch", side, i);
+    const auto& sentence = sentences[i];
+    if (sentence.empty()) throw core::InputError(where, "is empty: EOS is missing");
+    if (static_cast<std::int64_t>(sentence.size()) > info().max_positions) {
+      throw core::InputError(where, fmt::format("has {} tokens; the model has {} positions",
+                                                sentence.size(), info().max_positions));
+    }
+    for (const TokenId token : sentence) {
+      if (token < 0 || token >= vocab_size) {
+        throw core::InputError(where, fmt::format("token {} is outside the vocabulary", token));
+      }
+    }
+  }
+}
+
+EncodedSource NativeTransformer::encode(Sentences sources) {
+  const NoAutograd guard;
+  check(sources, "source", parts_.source_vocab_size);
+  EncodedSource made;
+  for (const auto& sentence : sources) {
+    made.lengths.push_back(static_cast<std::int64_t>(sentence.size()));
+  }
+  made.states = at::empty({count_tokens(sources), info().width}, at::kFloat);
+  for_each_run(make_runs(sources, {}), false, [&](const Run& run) {
+    const PackedTokens tokens = pack_sentences(part(sources, run));
+    const at::Tensor states = parts_.encoder.forward(tokens);
+    made.states.narrow(0, run.source_row, tokens.rows()).copy_(states.narrow(0, 0, tokens.rows()));
+  });
+  return made;
+}
+
+TeacherForced NativeTransformer::teacher_force(Sentences sources, Sentences targets,
+                                               const TeacherForcingOptions& options) {
+  const NoAutograd guard;
+  KNNSEQ_ASSERT(sources.size() == targets.size(), "sources and targets must be as many");
+  check(sources, "source", parts_.source_vocab_size);
+  check(targets, "target", info().vocab_size);
+  const std::int64_t entries = count_tokens(targets);
+  TeacherForced made;
+  made.keys = at::empty({entries, info().width}, at::kFloat);
+  if (options.sentence_keys) {
+    const auto count = static_cast<std::int64_t>(sources.size());
+    made.sentence_keys = at::empty({count, info().width}, at::kFloat);
+  }
+  if (options.log_probs) made.log_probs = at::empty({entries, info().vocab_size}, at::kFloat);
+
+  const Decoder& decoder = parts_.decoder;
+  const bool observed = observer_.encoder || observer_.decoder;
+  for_each_run(make_runs(sources, targets), observed, [&](const Run& run) {
+    const PackedTokens source = pack_sentences(part(sources, run));
+    const PackedTokens target = pack_shifted(part(targets, run), info().decoder_start);
+    const at::Tensor states = parts_.encoder.forward(source, observer_.encoder);
+    if (options.sentence_keys) {
+      const auto count = static_cast<std::int64_t>(source.sentences());
+      const auto first = static_cast<std::int64_t>(run.begin);
+      mean_rows(states, source, made.sentence_keys.narrow(0, first, count));
+    }
+    const auto own = segments_of(target, target);
+    const auto cross = segments_of(target, source);
+    const auto cross_kv = decoder.cross_keys_values(states);
+    const DecoderContext context{.self_attention =
+                                     [&](std::size_t, const at::Tensor& qkv) {
+                                       const std::int64_t width = info().width;
+                                       return attend({.queries = qkv.narrow(1, 0, width),
+                                                      .keys = qkv.narrow(1, width, width),
+                                                      .values = qkv.narrow(1, 2 * width, width),
+                                                      .heads = decoder.heads,
+                                                      .causal = true},
+                                                     own);
+                                     },
+                                 .cross_kv = cross_kv,
+                                 .cross_segments = cross,
+                                 .observer = observer_.decoder};
+    const DecoderOutput out =
+        decoder.forward(decoder.embedding.forward(target.ids, target.positions), context,
+                        {options.key, options.log_probs});
+    const auto rows = target.rows();
+    made.keys.narrow(0, run.target_row, rows).copy_(out.key.narrow(0, 0, rows));
+    if (options.log_probs) {
+      made.log_probs.narrow(0, run.target_row, rows)
+          .copy_(decoder.log_probs(out.hidden).narrow(0, 0, rows));
+    }
+  });
+  return made;
+}
+
+std::unique_ptr<DecoderState> NativeTransformer::start(const EncodedSource& source,
+                                                       std::int64_t beams, KeyKind key) {
+  const NoAutograd guard;
+  KNNSEQ_ASSERT(beams > 0, "a state needs at least one row a sentence");
+  auto state = std::make_unique<TransformerState>();
+  state->key = key;
+  const std::int64_t rows = source.states.size(0);
+  at::Tensor padded = at::zeros({rounded_rows(rows), info().width}, at::kFloat);
+  padded.narrow(0, 0, rows).copy_(source.states);
+  state->cross_kv = parts_.decoder.cross_keys_values(padded);
+  state->past.resize(parts_.decoder.layers.size());
+  std::int64_t row = 0;
+  for (const std::int64_t length : source.lengths) {
+    const std::int64_t first = state->sentences() * beams;
+    state->cross_segments.push_back({first, first + beams, row, row + length});
+    row += length;
+  }
+  KNNSEQ_ASSERT(row == rows, "states and lengths of the encoded source differ");
+  state->chains.resize(source.lengths.size() * static_cast<std::size_t>(beams));
+  return state;
+}
+
+StepOutput NativeTransformer::step(DecoderState& any_state, std::span<const TokenId> tokens) {
+  const NoAutograd guard;
+  TransformerState& state = as_transformer_state(any_state);
+  const std::int64_t rows = state.rows();
+  KNNSEQ_ASSERT(static_cast<std::int64_t>(tokens.size()) == rows && rows > 0,
+                "a step takes one token a row");
+  KNNSEQ_ASSERT(state.position < info().max_positions, "the model has no more positions");
+  at::Tensor ids = at::zeros({rounded_rows(rows)}, at::kLong);
+  std::ranges::copy(tokens, ids.mutable_data_ptr<std::int64_t>());
+  const at::Tensor places = at::full_like(ids, state.position);
+  for (std::size_t row = 0; row < state.chains.size(); ++row) {
+    state.chains[row].push_back(static_cast<std::int32_t>(row));
+  }
+  const Decoder& decoder = parts_.decoder;
+  const DecoderContext context{
+      .self_attention =
+          [&](std::size_t layer, const at::Tensor& qkv) {
+            state.past[layer].push_back(qkv);
+            return attend_history({state.past[layer], state.chains}, decoder.heads);
+          },
+      .cross_kv = state.cross_kv,
+      .cross_segments = state.cross_segments,
+      .observer = {}};
+  const DecoderOutput out =
+      decoder.forward(decoder.embedding.forward(ids, places), context, {state.key, true});
+  ++state.position;
+  return {out.key.narrow(0, 0, rows), decoder.log_probs(out.hidden).narrow(0, 0, rows)};
+}
+
+void NativeTransformer::reorder(DecoderState& state, std::span<const std::int64_t> rows) {
+  reorder_state(as_transformer_state(state), rows);
+}
+
+}  // namespace knnseq::model

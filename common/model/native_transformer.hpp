@@ -1,0 +1,49 @@
+// The encoder-decoder Transformer on libtorch, fp32 on CPUs.
+#pragma once
+
+#include "model/decoder.hpp"
+#include "model/encoder.hpp"
+#include "model/translation_model.hpp"
+
+namespace knnseq::model {
+
+/// All that a family's reader has to make.
+struct TransformerParts {
+  ModelInfo info;
+  std::int64_t source_vocab_size = 0;
+  Encoder encoder;
+  Decoder decoder;
+};
+
+/// Called with layers' outputs in teacher forcing: rows of one run of sentences after another.
+struct TransformerObserver {
+  LayerObserver encoder;
+  LayerObserver decoder;
+};
+
+/// Batches are cut into runs of a fixed number of tokens that stay in the cache; threads take whole
+/// runs where there are enough, else they share each product.
+class NativeTransformer final : public TranslationModel {
+ public:
+  explicit NativeTransformer(TransformerParts parts) : parts_(std::move(parts)) {}
+
+  const ModelInfo& info() const override { return parts_.info; }
+  EncodedSource encode(Sentences sources) override;
+  TeacherForced teacher_force(Sentences sources, Sentences targets,
+                              const TeacherForcingOptions& options) override;
+  std::unique_ptr<DecoderState> start(const EncodedSource& source, std::int64_t beams,
+                                      KeyKind key) override;
+  StepOutput step(DecoderState& state, std::span<const TokenId> tokens) override;
+  void reorder(DecoderState& state, std::span<const std::int64_t> rows) override;
+
+  /// For tests: with an observer set, runs are worked on one after another.
+  void observe(TransformerObserver observer) { observer_ = std::move(observer); }
+
+ private:
+  void check(Sentences sentences, const char* side, std::int64_t vocab_size) const;
+
+  TransformerParts parts_;
+  TransformerObserver observer_;
+};
+
+}  // namespace knnseq::model

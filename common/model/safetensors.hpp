@@ -1,0 +1,37 @@
+// Reads tensors from a safetensors file.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "model/mapped_file.hpp"
+#include "model/safetensors_header.hpp"
+
+namespace knnseq::model {
+
+/// An open file, mapped, its header checked whole. Needs a little-endian machine.
+class SafetensorsFile {
+ public:
+  /// Throws InputError naming the file, and the tensor where one is at fault: missing, truncated,
+  /// malformed, offsets outside the data or overlapping, a size that does not fit the shape.
+  explicit SafetensorsFile(const std::filesystem::path& path);
+
+  const std::string& path() const { return path_; }
+  bool contains(const std::string& name) const { return entries_.contains(name); }
+  std::vector<std::string> names() const;  ///< ascending
+
+  /// A copy of the tensor on the CPU, in the file's dtype (F64, F32, F16, BF16, I64, I32, U8) and
+  /// shape. Throws InputError where it is missing or of another dtype.
+  at::Tensor tensor(const std::string& name) const;
+
+ private:
+  std::string path_;
+  MappedFile file_;
+  std::map<std::string, SafetensorsEntry> entries_;
+};
+
+}  // namespace knnseq::model

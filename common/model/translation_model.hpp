@@ -1,0 +1,83 @@
+// The interface every translation model offers to encoding and to search.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "model/key_kind.hpp"
+#include "model/model_info.hpp"
+
+namespace knnseq::model {
+
+/// Sentences as token ids, each with its EOS. Batches need no padding.
+using Sentences = std::span<const std::vector<TokenId>>;
+
+/// What the encoder made of a batch, without padding: the sentences' vectors one after another.
+struct EncodedSource {
+  at::Tensor states;                  ///< [Σ lengths, d] fp32
+  std::vector<std::int64_t> lengths;  ///< tokens of each sentence, EOS included
+};
+
+struct TeacherForcingOptions {
+  KeyKind key = KeyKind::ffn_in;
+  bool sentence_keys = false;
+  bool log_probs = false;
+};
+
+struct TeacherForced {
+  /// [entries, d] fp32: all positions of target 0, then of target 1, …; n tokens + EOS are n+1
+  /// rows.
+  at::Tensor keys;
+  /// [sentences, d] fp32: mean of the encoder's output over a source, EOS included. Only if asked.
+  at::Tensor sentence_keys;
+  /// [entries, V] fp32. Only if asked.
+  at::Tensor log_probs;
+};
+
+struct StepOutput {
+  at::Tensor queries;    ///< [rows, d] fp32, of the kind the state was started with
+  at::Tensor log_probs;  ///< [rows, V] fp32, contiguous; the caller may change it
+};
+
+/// Where a decoding stands: rows (hypotheses) grouped by sentence, equally many for each sentence.
+class DecoderState {
+ public:
+  virtual ~DecoderState() = default;
+  virtual std::int64_t rows() const = 0;
+};
+
+/// Calls on one object must not overlap. The same call on the same batch gives the same bytes on
+/// one machine with one number of threads; another batch may round differently.
+class TranslationModel {
+ public:
+  virtual ~TranslationModel() = default;
+  virtual const ModelInfo& info() const = 0;
+
+  /// Encodes sources. Throws InputError for an empty sentence, one longer than max_positions, or a
+  /// token outside the vocabulary.
+  virtual EncodedSource encode(Sentences sources) = 0;
+
+  /// Hidden vectors of all target positions given the true prefix. Sources and targets are as many;
+  /// targets end in EOS and are what is predicted: the decoder's input is shifted right behind
+  /// decoder_start. Throws as encode does.
+  virtual TeacherForced teacher_force(Sentences sources, Sentences targets,
+                                      const TeacherForcingOptions& options) = 0;
+
+  /// A state of sentences·beams rows, `beams` consecutive ones for each sentence, at position 0.
+  virtual std::unique_ptr<DecoderState> start(const EncodedSource& source, std::int64_t beams,
+                                              KeyKind key) = 0;
+
+  /// Feeds one token to each row (decoder_start first) and predicts the next one.
+  /// Throws std::logic_error where tokens are not as many as rows or positions are used up.
+  virtual StepOutput step(DecoderState& state, std::span<const TokenId> tokens) = 0;
+
+  /// New row i goes on from old row rows[i]: keeps, permutes, duplicates and drops rows. Rows of
+  /// one sentence stay together, in one run, and each remaining sentence has equally many; how many
+  /// may change. Throws std::logic_error otherwise.
+  virtual void reorder(DecoderState& state, std::span<const std::int64_t> rows) = 0;
+};
+
+}  // namespace knnseq::model

@@ -1,0 +1,21 @@
+#include "retrieval/knn_options.hpp"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+
+namespace knnseq::retrieval {
+
+void KnnOptions::validate() const {
+  if (!(temperature > 0) || !std::isfinite(temperature)) {
+    throw core::InputError(fmt::format("temperature is {}, it must be positive", temperature));
+  }
+  if (!(lambda >= 0 && lambda <= 1)) {
+    throw core::InputError(fmt::format("lambda is {}, it must be between 0 and 1", lambda));
+  }
+  if (threshold && std::isnan(*threshold)) throw core::InputError("threshold is not a number");
+}
+
+}  // namespace knnseq::retrieval

@@ -1,0 +1,97 @@
+#include "runtime/shard_jobs.hpp"
+
+#include <numeric>
+
+#include "comm/agreement.hpp"
+#include "comm/gather_json.hpp"
+#include "core/error.hpp"
+#include "core/hash.hpp"
+#include "runtime/stop_signal.hpp"
+
+namespace knnseq::runtime {
+
+namespace fs = std::filesystem;
+
+namespace {
+fs::path manifest_path(const fs::path& folder, std::int64_t shard) {
+  return folder / (shard_name(shard) + ".json");
+}
+}  // namespace
+
+core::Json read_shard_manifest(const fs::path& folder, std::int64_t shard) {
+  return core::read_json(manifest_path(folder, shard));
+}
+
+/// Whether the shard is complete; false after a stop signal.
+bool ShardJobs::run_shard(std::int64_t shard, const ShardWork& work, Progress& progress) {
+  auto& team = *team_.comm;
+  const ShardPlan plan = work.prepare(shard);
+  const auto units = std::ssize(plan.unit_items);
+  auto file = store::ShardFile::open(folder_, shard_name(shard), team, plan.datasets);
+  bool stopped = false;
+  for (std::int64_t unit = 0; unit < units && !stopped; ++unit) {
+    const auto items = plan.unit_items[static_cast<std::size_t>(unit)];
+    if (unit % team.size() != team.rank()) continue;
+    if (file.has(unit)) {
+      progress.skip(items);
+      continue;
+    }
+    work.work(unit, file);
+    done_.bytes += file.commit(unit);
+    done_.items += items;
+    progress.add(items);
+    stopped = stop_requested();
+  }
+  if (!team.all(!stopped)) {
+    file.close();
+    return false;
+  }
+  core::Json ranges = file.finish(team, units);
+  comm::agree(team, [&] {
+    if (!team.is_root()) return;
+    core::Json manifest = work.finish(shard);
+    manifest["items"] = std::accumulate(plan.unit_items.begin(), plan.unit_items.end(), std::int64_t{0});
+    manifest["units"] = std::move(ranges);
+    core::write_file_durably(manifest_path(folder_, shard), manifest.dump() + "\n");
+    if (work.result != ".h5") fs::remove(folder_ / (shard_name(shard) + ".h5"));
+    store::ShardFile::remove_journals(folder_, shard_name(shard));
+  });
+  return true;
+}
+
+StageOutcome ShardJobs::run(const ShardWork& work) {
+  Progress progress(context_, total_.unit, total_.items);
+  done_ = {total_.unit, 0, 0};
+  bool complete = true;
+  for (const auto shard : team_.shards) {
+    const bool there = team_.comm->all(fs::exists(manifest_path(folder_, shard)));
+    if (there) {
+      if (team_.comm->is_root()) progress.skip(read_shard_manifest(folder_, shard).at("items"));
+    } else {
+      complete = run_shard(shard, work, progress);
+    }
+    if (!complete) break;
+  }
+  progress.finish();
+  if (!context_.comm.all(complete)) {
+    comm::agree(context_.comm, [] {
+      throw core::Stopped("stopped by SIGUSR1; what is done is kept, run the same command to go on");
+    });
+  }
+  core::Json mine = core::Json::object();
+  comm::agree(context_.comm, [&] {
+    if (!team_.comm->is_root()) return;
+    for (const auto shard : team_.shards) {
+      const auto name = shard_name(shard);
+      mine["shards"][name] = core::fingerprint(core::read_file(manifest_path(folder_, shard)));
+      mine["files"].merge_patch(file_sizes(folder_, {name + ".json", name + work.result}));
+    }
+  });
+  StageOutcome outcome{core::Json::object(), done_};
+  for (const auto& of_rank : comm::gather_json(context_.comm, mine)) {
+    outcome.content.merge_patch(of_rank);
+  }
+  return outcome;
+}
+
+}  // namespace knnseq::runtime

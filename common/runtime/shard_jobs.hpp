@@ -1,0 +1,66 @@
+// The loop that encode and add share: shards, cut into units that ranks work on and commit.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "runtime/progress.hpp"
+#include "runtime/shard_team.hpp"
+#include "runtime/stage_context.hpp"
+#include "runtime/stage_runner.hpp"
+#include "store/shard_file.hpp"
+
+namespace knnseq::runtime {
+
+/// What is made of one shard.
+struct ShardPlan {
+  std::vector<store::DatasetSpec> datasets;
+  std::vector<std::int64_t> unit_items;  ///< of each unit, for progress
+};
+
+/// A stage's part in the loop. All are called in the order prepare, work for some units, finish.
+struct ShardWork {
+  /// Gets a shard ready; every member of its team.
+  std::function<ShardPlan(std::int64_t shard)> prepare;
+  /// Does one unit and writes its rows; the loop commits them.
+  std::function<void(std::int64_t unit, store::ShardFile& file)> work;
+  /// All units are done: what the shard's manifest shall say beside its ranges. By the team's root.
+  std::function<core::Json(std::int64_t shard)> finish;
+  /// The file that lasts, by its ending; where it is not ".h5" finish() makes it from the HDF5 file,
+  /// which is then removed.
+  std::string result = ".h5";
+};
+
+/// Fills `folder`/shard-*.h5. Unit u of a shard is done by member u mod members of its team; units
+/// found in the journals are left out; SIGUSR1 ends the loop between two units. A finished shard has
+/// a file shard-*.json with the checksums of all ranges and is not opened again.
+class ShardJobs {
+ public:
+  struct Total {
+    std::string unit;         ///< "entries"
+    std::int64_t items = 0;  ///< of all shards
+  };
+  ShardJobs(StageContext& context, const ShardTeam& team, std::filesystem::path folder,
+            const Total& total)
+      : context_(context), team_(team), folder_(std::move(folder)), total_(total) {}
+
+  /// Content for the stage's manifest: {"shards": {name: …}, "files": {…}}. Throws core::Stopped on
+  /// all ranks after a stop signal. Collective.
+  StageOutcome run(const ShardWork& work);
+
+ private:
+  bool run_shard(std::int64_t shard, const ShardWork& work, Progress& progress);
+
+  StageContext& context_;
+  const ShardTeam& team_;
+  std::filesystem::path folder_;
+  Total total_;
+  StageWork done_;
+};
+
+/// The manifest of one finished shard, {"units": [[range …] …], …}, as the loop wrote it.
+core::Json read_shard_manifest(const std::filesystem::path& folder, std::int64_t shard);
+
+}  // namespace knnseq::runtime

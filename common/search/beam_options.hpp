@@ -1,0 +1,22 @@
+// Settings of beam search.
+#pragma once
+
+#include "model/key_kind.hpp"
+
+namespace knnseq::search {
+
+/// Defaults are fairseq's; each changes results.
+struct BeamOptions {
+  int beam = 5;
+  double length_penalty = 1.0;  ///< hypotheses are ranked by Σ log-probs / length^length_penalty
+  /// EOS is forced behind min(max_length_a·|source| + max_length_b, positions − 1) tokens.
+  double max_length_a = 0.0;
+  int max_length_b = 200;
+  int nbest = 1;                                ///< hypotheses returned, at most `beam`
+  model::KeyKind key = model::KeyKind::ffn_in;  ///< what the kNN step gets as queries
+
+  /// Throws InputError with one message for each rule that is broken.
+  void validate() const;
+};
+
+}  // namespace knnseq::search

@@ -1,0 +1,137 @@
+#include "search/beam_search.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/ATen.h>
+
+#include "search/sentence_beam.hpp"
+
+namespace knnseq::search {
+
+namespace {
+
+/// min(a·|source| + b, positions − 1).
+std::int64_t greatest_length(const BeamOptions& options, std::size_t source_tokens,
+                             std::int64_t positions) {
+  const double length = options.max_length_a * static_cast<double>(source_tokens) +
+                        static_cast<double>(options.max_length_b);
+  const auto most = static_cast<double>(positions - 1);
+  return static_cast<std::int64_t>(std::min(std::floor(length), most));
+}
+
+/// One block on its way: the sentences still in the batch and the model's state of them.
+class Block {
+ public:
+  Block(model::TranslationModel& model, model::Sentences sources, const BeamOptions& options)
+      : model_(model) {
+    const model::ModelInfo& info = model.info();
+    special_ = {info.eos, info.bad_tokens};
+    special_.never.push_back(info.pad);
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      beams_.emplace_back(options, greatest_length(options, sources[i].size(), info.max_positions));
+      live_.push_back(i);
+    }
+    // All hypotheses of a sentence are the same at first, so one is enough.
+    state_ = model.start(model.encode(sources), 1, options.key);
+  }
+
+  bool done() const { return live_.empty(); }
+
+  /// One step of all sentences still there.
+  void step(const KnnStep& knn) {
+    model::StepOutput out = model_.step(*state_, last_tokens());
+    if (knn) apply(knn, out);
+    const std::vector<std::int64_t> rows = advance(out.log_probs);
+    if (!done()) model_.reorder(*state_, rows);
+  }
+
+  std::vector<std::vector<Hypothesis>> take_results() {
+    std::vector<std::vector<Hypothesis>> results;
+    for (SentenceBeam& beam : beams_) results.push_back(beam.take_results());
+    return results;
+  }
+
+ private:
+  std::vector<core::TokenId> last_tokens() const {
+    std::vector<core::TokenId> tokens;
+    for (const std::size_t i : live_) {
+      for (std::size_t beam = 0; beam < beams_[i].live(); ++beam) {
+        tokens.push_back(beams_[i].length() == 0 ? model_.info().decoder_start
+                                                 : beams_[i].last_token(beam));
+      }
+    }
+    return tokens;
+  }
+
+  /// The kNN step for all rows whose sentence is not forced to end.
+  void apply(const KnnStep& knn, model::StepOutput& out) const {
+    std::vector<std::int64_t> asking;
+    std::int64_t row = 0;
+    for (const std::size_t i : live_) {
+      for (std::size_t beam = 0; beam < beams_[i].live(); ++beam, ++row) {
+        if (!beams_[i].forced()) asking.push_back(row);
+      }
+    }
+    if (asking.empty()) return;
+    if (static_cast<std::int64_t>(asking.size()) == row) {
+      const auto shape = out.log_probs.sizes().vec();
+      knn(out.queries, out.log_probs);
+      check(out.log_probs, shape);
+      return;
+    }
+    const at::Tensor rows = at::tensor(asking, at::kLong);
+    at::Tensor log_probs = out.log_probs.index_select(0, rows);
+    const auto shape = log_probs.sizes().vec();
+    knn(out.queries.index_select(0, rows), log_probs);
+    check(log_probs, shape);
+    out.log_probs.index_copy_(0, rows, log_probs);
+  }
+
+  static void check(const at::Tensor& log_probs, const std::vector<std::int64_t>& shape) {
+    KNNSEQ_ASSERT(
+        log_probs.sizes() == at::IntArrayRef(shape) && log_probs.scalar_type() == at::kFloat,
+        "the kNN step must keep the shape and dtype of the log-probs");
+  }
+
+  /// Returns the old rows that go on and drops the sentences that ended.
+  std::vector<std::int64_t> advance(at::Tensor& log_probs) {
+    log_probs = log_probs.contiguous();
+    const std::int64_t columns = log_probs.size(1);
+    auto* data = log_probs.mutable_data_ptr<float>();
+    std::vector<std::int64_t> rows;
+    std::vector<std::size_t> still;
+    std::int64_t first = 0;
+    for (const std::size_t i : live_) {
+      const auto count = static_cast<std::int64_t>(beams_[i].live());
+      for (const std::int64_t origin :
+           beams_[i].advance({data + first * columns, count, columns}, special_)) {
+        rows.push_back(first + origin);
+      }
+      if (!beams_[i].finished()) still.push_back(i);
+      first += count;
+    }
+    live_ = std::move(still);
+    return rows;
+  }
+
+  model::TranslationModel& model_;
+  SpecialTokens special_;
+  std::vector<SentenceBeam> beams_;
+  std::vector<std::size_t> live_;
+  std::unique_ptr<model::DecoderState> state_;
+};
+
+}  // namespace
+
+std::vector<std::vector<Hypothesis>> beam_search(model::TranslationModel& model,
+                                                 model::Sentences sources,
+                                                 const BeamOptions& options, const KnnStep& knn) {
+  options.validate();
+  if (sources.empty()) return {};
+  Block block(model, sources, options);
+  while (!block.done()) block.step(knn);
+  return block.take_results();
+}
+
+}  // namespace knnseq::search

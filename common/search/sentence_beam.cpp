@@ -1,0 +1,91 @@
+#include "search/sentence_beam.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "core/error.hpp"
+
+namespace knnseq::search {
+
+namespace {
+constexpr float nothing = -std::numeric_limits<float>::infinity();
+}
+
+void SentenceBeam::mask(core::MatrixView<float> log_probs, const SpecialTokens& special) const {
+  for (std::int64_t beam = 0; beam < log_probs.rows; ++beam) {
+    const std::span<float> row = log_probs.row(beam);
+    float& eos = row[static_cast<std::size_t>(special.eos)];
+    if (forced()) {
+      const float kept = eos;
+      std::ranges::fill(row, nothing);
+      eos = kept;
+      continue;
+    }
+    for (const core::TokenId token : special.never) row[static_cast<std::size_t>(token)] = nothing;
+    if (length_ == 0) eos = nothing;
+  }
+}
+
+SentenceBeam::Live SentenceBeam::extend(const Candidate& candidate, float log_prob) const {
+  Live made = live_[static_cast<std::size_t>(candidate.beam)];
+  made.tokens.push_back(candidate.token);
+  made.log_probs.push_back(log_prob);
+  made.score = candidate.score;
+  return made;
+}
+
+void SentenceBeam::finish(Live hypothesis) {
+  const auto length = static_cast<double>(hypothesis.tokens.size());
+  // fp32, as fairseq normalises, so that what is equal there is equal here.
+  const float score =
+      hypothesis.score / static_cast<float>(std::pow(length, options_->length_penalty));
+  done_.push_back({std::move(hypothesis.tokens), score, std::move(hypothesis.log_probs)});
+}
+
+std::vector<std::int64_t> SentenceBeam::advance(core::MatrixView<float> log_probs,
+                                                const SpecialTokens& special) {
+  const auto beam = static_cast<std::size_t>(options_->beam);
+  mask(log_probs, special);
+  std::vector<float> scores;
+  for (const Live& live : live_) scores.push_back(live.score);
+  const core::MatrixView<const float> values{log_probs.data, log_probs.rows, log_probs.columns};
+  const auto candidates = best_candidates(values, scores, 2 * beam);
+  if (candidates.empty() && done_.empty()) {
+    throw core::Error(core::ExitCode::failure,
+                      "beam search: no continuation has a finite log-probability");
+  }
+  std::vector<Live> next;
+  std::vector<std::int64_t> origins;
+  for (std::size_t rank = 0; rank < candidates.size(); ++rank) {
+    const Candidate& candidate = candidates[rank];
+    const float log_prob = log_probs.row(candidate.beam)[static_cast<std::size_t>(candidate.token)];
+    if (candidate.token == special.eos) {
+      if (rank < beam && done_.size() < beam) finish(extend(candidate, log_prob));
+    } else if (next.size() < beam) {
+      next.push_back(extend(candidate, log_prob));
+      origins.push_back(candidate.beam);
+    }
+  }
+  finished_ = done_.size() == beam || forced() || next.empty();
+  if (finished_) return {};
+  // Too few continuations (a tiny vocabulary): dead hypotheses keep the sentence's row count.
+  while (next.size() < beam) {
+    next.push_back(next.front());
+    next.back().score = nothing;
+    origins.push_back(origins.front());
+  }
+  live_ = std::move(next);
+  ++length_;
+  return origins;
+}
+
+std::vector<Hypothesis> SentenceBeam::take_results() {
+  std::ranges::stable_sort(done_, std::ranges::greater(), &Hypothesis::score);
+  const auto nbest = static_cast<std::size_t>(options_->nbest);
+  if (done_.size() > nbest) done_.resize(nbest);
+  return std::move(done_);
+}
+
+}  // namespace knnseq::search

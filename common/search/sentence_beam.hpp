@@ -1,0 +1,64 @@
+// One sentence's search: its live hypotheses and its finished ones.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/views.hpp"
+#include "search/beam_options.hpp"
+#include "search/candidates.hpp"
+#include "search/hypothesis.hpp"
+
+namespace knnseq::search {
+
+/// Tokens that a search treats specially.
+struct SpecialTokens {
+  core::TokenId eos = 0;
+  std::vector<core::TokenId> never;  ///< pad and the model's bad tokens
+};
+
+/// Rules of one step (fairseq's, see beam_search.hpp), free of any model.
+class SentenceBeam {
+ public:
+  /// EOS is forced behind `max_length` tokens.
+  SentenceBeam(const BeamOptions& options, std::int64_t max_length)
+      : options_(&options), max_length_(max_length) {}
+
+  std::int64_t length() const { return length_; }  ///< tokens of each live hypothesis
+  bool forced() const { return length_ >= max_length_; }
+  bool finished() const { return finished_; }
+
+  /// Live hypotheses: 1 before the first step, then `beam`, some of them perhaps dead (−∞).
+  std::size_t live() const { return live_.size(); }
+  core::TokenId last_token(std::size_t beam) const { return live_[beam].tokens.back(); }
+
+  /// Takes the step's log-probs [live(), V] (changed: masks are written into them) and goes on.
+  /// Returns the old hypothesis that each new one continues; empty where the sentence is finished.
+  /// Throws core::Error where nothing has a finite score.
+  std::vector<std::int64_t> advance(core::MatrixView<float> log_probs,
+                                    const SpecialTokens& special);
+
+  /// At most nbest, best first; equal ones in the order in which they finished.
+  std::vector<Hypothesis> take_results();
+
+ private:
+  struct Live {
+    std::vector<core::TokenId> tokens;
+    std::vector<float> log_probs;
+    float score = 0.0f;
+  };
+
+  void mask(core::MatrixView<float> log_probs, const SpecialTokens& special) const;
+  Live extend(const Candidate& candidate, float log_prob) const;
+  void finish(Live hypothesis);
+
+  const BeamOptions* options_;
+  std::int64_t max_length_;
+  std::int64_t length_ = 0;
+  bool finished_ = false;
+  std::vector<Live> live_{1};
+  std::vector<Hypothesis> done_;
+};
+
+}  // namespace knnseq::search

@@ -1,0 +1,53 @@
+// One shard of the tokenised corpus.
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <vector>
+
+#include "core/files.hpp"
+#include "core/types.hpp"
+#include "store/hdf5_file.hpp"
+
+namespace knnseq::store {
+
+/// Sentences in the order in which they are encoded: batch after batch. Token sequences end in EOS.
+/// The target tokens are the values of the shard's entries, one after another.
+struct CorpusShard {
+  std::vector<std::uint32_t> source_tokens;
+  std::vector<std::int64_t> source_starts;  ///< [sentences + 1]
+  std::vector<std::uint32_t> target_tokens;
+  std::vector<std::int64_t> sentence_starts;   ///< [sentences + 1], entries of this shard
+  std::vector<std::int64_t> sentence_numbers;  ///< [sentences], over the corpus after filtering
+  std::vector<std::int64_t> entry_starts;      ///< [sentences], global number of the first entry
+  std::vector<std::int64_t> line_numbers;      ///< [sentences], from 0 over all input files
+  std::vector<std::int64_t> batch_starts;      ///< [batches + 1], sentences of this shard
+
+  std::int64_t sentences() const { return std::ssize(sentence_numbers); }
+  std::int64_t entries() const { return std::ssize(target_tokens); }
+  std::int64_t batches() const { return std::ssize(batch_starts) - 1; }
+  /// Sentences and entries (of this shard) that a range of batches covers.
+  core::Range sentences_of(core::Range batches) const;
+  core::Range entries_of(core::Range batches) const;
+  std::vector<core::TokenId> source(std::int64_t sentence) const;
+  std::vector<core::TokenId> target(std::int64_t sentence) const;
+  /// The sentence whose entry has this number; −1 where it is not in this shard.
+  std::int64_t find_entry(std::int64_t entry_number) const;
+
+  /// Writes `folder`/`name`.h5; returns {"sentences", "entries", "source_tokens", "batches",
+  /// "checksums"} for the manifest. Not collective.
+  core::Json write(const std::filesystem::path& folder, const std::string& name) const;
+  /// Reads it back and compares with what write() returned. Throws core::InputError.
+  static CorpusShard read(const std::filesystem::path& folder, const std::string& name,
+                          const core::Json& manifest);
+};
+
+/// Most entries that encode and add commit together: a trade between the work that a kill loses and
+/// the syncing of disks.
+inline constexpr std::int64_t unit_entries = 32768;
+
+/// Consecutive batches that are committed together: at least one, and as many as fit unit_entries.
+/// Half-open ranges of batches; the same for any number of ranks.
+std::vector<core::Range> cut_units(const CorpusShard& shard);
+
+}  // namespace knnseq::store

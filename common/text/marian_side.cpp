@@ -1,0 +1,97 @@
+#include "text/marian_side.hpp"
+
+#include <array>
+#include <utility>
+
+#include "text/replace_all.hpp"
+#include "text/utf8.hpp"
+
+namespace knnseq::text {
+
+namespace {
+
+/// transformers' clean_up_tokenization, in its order.
+void clean_up(std::string& text) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 10> rules{{
+      {" .", "."},
+      {" ?", "?"},
+      {" !", "!"},
+      {" ,", ","},
+      {" ' ", "'"},
+      {" n't", "n't"},
+      {" 'm", "'m"},
+      {" 's", "'s"},
+      {" 've", "'ve"},
+      {" 're", "'re"},
+  }};
+  for (const auto& [from, to] : rules) replace_all(text, from, to);
+}
+
+/// The longest of the tokens that `text` starts with; empty where it starts with none.
+std::string_view token_at(std::string_view text, std::span<const std::string> tokens) {
+  std::string_view longest;
+  for (const std::string& token : tokens) {
+    if (token.size() > longest.size() && text.starts_with(token)) longest = token;
+  }
+  return longest;
+}
+
+}  // namespace
+
+MarianSide::MarianSide(const std::filesystem::path& pieces_path,
+                       const std::filesystem::path& vocabulary_path, const MarianConfig& config)
+    : config_(config),
+      pieces_(pieces_path),
+      vocabulary_(vocabulary_path),
+      eos_(vocabulary_.require(config.eos)),
+      unk_(vocabulary_.require(config.unk)),
+      pad_(vocabulary_.require(config.pad)) {}
+
+std::vector<core::TokenId> MarianSide::encode(std::string_view text) const {
+  const auto special_tokens = config_.special_tokens();
+  std::vector<core::TokenId> tokens;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::string_view special = token_at(text.substr(i), special_tokens);
+    if (special.empty()) {
+      ++i;
+      continue;
+    }
+    encode_plain(text.substr(begin, i - begin), tokens);
+    tokens.push_back(vocabulary_.require(special));
+    i += special.size();
+    begin = i;
+  }
+  encode_plain(text.substr(begin), tokens);
+  return tokens;
+}
+
+void MarianSide::encode_plain(std::string_view text, std::vector<core::TokenId>& tokens) const {
+  if (text.starts_with(">>")) {
+    const std::size_t end = text.find("<<");
+    if (end != std::string_view::npos) {
+      tokens.push_back(vocabulary_.find(text.substr(0, end + 2)).value_or(unk_));
+      text.remove_prefix(end + 2);
+    }
+  }
+  if (text.empty()) return;
+  for (const std::string& piece : pieces_.encode(text)) {
+    tokens.push_back(vocabulary_.find(piece).value_or(unk_));
+  }
+}
+
+std::string MarianSide::decode(std::span<const core::TokenId> tokens) const {
+  std::vector<std::string> pieces;
+  pieces.reserve(tokens.size());
+  for (const core::TokenId id : tokens) {
+    const std::string& token = vocabulary_.token(id);
+    if (id != eos_ && id != unk_ && id != pad_) pieces.push_back(token);
+  }
+  std::string text = pieces_.decode(pieces);
+  replace_all(text, "\u2581", " ");  // SentencePiece's mark of a word's start
+  text = strip(text);
+  if (config_.clean_up_spaces) clean_up(text);
+  return text;
+}
+
+}  // namespace knnseq::text

@@ -1,0 +1,43 @@
+// One language side of a Marian tokeniser. Private to this module.
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text/marian_config.hpp"
+#include "text/sentence_pieces.hpp"
+#include "text/vocabulary.hpp"
+
+namespace knnseq::text {
+
+/// A SentencePiece model with the vocabulary its pieces are looked up in.
+class MarianSide {
+ public:
+  /// Throws InputError naming the file that is missing, malformed or without a special token.
+  MarianSide(const std::filesystem::path& pieces_path, const std::filesystem::path& vocabulary_path,
+             const MarianConfig& config);
+
+  std::vector<core::TokenId> encode(std::string_view text) const;
+  std::string decode(std::span<const core::TokenId> tokens) const;
+
+  std::int64_t vocab_size() const { return vocabulary_.size(); }
+  core::TokenId eos() const { return eos_; }
+  core::TokenId unk() const { return unk_; }
+  core::TokenId pad() const { return pad_; }
+
+ private:
+  /// Appends the tokens of text that holds no special token.
+  void encode_plain(std::string_view text, std::vector<core::TokenId>& tokens) const;
+
+  MarianConfig config_;
+  SentencePieces pieces_;
+  Vocabulary vocabulary_;
+  core::TokenId eos_;
+  core::TokenId unk_;
+  core::TokenId pad_;
+};
+
+}  // namespace knnseq::text

@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""Check a run's datastore and index from outside: with h5py, NumPy and faiss alone.
+
+    check_datastore.py RUN_DIR [--queries 200] [--k 16] [--nprobe 32] [--noise 0] [--seed 1]
+
+Reads RUN_DIR/datastore/shard-*.h5 (keys [N, d] float16, values [N] uint32,
+sentence_starts [n+1] int64 in rows of the shard, entry_starts [n] int64 in entry
+numbers of the whole datastore) and RUN_DIR/index/shard-*.faiss (an IVF index with
+squared L2 distances, with or without a rotation before it; an id holds the value
+token in bits 40 to 62 and the entry number in the lower 40), and
+- checks that the datastore has every entry number once, and so has the index;
+- checks that the token in every id of the index is the value of its entry;
+- takes random stored keys as queries and compares the k nearest of all raw keys
+  with what the index shards find together, merged by (distance, entry number).
+
+Recall counts a found entry as right when its raw key is no farther than the k-th
+nearest, so it does not matter which of equally distant entries was found. Memory:
+16 bytes an entry and one block of keys. Exits with 1 if a check fails.
+"""
+import argparse
+import sys
+from pathlib import Path
+
+import faiss
+import h5py
+import numpy as np
+
+BLOCK = 65536  # rows read at a time
+ENTRY_BITS = 40
+
+
+def shard_files(folder, pattern):
+    files = sorted(folder.glob(pattern))
+    if not files:
+        sys.exit(f"no {pattern} in {folder}")
+    return files
+
+
+def open_shard(path):
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        sys.exit(f"{path}: {error}")
+    absent = {"keys", "values", "sentence_starts", "entry_starts"} - set(file)
+    if absent:
+        sys.exit(f"{path}: no dataset {', '.join(sorted(absent))}")
+    return file
+
+
+def entry_numbers(file):
+    """[N] int64: the entry number of each row of an open datastore shard."""
+    starts = file["sentence_starts"][:]
+    lengths = np.diff(starts)
+    if starts[0] != 0 or starts[-1] != len(file["values"]) or (lengths < 1).any():
+        sys.exit(f"{file.filename}: sentence_starts do not divide its {len(file['values'])} rows")
+    return np.repeat(file["entry_starts"][:] - starts[:-1], lengths) + np.arange(starts[-1])
+
+
+class Datastore:
+    """The shards' keys, by entry number; values [N] uint32 in the order of entry numbers."""
+
+    def __init__(self, folder):
+        self.files = [open_shard(path) for path in shard_files(folder, "shard-*.h5")]
+        self.entries = [entry_numbers(file) for file in self.files]
+        for file, entries in zip(self.files, self.entries):
+            if len(file["keys"]) != len(entries):
+                sys.exit(f"{file.filename}: {len(file['keys'])} keys, {len(entries)} values")
+        widths = {file["keys"].shape[1] for file in self.files}
+        if len(widths) != 1:
+            sys.exit(f"{folder}: shards have keys of different widths: {sorted(widths)}")
+        self.width, self.size = widths.pop(), sum(map(len, self.entries))
+        everywhere = np.concatenate(self.entries)
+        self.order = np.argsort(everywhere, kind="stable")  # entry number -> row of all shards
+        if not np.array_equal(everywhere[self.order], np.arange(self.size)):
+            sys.exit(f"{folder}: entry numbers are not 0 to {self.size - 1}, each once")
+        self.values = np.concatenate([file["values"][:] for file in self.files])[self.order]
+
+    def keys_of(self, wanted):
+        """[len(wanted), d] float32 of entry numbers, which may repeat."""
+        rows, back = np.unique(self.order[wanted], return_inverse=True)
+        found, first = [], 0
+        for file, entries in zip(self.files, self.entries):
+            own = rows[(rows >= first) & (rows < first + len(entries))] - first
+            found.append(file["keys"][own] if len(own) else np.empty((0, self.width), np.float16))
+            first += len(entries)
+        return np.concatenate(found).astype(np.float32)[back.reshape(-1)]
+
+    def blocks(self):
+        """(keys [rows, d] float32, entry numbers [rows]) of all rows."""
+        for file, entries in zip(self.files, self.entries):
+            for first in range(0, len(entries), BLOCK):
+                end = min(first + BLOCK, len(entries))
+                yield file["keys"][first:end].astype(np.float32), entries[first:end]
+
+
+def nearest(distances, entries, k):
+    """The k best of each row of two [queries, …] arrays, by (distance, entry number)."""
+    order = np.lexsort((entries, distances), axis=1)[:, :k]
+    return np.take_along_axis(distances, order, 1), np.take_along_axis(entries, order, 1)
+
+
+def exact_search(store, queries, k):
+    best = np.full((len(queries), 0), np.inf, np.float32), np.full((len(queries), 0), -1)
+    for keys, entries in store.blocks():
+        distances, rows = faiss.knn(queries, keys, min(k, len(keys)))
+        best = nearest(np.hstack([best[0], distances]), np.hstack([best[1], entries[rows]]), k)
+    return best
+
+
+def split_ids(ids):
+    """(tokens, entry numbers) of faiss ids; both -1 where the id is (missing)."""
+    return ids >> ENTRY_BITS, np.where(ids < 0, -1, ids & ((1 << ENTRY_BITS) - 1))
+
+
+def open_index(path, width, nprobe):
+    """(index, its IVF part)."""
+    try:
+        index = faiss.read_index(str(path))
+    except RuntimeError as error:
+        sys.exit(f"{path}: {error}")
+    ivf = faiss.try_extract_index_ivf(index)
+    if ivf is None or index.metric_type != faiss.METRIC_L2 or index.d != width:
+        sys.exit(f"{path}: not an IVF index with L2 distances over keys of width {width}")
+    ivf.nprobe = min(nprobe, ivf.nlist)
+    return index, ivf
+
+
+def stored_ids(ivf):
+    """[ntotal] int64, list by list."""
+    lists = ivf.invlists
+    parts = [faiss.rev_swig_ptr(lists.get_ids(i), lists.list_size(i)).copy()
+             for i in range(ivf.nlist) if lists.list_size(i)]
+    return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+
+def check_index(store, ivfs):
+    """Problems in the ids of all index shards, as a list of sentences."""
+    tokens, entries = split_ids(np.concatenate([stored_ids(ivf) for ivf in ivfs]))
+    known = (entries >= 0) & (entries < store.size)
+    counts = np.bincount(entries[known], minlength=store.size)
+    wrong = np.flatnonzero(store.values[entries[known]] != tokens[known])
+    problems = {"ids name no entry": np.count_nonzero(~known),
+                "entries are missing from the index": np.count_nonzero(counts == 0),
+                "entries are in the index more than once": np.count_nonzero(counts > 1),
+                "ids hold another token than their entry's value": len(wrong)}
+    return [f"{count} {what}" for what, count in problems.items() if count]
+
+
+def report(store, indexes, queries, k):
+    """Print recall and quantisation error."""
+    results = [index.search(queries, k) for index, _ in indexes]
+    distances = np.hstack([distances for distances, _ in results])
+    entries = np.hstack([split_ids(ids)[1] for _, ids in results])
+    distances, entries = nearest(np.where(entries < 0, np.inf, distances), entries, k)
+    found = entries >= 0
+    keys = store.keys_of(np.maximum(entries, 0).reshape(-1)).reshape(*entries.shape, -1)
+    true = ((keys - queries[:, None]) ** 2).sum(2)
+
+    _, exact_entries = exact_search(store, queries, k)
+    farthest = ((store.keys_of(exact_entries[:, -1]) - queries) ** 2).sum(1, keepdims=True)
+    right = found & (true <= farthest * (1 + 1e-5))
+    print(f"recall@{k}: {right.sum() / exact_entries.size:.4f} ({right.sum()} of "
+          f"{exact_entries.size}; {np.count_nonzero(~found)} missing)")
+    top = (entries == exact_entries[:, :1]).any(1)
+    print(f"nearest key among the {k} found: {top.mean():.4f}")
+
+    index = indexes[0][0]
+    decoded = index.sa_decode(index.sa_encode(queries))
+    error = ((decoded - queries) ** 2).sum(1).mean()
+    spread = ((queries - queries.mean(0)) ** 2).sum(1).mean()
+    print(f"quantisation error: {error:.4g} mean squared distance of a query from its code, "
+          f"{error / spread:.2%} of the queries' variance")
+    print(f"distances: {np.abs(distances - true)[found].mean():.4g} mean difference between index "
+          f"and raw keys, where raw distances average {true[found].mean():.4g}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run_dir", type=Path)
+    parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--k", type=int, default=16)
+    parser.add_argument("--nprobe", type=int, default=32)
+    parser.add_argument("--noise", type=float, default=0.0,
+                        help="standard deviation of noise added to queries, in parts of their own")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    if min(args.queries, args.k, args.nprobe) < 1 or args.noise < 0:
+        parser.error("--queries, --k and --nprobe must be at least 1, --noise at least 0")
+
+    store = Datastore(args.run_dir / "datastore")
+    print(f"datastore: {store.size} entries of width {store.width} in {len(store.files)} shards")
+    indexes = [open_index(path, store.width, args.nprobe)
+               for path in shard_files(args.run_dir / "index", "shard-*.faiss")]
+    ivfs = [ivf for _, ivf in indexes]
+    print(f"index: {sum(ivf.ntotal for ivf in ivfs)} entries in {len(ivfs)} shards, "
+          f"{ivfs[0].nlist} lists, {ivfs[0].code_size} bytes a code")
+    problems = check_index(store, ivfs)
+    if problems:
+        sys.exit("ids: " + "; ".join(problems))
+    print("ids: every entry once, every token the entry's value")
+
+    rng = np.random.default_rng(args.seed)
+    chosen = rng.choice(store.size, min(args.queries, store.size), replace=False)
+    queries = store.keys_of(chosen)
+    queries += rng.normal(0, args.noise * queries.std(), queries.shape).astype(np.float32)
+    k = min(args.k, store.size)
+    print(f"queries: {len(queries)} stored keys, noise {args.noise:g}, k {k}, "
+          f"nprobe {ivfs[0].nprobe}")
+    report(store, indexes, queries, k)
+
+
+if __name__ == "__main__":
+    main()

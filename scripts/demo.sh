@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Shows everything: installs, builds, makes the LibreOffice help corpus, runs the whole pipeline with
+# mpirun and ends with translations and BLEU without and with kNN.
+#   scripts/demo.sh [--small] [--ranks P]      --small: a tenth of the corpus, about a minute
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+
+config=configs/demo.yaml
+ranks=2
+while [ $# -gt 0 ]; do
+  case $1 in
+    --small) config=configs/demo-small.yaml ;;
+    --ranks) ranks=${2:?--ranks needs a number}; shift ;;
+    *) echo "usage: scripts/demo.sh [--small] [--ranks P]" >&2; exit 2 ;;
+  esac
+  shift
+done
+cd "$top"
+
+began=$SECONDS
+scripts/install_deps.sh
+installed=$SECONDS
+step "build" build_knnseq -DKNNSEQ_TESTS=OFF
+built=$SECONDS
+step "corpus: LibreOffice help, German and English" python3 scripts/make_libreoffice_corpus.py
+
+run() { mpirun -np "$ranks" "$build/bin/knnseq" "$@" --config "$config"; }
+run run
+run inspect
+printf '\ninstall %d s, build %d s, run %d s (%d ranks). Everything is in %s; docs: README.md\n' \
+  $((installed - began)) $((built - installed)) $((SECONDS - built)) "$ranks" \
+  "$(sed -n 's/^run_dir: *//p' "$config")"

@@ -1,0 +1,32 @@
+# What the other scripts share: sourced, not run.
+# Open MPI refuses to run as root and to start more ranks than cores unless it is told otherwise, and
+# binds each rank of a small job to one core; users of these scripts need not know.
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
+export OMPI_MCA_btl_vader_single_copy_mechanism=none
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=${KNNSEQ_BUILD:-$top/build}
+logs=$build/logs
+
+# step NAME COMMAND…: one line a step; the command's output goes to a log, shown only if it fails.
+step() {
+  local name=$1 began=$SECONDS
+  shift
+  mkdir -p "$logs"
+  local log=$logs/${name//[^a-zA-Z0-9]/-}.log
+  printf '%-52s' "$name"
+  if "$@" > "$log" 2>&1; then
+    printf 'done (%d s)\n' $((SECONDS - began))
+  else
+    local code=$?
+    printf 'FAILED (exit code %d); the end of %s:\n' "$code" "$log"
+    tail -n 40 "$log"
+    return "$code"
+  fi
+}
+
+# build_knnseq [cmake options]: configures and builds everything.
+build_knnseq() {
+  cmake -S "$top" -B "$build" -G Ninja "$@" && cmake --build "$build"
+}

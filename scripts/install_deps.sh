@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs what knnseq needs on Debian 12: packages, and PyTorch's C++ library from its PyPI wheel,
+# unpacked into .deps/ of this project. Does nothing where everything is there. Root or sudo.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+
+packages=(
+  g++ cmake ninja-build ccache pkg-config python3 python3-pip
+  libopenmpi-dev openmpi-bin libhdf5-openmpi-dev hdf5-tools
+  libfaiss-dev libopenblas0-openmp libopenblas-openmp-dev  # without this flavour faiss is 50 times slower
+  libyaml-cpp-dev libfmt-dev nlohmann-json3-dev libxxhash-dev zlib1g-dev libsentencepiece-dev
+  catch2)
+# libtorch needs the CUDA runtime and CUPTI beside it to start, also where there is no GPU.
+wheels=("torch==2.11.0" "nvidia-cuda-runtime==13.0.*" "nvidia-cuda-cupti==13.0.*")
+libtorch=$top/.deps/libtorch
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+done
+
+install_packages() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get update
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+}
+
+install_libtorch() {
+  rm -rf "$libtorch" "$libtorch.partial"
+  python3 -m pip install --no-deps --no-compile --target "$libtorch.partial" "${wheels[@]}"
+  echo "${wheels[*]}" > "$libtorch.partial/installed"
+  mv "$libtorch.partial" "$libtorch"
+}
+
+if [ ${#missing[@]} -gt 0 ]; then
+  step "Debian packages (${#missing[@]})" install_packages
+fi
+if [ "$(cat "$libtorch/installed" 2>/dev/null)" != "${wheels[*]}" ]; then
+  step "libtorch 2.11.0 (540 MB)" install_libtorch
+fi

@@ -1,0 +1,76 @@
+#include "stages/add/add.hpp"
+
+#include "comm/agreement.hpp"
+#include "core/files.hpp"
+#include "index/codebook.hpp"
+#include "runtime/shard_jobs.hpp"
+#include "runtime/stage_runner.hpp"
+#include "stages/add/shard_coder.hpp"
+#include "stages/stage.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+runtime::StageOutcome make_index(runtime::StageContext& context, const Options& options,
+                                 const core::Json& corpus_manifest,
+                                 const core::Json& datastore_manifest) {
+  const Folders folders(context.run_dir);
+  const auto& shards = corpus_manifest.at("content").at("shards");
+  const std::int64_t vocab_size = datastore_manifest.at("content").at("vocab_size");
+  index::Codebook codebook;
+  comm::agree(context.comm,
+              [&] { codebook = index::read_codebook(folders.codebook / "codebook.faiss"); });
+  const index::Coder coder(codebook);
+  ShardCoder shard_coder(coder, folders.datastore);
+
+  const auto team = runtime::make_shard_team(context.comm, options.shards);
+  runtime::ShardJobs jobs(context, team, folders.index,
+                          {"entries", corpus_manifest.at("content").at("entries")});
+  store::CorpusShard corpus;
+  std::vector<core::Range> units;
+  runtime::ShardWork work;
+  work.result = ".faiss";
+  work.prepare = [&](std::int64_t shard) {
+    const auto name = runtime::shard_name(shard);
+    corpus = store::CorpusShard::read(folders.corpus, name, shards.at(name));
+    units = store::cut_units(corpus);
+    shard_coder.open_shard(corpus, shard);
+    runtime::ShardPlan plan{shard_coder.layout(), {}};
+    for (const auto& batches : units) plan.unit_items.push_back(corpus.entries_of(batches).size());
+    return plan;
+  };
+  work.work = [&](std::int64_t unit, store::ShardFile& file) {
+    shard_coder.code_unit(unit, units[static_cast<std::size_t>(unit)], file);
+  };
+  work.finish = [&](std::int64_t shard) {
+    const auto path = folders.index / runtime::shard_name(shard);
+    shard_coder.write_index(path.string() + ".h5", path.string() + ".faiss", vocab_size);
+    return core::Json{{"entries", corpus.entries()},
+                      {"fingerprint", core::fingerprint_file(path.string() + ".faiss")}};
+  };
+  runtime::StageOutcome outcome = jobs.run(work);
+  outcome.content["entries"] = corpus_manifest.at("content").at("entries");
+  return outcome;
+}
+
+}  // namespace
+
+void add(runtime::StageContext& context, const Options& options) {
+  context.log.set_stage("add");
+  const Folders folders(context.run_dir);
+  const auto corpus = manifest_of(context, folders.corpus, "partition");
+  const auto datastore = manifest_of(context, folders.datastore, "encode");
+  const auto codebook = manifest_of(context, folders.codebook, "train");
+  require_made_from(datastore, "corpus", corpus, "encode");
+  require_made_from(codebook, "datastore", datastore, "train");
+  const core::Json inputs = {{"corpus", corpus.at("identity")},
+                             {"datastore", datastore.at("identity")},
+                             {"codebook", codebook.at("identity")},
+                             {"threads", options.threads}};
+  runtime::run_stage(context, {"add", folders.index, inputs, [&] {
+                       return make_index(context, options, corpus, datastore);
+                     }});
+}
+
+}  // namespace knnseq::stages

@@ -1,0 +1,79 @@
+#include "stages/command_line.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "core/error.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+constexpr std::array stage_names = {"partition", "encode",   "train",   "add",
+                                    "decode",    "evaluate", "inspect", "run"};
+}
+
+std::string usage() {
+  return R"(knnseq: kNN machine translation as a pipeline of MPI processes
+
+  mpirun -np P knnseq STAGE --config FILE [--set key=value …] [--force]
+
+stages
+  partition   tokenise the corpus and deal it to the shards
+  encode      compute the datastore's keys
+  train       train the codebook (rotation, coarse centroids, product quantiser)
+  add         assign and code the keys: one faiss file a shard
+  decode      translate the test sets of the config [those named, as in: decode test-knn]
+  evaluate    BLEU and chrF of what was decoded
+  inspect     one test sentence and the neighbours that changed it
+  run         all of partition … evaluate, skipping what is done
+
+options
+  --config FILE    YAML; configs/reference.yaml documents every key
+  --set key=value  overrides a key (knn.k=8, decode.0.knn=false); may be repeated
+  --force          start the stage over; with run: those whose inputs have changed
+  --help, --version
+
+exit codes: 0 done, 1 failed, 2 bad input, 75 stopped by SIGUSR1 (run again to go on)
+)";
+}
+
+CommandLine parse_command_line(int argc, const char* const* argv) {
+  CommandLine command;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    const auto value = [&] {
+      if (i + 1 >= argc) throw core::InputError(argument, "needs a value (see knnseq --help)");
+      return std::string(argv[++i]);
+    };
+    if (argument == "--config") {
+      command.config = value();
+    } else if (argument == "--set") {
+      command.overrides.push_back(value());
+    } else if (argument == "--force") {
+      command.force = true;
+    } else if (argument == "--help" || argument == "-h") {
+      command.help = true;
+    } else if (argument == "--version") {
+      command.version = true;
+    } else if (argument.starts_with("-")) {
+      throw core::InputError(argument, "is not an option (see knnseq --help)");
+    } else if (command.stage.empty()) {
+      command.stage = argument;
+    } else {
+      command.names.push_back(argument);
+    }
+  }
+  if (command.help || command.version) return command;
+  if (std::find(stage_names.begin(), stage_names.end(), command.stage) == stage_names.end()) {
+    throw core::InputError(command.stage.empty() ? "no stage given (see knnseq --help)"
+                                                 : "'" + command.stage +
+                                                       "' is not a stage (see knnseq --help)");
+  }
+  if (command.config.empty()) throw core::InputError("--config FILE is required");
+  if (!command.names.empty() && command.stage != "decode") {
+    throw core::InputError("'" + command.names[0] + "'", "only decode takes names");
+  }
+  return command;
+}
+
+}  // namespace knnseq::stages

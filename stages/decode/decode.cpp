@@ -1,0 +1,264 @@
+#include "stages/decode/decode.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
+#include "model/load_model.hpp"
+#include "retrieval/knn_distribution.hpp"
+#include "runtime/progress.hpp"
+#include "runtime/stage_runner.hpp"
+#include "runtime/stop_signal.hpp"
+#include "search/beam_search.hpp"
+#include "stages/decode/block_schedule.hpp"
+#include "stages/open_search.hpp"
+#include "stages/decode/test_set.hpp"
+#include "stages/decode/translations.hpp"
+#include "stages/stage.hpp"
+#include "text/read_lines.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+/// One rank's part in translating one test set.
+class Decoder {
+ public:
+  Decoder(runtime::StageContext& context, const DecodeOptions& options,
+          model::TranslationModel& model, const TestSet& set, Translations& translations)
+      : context_(context),
+        options_(options),
+        model_(model),
+        set_(set),
+        translations_(translations),
+        progress_(context, "sentences", sentences_of(all_blocks())) {
+    if (context.comm.is_root()) {
+      for (const auto block : translations.done()) progress_.skip(sentences_of({block}));
+    }
+  }
+
+  /// Ranks are independent: blocks that are left are dealt in turn.
+  void run_without_knn() {
+    const auto left = blocks_left();
+    for (auto i = static_cast<std::size_t>(context_.comm.rank()); i < left.size();
+         i += static_cast<std::size_t>(context_.comm.size())) {
+      if (runtime::stop_requested()) break;
+      translate(left[i], {});
+    }
+  }
+
+  /// All ranks step together: each step of a block is one exchange in which every rank searches its
+  /// part of the datastore for all. A rank without a block goes on searching for the others.
+  void run_with_knn(retrieval::DistributedSearch& search) {
+    BlockSchedule schedule(blocks_left());
+    const at::Tensor no_queries = at::empty({0, model_.info().width});
+    const search::KnnStep knn = [&](const at::Tensor& queries, at::Tensor& log_probs) {
+      const auto found = search.search(queries, static_cast<std::int64_t>(RankStatus::busy));
+      schedule.update(found.statuses, context_.comm.rank());
+      retrieval::interpolate(log_probs, found.scores, found.ids, options_.interpolation);
+    };
+    auto status = RankStatus::waiting;
+    while (!schedule.finished()) {
+      if (runtime::stop_requested()) status = RankStatus::stopped;
+      const auto exchange = search.search(no_queries, static_cast<std::int64_t>(status));
+      const auto block = schedule.update(exchange.statuses, context_.comm.rank());
+      if (block) {
+        translate(*block, knn);
+      } else if (status == RankStatus::waiting) {
+        status = RankStatus::idle;
+      }
+    }
+  }
+
+  /// Waits for all ranks; throws core::Stopped on all where work is left. Collective.
+  runtime::StageWork finish() {
+    translations_.close();
+    progress_.finish();
+    const auto done = context_.comm.all_reduce(work_.items, comm::Reduction::sum);
+    if (done < sentences_of(blocks_left())) {
+      comm::agree(context_.comm, [] {
+        throw core::Stopped("stopped by SIGUSR1; what is done is kept, run the same command to go on");
+      });
+    }
+    return work_;
+  }
+
+ private:
+  std::vector<std::int64_t> all_blocks() const {
+    std::vector<std::int64_t> blocks(set_.blocks.size());
+    for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i] = static_cast<std::int64_t>(i);
+    return blocks;
+  }
+  std::vector<std::int64_t> blocks_left() const {
+    std::vector<std::int64_t> left;
+    for (const auto block : all_blocks()) {
+      if (!translations_.done().contains(block)) left.push_back(block);
+    }
+    return left;
+  }
+  std::int64_t sentences_of(const std::vector<std::int64_t>& blocks) const {
+    std::int64_t sentences = 0;
+    for (const auto block : blocks) sentences += std::ssize(set_.blocks[static_cast<std::size_t>(block)]);
+    return sentences;
+  }
+
+  void translate(std::int64_t block, const search::KnnStep& knn) {
+    const auto& lines = set_.blocks[static_cast<std::size_t>(block)];
+    std::vector<std::vector<core::TokenId>> sources;
+    for (const auto line : lines) sources.push_back(set_.sources[static_cast<std::size_t>(line)]);
+    const auto hypotheses = search::beam_search(model_, sources, options_.beam, knn);
+    translations_.append(context_.comm.rank(), block, lines, hypotheses);
+    work_.items += std::ssize(lines);
+    progress_.add(std::ssize(lines));
+  }
+
+  runtime::StageContext& context_;
+  const DecodeOptions& options_;
+  model::TranslationModel& model_;
+  const TestSet& set_;
+  Translations& translations_;
+  runtime::Progress progress_;
+  runtime::StageWork work_{"sentences", 0, 0};
+};
+
+void report_search(runtime::StageContext& context, const retrieval::SearchTimes& times) {
+  context.log.info(fmt::format(
+      "search on rank 0: {} queries in {} exchanges; probing {:.1f} s, scanning {:.1f} s, exchanging "
+      "and waiting {:.1f} s, merging {:.1f} s",
+      times.queries, times.exchanges, times.prepare_seconds, times.scan_seconds,
+      times.exchange_seconds, times.merge_seconds));
+}
+
+runtime::StageOutcome translate_set(runtime::StageContext& context, const Options& options,
+                                    const DecodeOptions& decoding) {
+  auto& comm = context.comm;
+  const auto folder = Folders(context.run_dir).decode / decoding.name;
+  std::unique_ptr<text::Tokenizer> tokenizer;
+  std::unique_ptr<model::TranslationModel> model;
+  TestSet set;
+  std::vector<std::string> references;
+  std::optional<Translations> translations;
+  comm::agree(comm, [&] {
+    decoding.beam.validate();
+    decoding.interpolation.validate();
+    tokenizer = text::load_tokenizer(options.model);
+    model = model::load_model(options.model, {options.dtype});
+    set = read_test_set(decoding.source, decoding.block_sentences, *tokenizer, model->info(),
+                        context.log);
+    if (decoding.reference) {
+      references = text::read_lines(*decoding.reference);
+      if (references.size() != set.lines.size()) {
+        throw core::InputError(fmt::format("{} has {} lines, {} has {}", decoding.source.string(),
+                                           set.lines.size(), decoding.reference->string(),
+                                           references.size()));
+      }
+    }
+    translations.emplace(folder);
+  });
+  comm.barrier();  // all ranks have read the journals before any is written to
+
+  Decoder decoder(context, decoding, *model, set, *translations);
+  if (decoding.knn) {
+    auto search = open_search(context, options, decoding.search);
+    decoder.run_with_knn(search);
+    report_search(context, search.times());
+  } else {
+    decoder.run_without_knn();
+  }
+  runtime::StageOutcome outcome{core::Json::object(), decoder.finish()};
+  comm::agree(comm, [&] {
+    if (!comm.is_root()) return;
+    Translations::write_files(folder, set, *tokenizer);
+    std::vector<std::string> files = {"src.txt", "hyp.txt", "nbest.jsonl"};
+    if (decoding.reference) {
+      std::string text;
+      for (const auto& line : references) text += line + "\n";
+      core::write_file_durably(folder / "ref.txt", text);
+      files.push_back("ref.txt");
+    }
+    outcome.content["sentences"] = set.lines.size();
+    outcome.content["files"] = runtime::file_sizes(folder, files);
+    outcome.content["hypotheses"] = core::fingerprint_file(folder / "nbest.jsonl");
+  });
+  return outcome;
+}
+
+core::Json decode_inputs(runtime::StageContext& context, const Options& options,
+                         const DecodeOptions& decoding) {
+  std::vector<std::filesystem::path> model_files, tokenizer_files;
+  comm::agree(context.comm, [&] {
+    model_files = model::model_files(options.model);
+    tokenizer_files = text::tokenizer_files(options.model);
+  });
+  core::Json inputs = {{"source", fingerprint_files(context, {decoding.source})},
+                       {"model", fingerprint_files(context, model_files)},
+                       {"tokenizer", fingerprint_files(context, tokenizer_files)},
+                       {"dtype", options.dtype},
+                       {"threads", options.threads},
+                       {"beam", decoding.beam.beam},
+                       {"length_penalty", decoding.beam.length_penalty},
+                       {"max_length_a", decoding.beam.max_length_a},
+                       {"max_length_b", decoding.beam.max_length_b},
+                       {"nbest", decoding.beam.nbest},
+                       {"block_sentences", decoding.block_sentences}};
+  if (decoding.reference) {
+    inputs["reference"] = fingerprint_files(context, {*decoding.reference});
+  }
+  if (!decoding.knn) return inputs;
+  const Folders folders(context.run_dir);
+  const auto codebook = manifest_of(context, folders.codebook, "train");
+  const auto index = manifest_of(context, folders.index, "add");
+  const auto datastore = manifest_of(context, folders.datastore, "encode");
+  require_made_from(index, "codebook", codebook, "add");
+  require_made_from(codebook, "datastore", datastore, "train");
+  comm::agree(context.comm, [&] {
+    if (datastore.at("inputs").at("model") != inputs.at("model")) {
+      throw core::InputError("the datastore's keys were made by another model than this one");
+    }
+    if (datastore.at("inputs").at("key") != model::to_string(decoding.beam.key)) {
+      throw core::InputError(fmt::format("the datastore's keys are {}, the config asks for {}",
+                                         datastore.at("inputs").at("key").get<std::string>(),
+                                         model::to_string(decoding.beam.key)));
+    }
+  });
+  const auto& threshold = decoding.interpolation.threshold;
+  inputs["index"] = index.at("identity");
+  inputs["k"] = decoding.search.k;
+  inputs["nprobe"] = decoding.search.nprobe;
+  inputs["temperature"] = decoding.interpolation.temperature;
+  inputs["lambda"] = decoding.interpolation.lambda;
+  inputs["threshold"] = threshold ? core::Json(*threshold) : core::Json();
+  return inputs;
+}
+
+}  // namespace
+
+void decode(runtime::StageContext& context, const Options& options,
+            const std::vector<std::string>& names) {
+  context.log.set_stage("decode");
+  comm::agree(context.comm, [&] {
+    for (const auto& name : names) {
+      const bool known = std::any_of(options.decode.begin(), options.decode.end(),
+                                     [&](const DecodeOptions& set) { return set.name == name; });
+      if (!known) throw core::InputError("the config has no 'decode' item named '" + name + "'");
+    }
+    if (options.decode.empty()) throw core::InputError("the config has no 'decode' items");
+  });
+  for (const auto& decoding : options.decode) {
+    if (!names.empty() && std::find(names.begin(), names.end(), decoding.name) == names.end()) {
+      continue;
+    }
+    context.log.set_stage("decode-" + decoding.name);
+    const auto folder = Folders(context.run_dir).decode / decoding.name;
+    runtime::run_stage(context, {"decode-" + decoding.name, folder,
+                                 decode_inputs(context, options, decoding),
+                                 [&] { return translate_set(context, options, decoding); }});
+    comm::agree(context.comm, [&] {
+      if (context.comm.is_root()) Translations::remove_journals(folder);
+    });
+  }
+}
+
+}  // namespace knnseq::stages

@@ -1,0 +1,60 @@
+#include "stages/decode/translations.hpp"
+
+#include <fmt/format.h>
+
+namespace knnseq::stages {
+
+namespace {
+const std::string prefix = "blocks.journal.";
+}
+
+Translations::Translations(std::filesystem::path folder) : folder_(std::move(folder)) {
+  for (const auto& record : store::Journal::read_all(folder_, prefix)) {
+    done_.insert(record.at("block").get<std::int64_t>());
+  }
+}
+
+void Translations::append(int rank, std::int64_t block, const std::vector<std::int64_t>& lines,
+                          const std::vector<std::vector<search::Hypothesis>>& hypotheses) {
+  if (!journal_) {
+    journal_ = std::make_unique<store::Journal>(folder_ / fmt::format("{}{:04}", prefix, rank));
+  }
+  core::Json sentences = core::Json::array();
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    core::Json nbest = core::Json::array();
+    for (const auto& hypothesis : hypotheses[i]) {
+      nbest.push_back({{"tokens", hypothesis.tokens}, {"score", hypothesis.score}});
+    }
+    sentences.push_back({{"line", lines[i]}, {"nbest", nbest}});
+  }
+  journal_->append({{"block", block}, {"sentences", sentences}});
+}
+
+void Translations::write_files(const std::filesystem::path& folder, const TestSet& set,
+                               const text::Tokenizer& tokenizer) {
+  std::vector<core::Json> nbest(set.lines.size(), core::Json::array());
+  for (const auto& record : store::Journal::read_all(folder, prefix)) {
+    for (const auto& sentence : record.at("sentences")) {
+      nbest.at(sentence.at("line").get<std::size_t>()) = sentence.at("nbest");
+    }
+  }
+  std::string sources, best, all;
+  for (std::size_t line = 0; line < set.lines.size(); ++line) {
+    for (auto& hypothesis : nbest[line]) {
+      hypothesis["text"] =
+          tokenizer.decode_target(hypothesis.at("tokens").get<std::vector<core::TokenId>>());
+    }
+    sources += set.lines[line] + "\n";
+    best += (nbest[line].empty() ? "" : nbest[line][0].at("text").get<std::string>()) + "\n";
+    all += core::Json{{"line", line + 1}, {"nbest", nbest[line]}}.dump() + "\n";
+  }
+  core::write_file_durably(folder / "src.txt", sources);
+  core::write_file_durably(folder / "hyp.txt", best);
+  core::write_file_durably(folder / "nbest.jsonl", all);
+}
+
+void Translations::remove_journals(const std::filesystem::path& folder) {
+  for (const auto& path : store::files_with_prefix(folder, prefix)) std::filesystem::remove(path);
+}
+
+}  // namespace knnseq::stages

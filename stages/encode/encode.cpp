@@ -1,0 +1,88 @@
+#include "stages/encode/encode.hpp"
+
+#include "comm/agreement.hpp"
+#include "model/load_model.hpp"
+#include "runtime/shard_jobs.hpp"
+#include "runtime/stage_runner.hpp"
+#include "stages/encode/shard_encoder.hpp"
+#include "stages/stage.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+runtime::StageOutcome make_datastore(runtime::StageContext& context, const Options& options,
+                                     const core::Json& corpus_manifest) {
+  const Folders folders(context.run_dir);
+  const auto& corpus_content = corpus_manifest.at("content");
+  const auto team = runtime::make_shard_team(context.comm, options.shards);
+  std::unique_ptr<model::TranslationModel> model;
+  SampleRule sample;
+  std::vector<core::Range> sentence_entries;  // of this member's share of the team's shards
+  comm::agree(context.comm, [&] {
+    model = model::load_model(options.model, {options.dtype});
+    for (const auto shard : team.shards) {
+      const auto name = runtime::shard_name(shard);
+      const auto corpus = store::CorpusShard::read(folders.corpus, name,
+                                                   corpus_content.at("shards").at(name));
+      for (auto i = static_cast<std::size_t>(team.member()); i < corpus.entry_starts.size();
+           i += static_cast<std::size_t>(team.members())) {
+        const auto length = corpus.sentence_starts[i + 1] - corpus.sentence_starts[i];
+        sentence_entries.push_back({corpus.entry_starts[i], corpus.entry_starts[i] + length});
+      }
+    }
+  });
+  sample = make_sample_rule(context.comm, sentence_entries, options.datastore.sample,
+                            options.datastore.seed);
+
+  ShardEncoder encoder(*model, options.datastore, sample);
+  runtime::ShardJobs jobs(context, team, folders.datastore,
+                          {"entries", corpus_content.at("entries")});
+  store::CorpusShard corpus;
+  std::vector<core::Range> units;
+  const auto prepare = [&](std::int64_t shard) {
+    const auto name = runtime::shard_name(shard);
+    corpus = store::CorpusShard::read(folders.corpus, name, corpus_content.at("shards").at(name));
+    units = store::cut_units(corpus);
+    encoder.open_shard(corpus);
+    runtime::ShardPlan plan{encoder.layout(), {}};
+    for (const auto& batches : units) plan.unit_items.push_back(corpus.entries_of(batches).size());
+    return plan;
+  };
+  const auto work = [&](std::int64_t unit, store::ShardFile& file) {
+    encoder.encode_unit(units[static_cast<std::size_t>(unit)], file);
+  };
+  const auto finish = [&](std::int64_t) {
+    return core::Json{{"entries", corpus.entries()},
+                      {"sentences", corpus.sentences()},
+                      {"sample", encoder.sample_size()}};
+  };
+  runtime::StageOutcome outcome = jobs.run({prepare, work, finish, ".h5"});
+  outcome.content["width"] = model->info().width;
+  outcome.content["entries"] = corpus_content.at("entries");
+  outcome.content["sentences"] = corpus_content.at("sentences");
+  outcome.content["vocab_size"] = model->info().vocab_size;
+  return outcome;
+}
+
+}  // namespace
+
+void encode(runtime::StageContext& context, const Options& options) {
+  context.log.set_stage("encode");
+  const Folders folders(context.run_dir);
+  const auto corpus = manifest_of(context, folders.corpus, "partition");
+  std::vector<std::filesystem::path> model_files;
+  comm::agree(context.comm, [&] { model_files = model::model_files(options.model); });
+  const core::Json inputs = {{"corpus", corpus.at("identity")},
+                             {"model", fingerprint_files(context, model_files)},
+                             {"dtype", options.dtype},
+                             {"threads", options.threads},
+                             {"key", model::to_string(options.datastore.key)},
+                             {"sentence_keys", options.datastore.sentence_keys},
+                             {"sample", options.datastore.sample},
+                             {"seed", options.datastore.seed}};
+  runtime::run_stage(context, {"encode", folders.datastore, inputs,
+                               [&] { return make_datastore(context, options, corpus); }});
+}
+
+}  // namespace knnseq::stages

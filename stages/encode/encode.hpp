@@ -1,0 +1,14 @@
+// Stage encode: every target token becomes an entry of the datastore.
+#pragma once
+
+#include "runtime/stage_context.hpp"
+#include "stages/options.hpp"
+
+namespace knnseq::stages {
+
+/// Teacher-forces the corpus batch by batch and writes datastore/shard-*.h5: keys, values, sentence
+/// keys and this shard's rows of the training sample. Interrupted work goes on at the unit it was
+/// at, with any number of ranks. Collective.
+void encode(runtime::StageContext& context, const Options& options);
+
+}  // namespace knnseq::stages

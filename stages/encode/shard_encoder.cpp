@@ -1,0 +1,118 @@
+#include "stages/encode/shard_encoder.hpp"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+template <class T>
+std::span<const T> part(const std::vector<T>& values, core::Range range) {
+  return std::span<const T>(values).subspan(static_cast<std::size_t>(range.begin),
+                                            static_cast<std::size_t>(range.size()));
+}
+
+std::span<const std::uint16_t> half_values(const at::Tensor& half) {
+  return {reinterpret_cast<const std::uint16_t*>(half.const_data_ptr<at::Half>()),
+          static_cast<std::size_t>(half.numel())};
+}
+
+}  // namespace
+
+void ShardEncoder::open_shard(const store::CorpusShard& corpus) {
+  corpus_ = &corpus;
+  sample_rows_ = sample_rows(corpus, sample_);
+}
+
+std::vector<store::DatasetSpec> ShardEncoder::layout() const {
+  using store::DataType;
+  const std::int64_t width = model_.info().width;
+  const std::int64_t entries = corpus_->entries();
+  const std::int64_t sentences = corpus_->sentences();
+  std::vector<store::DatasetSpec> specs = {
+      {"keys", DataType::float16, {entries, width},
+       {{"description", fmt::format("decoder vectors ({}), one a target token",
+                                    model::to_string(options_.key))}}},
+      {"values", DataType::uint32, {entries}, {{"description", "target token ids"}}},
+      {"sentence_numbers", DataType::int64, {sentences},
+       {{"description", "sentence numbers over the corpus after filtering"}}},
+      {"sentence_starts", DataType::int64, {sentences + 1},
+       {{"description", "rows of this shard at which sentences start, and the number of rows"}}},
+      {"entry_starts", DataType::int64, {sentences},
+       {{"description", "global entry number of each sentence's first entry"}}},
+      {"line_numbers", DataType::int64, {sentences},
+       {{"description", "line of the input, from 0 over all files"}}},
+      {"sample_keys", DataType::float16, {sample_size(), width},
+       {{"description", "the keys of this shard that belong to the training sample"}}},
+      {"sample_entries", DataType::int64, {sample_size()},
+       {{"description", "global entry numbers of sample_keys"}}}};
+  if (options_.sentence_keys) {
+    specs.push_back({"sentence_keys", DataType::float16, {sentences, width},
+                     {{"description", "mean of the encoder's output over the source"}}});
+  }
+  return specs;
+}
+
+void ShardEncoder::encode_unit(core::Range batches, store::ShardFile& file) const {
+  const auto sentences = corpus_->sentences_of(batches);
+  const auto rows = corpus_->entries_of(batches);
+  std::vector<at::Tensor> keys, sentence_keys;
+  for (auto batch = batches.begin; batch < batches.end; ++batch) {
+    std::vector<std::vector<core::TokenId>> sources, targets;
+    const auto of_batch = corpus_->sentences_of({batch, batch + 1});
+    for (auto i = of_batch.begin; i < of_batch.end; ++i) {
+      sources.push_back(corpus_->source(i));
+      targets.push_back(corpus_->target(i));
+    }
+    const auto forced = model_.teacher_force(
+        sources, targets, {options_.key, options_.sentence_keys, /*log_probs=*/false});
+    keys.push_back(forced.keys.to(at::kHalf));
+    if (options_.sentence_keys) sentence_keys.push_back(forced.sentence_keys.to(at::kHalf));
+  }
+  const at::Tensor unit_keys = at::cat(keys);
+  const at::Tensor finite = at::isfinite(unit_keys).all(1);
+  if (!finite.all().item<bool>()) {
+    const auto row = rows.begin + at::argmin(finite.to(at::kByte)).item<std::int64_t>();
+    const auto next = std::upper_bound(corpus_->sentence_starts.begin(),
+                                       corpus_->sentence_starts.end(), row);
+    const auto sentence = static_cast<std::size_t>(next - corpus_->sentence_starts.begin() - 1);
+    throw core::InputError(fmt::format(
+        "the model gives a key that is not finite in fp16 for line {} of the corpus",
+        corpus_->line_numbers[sentence] + 1));
+  }
+
+  file.write("keys", rows.begin, half_values(unit_keys));
+  file.write("values", rows.begin, part(corpus_->target_tokens, rows));
+  if (options_.sentence_keys) {
+    file.write("sentence_keys", sentences.begin, half_values(at::cat(sentence_keys)));
+  }
+  file.write("sentence_numbers", sentences.begin, part(corpus_->sentence_numbers, sentences));
+  file.write("entry_starts", sentences.begin, part(corpus_->entry_starts, sentences));
+  file.write("line_numbers", sentences.begin, part(corpus_->line_numbers, sentences));
+  const bool last = sentences.end == corpus_->sentences();
+  file.write("sentence_starts", sentences.begin,
+             part(corpus_->sentence_starts, {sentences.begin, sentences.end + (last ? 1 : 0)}));
+
+  const auto first = std::lower_bound(sample_rows_.begin(), sample_rows_.end(), rows.begin);
+  const auto end = std::lower_bound(first, sample_rows_.end(), rows.end);
+  if (first == end) return;
+  std::vector<std::int64_t> entries;
+  at::Tensor picks = at::empty({end - first}, at::kLong);
+  for (auto row = first; row != end; ++row) {
+    picks.data_ptr<std::int64_t>()[row - first] = *row - rows.begin;
+    const auto next = std::upper_bound(corpus_->sentence_starts.begin(),
+                                       corpus_->sentence_starts.end(), *row);
+    const auto sentence = static_cast<std::size_t>(next - corpus_->sentence_starts.begin() - 1);
+    entries.push_back(corpus_->entry_starts[sentence] + *row - corpus_->sentence_starts[sentence]);
+  }
+  const auto at_sample = first - sample_rows_.begin();
+  file.write("sample_keys", at_sample, half_values(unit_keys.index_select(0, picks)));
+  file.write("sample_entries", at_sample, std::span<const std::int64_t>(entries));
+}
+
+}  // namespace knnseq::stages

@@ -1,0 +1,82 @@
+#include "stages/evaluate/evaluate.hpp"
+
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
+#include "metrics/bleu.hpp"
+#include "metrics/chrf.hpp"
+#include "metrics/languages_13a.hpp"
+#include "runtime/stage_runner.hpp"
+#include "stages/stage.hpp"
+#include "text/read_lines.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+std::string describe(const DecodeOptions& decoding) {
+  std::string text = decoding.knn
+                         ? fmt::format("kNN: k {}, T {:g}, lambda {:g}, nprobe {}", decoding.search.k,
+                                       decoding.interpolation.temperature,
+                                       decoding.interpolation.lambda, decoding.search.nprobe)
+                         : "base";
+  return text + fmt::format("; length penalty {:g}", decoding.beam.length_penalty);
+}
+
+core::Json score(const std::filesystem::path& folder, const DecodeOptions& decoding) {
+  const auto hypotheses = text::read_lines(folder / "hyp.txt");
+  const auto references = text::read_lines(folder / "ref.txt");
+  const auto bleu = metrics::corpus_bleu(hypotheses, references);
+  return {{"name", decoding.name},
+          {"settings", describe(decoding)},
+          {"sentences", hypotheses.size()},
+          {"bleu", bleu.score},
+          {"brevity_penalty", bleu.brevity_penalty},
+          {"chrf", metrics::corpus_chrf(hypotheses, references)}};
+}
+
+void evaluate_all(runtime::StageContext& context, const Options& options) {
+  const Folders folders(context.run_dir);
+  metrics::require_13a(options.evaluate.language);
+  core::Json scores = core::Json::array();
+  std::string table = "| decoding | sentences | BLEU | chrF | brevity penalty | settings |\n"
+                      "|---|---|---|---|---|---|\n";
+  for (const auto& decoding : options.decode) {
+    if (!decoding.reference) continue;
+    const auto folder = folders.decode / decoding.name;
+    runtime::require_manifest(folder, "decode");
+    const core::Json of_set = score(folder, decoding);
+    table += fmt::format("| {} | {} | {:.2f} | {:.2f} | {:.3f} | {} |\n", decoding.name,
+                         of_set["sentences"].get<std::int64_t>(), of_set["bleu"].get<double>(),
+                         of_set["chrf"].get<double>(), of_set["brevity_penalty"].get<double>(),
+                         of_set["settings"].get<std::string>());
+    scores.push_back(of_set);
+  }
+  if (scores.empty()) throw core::InputError("no item of 'decode' has a reference to score with");
+  table += fmt::format("\nBLEU {}\nchrF {}\n", metrics::bleu_signature(), metrics::chrf_signature());
+  core::make_directories(folders.evaluate);
+  core::write_file_durably(folders.evaluate / "scores.json",
+                           core::Json{{"bleu_signature", metrics::bleu_signature()},
+                                      {"chrf_signature", metrics::chrf_signature()},
+                                      {"scores", scores}}
+                                   .dump(2) +
+                               "\n");
+  core::write_file_durably(folders.evaluate / "scores.md", table);
+  context.log.event("scores", {{"scores", scores}});
+  std::fputs(("\n" + table + "\n").c_str(), stdout);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+void evaluate(runtime::StageContext& context, const Options& options) {
+  context.log.set_stage("evaluate");
+  comm::agree(context.comm, [&] {
+    if (context.comm.is_root()) evaluate_all(context, options);
+  });
+}
+
+}  // namespace knnseq::stages

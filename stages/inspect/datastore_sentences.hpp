@@ -1,0 +1,29 @@
+// From entry numbers back to the sentences they come from.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "text/tokenizer.hpp"
+
+namespace knnseq::stages {
+
+/// A datastore sentence, with one of its target tokens marked.
+struct DatastoreSentence {
+  std::string source;
+  std::string target;     ///< the entry's token in [brackets]
+  std::int64_t line = 0;  ///< of the corpus, from 1
+};
+
+/// Looks the entries up in the corpus shards, each shard read by one rank; every rank gets all that
+/// were found. Collective.
+std::map<std::int64_t, DatastoreSentence> find_sentences(comm::Communicator& comm,
+                                                         const std::filesystem::path& corpus,
+                                                         const std::vector<std::int64_t>& entries,
+                                                         const text::Tokenizer& tokenizer);
+
+}  // namespace knnseq::stages

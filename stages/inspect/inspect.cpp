@@ -1,0 +1,189 @@
+#include "stages/inspect/inspect.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "core/entry_id.hpp"
+#include "core/error.hpp"
+#include "model/load_model.hpp"
+#include "retrieval/knn_distribution.hpp"
+#include "runtime/stage_runner.hpp"
+#include "stages/open_search.hpp"
+#include "stages/inspect/datastore_sentences.hpp"
+#include "stages/stage.hpp"
+#include "text/read_lines.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+using Tokens = std::vector<core::TokenId>;
+
+const DecodeOptions& decoding_named(const Options& options, const std::string& key,
+                                    const std::string& name) {
+  for (const auto& decoding : options.decode) {
+    if (decoding.name == name) return decoding;
+  }
+  throw core::InputError(fmt::format("inspect.{}: no item of 'decode' is named '{}'", key, name));
+}
+
+/// Best tokens of every line of a finished decoding; none for an empty line.
+std::vector<Tokens> best_tokens(const std::filesystem::path& folder) {
+  runtime::require_manifest(folder, "decode");
+  std::vector<Tokens> best;
+  for (const auto& line : text::read_lines(folder / "nbest.jsonl")) {
+    const auto nbest = core::Json::parse(line).at("nbest");
+    best.push_back(nbest.empty() ? Tokens() : nbest[0].at("tokens").get<Tokens>());
+  }
+  return best;
+}
+
+/// The line to show: the given one, or the longest that kNN alone translates just as the reference.
+std::size_t choose_line(const InspectOptions& options, const std::vector<std::string>& references,
+                        const std::vector<std::string>& base, const std::vector<std::string>& knn) {
+  if (options.line > 0) {
+    if (options.line > std::ssize(knn)) {
+      throw core::InputError(fmt::format("inspect.line {}: the test set has {} lines", options.line,
+                                         knn.size()));
+    }
+    return static_cast<std::size_t>(options.line - 1);
+  }
+  std::size_t chosen = 0;
+  std::size_t longest = 0;
+  for (std::size_t i = 0; i < knn.size(); ++i) {
+    if (base[i] == knn[i]) continue;
+    const bool solved = i < references.size() && knn[i] == references[i];
+    const std::size_t length = solved ? 1000 + knn[i].size() : 1;
+    if (length > longest) {
+      longest = length;
+      chosen = i;
+    }
+  }
+  return chosen;
+}
+
+struct Case {
+  std::size_t line = 0;
+  Tokens base, knn;
+  std::size_t position = 0;  ///< of the first token that differs
+  std::string text;          ///< what is printed before the neighbours
+};
+
+Case read_case(const Options& options, const Folders& folders) {
+  const auto base_folder = folders.decode / options.inspect.base;
+  const auto knn_folder = folders.decode / options.inspect.knn;
+  const auto base = best_tokens(base_folder);
+  const auto knn = best_tokens(knn_folder);
+  const auto sources = text::read_lines(knn_folder / "src.txt");
+  if (sources != text::read_lines(base_folder / "src.txt")) {
+    throw core::InputError("inspect.base and inspect.knn are decodings of different test sets");
+  }
+  const auto base_text = text::read_lines(base_folder / "hyp.txt");
+  const auto knn_text = text::read_lines(knn_folder / "hyp.txt");
+  std::vector<std::string> references;
+  if (std::filesystem::exists(knn_folder / "ref.txt")) references = text::read_lines(knn_folder / "ref.txt");
+
+  Case shown;
+  shown.line = choose_line(options.inspect, references, base_text, knn_text);
+  shown.base = base[shown.line];
+  shown.knn = knn[shown.line];
+  const auto shorter = std::min(shown.base.size(), shown.knn.size());
+  while (shown.position < shorter && shown.base[shown.position] == shown.knn[shown.position]) {
+    ++shown.position;
+  }
+  shown.text = fmt::format("Line {} of the test set\n  source     {}\n", shown.line + 1,
+                           sources[shown.line]);
+  if (!references.empty()) shown.text += fmt::format("  reference  {}\n", references[shown.line]);
+  shown.text += fmt::format("  base       {}\n  kNN        {}\n", base_text[shown.line],
+                            knn_text[shown.line]);
+  return shown;
+}
+
+std::string token_text(const text::Tokenizer& tokenizer, const Tokens& tokens, std::size_t position) {
+  if (position >= tokens.size()) return "(nothing)";
+  if (position + 1 == tokens.size()) return "(end of sentence)";
+  return fmt::format("'{}'", tokenizer.decode_target(std::span(tokens).subspan(position, 1)));
+}
+
+}  // namespace
+
+void inspect(runtime::StageContext& context, const Options& options) {
+  context.log.set_stage("inspect");
+  auto& comm = context.comm;
+  const Folders folders(context.run_dir);
+  Case shown;
+  std::unique_ptr<text::Tokenizer> tokenizer;
+  std::unique_ptr<model::TranslationModel> model;
+  DecodeOptions decoding;
+  comm::agree(comm, [&] {
+    decoding_named(options, "base", options.inspect.base);
+    decoding = decoding_named(options, "knn", options.inspect.knn);
+    if (!decoding.knn) throw core::InputError("inspect.knn names a decoding without kNN");
+    tokenizer = text::load_tokenizer(options.model);
+    model = model::load_model(options.model, {options.dtype});
+    shown = read_case(options, folders);
+  });
+  if (shown.base == shown.knn) {
+    if (comm.is_root()) fmt::print("{}  Both are the same, token by token.\n", shown.text);
+    return;
+  }
+
+  // The query of the token at which they differ: both have the same prefix.
+  at::Tensor queries = at::empty({0, model->info().width});
+  at::Tensor log_probs;
+  if (comm.is_root()) {
+    const std::vector<Tokens> source = {[&] {
+      auto tokens = tokenizer->encode_source(text::read_lines(decoding.source)[shown.line]);
+      tokens.push_back(model->info().eos);
+      return tokens;
+    }()};
+    const std::vector<Tokens> target = {
+        shown.knn.size() > shown.position ? shown.knn : shown.base};
+    const auto forced =
+        model->teacher_force(source, target, {decoding.beam.key, false, /*log_probs=*/true});
+    const auto row = static_cast<std::int64_t>(shown.position);
+    queries = forced.keys.slice(0, row, row + 1).contiguous();
+    log_probs = forced.log_probs.slice(0, row, row + 1).contiguous();
+  }
+  auto search = open_search(context, options, decoding.search);
+  const auto found = search.search(queries, 0);
+  std::vector<retrieval::NeighbourProbability> neighbours;
+  std::vector<std::int64_t> entries;
+  if (comm.is_root()) {
+    const auto k = static_cast<std::size_t>(found.ids.size(1));
+    neighbours = retrieval::neighbour_probabilities(
+        {found.scores.const_data_ptr<float>(), k}, {found.ids.const_data_ptr<std::int64_t>(), k},
+        decoding.interpolation);
+    neighbours.resize(std::min(neighbours.size(), static_cast<std::size_t>(options.inspect.neighbours)));
+    for (const auto& neighbour : neighbours) entries.push_back(core::entry_number_of(neighbour.id));
+  }
+  entries = comm.all_gather(std::span<const std::int64_t>(entries)).values;
+  const auto sentences = find_sentences(comm, folders.corpus, entries, *tokenizer);
+  if (!comm.is_root()) return;
+
+  const auto probability = [&](const Tokens& tokens, const at::Tensor& of) {
+    return shown.position < tokens.size() ? std::exp(of[0][tokens[shown.position]].item<float>()) : 0.0f;
+  };
+  at::Tensor mixed = log_probs.clone();
+  retrieval::interpolate(mixed, found.scores, found.ids, decoding.interpolation);
+  fmt::print("{}  token {}: base {} (p_mt {:.3f}, p {:.3f}), kNN {} (p_mt {:.3f}, p {:.3f})\n",
+             shown.text, shown.position + 1, token_text(*tokenizer, shown.base, shown.position),
+             probability(shown.base, log_probs), probability(shown.base, mixed),
+             token_text(*tokenizer, shown.knn, shown.position), probability(shown.knn, log_probs),
+             probability(shown.knn, mixed));
+  fmt::print("  its nearest of k = {} neighbours:\n  {:>9} {:>7}  datastore sentence\n",
+             decoding.search.k, "distance", "p_knn");
+  for (const auto& neighbour : neighbours) {
+    const auto sentence = sentences.find(core::entry_number_of(neighbour.id));
+    if (sentence == sentences.end()) throw core::InputError("an entry is not in the corpus shards");
+    fmt::print("  {:>9.2f} {:>7.3f}  {}\n  {:>18} {}  (line {})\n", -neighbour.score,
+               neighbour.probability, sentence->second.target, "<-", sentence->second.source,
+               sentence->second.line);
+  }
+  std::fflush(stdout);
+}
+
+}  // namespace knnseq::stages

@@ -1,0 +1,108 @@
+// Reads the arguments, starts MPI, dispatches to a stage, and is the outermost handler of errors.
+#include <cstdio>
+#include <map>
+
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+#include <fmt/format.h>
+#include <omp.h>
+#include <unistd.h>
+
+#include "comm/agreement.hpp"
+#include "comm/mpi_environment.hpp"
+#include "core/error.hpp"
+#include "runtime/stop_signal.hpp"
+#include "stages/add/add.hpp"
+#include "stages/command_line.hpp"
+#include "stages/decode/decode.hpp"
+#include "stages/encode/encode.hpp"
+#include "stages/evaluate/evaluate.hpp"
+#include "stages/inspect/inspect.hpp"
+#include "stages/partition/partition.hpp"
+#include "stages/run/run.hpp"
+#include "stages/train/train.hpp"
+
+namespace {
+
+using namespace knnseq;
+
+std::string host_name() {
+  char name[256] = "";
+  ::gethostname(name, sizeof(name) - 1);
+  return name;
+}
+
+void dispatch(const stages::CommandLine& command, runtime::StageContext& context,
+              const stages::Options& options) {
+  if (command.stage == "partition") stages::partition(context, options);
+  if (command.stage == "encode") stages::encode(context, options);
+  if (command.stage == "train") stages::train(context, options);
+  if (command.stage == "add") stages::add(context, options);
+  if (command.stage == "decode") stages::decode(context, options, command.names);
+  if (command.stage == "evaluate") stages::evaluate(context, options);
+  if (command.stage == "inspect") stages::inspect(context, options);
+  if (command.stage == "run") stages::run(context, options);
+}
+
+void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, obs::Log& log,
+                 std::unique_ptr<comm::Communicator>& world) {
+  stages::Options options;
+  std::string resolved;
+  comm::agree(*world, [&] {
+    const auto config = config::Config::load(command.config, command.overrides);
+    options = stages::read_options(config);
+    resolved = config.resolved();
+  });
+  world = mpi.world(options.timeout_seconds);
+  comm::agree(*world, [&] {
+    if (!world->is_root()) return;
+    core::make_directories(options.run_dir);
+    core::write_file_durably(options.run_dir / "config.yaml", resolved);
+    log.open(options.run_dir / "log.jsonl");
+  });
+  at::set_num_threads(static_cast<int>(options.threads));
+  omp_set_num_threads(static_cast<int>(options.threads));
+  runtime::install_stop_signal();
+  using Force = runtime::StageContext::Force;
+  const auto force = !command.force ? Force::no : command.stage == "run" ? Force::changed : Force::always;
+  runtime::StageContext context{*world, log, options.run_dir, force};
+  const c10::InferenceMode no_gradients;
+  dispatch(command, context, options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  comm::MpiEnvironment mpi(argc, argv);
+  auto world = mpi.world(/*timeout_seconds=*/60);
+  obs::Log log(world->rank(), world->size());
+  const auto say = [&](const std::string& message) {
+    const auto line = log.stage().empty() ? "knnseq: " + message + "\n"
+                                          : "knnseq " + log.stage() + ": " + message + "\n";
+    std::fwrite(line.data(), 1, line.size(), stderr);
+    log.event("error", {{"message", message}});
+  };
+  const auto fail = [&](const std::string& message, int code) {
+    say(fmt::format("rank {} on {}: {}", world->rank(), host_name(), message));
+    mpi.abort(code);
+  };
+  try {
+    stages::CommandLine command;
+    comm::agree(*world, [&] { command = stages::parse_command_line(argc, argv); });
+    if (command.help || command.version) {
+      if (world->is_root()) fmt::print("{}", command.help ? stages::usage() : "knnseq " KNNSEQ_VERSION "\n");
+      return 0;
+    }
+    run_command(command, mpi, log, world);
+    return 0;
+  } catch (const comm::AgreedError& e) {  // all ranks have it: one speaks, all end in order
+    if (world->is_root()) say(e.what());
+    return static_cast<int>(e.code());
+  } catch (const core::Error& e) {  // this rank alone: the others may wait for it in a collective
+    fail(e.what(), static_cast<int>(e.code()));
+  } catch (const std::bad_alloc&) {
+    fail("out of memory", 1);
+  } catch (const std::exception& e) {
+    fail(e.what(), 1);
+  }
+}

@@ -1,0 +1,146 @@
+#include "stages/options.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+
+namespace knnseq::stages {
+
+using config::Section;
+
+namespace {
+
+std::vector<std::filesystem::path> paths(const Section& section, const std::string& key) {
+  const auto texts = section.texts(key);
+  return {texts.begin(), texts.end()};
+}
+
+CorpusOptions read_corpus(const Section& section) {
+  CorpusOptions options;
+  options.source = paths(section, "source");
+  options.target = paths(section, "target");
+  if (options.source.empty()) section.problem("source", "is required (one file or a list)");
+  if (options.target.empty()) section.problem("target", "is required (one file or a list)");
+  options.drop_bad_pairs = section.choice("bad_pairs", {"drop", "stop"}, "drop") == "drop";
+  options.max_tokens = section.integer("max_tokens", options.max_tokens, {.least = 1});
+  return options;
+}
+
+DatastoreOptions read_datastore(const Section& section) {
+  DatastoreOptions options;
+  options.key = model::parse_key_kind(section.choice("key", {"ffn_in", "ffn_out"}, "ffn_in"));
+  options.sentence_keys = section.flag("sentence_keys", options.sentence_keys);
+  options.sample = section.integer("sample", options.sample, {.least = 1});
+  options.seed = static_cast<std::uint64_t>(section.integer("seed", 1, {.least = 0}));
+  return options;
+}
+
+IndexOptions read_index(const Section& section) {
+  IndexOptions options;
+  options.factory = section.text("factory");
+  options.metric = section.choice("metric", {"l2"}, "l2");
+  auto& training = options.training;
+  const auto count = [&](const char* key, std::int64_t fallback, std::int64_t least) {
+    return section.integer(key, fallback, {.least = least});
+  };
+  training.seed = static_cast<std::uint64_t>(
+      count("seed", static_cast<std::int64_t>(training.seed), 0));
+  training.coarse_iterations = count("coarse_iterations", training.coarse_iterations, 1);
+  training.opq_iterations = count("opq_iterations", training.opq_iterations, 1);
+  training.opq_pq_iterations = count("opq_pq_iterations", training.opq_pq_iterations, 1);
+  training.opq_first_pq_iterations =
+      count("opq_first_pq_iterations", training.opq_first_pq_iterations, 1);
+  training.pq_iterations = count("pq_iterations", training.pq_iterations, 1);
+  training.max_points_per_centroid =
+      count("max_points_per_centroid", training.max_points_per_centroid, 0);
+  return options;
+}
+
+/// The keys of `knn:`, which items of `decode:` may override.
+void read_knn(const Section& section, DecodeOptions& options) {
+  options.search.k = section.integer("k", options.search.k, {.least = 1});
+  options.search.nprobe = section.integer("nprobe", options.search.nprobe, {.least = 1});
+  options.interpolation.temperature = static_cast<float>(
+      section.number("temperature", options.interpolation.temperature, {.least = 1e-6}));
+  options.interpolation.lambda = static_cast<float>(
+      section.number("lambda", options.interpolation.lambda, {.least = 0, .most = 1}));
+  if (const auto threshold = section.optional_number("threshold")) {
+    options.interpolation.threshold = static_cast<float>(*threshold);
+  }
+}
+
+/// The keys of `beam_search:`, which items of `decode:` may override.
+void read_beam(const Section& section, DecodeOptions& options) {
+  auto& beam = options.beam;
+  beam.beam = static_cast<int>(section.integer("beam", beam.beam, {.least = 1, .most = 1000}));
+  beam.length_penalty = section.number("length_penalty", beam.length_penalty);
+  beam.max_length_a = section.number("max_length_a", beam.max_length_a, {.least = 0});
+  beam.max_length_b = static_cast<int>(
+      section.integer("max_length_b", beam.max_length_b, {.least = 0, .most = 1'000'000}));
+  beam.nbest = static_cast<int>(section.integer("nbest", beam.nbest, {.least = 1, .most = 1000}));
+  if (beam.nbest > beam.beam) section.problem("nbest", "must not be larger than beam");
+  options.block_sentences =
+      section.integer("block_sentences", options.block_sentences, {.least = 1});
+}
+
+std::vector<DecodeOptions> read_decode(const Section& root, const DecodeOptions& defaults) {
+  std::vector<DecodeOptions> all;
+  std::set<std::string> names;
+  for (const auto& section : root.sections("decode")) {
+    DecodeOptions options = defaults;
+    options.name = section.text("name");
+    const bool plain = !options.name.empty() &&
+                       std::all_of(options.name.begin(), options.name.end(), [](unsigned char c) {
+                         return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+                       }) && options.name[0] != '.';
+    if (!plain) section.problem("name", "must be of letters, digits, '-', '_' and '.'");
+    if (!names.insert(options.name).second) section.problem("name", "is used twice");
+    options.source = section.text("source");
+    const std::string reference = section.text("reference", "");
+    if (!reference.empty()) options.reference = reference;
+    options.knn = section.flag("knn", true);
+    read_knn(section, options);
+    read_beam(section, options);
+    all.push_back(options);
+  }
+  return all;
+}
+
+InspectOptions read_inspect(const Section& section) {
+  InspectOptions options;
+  options.base = section.text("base", "");
+  options.knn = section.text("knn", "");
+  options.line = section.integer("line", options.line, {.least = -1});
+  options.neighbours = section.integer("neighbours", options.neighbours, {.least = 1});
+  return options;
+}
+
+}  // namespace
+
+Options read_options(const config::Config& config) {
+  const Section root = config.root();
+  Options options;
+  options.run_dir = root.text("run_dir");
+  options.model = root.text("model");
+  options.dtype = root.choice("dtype", {"fp32"}, "fp32");
+  options.shards = root.integer("shards", options.shards, {.least = 1, .most = 99'999});
+  options.threads = root.integer("threads", options.threads, {.least = 1, .most = 4096});
+  options.timeout_seconds = root.number("timeout_seconds", options.timeout_seconds, {.least = 0});
+  options.corpus = read_corpus(root.section("corpus"));
+  options.datastore = read_datastore(root.section("datastore"));
+  options.index = read_index(root.section("index"));
+  DecodeOptions defaults;
+  defaults.beam.key = options.datastore.key;
+  read_knn(root.section("knn"), defaults);
+  read_beam(root.section("beam_search"), defaults);
+  options.decode = read_decode(root, defaults);
+  options.evaluate.language = root.section("evaluate").text("language", "");
+  options.inspect = read_inspect(root.section("inspect"));
+  config.finish();
+  return options;
+}
+
+}  // namespace knnseq::stages

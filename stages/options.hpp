@@ -1,0 +1,80 @@
+// Everything the configuration can say, read at once so that every mistake in it is reported at
+// once, whichever stage was asked for.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/config.hpp"
+#include "index/train_options.hpp"
+#include "model/key_kind.hpp"
+#include "retrieval/knn_options.hpp"
+#include "retrieval/search_options.hpp"
+#include "search/beam_options.hpp"
+
+namespace knnseq::stages {
+
+struct CorpusOptions {
+  std::vector<std::filesystem::path> source;
+  std::vector<std::filesystem::path> target;
+  bool drop_bad_pairs = true;      ///< bad_pairs: drop or stop
+  std::int64_t max_tokens = 4000;  ///< sentences times the longest side, a batch
+};
+
+struct DatastoreOptions {
+  model::KeyKind key = model::KeyKind::ffn_in;
+  bool sentence_keys = true;
+  std::int64_t sample = 65536;  ///< training vectors
+  std::uint64_t seed = 1;       ///< of the sample
+};
+
+struct IndexOptions {
+  std::string factory;
+  std::string metric = "l2";
+  index::TrainOptions training;
+};
+
+/// One translation of one test set.
+struct DecodeOptions {
+  std::string name;
+  std::filesystem::path source;
+  std::optional<std::filesystem::path> reference;
+  bool knn = true;
+  retrieval::SearchOptions search;
+  retrieval::KnnOptions interpolation;
+  search::BeamOptions beam;
+  std::int64_t block_sentences = 32;
+};
+
+struct EvaluateOptions {
+  std::string language;  ///< of the target side, for the check that 13a fits
+};
+
+struct InspectOptions {
+  std::string base;  ///< names of two decodings of one test set
+  std::string knn;
+  std::int64_t line = -1;  ///< from 1; −1: the first line that kNN makes equal to its reference
+  std::int64_t neighbours = 8;
+};
+
+struct Options {
+  std::filesystem::path run_dir;
+  std::filesystem::path model;
+  std::string dtype = "fp32";
+  std::int64_t shards = 1;
+  std::int64_t threads = 1;        ///< of each rank
+  double timeout_seconds = 3600;   ///< longest wait for other ranks in one collective; 0: for ever
+  CorpusOptions corpus;
+  DatastoreOptions datastore;
+  IndexOptions index;
+  std::vector<DecodeOptions> decode;
+  EvaluateOptions evaluate;
+  InspectOptions inspect;
+};
+
+/// Reads and checks the whole configuration. Throws core::InputError listing every problem.
+Options read_options(const config::Config& config);
+
+}  // namespace knnseq::stages

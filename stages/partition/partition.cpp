@@ -1,0 +1,151 @@
+#include "stages/partition/partition.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "comm/gather_json.hpp"
+#include "core/entry_id.hpp"
+#include "core/error.hpp"
+#include "index/index_spec.hpp"
+#include "model/load_model.hpp"
+#include "obs/progress_meter.hpp"
+#include "runtime/shard_team.hpp"
+#include "runtime/stage_runner.hpp"
+#include "stages/partition/deal.hpp"
+#include "stages/partition/sentence_pairs.hpp"
+#include "stages/stage.hpp"
+#include "text/tokenizer.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+/// Says what the later stages will need, now that all counts are known.
+void print_plan(runtime::StageContext& context, const Options& options, std::int64_t entries,
+                std::int64_t width) {
+  const auto spec = index::parse_index_spec(options.index.factory, width, options.index.metric);
+  const auto ranks = static_cast<std::int64_t>(context.comm.size());
+  const auto sample = std::min(options.datastore.sample, entries);
+  const std::int64_t code_bytes = entries * (spec.m + 8);
+  const std::int64_t tables = spec.nlist * spec.m * spec.centroids() * 4;
+  context.log.info(fmt::format(
+      "{} entries: keys {}, index {}; memory a rank with {} ranks: train {}, add {}, decode {} "
+      "(and the model)",
+      obs::with_commas(entries), obs::as_bytes(entries * width * 2), obs::as_bytes(code_bytes), ranks,
+      obs::as_bytes(3 * sample * width * 4 / ranks),
+      obs::as_bytes(2 * code_bytes / std::min(options.shards, entries) ),
+      obs::as_bytes(code_bytes / ranks + std::min<std::int64_t>(tables, std::int64_t{2} << 30))));
+}
+
+/// What the rank that has a shard says of it: {"0": {…}}.
+core::Json write_shards(const DealtCorpus& corpus, const std::filesystem::path& folder) {
+  core::Json written = core::Json::object();
+  for (const auto& [shard, content] : corpus.shards) {
+    const auto name = runtime::shard_name(shard);
+    written[name] = content.write(folder, name);
+  }
+  return written;
+}
+
+void report_dropped(runtime::StageContext& context, const SentencePairs& pairs,
+                    const std::filesystem::path& folder, core::Json& content) {
+  auto dropped = pairs.dropped;
+  context.comm.all_reduce(dropped, comm::Reduction::sum);
+  const auto lists = context.comm.all_gather(
+      std::span<const char>(pairs.dropped_list.data(), pairs.dropped_list.size()));
+  content["dropped"] = core::Json::object();
+  for (std::size_t reason = 1; reason < drop_reasons; ++reason) {
+    if (dropped[reason] == 0) continue;
+    const char* name = to_string(static_cast<DropReason>(reason));
+    content["dropped"][name] = dropped[reason];
+    context.log.info(fmt::format("dropped {} pairs: {} (listed in dropped.tsv)",
+                                 obs::with_commas(dropped[reason]), name));
+  }
+  comm::agree(context.comm, [&] {
+    if (!context.comm.is_root()) return;
+    core::write_file_durably(folder / "dropped.tsv",
+                             std::string(lists.values.begin(), lists.values.end()));
+  });
+}
+
+runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options& options,
+                                  const std::filesystem::path& folder) {
+  auto& comm = context.comm;
+  std::unique_ptr<text::Tokenizer> tokenizer;
+  model::ModelInfo info;
+  const auto scratch = folder / "unpacked";
+  comm::agree(comm, [&] {
+    tokenizer = text::load_tokenizer(options.model);
+    info = model::read_model_info(options.model);
+    for (const char* side : {"source", "target"}) core::make_directories(scratch / side);
+  });
+  const SentencePairs pairs =
+      read_sentence_pairs(comm, options.corpus, scratch, *tokenizer, info);
+  const DealtCorpus corpus = deal_sentences(
+      comm, pairs, {options.shards, info.max_positions, options.corpus.max_tokens});
+  comm::agree(comm, [&] {
+    if (corpus.sentences == 0) throw core::InputError("the corpus holds no usable sentence pair");
+    if (corpus.entries > core::max_entry_number) {
+      throw core::InputError("the corpus has more than 2^40 entries");
+    }
+  });
+
+  core::Json written;
+  comm::agree(comm, [&] { written = write_shards(corpus, folder); });
+  core::Json content = {{"sentences", corpus.sentences},
+                        {"entries", corpus.entries},
+                        {"batches", corpus.batches.size()},
+                        {"shards", core::Json::object()}};
+  for (const auto& of_rank : comm::gather_json(comm, written)) content["shards"].update(of_rank);
+  report_dropped(context, pairs, folder, content);
+
+  const auto tokens = comm.all_reduce(std::ssize(pairs.source_tokens), comm::Reduction::sum) +
+                      corpus.entries - 2 * corpus.sentences;
+  const auto unknown = comm.all_reduce(pairs.unknown_tokens, comm::Reduction::sum);
+  content["unknown_tokens"] = unknown;
+  if (comm.is_root() && unknown * 1000 > tokens) {
+    context.log.warn(fmt::format("{:.2f} % of all tokens are unknown to the model's vocabulary: is "
+                                 "the text tokenised as the model expects it?",
+                                 100.0 * static_cast<double>(unknown) / static_cast<double>(tokens)));
+  }
+  comm::agree(comm, [&] {
+    if (!comm.is_root()) return;
+    std::filesystem::remove_all(scratch);
+    std::vector<std::string> files = {"dropped.tsv"};
+    for (const auto& [name, shard] : content["shards"].items()) files.push_back(name + ".h5");
+    content["files"] = runtime::file_sizes(folder, files);
+  });
+  print_plan(context, options, corpus.entries, info.width);
+  std::int64_t bytes = 0;
+  for (const auto& [name, shard] : written.items()) {
+    bytes += static_cast<std::int64_t>(std::filesystem::file_size(folder / (name + ".h5")));
+  }
+  return {content, {"sentences", pairs.count(), bytes}};
+}
+
+}  // namespace
+
+void partition(runtime::StageContext& context, const Options& options) {
+  const auto folder = Folders(context.run_dir).corpus;
+  context.log.set_stage("partition");
+  std::vector<std::filesystem::path> tokenizer_files;
+  comm::agree(context.comm, [&] {
+    tokenizer_files = text::tokenizer_files(options.model);
+    index::parse_index_spec(options.index.factory, model::read_model_info(options.model).width,
+                            options.index.metric);
+  });
+  const core::Json inputs = {
+      {"source", fingerprint_files(context, options.corpus.source)},
+      {"target", fingerprint_files(context, options.corpus.target)},
+      {"tokenizer", fingerprint_files(context, tokenizer_files)},
+      {"bad_pairs", options.corpus.drop_bad_pairs ? "drop" : "stop"},
+      {"max_tokens", options.corpus.max_tokens},
+      {"shards", options.shards}};
+  runtime::run_stage(context, {"partition", folder, inputs,
+                               [&] { return make_corpus(context, options, folder); }});
+}
+
+}  // namespace knnseq::stages

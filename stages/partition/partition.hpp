@@ -1,0 +1,13 @@
+// Stage partition: text becomes token sequences, cut into batches and dealt to the shards.
+#pragma once
+
+#include "runtime/stage_context.hpp"
+#include "stages/options.hpp"
+
+namespace knnseq::stages {
+
+/// Reads the corpus files and writes corpus/shard-*.h5, dropped.tsv and a manifest with the counts
+/// every later stage plans with. Collective.
+void partition(runtime::StageContext& context, const Options& options);
+
+}  // namespace knnseq::stages

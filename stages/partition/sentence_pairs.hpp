@@ -1,0 +1,55 @@
+// One rank's lines of the corpus as tokens.
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "model/model_info.hpp"
+#include "stages/options.hpp"
+#include "text/tokenizer.hpp"
+
+namespace knnseq::stages {
+
+enum class DropReason : std::uint8_t {
+  none,
+  empty_source,
+  empty_target,
+  invalid_text,
+  special_token,  ///< a target that spells out </s> or <pad>: never values before its end
+  source_too_long,
+  target_too_long,
+};
+inline constexpr std::size_t drop_reasons = 7;
+const char* to_string(DropReason reason);
+
+/// The pairs that are kept, in the order of the corpus, and what became of the others.
+struct SentencePairs {
+  std::vector<core::TokenId> source_tokens;  ///< each sequence ends in EOS
+  std::vector<core::TokenId> target_tokens;
+  std::vector<std::int64_t> source_starts{0};  ///< [pairs + 1]
+  std::vector<std::int64_t> target_starts{0};
+  std::vector<std::int64_t> lines;  ///< [pairs], from 0 over all files
+  std::array<std::int64_t, drop_reasons> dropped{};
+  std::string dropped_list;  ///< "line<TAB>reason" lines, line from 1
+  std::int64_t unknown_tokens = 0;
+
+  std::int64_t count() const { return std::ssize(lines); }
+  std::int64_t source_length(std::int64_t i) const {
+    return source_starts[static_cast<std::size_t>(i) + 1] - source_starts[static_cast<std::size_t>(i)];
+  }
+  std::int64_t target_length(std::int64_t i) const {
+    return target_starts[static_cast<std::size_t>(i) + 1] - target_starts[static_cast<std::size_t>(i)];
+  }
+};
+
+/// Reads this rank's even share of the lines and tokenises it. Compressed files are unpacked into
+/// `scratch` first, each by one rank. Throws core::InputError (on
+/// all ranks) where the sides have different numbers of lines, or, unless bad pairs are dropped, for
+/// the first bad pair. Collective.
+SentencePairs read_sentence_pairs(comm::Communicator& comm, const CorpusOptions& options,
+                                  const std::filesystem::path& scratch,
+                                  const text::Tokenizer& tokenizer, const model::ModelInfo& info);
+
+}  // namespace knnseq::stages

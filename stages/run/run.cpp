@@ -1,0 +1,36 @@
+#include "stages/run/run.hpp"
+
+#include <cstdio>
+
+#include "runtime/stage_record.hpp"
+#include "stages/add/add.hpp"
+#include "stages/decode/decode.hpp"
+#include "stages/encode/encode.hpp"
+#include "stages/evaluate/evaluate.hpp"
+#include "stages/partition/partition.hpp"
+#include "stages/train/train.hpp"
+
+namespace knnseq::stages {
+
+std::vector<std::string> recorded_stages(const Options& options) {
+  std::vector<std::string> stages = {"partition", "encode", "train", "add"};
+  for (const auto& decoding : options.decode) stages.push_back("decode-" + decoding.name);
+  return stages;
+}
+
+void run(runtime::StageContext& context, const Options& options) {
+  partition(context, options);
+  encode(context, options);
+  train(context, options);
+  add(context, options);
+  if (!options.decode.empty()) {
+    decode(context, options, {});
+    evaluate(context, options);
+  }
+  if (context.comm.is_root()) {
+    std::fputs(runtime::stage_table(context.run_dir, recorded_stages(options)).c_str(), stdout);
+    std::fflush(stdout);
+  }
+}
+
+}  // namespace knnseq::stages

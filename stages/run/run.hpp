@@ -1,0 +1,16 @@
+// run: all stages in order.
+#pragma once
+
+#include "runtime/stage_context.hpp"
+#include "stages/options.hpp"
+
+namespace knnseq::stages {
+
+/// partition, encode, train, add, decode and evaluate, each skipped where it is done, then the table
+/// of the stages. Collective.
+void run(runtime::StageContext& context, const Options& options);
+
+/// Names of the stages' records, in order.
+std::vector<std::string> recorded_stages(const Options& options);
+
+}  // namespace knnseq::stages

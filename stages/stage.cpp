@@ -1,0 +1,43 @@
+#include "stages/stage.hpp"
+
+#include "comm/agreement.hpp"
+#include "runtime/stage_runner.hpp"
+
+namespace knnseq::stages {
+
+core::Json fingerprint_files(runtime::StageContext& context,
+                             const std::vector<std::filesystem::path>& files) {
+  const auto cache_path = context.run_dir / "stamps.json";
+  core::Json fingerprints = core::Json::array();
+  comm::agree(context.comm, [&] {
+    if (!context.comm.is_root()) return;
+    core::Json cache = std::filesystem::exists(cache_path) ? core::read_json(cache_path)
+                                                           : core::Json::object();
+    const core::Json before = cache;
+    for (const auto& file : files) {
+      auto& stamp = cache[std::filesystem::absolute(file).string()];
+      stamp = core::stamp_file(file, stamp);
+      fingerprints.push_back({file.filename().string(), stamp.at("fingerprint")});
+    }
+    if (cache != before) core::write_file_durably(cache_path, cache.dump(1) + "\n");
+  });
+  return core::Json::parse(context.comm.broadcast_string(fingerprints.dump()));
+}
+
+core::Json manifest_of(runtime::StageContext& context, const std::filesystem::path& folder,
+                       const std::string& stage) {
+  core::Json manifest;
+  comm::agree(context.comm, [&] {
+    if (context.comm.is_root()) manifest = runtime::require_manifest(folder, stage);
+  });
+  return core::Json::parse(context.comm.broadcast_string(manifest.dump()));
+}
+
+void require_made_from(const core::Json& manifest, const std::string& name, const core::Json& input,
+                       const std::string& stage) {
+  if (manifest.at("inputs").at(name) == input.at("identity")) return;
+  throw comm::AgreedError(core::ExitCode::bad_input,
+                          "the " + name + " has changed since; run 'knnseq " + stage + " --force'");
+}
+
+}  // namespace knnseq::stages

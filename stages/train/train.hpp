@@ -1,0 +1,13 @@
+// Stage train: the codebook, from the sample, by all ranks together.
+#pragma once
+
+#include "runtime/stage_context.hpp"
+#include "stages/options.hpp"
+
+namespace knnseq::stages {
+
+/// Trains rotation, coarse centroids and product quantiser on the sample that encode wrote aside;
+/// writes codebook/codebook.faiss. Goes on at the iteration it was interrupted at. Collective.
+void train(runtime::StageContext& context, const Options& options);
+
+}  // namespace knnseq::stages

@@ -1,0 +1,100 @@
+// Keys a second of teacher forcing: encode_speed MODEL_FOLDER TSV [MAX_TOKENS] [REPEATS]
+// TSV: source<TAB>target lines. Batches are cut as in the pipeline: sorted by length, sentences ×
+// longest side ≤ MAX_TOKENS (4,000). Threads: OMP_NUM_THREADS. The first round warms up.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "core/files.hpp"
+#include "model/load_model.hpp"
+#include "text/tokenizer.hpp"
+
+namespace {
+
+using namespace knnseq;
+using Tokens = std::vector<core::TokenId>;
+
+struct Pair {
+  Tokens source;
+  Tokens target;
+  std::size_t longer() const { return std::max(source.size(), target.size()); }
+};
+
+struct Batch {
+  std::vector<Tokens> sources;
+  std::vector<Tokens> targets;
+};
+
+std::vector<Pair> read_pairs(const std::string& path, const text::Tokenizer& tokenizer) {
+  std::vector<Pair> pairs;
+  const std::string content = core::read_file(path);
+  for (std::size_t at = 0; at < content.size();) {
+    const std::size_t end = std::min(content.find('\n', at), content.size());
+    const std::string line = content.substr(at, end - at);
+    const std::size_t tab = line.find('\t');
+    if (tab == std::string::npos) throw core::InputError(path, "a line has no tab");
+    Pair pair{tokenizer.encode_source(line.substr(0, tab)),
+              tokenizer.encode_target(line.substr(tab + 1))};
+    pair.source.push_back(tokenizer.eos());
+    pair.target.push_back(tokenizer.eos());
+    pairs.push_back(std::move(pair));
+    at = end + 1;
+  }
+  return pairs;
+}
+
+std::vector<Batch> cut(std::vector<Pair> pairs, std::size_t max_tokens) {
+  std::ranges::stable_sort(pairs, {}, [](const Pair& pair) {
+    return std::make_pair(pair.target.size(), pair.source.size());
+  });
+  std::vector<Batch> batches;
+  std::size_t longest = 0;
+  for (Pair& pair : pairs) {
+    longest = std::max(longest, pair.longer());
+    if (batches.empty() || longest * (batches.back().sources.size() + 1) > max_tokens) {
+      batches.emplace_back();
+      longest = pair.longer();
+    }
+    batches.back().sources.push_back(std::move(pair.source));
+    batches.back().targets.push_back(std::move(pair.target));
+  }
+  return batches;
+}
+
+int run(int argc, char** argv) {
+  if (argc < 3) {
+    std::fprintf(stderr, "usage: encode_speed MODEL_FOLDER TSV [MAX_TOKENS] [REPEATS]\n");
+    return 2;
+  }
+  const std::size_t max_tokens = argc > 3 ? std::stoul(argv[3]) : 4000;
+  const int repeats = argc > 4 ? std::stoi(argv[4]) : 3;
+  const auto model = model::load_model(argv[1]);
+  const auto tokenizer = text::load_tokenizer(argv[1]);
+  const auto batches = cut(read_pairs(argv[2], *tokenizer), max_tokens);
+  for (int round = 0; round <= repeats; ++round) {
+    const auto start = std::chrono::steady_clock::now();
+    std::int64_t keys = 0;
+    for (const Batch& batch : batches) {
+      keys += model->teacher_force(batch.sources, batch.targets, {}).keys.size(0);
+    }
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    std::printf("%zu batches, %lld keys, %.0f keys/s%s\n", batches.size(),
+                static_cast<long long>(keys), static_cast<double>(keys) / seconds.count(),
+                round == 0 ? " (warming up)" : "");
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "encode_speed: %s\n", e.what());
+    return 1;
+  }
+}

@@ -1,0 +1,104 @@
+#include <catch2/catch.hpp>
+
+#include "config/config.hpp"
+#include "core/error.hpp"
+
+using namespace knnseq;
+using config::Config;
+using Catch::Matchers::Contains;
+
+namespace {
+
+/// Reads what a small program would, and returns the problems that were reported.
+std::string problems_of(const std::string& yaml, const std::vector<std::string>& overrides = {}) {
+  try {
+    const auto config = Config::parse(yaml, "mine.yaml", overrides);
+    const auto root = config.root();
+    root.text("model");
+    root.integer("shards", 1, {.least = 1, .most = 9});
+    root.section("knn").number("lambda", 0.5, {.least = 0, .most = 1});
+    root.section("knn").flag("exact", false);
+    root.texts("files");
+    for (const auto& item : root.sections("decode")) item.choice("mode", {"base", "knn"}, "base");
+    config.finish();
+    return "";
+  } catch (const core::InputError& e) {
+    return e.what();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a good config has no problems") {
+  CHECK(problems_of("model: m\n") == "");
+  CHECK(problems_of("model: m\nshards: 3\nknn: {lambda: 1, exact: true}\nfiles: [a, b]\n"
+                    "decode:\n  - mode: knn\n  - {}\n") == "");
+  CHECK(problems_of("model: m\nfiles: one\nknn:\n") == "");
+}
+
+TEST_CASE("all problems are reported at once, with line and nearest key") {
+  const auto text = problems_of(
+      "modle: m\n"
+      "shards: 12\n"
+      "knn:\n"
+      "  lamda: 0.3\n"
+      "  exact: perhaps\n"
+      "shards: 2\n"
+      "decode:\n"
+      "  - mode: fast\n"
+      "  - 3\n");
+  CHECK_THAT(text, Contains("mine.yaml:1: unknown key 'modle' (did you mean 'model'?)"));
+  CHECK_THAT(text, Contains("mine.yaml: model: is required"));
+  CHECK_THAT(text, Contains("mine.yaml:2: shards: 12 must lie in 1 to 9"));
+  CHECK_THAT(text, Contains("mine.yaml:4: unknown key 'knn.lamda' (did you mean 'knn.lambda'?)"));
+  CHECK_THAT(text, Contains("mine.yaml:5: knn.exact: must be true or false"));
+  CHECK_THAT(text, Contains("mine.yaml:6: duplicate key 'shards'"));
+  CHECK_THAT(text, Contains("decode.0.mode: 'fast' must be one of: base, knn"));
+  CHECK_THAT(text, Contains("decode: item 1 must be a map"));
+}
+
+TEST_CASE("wrong types and shapes are problems, not crashes") {
+  CHECK_THAT(problems_of("model: [a]\n"), Contains("model: must be a string"));
+  CHECK_THAT(problems_of("model: m\nshards: many\n"), Contains("shards: must be a whole number"));
+  CHECK_THAT(problems_of("model: m\nshards: 1.5\n"), Contains("shards: must be a whole number"));
+  CHECK_THAT(problems_of("model: m\nknn: 3\n"), Contains("knn: must be a map"));
+  CHECK_THAT(problems_of("model: m\nknn: {lambda: .nan}\n"), Contains("must lie in 0 to 1"));
+  CHECK_THAT(problems_of("model: m\nfiles: {a: b}\n"), Contains("must be a string or a list"));
+  CHECK_THAT(problems_of("model: m\nfiles: [[a]]\n"), Contains("must be a list of strings"));
+  CHECK_THAT(problems_of("model: m\ndecode: base\n"), Contains("decode: must be a list"));
+}
+
+TEST_CASE("what is not a YAML map is refused with its line") {
+  CHECK_THAT(problems_of("model: [a\n"), Contains("mine.yaml:") && Contains("not valid YAML"));
+  CHECK_THAT(problems_of("- a\n- b\n"), Contains("must be a map"));
+  CHECK_THAT(problems_of("[a, b]: c\n"), Contains("keys must be plain words"));
+}
+
+TEST_CASE("overrides replace values, also in lists and in missing sections") {
+  const auto config = Config::parse("model: m\ndecode: [{mode: base}]\n", "mine.yaml",
+                                    {"knn.lambda=0.25", "decode.0.mode=knn", "files=[x, y]"});
+  CHECK(config.root().section("knn").number("lambda", 0.5) == 0.25);
+  CHECK(config.root().sections("decode")[0].text("mode") == "knn");
+  CHECK(config.root().texts("files") == std::vector<std::string>{"x", "y"});
+  CHECK_THAT(problems_of("model: m\n", {"knn.lamda=1"}), Contains("unknown key 'knn.lamda'"));
+  CHECK_THAT(problems_of("model: m\n", {"shards"}), Contains("must be key=value"));
+  CHECK_THAT(problems_of("model: m\ndecode: [{}]\n", {"decode.1.mode=knn"}), Contains("below 1"));
+  CHECK_THAT(problems_of("model: m\n", {"model.x=1"}), Contains("below a plain value"));
+}
+
+TEST_CASE("the resolved config reads back to the same values") {
+  const auto read = [](const Config& config) {
+    const auto root = config.root();
+    return std::tuple(root.text("model"), root.integer("shards", 4),
+                      root.section("knn").number("lambda", 0.1),
+                      root.section("knn").optional_number("threshold"), root.texts("files"),
+                      root.sections("decode").size(), root.flag("on", true));
+  };
+  const auto config = Config::parse(
+      "model: 'a: \"b\"'\nknn: {threshold: -2.5}\nfiles: ['1', 'true']\ndecode: [{}, {}]\n", "one");
+  const auto first = read(config);
+  const auto again = Config::parse(config.resolved(), "two");
+  CHECK(read(again) == first);
+  CHECK_NOTHROW(again.finish());
+  CHECK(again.resolved() == config.resolved());
+}

@@ -1,0 +1,47 @@
+#include <fstream>
+
+#include <catch2/catch.hpp>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "support/temporary_folder.hpp"
+
+using namespace knnseq;
+using Catch::Matchers::Contains;
+
+TEST_CASE("durable files replace whole or not at all") {
+  test::TemporaryFolder folder;
+  const auto path = folder / "a.txt";
+  core::write_file_durably(path, "first");
+  core::write_file_durably(path, "second");
+  CHECK(core::read_file(path) == "second");
+  CHECK_THROWS_AS(core::publish_file(path,
+                                     [](const auto& temporary) {
+                                       std::ofstream(temporary) << "half";
+                                       throw core::SystemError("disk full");
+                                     }),
+                  core::SystemError);
+  CHECK(core::read_file(path) == "second");
+}
+
+TEST_CASE("errors of files name them") {
+  test::TemporaryFolder folder;
+  CHECK_THROWS_WITH(core::read_file(folder / "none.txt"), Contains("none.txt"));
+  CHECK_THROWS_WITH(core::read_file(folder.path()), Contains("cannot be opened"));
+  core::write_file_durably(folder / "bad.json", "{\"a\": ");
+  CHECK_THROWS_WITH(core::read_json(folder / "bad.json"), Contains("bad.json: not valid JSON"));
+  CHECK_THROWS_AS(core::write_file_durably(folder / "none" / "a.txt", "x"), core::SystemError);
+}
+
+TEST_CASE("a stamp is taken over only for an unchanged file") {
+  test::TemporaryFolder folder;
+  const auto path = folder / "corpus.txt";
+  core::write_file_durably(path, "one\n");
+  auto stamp = core::stamp_file(path);
+  const auto true_fingerprint = stamp.at("fingerprint");
+  stamp["fingerprint"] = "known";
+  CHECK(core::stamp_file(path, stamp).at("fingerprint") == "known");
+  stamp["modified_ns"] = 0;
+  CHECK(core::stamp_file(path, stamp).at("fingerprint") == true_fingerprint);
+  CHECK_THROWS_AS(core::stamp_file(folder.path()), core::InputError);
+}

@@ -1,0 +1,75 @@
+#include <filesystem>
+#include <fstream>
+
+#include <catch2/catch.hpp>
+#include <faiss/Index.h>
+#include <faiss/index_factory.h>
+#include <faiss/index_io.h>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "unit/index/synthetic.hpp"
+
+using namespace knnseq;
+
+TEST_CASE("codebooks survive their file, with the same bytes each time") {
+  const std::string factory = GENERATE("OPQ4_8,IVF8,PQ4", "PCA8,IVF8,PQ4", "IVF8,PQ4");
+  const auto path = std::filesystem::temp_directory_path() / "knnseq-codebook.faiss";
+  const auto codebook = test::train_alone(
+      test::clustered(1500, 16, 1), index::parse_index_spec(factory, 16), test::quick_options());
+  index::write_codebook(path, codebook);
+  const std::string bytes = core::read_file(path);
+  CHECK(checksum(index::read_codebook(path)) == checksum(codebook));
+  CHECK(index::read_codebook(path).spec == codebook.spec);
+  index::write_codebook(path, codebook);
+  CHECK(core::read_file(path) == bytes);
+  const std::unique_ptr<faiss::Index> opened(faiss::read_index(path.c_str()));
+  CHECK(opened->d == 16);
+  CHECK(opened->ntotal == 0);
+  CHECK(opened->is_trained);
+
+  for (const std::size_t length : {std::size_t{0}, std::size_t{3}, bytes.size() / 2}) {
+    std::ofstream(path, std::ios::binary) << bytes.substr(0, length);
+    CHECK_THROWS_AS(index::read_codebook(path), core::InputError);
+    CHECK_THROWS_WITH(index::read_codebook(path), Catch::Contains(path.string()));
+  }
+  std::filesystem::remove(path);
+  CHECK_THROWS_WITH(index::read_codebook(path), Catch::Contains("no such file"));
+}
+
+TEST_CASE("other faiss indexes are refused") {
+  const auto path = std::filesystem::temp_directory_path() / "knnseq-other.faiss";
+  const auto vectors = test::normal(300, 8, 1);
+  for (const char* factory : {"Flat", "IVF4,Flat", "PQ4"}) {
+    const std::unique_ptr<faiss::Index> other(faiss::index_factory(8, factory));
+    other->train(300, vectors.const_data_ptr<float>());
+    faiss::write_index(other.get(), path.c_str());
+    CHECK_THROWS_WITH(index::read_codebook(path), Catch::Contains("not an IVFPQ"));
+  }
+  std::filesystem::remove(path);
+}
+
+TEST_CASE("the coder agrees with plain arithmetic") {
+  const auto codebook = test::quick_codebook();
+  const index::Coder coder(codebook);
+  const at::Tensor keys = test::clustered(200, 16, 9);
+  const at::Tensor rotated = coder.rotate(keys.to(at::kHalf));
+  CHECK(at::allclose(rotated, at::matmul(keys.to(at::kHalf).to(at::kFloat), codebook.rotation.t()),
+                     1e-4, 1e-4));
+  const at::Tensor distances = at::square(at::cdist(rotated, codebook.coarse_centroids));
+  const at::Tensor lists = coder.assign_exact(rotated);
+  CHECK(at::equal(lists.to(at::kLong), at::argmin(distances, 1)));
+
+  const auto probes = coder.probe(rotated, 3);
+  const auto [values, order] = at::sort(distances, 1);
+  CHECK(at::equal(probes.lists, order.narrow(1, 0, 3)));
+  CHECK(at::allclose(probes.distances, values.narrow(1, 0, 3), 1e-3, 1e-3));
+  CHECK(coder.probe(rotated, 100).lists.size(1) == 8);
+  CHECK(coder.probe(rotated.narrow(0, 0, 0), 3).lists.size(0) == 0);
+
+  auto tied = codebook;
+  tied.coarse_centroids = codebook.coarse_centroids.select(0, 0).expand({8, 8}).contiguous();
+  const index::Coder tied_coder(tied);
+  CHECK(at::equal(tied_coder.probe(rotated, 3).lists.select(0, 5), at::arange(3, at::kLong)));
+  CHECK(tied_coder.assign_exact(rotated).max().item<int>() == 0);
+}

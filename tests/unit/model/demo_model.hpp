@@ -1,0 +1,56 @@
+// The demo model and the figures that transformers made of it.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include "model/load_model.hpp"
+#include "model/native_transformer.hpp"
+#include "model/safetensors.hpp"
+
+namespace knnseq::model::testing {
+
+inline const std::filesystem::path source_folder = KNNSEQ_SOURCE_DIR;
+inline const std::filesystem::path demo_folder = source_folder / "models/demo-de-en";
+
+inline std::unique_ptr<NativeTransformer> load_demo_model() {
+  auto model = load_model(demo_folder);
+  return std::unique_ptr<NativeTransformer>(dynamic_cast<NativeTransformer*>(model.release()));
+}
+
+/// See tests/support/make_marian_reference.py for what the file holds.
+class Reference {
+ public:
+  Reference() : file_(source_folder / "tests/data/marian_reference.safetensors") {}
+
+  at::Tensor tensor(const std::string& name) const { return file_.tensor(name); }
+
+  /// "source", "target" or "greedy" sentences, EOS included.
+  std::vector<std::vector<TokenId>> sentences(const std::string& side) const {
+    const at::Tensor lengths = tensor(side + "_lengths");
+    const at::Tensor ids = tensor(side + "_ids");
+    const auto* id = ids.const_data_ptr<std::int32_t>();
+    std::vector<std::vector<TokenId>> made;
+    for (std::int64_t i = 0; i < lengths.size(0); ++i) {
+      const auto length = lengths.const_data_ptr<std::int32_t>()[i];
+      made.emplace_back(id, id + length);
+      id += length;
+    }
+    return made;
+  }
+
+ private:
+  SafetensorsFile file_;
+};
+
+/// ‖a − b‖ / ‖b‖, in double.
+inline double relative_error(const at::Tensor& a, const at::Tensor& b) {
+  const at::Tensor exact = b.to(at::kDouble);
+  return ((a.to(at::kDouble) - exact).norm() / exact.norm()).item<double>();
+}
+
+}  // namespace knnseq::model::testing

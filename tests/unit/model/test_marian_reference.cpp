@@ -1,0 +1,133 @@
+// Against transformers in float64 on real sentences.
+#include <catch2/catch.hpp>
+
+#include "core/random.hpp"
+#include "demo_model.hpp"
+
+namespace knnseq::model {
+
+namespace {
+
+using testing::relative_error;
+
+/// The fixed ±1/sqrt(d) matrix [d, 32] that make_marian_reference.py multiplies with.
+at::Tensor projection(std::int64_t width) {
+  constexpr std::int64_t columns = 32;
+  at::Tensor matrix = at::empty({width, columns}, at::kDouble);
+  core::Random random(1);
+  const double scale = 1.0 / std::sqrt(static_cast<double>(width));
+  for (std::int64_t i = 0; i < matrix.numel(); ++i) {
+    matrix.mutable_data_ptr<double>()[i] = (random.next() >> 63) != 0 ? -scale : scale;
+  }
+  return matrix;
+}
+
+at::Tensor project(const at::Tensor& vectors) {
+  return vectors.to(at::kDouble).matmul(projection(vectors.size(1)));
+}
+
+/// Best 20 tokens of every position; where ids differ, the log-probs must be ties.
+void compare_best(const at::Tensor& log_probs, const at::Tensor& ids, const at::Tensor& values) {
+  const auto [own_values, own_ids] = log_probs.topk(values.size(1), -1);
+  const double largest = (own_values - values).abs().max().item<double>();
+  INFO("largest difference of a best log-prob " << largest);
+  CHECK(largest < 1e-4);
+  const at::Tensor at_their_ids = log_probs.gather(1, ids.to(at::kLong));
+  CHECK((at_their_ids - values).abs().max().item<double>() < 1e-4);
+  const std::int64_t others = (own_ids != ids).sum().item<std::int64_t>();
+  INFO(others << " of " << ids.numel() << " ids differ, as ties");
+  CHECK(others < ids.numel() / 1000);
+}
+
+}  // namespace
+
+TEST_CASE("teacher forcing agrees with transformers", "[model]") {
+  const testing::Reference reference;
+  const auto sources = reference.sentences("source");
+  const auto targets = reference.sentences("target");
+  const auto model = testing::load_demo_model();
+
+  // Layers' outputs come rounded up run by run; the test takes one sentence at a time, as the
+  // reference did, and so knows which rows count.
+  std::vector<at::Tensor> encoded;
+  std::vector<std::vector<at::Tensor>> layers(3);
+  std::vector<at::Tensor> keys[2];
+  std::vector<at::Tensor> sentence_keys;
+  std::vector<at::Tensor> log_probs;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const auto source_rows = static_cast<std::int64_t>(sources[i].size());
+    const auto target_rows = static_cast<std::int64_t>(targets[i].size());
+    model->observe({[&](std::int64_t layer, const at::Tensor& x) {
+                      if (layer == 3) encoded.push_back(x.narrow(0, 0, source_rows));
+                    },
+                    [&](std::int64_t layer, const at::Tensor& x) {
+                      layers[static_cast<std::size_t>(layer)].push_back(
+                          x.narrow(0, 0, target_rows));
+                    }});
+    const TeacherForced in =
+        model->teacher_force({&sources[i], 1}, {&targets[i], 1}, {KeyKind::ffn_in, true, true});
+    keys[0].push_back(in.keys);
+    sentence_keys.push_back(in.sentence_keys);
+    log_probs.push_back(in.log_probs);
+    model->observe({});
+    keys[1].push_back(
+        model->teacher_force({&sources[i], 1}, {&targets[i], 1}, {KeyKind::ffn_out}).keys);
+  }
+  const auto error = [&](const std::vector<at::Tensor>& own, const at::Tensor& exact) {
+    return relative_error(project(at::cat(own)), exact);
+  };
+  const at::Tensor exact_layers = reference.tensor("decoder_layers");
+  std::vector<std::pair<std::string, double>> errors = {
+      {"encoder output", error(encoded, reference.tensor("encoder_output"))},
+      {"sentence keys", error(sentence_keys, reference.tensor("sentence_keys"))},
+      {"ffn_in", error(keys[0], reference.tensor("ffn_in"))},
+      {"ffn_out", error(keys[1], exact_layers[2])}};
+  for (std::size_t layer = 0; layer < layers.size(); ++layer) {
+    errors.emplace_back("decoder layer " + std::to_string(layer),
+                        error(layers[layer], exact_layers[static_cast<std::int64_t>(layer)]));
+  }
+  for (const auto& [name, value] : errors) {
+    UNSCOPED_INFO(name << ": relative error " << value);
+    CHECK(value < 1e-5);
+  }
+  compare_best(at::cat(log_probs), reference.tensor("top_ids"), reference.tensor("top_log_probs"));
+}
+
+TEST_CASE("greedy decoding agrees with transformers token by token", "[model]") {
+  const testing::Reference reference;
+  const auto sources = reference.sentences("source");
+  const auto expected = reference.sentences("greedy");
+  const auto model = testing::load_demo_model();
+  const ModelInfo& info = model->info();
+
+  const auto state = model->start(model->encode(sources), 1, KeyKind::ffn_in);
+  std::vector<std::size_t> live(sources.size());
+  for (std::size_t i = 0; i < live.size(); ++i) live[i] = i;
+  std::vector<std::vector<TokenId>> made(sources.size());
+  while (!live.empty()) {
+    std::vector<TokenId> inputs;
+    for (const std::size_t i : live) {
+      inputs.push_back(made[i].empty() ? info.decoder_start : made[i].back());
+    }
+    const StepOutput out = model->step(*state, inputs);
+    out.log_probs.select(1, info.pad).fill_(-INFINITY);
+    const at::Tensor best = out.log_probs.argmax(1);
+    std::vector<std::int64_t> keep;
+    std::vector<std::size_t> still;
+    for (std::size_t row = 0; row < live.size(); ++row) {
+      const auto token = static_cast<TokenId>(best.const_data_ptr<std::int64_t>()[row]);
+      made[live[row]].push_back(token);
+      if (token == info.eos) continue;
+      keep.push_back(static_cast<std::int64_t>(row));
+      still.push_back(live[row]);
+    }
+    model->reorder(*state, keep);
+    live = still;
+  }
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    INFO("sentence " << i);
+    CHECK(made[i] == expected[i]);
+  }
+}
+
+}  // namespace knnseq::model

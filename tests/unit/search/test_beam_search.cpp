@@ -1,0 +1,97 @@
+// Against the plain search, over random fake models.
+#include <catch2/catch.hpp>
+
+#include "core/error.hpp"
+#include "model/fake_model.hpp"
+#include "plain_search.hpp"
+#include "search/beam_search.hpp"
+
+namespace knnseq::search {
+
+namespace {
+
+using testing::Tokens;
+
+/// One block of all sources, blocks of one, and the plain search must agree bit by bit.
+void compare(const model::FakeModelOptions& fake, const BeamOptions& options, std::size_t count) {
+  model::FakeModel model(fake);
+  const auto sources = testing::random_sources(fake.seed + 100, count, fake.vocab_size);
+  const auto together = beam_search(model, sources, options);
+  REQUIRE(together.size() == sources.size());
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const auto expected = testing::plain_search(model.info(), sources[i].size(),
+                                                testing::next_token_of(model, sources[i]), options);
+    const auto alone = beam_search(model, {&sources[i], 1}, options);
+    INFO("sentence " << i << ", seed " << fake.seed << ", beam " << options.beam);
+    REQUIRE_FALSE(expected.empty());
+    CHECK(testing::same(together[i], expected));
+    CHECK(testing::same(alone[0], expected));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("beam search equals the plain search", "[search]") {
+  for (const int beam : {1, 2, 4, 5}) {
+    for (const double length_penalty : {1.0, 0.6}) {
+      for (const double eos_bias : {0.0, 2.0, 4.0}) {
+        BeamOptions options{.beam = beam, .length_penalty = length_penalty, .max_length_b = 12};
+        options.nbest = beam;
+        const auto seed = static_cast<std::uint64_t>(beam * 100 + static_cast<int>(eos_bias));
+        compare({.seed = seed, .eos_bias = eos_bias}, options, 32);
+      }
+    }
+  }
+}
+
+TEST_CASE("equal scores are ordered by beam and token", "[search]") {
+  for (const double step : {1.0, 3.0, 100.0}) {  // 100: all tokens are equally likely
+    for (const std::uint64_t seed : {1u, 2u, 3u}) {
+      compare({.seed = seed, .eos_bias = 1.0, .logit_step = step},
+              {.beam = 4, .max_length_b = 6, .nbest = 4}, 16);
+    }
+  }
+}
+
+TEST_CASE("vocabularies smaller than the beam", "[search]") {
+  for (const std::int64_t words : {3, 4, 5, 6}) {
+    compare({.vocab_size = words, .seed = 5}, {.beam = 5, .max_length_b = 4, .nbest = 5}, 8);
+  }
+}
+
+TEST_CASE("greatest lengths differ from sentence to sentence", "[search]") {
+  compare({.seed = 6, .eos_bias = -4.0},
+          {.beam = 3, .max_length_a = 1.5, .max_length_b = 1, .nbest = 3}, 32);
+  compare({.seed = 7, .eos_bias = -4.0}, {.beam = 3, .max_length_b = 0, .nbest = 3}, 4);
+}
+
+TEST_CASE("translations end in EOS, have a word, and fit the model's positions", "[search]") {
+  model::FakeModel model({.max_positions = 9, .eos_bias = -20.0});
+  const auto sources = testing::random_sources(8, 10, 24);
+  for (const auto& nbest : beam_search(model, sources, {.beam = 2})) {
+    const Hypothesis& best = nbest.at(0);
+    CHECK(best.tokens.size() == 9);  // forced: 8 tokens, which is positions − 1, and EOS
+    CHECK(best.tokens.back() == model.info().eos);
+    CHECK(best.tokens.size() == best.token_log_probs.size());
+    CHECK(std::ranges::count(best.tokens, model.info().eos) == 1);
+    CHECK(std::ranges::count(best.tokens, model.info().pad) == 0);
+  }
+  model::FakeModel eager({.eos_bias = 50.0});
+  for (const auto& nbest : beam_search(eager, sources, {.beam = 2})) {
+    CHECK(nbest.at(0).tokens.size() == 2);  // never EOS alone
+  }
+}
+
+TEST_CASE("an empty block, and options that cannot be", "[search]") {
+  model::FakeModel model;
+  const std::vector<Tokens> none;
+  CHECK(beam_search(model, none, {}).empty());
+  using Catch::Contains;
+  CHECK_THROWS_WITH(beam_search(model, none, {.beam = 0}), Contains("beam"));
+  CHECK_THROWS_WITH(beam_search(model, none, {.beam = 2, .nbest = 3}), Contains("nbest"));
+  CHECK_THROWS_WITH(beam_search(model, none, {.length_penalty = NAN}), Contains("length_penalty"));
+  CHECK_THROWS_WITH(beam_search(model, none, {.max_length_a = -1}), Contains("max_length_a"));
+  CHECK_THROWS_WITH(beam_search(model, none, {.max_length_b = -1}), Contains("max_length_b"));
+}
+
+}  // namespace knnseq::search

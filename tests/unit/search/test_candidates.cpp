@@ -1,0 +1,65 @@
+// The selection of the best continuations against a full sort.
+#include <algorithm>
+#include <cmath>
+
+#include <catch2/catch.hpp>
+
+#include "core/random.hpp"
+#include "search/candidates.hpp"
+
+namespace knnseq::search {
+
+namespace {
+
+std::vector<Candidate> sorted_all(core::MatrixView<const float> log_probs,
+                                  const std::vector<float>& scores, std::size_t count) {
+  std::vector<Candidate> all;
+  for (std::int64_t beam = 0; beam < log_probs.rows; ++beam) {
+    for (std::int64_t token = 0; token < log_probs.columns; ++token) {
+      const float score = scores[static_cast<std::size_t>(beam)] +
+                          log_probs.row(beam)[static_cast<std::size_t>(token)];
+      if (score > -INFINITY) {
+        all.push_back({score, static_cast<std::int32_t>(beam), static_cast<std::int32_t>(token)});
+      }
+    }
+  }
+  std::ranges::sort(all, [](const Candidate& a, const Candidate& b) { return a < b; });
+  if (all.size() > count) all.resize(count);
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("the best candidates are those of a full sort", "[search]") {
+  core::Random random(3);
+  for (int round = 0; round < 300; ++round) {
+    const auto beams = static_cast<std::int64_t>(1 + random.below(5));
+    const auto columns = static_cast<std::int64_t>(1 + random.below(300));
+    // Few distinct values: many ties; −∞ and NaN now and then.
+    std::vector<float> values;
+    for (std::int64_t i = 0; i < beams * columns; ++i) {
+      const auto kind = random.below(20);
+      const auto rounded = static_cast<float>(-0.5 * static_cast<double>(random.below(8)));
+      const auto fine = static_cast<float>(std::log(1.0 - random.uniform()));
+      values.push_back(kind == 0 ? -INFINITY : kind == 1 ? NAN : round % 2 == 0 ? rounded : fine);
+    }
+    std::vector<float> scores;
+    for (std::int64_t beam = 0; beam < beams; ++beam) {
+      scores.push_back(random.below(6) == 0 ? -INFINITY
+                                            : -static_cast<float>(random.below(3)) * 0.5f);
+    }
+    const core::MatrixView<const float> view{values.data(), beams, columns};
+    const std::size_t count = 1 + random.below(12);
+    const auto made = best_candidates(view, scores, count);
+    const auto expected = sorted_all(view, scores, count);
+    INFO("round " << round);
+    REQUIRE(made.size() == expected.size());
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      CHECK(made[i].score == expected[i].score);
+      CHECK(made[i].beam == expected[i].beam);
+      CHECK(made[i].token == expected[i].token);
+    }
+  }
+}
+
+}  // namespace knnseq::search

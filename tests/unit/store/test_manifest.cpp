@@ -1,0 +1,48 @@
+#include <catch2/catch.hpp>
+
+#include "core/error.hpp"
+#include "store/manifest.hpp"
+#include "support/temporary_folder.hpp"
+
+using namespace knnseq;
+using namespace knnseq::store;
+using Catch::Matchers::Contains;
+
+TEST_CASE("a manifest is read back, and damage, another version or another file is refused") {
+  test::TemporaryFolder folder;
+  const auto path = folder / "manifest.json";
+  CHECK_FALSE(read_manifest(path).has_value());
+  const auto manifest = make_manifest("encode", {{"key", "ffn_in"}}, {{"entries", 7}});
+  core::write_file_durably(path, manifest.dump());
+  CHECK(*read_manifest(path) == manifest);
+
+  auto damaged = manifest;
+  damaged["content"]["entries"] = 8;
+  core::write_file_durably(path, damaged.dump());
+  CHECK_THROWS_WITH(read_manifest(path), Contains("is damaged"));
+  auto newer = manifest;
+  newer["version"] = 99;
+  core::write_file_durably(path, newer.dump());
+  CHECK_THROWS_WITH(read_manifest(path), Contains("has version 99"));
+  core::write_file_durably(path, "{}");
+  CHECK_THROWS_WITH(read_manifest(path), Contains("not a manifest"));
+}
+
+TEST_CASE("identities differ with inputs and content only") {
+  const auto one = make_manifest("encode", {{"key", "ffn_in"}}, {{"entries", 7}});
+  CHECK(one == make_manifest("encode", {{"key", "ffn_in"}}, {{"entries", 7}}));
+  CHECK(one.at("identity") != make_manifest("encode", {{"key", "ffn_out"}}, {{"entries", 7}}).at("identity"));
+  CHECK(one.at("identity") != make_manifest("encode", {{"key", "ffn_in"}}, {{"entries", 8}}).at("identity"));
+}
+
+TEST_CASE("changes are described by name, with both values") {
+  const core::Json before = {{"key", "ffn_in"}, {"beam", 5}, {"same", {{"x", 1}}}, {"files", {{"a", 1}}}};
+  const core::Json now = {{"key", "ffn_out"}, {"k", 8}, {"same", {{"x", 1}}}, {"files", {{"a", 2}}}};
+  const auto text = describe_changes(before, now);
+  CHECK_THAT(text, Contains("key: was \"ffn_in\", is \"ffn_out\""));
+  CHECK_THAT(text, Contains("beam: was 5, is null"));
+  CHECK_THAT(text, Contains("k: was null, is 8"));
+  CHECK_THAT(text, Contains("files (a: was 1, is 2)"));
+  CHECK_THAT(text, !Contains("same"));
+  CHECK(describe_changes(before, before).empty());
+}

@@ -1,6 +1,6 @@
 // Reads the arguments, starts MPI, dispatches to a stage, and is the outermost handler of errors.
 #include <cstdio>
-#include <map>
+#include <thread>
 
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
@@ -95,9 +95,13 @@ int main(int argc, char** argv) {
     }
     run_command(command, mpi, log, world);
     return 0;
-  } catch (const comm::AgreedError& e) {  // all ranks have it: one speaks, all end in order
-    if (world->is_root()) say(e.what());
-    return static_cast<int>(e.code());
+  } catch (const comm::AgreedError& e) {
+    if (e.ranks() == world->size()) {  // all ranks have it: one speaks, all end in order
+      if (e.is_speaker()) say(e.what());
+      return static_cast<int>(e.code());
+    }
+    if (!e.is_speaker()) std::this_thread::sleep_for(std::chrono::seconds(5));  // one ends them all
+    fail(e.what(), static_cast<int>(e.code()));
   } catch (const core::Error& e) {  // this rank alone: the others may wait for it in a collective
     fail(e.what(), static_cast<int>(e.code()));
   } catch (const std::bad_alloc&) {

@@ -1,6 +1,7 @@
 #include "stages/stage.hpp"
 
 #include "comm/agreement.hpp"
+#include "core/error.hpp"
 #include "runtime/stage_runner.hpp"
 
 namespace knnseq::stages {
@@ -36,8 +37,7 @@ core::Json manifest_of(runtime::StageContext& context, const std::filesystem::pa
 void require_made_from(const core::Json& manifest, const std::string& name, const core::Json& input,
                        const std::string& stage) {
   if (manifest.at("inputs").at(name) == input.at("identity")) return;
-  throw comm::AgreedError(core::ExitCode::bad_input,
-                          "the " + name + " has changed since; run 'knnseq " + stage + " --force'");
+  throw core::InputError("the " + name + " has changed since; run 'knnseq " + stage + " --force'");
 }
 
 }  // namespace knnseq::stages

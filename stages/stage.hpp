@@ -33,7 +33,7 @@ core::Json manifest_of(runtime::StageContext& context, const std::filesystem::pa
                        const std::string& stage);
 
 /// Throws core::InputError where `manifest` (of stage `stage`) was not made from what stands in
-/// `input` now: the earlier stage has been made again since.
+/// `input` now: the earlier stage has been made again since. Call it inside comm::agree.
 void require_made_from(const core::Json& manifest, const std::string& name, const core::Json& input,
                        const std::string& stage);
 

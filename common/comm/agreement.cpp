@@ -33,7 +33,7 @@ void agree(Communicator& comm, const std::function<void()>& work) {
   if (exit_code == core::ExitCode::failure && comm.size() > 1) {
     message = fmt::format("rank {}: {}", source, message);
   }
-  throw AgreedError(exit_code, message);
+  throw AgreedError(core::Error(exit_code, message), comm);
 }
 
 }  // namespace knnseq::comm

@@ -8,9 +8,17 @@
 
 namespace knnseq::comm {
 
-/// An error that all ranks throw together, so one of them may report it for all.
+/// An error that all ranks of a communicator throw together.
 class AgreedError : public core::Error {
-  using core::Error::Error;
+ public:
+  AgreedError(const core::Error& error, const Communicator& comm)
+      : Error(error), ranks_(comm.size()), speaker_(comm.is_root()) {}
+  int ranks() const { return ranks_; }        ///< how many throw it
+  bool is_speaker() const { return speaker_; }  ///< whether this one is to report it for all
+
+ private:
+  int ranks_;
+  bool speaker_;
 };
 
 /// Runs fallible local work on every rank, then lets all ranks agree: where any failed, all throw

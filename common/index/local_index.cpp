@@ -16,7 +16,7 @@ namespace knnseq::index {
 
 namespace {
 
-using FaissId = faiss::InvertedLists::idx_t;
+using FaissId = decltype(faiss::Index::ntotal);  // its name differs between versions
 static_assert(sizeof(FaissId) == sizeof(std::int64_t));
 
 /// Entries at the positions ≡ part (mod parts) of a list of `size`.
@@ -158,7 +158,7 @@ LocalIndex LocalIndex::load(const Codebook& codebook,
   state->index->ntotal =
       static_cast<FaissId>(std::accumulate(sizes.begin(), sizes.end(), std::size_t{0}));
   state->index->parallel_mode = 0;
-  state->index->precompute_table();
+  if (state->index->ntotal > 0) state->index->precompute_table();
   return LocalIndex(std::move(state));
 }
 

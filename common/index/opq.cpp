@@ -1,10 +1,11 @@
 #include "index/opq.hpp"
 
-#include <tuple>
+#include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
-#include "core/random.hpp"
+#include "core/hash.hpp"
 #include "index/product_quantizer_training.hpp"
 #include "index/root_tensor.hpp"
 #include "index/sample_moments.hpp"
@@ -14,12 +15,33 @@ namespace knnseq::index {
 
 namespace {
 
-at::Tensor random_rotation(std::int64_t d_in, std::int64_t d_out, std::uint64_t seed) {
-  core::Random random(seed);
-  std::vector<double> normals(static_cast<std::size_t>(d_in * d_in));
-  for (double& value : normals) value = random.normal();
-  const at::Tensor orthonormal = std::get<0>(at::linalg_qr(double_matrix(normals, d_in, d_in)));
-  return orthonormal.t().narrow(0, 0, d_out);
+/// Eigenvalue allocation: each direction, by descending variance, goes to the sub-vector that has
+/// room and the smallest product of variances so far. Returns the order of the directions.
+std::vector<std::int64_t> allocate(const std::vector<double>& variances, std::int64_t m) {
+  const std::size_t room = variances.size() / static_cast<std::size_t>(m);
+  std::vector<std::vector<std::int64_t>> parts(static_cast<std::size_t>(m));
+  std::vector<double> log_products(parts.size(), 0);
+  const double least = std::max(variances.front() * 1e-12, 1e-300);
+  for (std::size_t direction = 0; direction < variances.size(); ++direction) {
+    std::size_t chosen = 0;
+    while (parts[chosen].size() == room) ++chosen;
+    for (std::size_t part = chosen + 1; part < parts.size(); ++part) {
+      if (parts[part].size() < room && log_products[part] < log_products[chosen]) chosen = part;
+    }
+    parts[chosen].push_back(static_cast<std::int64_t>(direction));
+    log_products[chosen] += std::log(std::max(variances[direction], least) / least);
+  }
+  std::vector<std::int64_t> order;
+  for (const auto& part : parts) order.insert(order.end(), part.begin(), part.end());
+  return order;
+}
+
+at::Tensor parametric_rotation(const at::Tensor& covariance, const OpqOptions& options) {
+  const auto [values, columns] = at::linalg_eigh(covariance);  // ascending
+  const at::Tensor variances = values.flip(0).narrow(0, 0, options.d_out).contiguous();
+  const double* data = variances.const_data_ptr<double>();
+  const auto order = allocate({data, data + options.d_out}, options.m);
+  return at::index_select(columns.t().flip(0), 0, at::tensor(order, at::kLong));
 }
 
 /// The rotation R that maximises the trace of R·correlation, correlation = Σ xᵀ y [d_in, d_out].
@@ -30,10 +52,14 @@ at::Tensor procrustes(const at::Tensor& correlation) {
 
 }  // namespace
 
-OpqState start_opq(comm::Communicator& comm, std::int64_t d_in, const OpqOptions& options) {
+OpqState start_opq(comm::Communicator& comm, const SampleBlocks& sample,
+                   const OpqOptions& options) {
+  const SampleBlocks x = centred(sample, column_means(comm, sample));
+  const at::Tensor scatter = cross_product(comm, x, x);
   OpqState state;
-  state.rotation = compute_on_root(comm, {options.d_out, d_in}, [&] {
-    return random_rotation(d_in, options.d_out, options.seed);
+  state.rotation = compute_on_root(comm, {options.d_out, sample.dim}, [&] {
+    return parametric_rotation((scatter + scatter.t()) / static_cast<double>(2 * sample.total_rows),
+                               options);
   });
   return state;
 }

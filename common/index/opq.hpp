@@ -14,7 +14,7 @@ namespace knnseq::index {
 struct OpqOptions {
   std::int64_t m = 0;      ///< sub-vectors
   std::int64_t d_out = 0;  ///< width after the rotation, ≤ the sample's
-  std::int64_t iterations = 50;
+  std::int64_t iterations = 25;
   std::int64_t pq_iterations = 4;         ///< of k-means, in every iteration but the first
   std::int64_t first_pq_iterations = 40;  ///< in the first
   std::uint64_t seed = 1234;
@@ -27,8 +27,10 @@ struct OpqState {
   double mean_squared_error = 0;
 };
 
-/// A random rotation (drawn on rank 0), no iteration done. Collective.
-OpqState start_opq(comm::Communicator& comm, std::int64_t d_in, const OpqOptions& options);
+/// The parametric solution (Ge et al., section 3.2), no iteration done: the d_out directions of
+/// largest variance, dealt to the sub-vectors so that the products of their variances are balanced.
+/// Collective. Throws core::InputError on all ranks where the sample is not finite.
+OpqState start_opq(comm::Communicator& comm, const SampleBlocks& sample, const OpqOptions& options);
 
 /// Non-parametric OPQ (Ge et al., CVPR 2013, section 3.1) as in faiss's OPQMatrix: a product
 /// quantiser of the rotated, centred sample alternates with the rotation that brings the sample

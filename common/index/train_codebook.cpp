@@ -9,7 +9,6 @@
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "index/coder.hpp"
-#include "index/fixed_point_sum.hpp"
 #include "index/kmeans.hpp"
 #include "index/opq.hpp"
 #include "index/pca.hpp"
@@ -22,6 +21,7 @@ namespace knnseq::index {
 namespace {
 
 constexpr std::int64_t pq_centroid_count = 256;
+constexpr std::int64_t pca_points_per_dimension = 1000;  // as in faiss's PCAMatrix
 
 /// Hash of all rows in their places, the same for any number of ranks. Collective.
 std::uint64_t sample_hash(comm::Communicator& comm, const SampleBlocks& sample) {
@@ -106,7 +106,8 @@ class Training {
   void train_transform() {
     if (spec_.transform == Transform::opq) train_rotation();
     if (spec_.transform == Transform::pca) {
-      const Pca pca = train_pca(comm_, sample_, spec_.d_out);
+      const Pca pca =
+          train_pca(comm_, limited(pca_points_per_dimension * spec_.d_in, 4), spec_.d_out);
       state_.rotation = pca.rotation;
       state_.bias = pca.bias;
       save(1, 1);
@@ -115,14 +116,14 @@ class Training {
   }
 
   void train_rotation() {
-    const SampleBlocks rows = limited(pq_centroid_count, 1);
+    const SampleBlocks rows = limited(points(pq_centroid_count), 1);
     const OpqOptions opq{spec_.opq_m,
                          spec_.d_out,
                          options_.opq_iterations,
                          options_.opq_pq_iterations,
                          options_.opq_first_pq_iterations,
                          core::seeded_hash(options_.seed, 11)};
-    const OpqState start = state_.iterations == 0 ? start_opq(comm_, spec_.d_in, opq)
+    const OpqState start = state_.iterations == 0 ? start_opq(comm_, rows, opq)
                                                   : OpqState{state_.rotation, state_.pq_centroids,
                                                              state_.iterations, 0};
     const OpqState trained = train_opq(comm_, rows, opq, start, [&](const OpqState& now) {
@@ -135,7 +136,7 @@ class Training {
   }
 
   void train_coarse() {
-    const SampleBlocks rows = rotated(limited(spec_.nlist, 2));
+    const SampleBlocks rows = rotated(limited(points(spec_.nlist), 2));
     const KmeansOptions kmeans_options{options_.coarse_iterations,
                                        core::seeded_hash(options_.seed, 12)};
     Clustering start = start_kmeans(comm_, rows, spec_.nlist, kmeans_options.seed);
@@ -151,7 +152,7 @@ class Training {
   }
 
   void train_quantizer() {
-    const SampleBlocks vectors = rotated(limited(pq_centroid_count, 3));
+    const SampleBlocks vectors = rotated(limited(points(pq_centroid_count), 3));
     const CentroidScan lists(state_.coarse_centroids);
     const SampleBlocks rows = map_blocks(vectors, spec_.d_out, [&](const at::Tensor& block) {
       return block - at::index_select(state_.coarse_centroids, 0, lists.nearest(block));
@@ -170,11 +171,14 @@ class Training {
     begin_step(TrainStep::done);
   }
 
-  /// At most max_points_per_centroid rows for each of these centroids.
-  SampleBlocks limited(std::int64_t centroids, std::uint64_t purpose) const {
-    const std::int64_t points = options_.max_points_per_centroid;
-    if (points == 0) return sample_;
-    return subsample(sample_, points * centroids, core::seeded_hash(options_.seed, purpose));
+  std::int64_t points(std::int64_t centroids) const {
+    return centroids * options_.max_points_per_centroid;
+  }
+
+  /// At most this many rows of the sample, each purpose with its own choice.
+  SampleBlocks limited(std::int64_t rows, std::uint64_t purpose) const {
+    if (options_.max_points_per_centroid == 0) return sample_;
+    return subsample(sample_, rows, core::seeded_hash(options_.seed, purpose));
   }
 
   SampleBlocks rotated(const SampleBlocks& rows) const {

@@ -10,16 +10,17 @@
 
 namespace knnseq::index {
 
-/// The defaults follow faiss's (ClusteringParameters, IndexIVF, OPQMatrix).
+/// Other defaults follow faiss (ClusteringParameters, IndexIVF, OPQMatrix).
 struct TrainOptions {
   std::uint64_t seed = 1234;
   std::int64_t coarse_iterations = 10;
-  std::int64_t opq_iterations = 50;
+  std::int64_t opq_iterations = 25;           ///< fewer than faiss: the start is better than random
   std::int64_t opq_pq_iterations = 4;         ///< k-means iterations inside one of OPQ's
   std::int64_t opq_first_pq_iterations = 40;  ///< the same inside the first one
   std::int64_t pq_iterations = 25;
   /// Coarse k-means uses at most this many rows per list, OPQ and PQ this many per PQ centroid;
-  /// of a larger sample those with the smallest hashes of (seed, row). 0: always all rows.
+  /// of a larger sample those with the smallest hashes of (seed, row); PCA uses at most 1000 rows a
+  /// dimension. 0: always all rows.
   std::int64_t max_points_per_centroid = 256;
   std::function<void(const std::string&)> log;   ///< one line per step, on every rank alike
   std::function<void(const std::string&)> warn;  ///< likewise

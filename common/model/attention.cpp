@@ -1,5 +1,7 @@
 #include "model/attention.hpp"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 

@@ -13,7 +13,7 @@ namespace knnseq::model {
 namespace avx512 {
 #define KNNSEQ_KERNEL __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma")))
 #define KNNSEQ_LANES 16
-#include "model/attention_kernel_body.hpp"
+#include "model/attention_kernel_body.inc"
 #undef KNNSEQ_KERNEL
 #undef KNNSEQ_LANES
 }  // namespace avx512
@@ -21,7 +21,7 @@ namespace avx512 {
 namespace avx2 {
 #define KNNSEQ_KERNEL __attribute__((target("avx2,fma")))
 #define KNNSEQ_LANES 8
-#include "model/attention_kernel_body.hpp"
+#include "model/attention_kernel_body.inc"
 #undef KNNSEQ_KERNEL
 #undef KNNSEQ_LANES
 }  // namespace avx2
@@ -31,7 +31,7 @@ namespace avx2 {
 namespace plain {
 #define KNNSEQ_KERNEL
 #define KNNSEQ_LANES 4
-#include "model/attention_kernel_body.hpp"
+#include "model/attention_kernel_body.inc"
 #undef KNNSEQ_KERNEL
 #undef KNNSEQ_LANES
 }  // namespace plain

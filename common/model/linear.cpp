@@ -1,5 +1,7 @@
 #include "model/linear.hpp"
 
+#include <optional>
+
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 

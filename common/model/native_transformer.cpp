@@ -1,5 +1,8 @@
 #include "model/native_transformer.hpp"
 
+#include <algorithm>
+#include <functional>
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/LegacyTypeDispatch.h>

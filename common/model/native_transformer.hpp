@@ -1,6 +1,8 @@
 // The encoder-decoder Transformer on libtorch, fp32 on CPUs.
 #pragma once
 
+#include <utility>
+
 #include "model/decoder.hpp"
 #include "model/encoder.hpp"
 #include "model/translation_model.hpp"

@@ -42,6 +42,7 @@ at::Tensor SafetensorsFile::tensor(const std::string& name) const {
   if (found == entries_.end()) throw core::InputError(where, "is missing");
   const SafetensorsEntry& entry = found->second;
   at::Tensor tensor = at::empty(entry.shape, scalar_type(entry.dtype, where));
+  if (entry.bytes == 0) return tensor;
   // Offsets need not be aligned to the dtype, so bytes are copied.
   std::memcpy(tensor.data_ptr(), file_.bytes().data() + entry.begin, entry.bytes);
   return tensor;

@@ -24,9 +24,9 @@ std::vector<NeighbourProbability> neighbour_probabilities(std::span<const float>
                                                           std::span<const std::int64_t> ids,
                                                           const KnnOptions& options);
 
-/// log_probs [q, V] fp32 becomes log((1 − λ) p_mt + λ p_knn), in place; scores fp32 [q, k], ids
-/// int64 [q, k]. Only the at most k touched tokens of a query get a log-add-exp; the rest shifts by
-/// log(1 − λ) (−inf for λ = 1). A query without usable neighbours stays as it is.
+/// log_probs [q, V] (fp32, contiguous) becomes log((1 − λ) p_mt + λ p_knn), in place; scores fp32
+/// [q, k], ids int64 [q, k]. Only the at most k touched tokens of a query get a log-add-exp; the
+/// rest shifts by log(1 − λ) (−inf for λ = 1). A query without usable neighbours stays as it is.
 /// Throws core::InputError where a neighbour's token is not in the vocabulary.
 void interpolate(at::Tensor& log_probs, const at::Tensor& scores, const at::Tensor& ids,
                  const KnnOptions& options);

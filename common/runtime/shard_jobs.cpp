@@ -25,7 +25,8 @@ core::Json read_shard_manifest(const fs::path& folder, std::int64_t shard) {
 /// Whether the shard is complete; false after a stop signal.
 bool ShardJobs::run_shard(std::int64_t shard, const ShardWork& work, Progress& progress) {
   auto& team = *team_.comm;
-  const ShardPlan plan = work.prepare(shard);
+  ShardPlan plan;
+  comm::agree(team, [&] { plan = work.prepare(shard); });
   const auto units = std::ssize(plan.unit_items);
   auto file = store::ShardFile::open(folder_, shard_name(shard), team, plan.datasets);
   bool stopped = false;

@@ -17,13 +17,25 @@ enum class Plan { fresh, resume, skip };
 
 /// Nothing if all files of the manifest are there with their sizes, else what is wrong.
 std::string missing_files(const fs::path& folder, const core::Json& manifest) {
-  for (const auto& [name, bytes] : manifest.at("content").value("files", core::Json::object()).items()) {
+  for (const auto& [name, bytes] : manifest.at("content").at("files").items()) {
     std::error_code error;
     const auto size = fs::file_size(folder / name, error);
     if (error) return (folder / name).string() + " is missing";
     if (size != bytes.get<std::uintmax_t>()) return (folder / name).string() + " has another size";
   }
   return "";
+}
+
+/// Whether an unfinished stage has left anything that a later run would build on. Work is committed to
+/// journals, checkpoints and shard manifests; without one of them there is nothing to lose.
+bool has_committed_work(const fs::path& folder) {
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const auto name = entry.path().filename().string();
+    const bool commits = name.find(".journal.") != std::string::npos || name == "checkpoint" ||
+                         (name.starts_with("shard-") && name.ends_with(".json"));
+    if (commits && entry.file_size() > 0) return true;
+  }
+  return false;
 }
 
 Plan make_plan(const StageContext& context, const StageDefinition& stage) {
@@ -36,12 +48,13 @@ Plan make_plan(const StageContext& context, const StageDefinition& stage) {
   const std::string changes = store::describe_changes(before, stage.inputs);
   if (!changes.empty()) {
     if (context.force == StageContext::Force::changed) return Plan::fresh;
+    if (!manifest && !has_committed_work(stage.folder)) return Plan::fresh;
     throw core::InputError(
         stage.folder, fmt::format("was {} from other inputs: {}. Use another run_dir, or --force to "
                                   "discard it and start over",
                                   manifest ? "made" : "begun", changes));
   }
-  if (!manifest) return Plan::resume;
+  if (!manifest) return has_committed_work(stage.folder) ? Plan::resume : Plan::fresh;
   const std::string wrong = missing_files(stage.folder, *manifest);
   if (!wrong.empty()) {
     throw core::InputError(wrong + "; --force makes the stage again");

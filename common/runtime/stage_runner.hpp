@@ -28,7 +28,7 @@ struct StageDefinition {
 
 /// Runs the stage, unless its manifest says that it is done for the same inputs. Writes the manifest
 /// last. Throws core::InputError naming the changed inputs where the folder holds work that was
-/// begun or done with others; with context.force that work is removed instead. Collective.
+/// done or committed with others; with context.force that work is removed instead. Collective.
 void run_stage(StageContext& context, const StageDefinition& stage);
 
 /// The manifest of a finished stage. Throws core::InputError that says which command makes it.

@@ -34,6 +34,8 @@ class Hdf5Handle {
     if (id_ >= 0) closer_(id_);
   }
   hid_t id() const { return id_; }
+  /// Gives the identifier up without closing it.
+  void release() { id_ = -1; }
   /// Closes now and returns HDF5's code.
   herr_t close() { return id_ >= 0 ? closer_(std::exchange(id_, -1)) : 0; }
 

@@ -118,9 +118,15 @@ struct Hdf5File::State {
   Hdf5Handle file;
   std::map<std::string, Hdf5Handle> datasets;
   int fd = -1;  ///< for fdatasync
+  bool closing_is_collective = false;
 
+  /// Closes what close() did not. Where that would be collective it is left open: an exception may be
+  /// unwinding this rank alone, and the others would wait for ever.
   ~State() {
     if (fd >= 0) ::close(fd);
+    if (!closing_is_collective) return;
+    for (auto& [name, handle] : datasets) handle.release();
+    file.release();
   }
   hid_t dataset(const std::string& name) {
     auto found = datasets.find(name);
@@ -199,6 +205,7 @@ void Hdf5File::create(const fs::path& path, comm::Communicator& comm,
 Hdf5File Hdf5File::open_for_writing(const fs::path& path, comm::Communicator& comm) {
   auto state = std::make_unique<State>();
   state->path = path;
+  state->closing_is_collective = comm::mpi_handle(comm) != MPI_COMM_NULL;
   comm::agree(comm, [&] {
     const Hdf5Handle access = access_properties(&comm);
     state->file =

@@ -62,8 +62,10 @@ void add(runtime::StageContext& context, const Options& options) {
   const auto corpus = manifest_of(context, folders.corpus, "partition");
   const auto datastore = manifest_of(context, folders.datastore, "encode");
   const auto codebook = manifest_of(context, folders.codebook, "train");
-  require_made_from(datastore, "corpus", corpus, "encode");
-  require_made_from(codebook, "datastore", datastore, "train");
+  comm::agree(context.comm, [&] {
+    require_made_from(datastore, "corpus", corpus, "encode");
+    require_made_from(codebook, "datastore", datastore, "train");
+  });
   const core::Json inputs = {{"corpus", corpus.at("identity")},
                              {"datastore", datastore.at("identity")},
                              {"codebook", codebook.at("identity")},

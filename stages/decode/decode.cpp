@@ -211,9 +211,9 @@ core::Json decode_inputs(runtime::StageContext& context, const Options& options,
   const auto codebook = manifest_of(context, folders.codebook, "train");
   const auto index = manifest_of(context, folders.index, "add");
   const auto datastore = manifest_of(context, folders.datastore, "encode");
-  require_made_from(index, "codebook", codebook, "add");
-  require_made_from(codebook, "datastore", datastore, "train");
   comm::agree(context.comm, [&] {
+    require_made_from(index, "codebook", codebook, "add");
+    require_made_from(codebook, "datastore", datastore, "train");
     if (datastore.at("inputs").at("model") != inputs.at("model")) {
       throw core::InputError("the datastore's keys were made by another model than this one");
     }

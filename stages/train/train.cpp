@@ -7,6 +7,7 @@
 #include "core/hash.hpp"
 #include "index/codebook.hpp"
 #include "index/train_codebook.hpp"
+#include "obs/resources.hpp"
 #include "runtime/stage_runner.hpp"
 #include "runtime/stop_signal.hpp"
 #include "stages/stage.hpp"
@@ -41,7 +42,13 @@ runtime::StageOutcome make_codebook(runtime::StageContext& context, const Option
   const auto sample = read_sample(comm, folders.datastore, options.shards, spec.d_in);
 
   index::TrainOptions training = options.index.training;
-  training.log = [&](const std::string& line) { context.log.info(line); };
+  obs::Stopwatch since_shown;
+  training.log = [&](const std::string& line) {
+    context.log.event("iteration", {{"message", line}});
+    if (since_shown.seconds() < 5) return;
+    context.log.progress(line);
+    since_shown = {};
+  };
   training.warn = [&](const std::string& line) {
     if (comm.is_root()) context.log.warn(line);
   };

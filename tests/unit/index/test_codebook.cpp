@@ -8,13 +8,15 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "support/temporary_folder.hpp"
 #include "unit/index/synthetic.hpp"
 
 using namespace knnseq;
 
 TEST_CASE("codebooks survive their file, with the same bytes each time") {
   const std::string factory = GENERATE("OPQ4_8,IVF8,PQ4", "PCA8,IVF8,PQ4", "IVF8,PQ4");
-  const auto path = std::filesystem::temp_directory_path() / "knnseq-codebook.faiss";
+  const test::TemporaryFolder folder;
+  const auto path = folder / "knnseq-codebook.faiss";
   const auto codebook = test::train_alone(
       test::clustered(1500, 16, 1), index::parse_index_spec(factory, 16), test::quick_options());
   index::write_codebook(path, codebook);
@@ -38,15 +40,15 @@ TEST_CASE("codebooks survive their file, with the same bytes each time") {
 }
 
 TEST_CASE("other faiss indexes are refused") {
-  const auto path = std::filesystem::temp_directory_path() / "knnseq-other.faiss";
+  const test::TemporaryFolder folder;
+  const auto path = folder / "knnseq-other.faiss";
   const auto vectors = test::normal(300, 8, 1);
-  for (const char* factory : {"Flat", "IVF4,Flat", "PQ4"}) {
+  for (const char* factory : {"Flat", "IVF4,Flat", "PQ4x4np"}) {
     const std::unique_ptr<faiss::Index> other(faiss::index_factory(8, factory));
     other->train(300, vectors.const_data_ptr<float>());
     faiss::write_index(other.get(), path.c_str());
     CHECK_THROWS_WITH(index::read_codebook(path), Catch::Contains("not an IVFPQ"));
   }
-  std::filesystem::remove(path);
 }
 
 TEST_CASE("the coder agrees with plain arithmetic") {

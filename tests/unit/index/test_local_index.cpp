@@ -11,19 +11,13 @@
 #include "core/files.hpp"
 #include "index/local_index.hpp"
 #include "index/product_quantizer_training.hpp"
+#include "support/temporary_folder.hpp"
 #include "unit/index/synthetic.hpp"
 
 using namespace knnseq;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// A folder that goes away with the test.
-struct Folder {
-  fs::path path = fs::temp_directory_path() / "knnseq-local-index";
-  Folder() { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
-};
 
 /// All entries of the probed lists by (distance, entry number), with distances computed plainly.
 std::vector<std::int64_t> plain_search(const index::Codebook& codebook,
@@ -49,7 +43,7 @@ std::vector<std::int64_t> plain_search(const index::Codebook& codebook,
 }  // namespace
 
 TEST_CASE("shards and parts of shards together give what one index gives, ties included") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   const auto codebook = test::quick_codebook();
   // 30 different keys, far apart: most distances tie 66 times, more than a scan's first margin.
   const at::Tensor keys = (test::normal(30, 16, 4) * 4).repeat({66, 1});
@@ -57,17 +51,17 @@ TEST_CASE("shards and parts of shards together give what one index gives, ties i
   const std::int64_t n = keys.size(0);
   const at::Tensor shuffled =
       at::argsort(at::remainder(at::arange(n, at::kLong) * 7919, n));  // files get sorted anyway
-  index::write_local_index(folder.path / "all", codebook, test::select(entries, shuffled));
+  index::write_local_index(folder / "all", codebook, test::select(entries, shuffled));
   std::vector<fs::path> shards;
   for (std::int64_t s = 0; s < 3; ++s) {
-    shards.push_back(folder.path / std::to_string(s));
+    shards.push_back(folder / std::to_string(s));
     index::write_local_index(shards.back(), codebook,
                              test::select(entries, at::arange(s, n, 3, at::kLong)));
   }
   const index::Coder coder(codebook);
   const at::Tensor rotated = coder.rotate(test::clustered(40, 16, 11));
   const auto probes = coder.probe(rotated, 4);
-  const auto one = index::LocalIndex::load(codebook, {folder.path / "all"});
+  const auto one = index::LocalIndex::load(codebook, {folder / "all"});
   CHECK(one.entries() == n);
   CHECK(one.bytes() > n * 12);
   const auto merged = index::LocalIndex::load(codebook, shards);
@@ -103,11 +97,11 @@ TEST_CASE("shards and parts of shards together give what one index gives, ties i
 }
 
 TEST_CASE("neighbours are those of plain arithmetic; what is missing is marked") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   const auto codebook = test::quick_codebook();
   const auto entries = test::coded_entries(codebook, test::clustered(60, 16, 21), 1000);
-  index::write_local_index(folder.path / "all", codebook, entries);
-  const auto index = index::LocalIndex::load(codebook, {folder.path / "all"});
+  index::write_local_index(folder / "all", codebook, entries);
+  const auto index = index::LocalIndex::load(codebook, {folder / "all"});
   const index::Coder coder(codebook);
   const at::Tensor rotated = coder.rotate(test::clustered(20, 16, 22));
   const auto probes = coder.probe(rotated, 3);
@@ -135,9 +129,9 @@ TEST_CASE("neighbours are those of plain arithmetic; what is missing is marked")
 }
 
 TEST_CASE("faiss opens the files and finds the same neighbours") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   const auto codebook = test::quick_codebook();
-  const auto path = folder.path / "all";
+  const auto path = folder / "all";
   index::write_local_index(path, codebook,
                            test::coded_entries(codebook, test::clustered(3000, 16, 31)));
   const std::unique_ptr<faiss::Index> opened(faiss::read_index(path.c_str()));
@@ -148,7 +142,7 @@ TEST_CASE("faiss opens the files and finds the same neighbours") {
   ivf->nprobe = 4;
   const at::Tensor queries = test::clustered(50, 16, 32);
   std::vector<float> distances(500);
-  std::vector<faiss::IndexIVF::idx_t> ids(500);
+  std::vector<decltype(faiss::Index::ntotal)> ids(500);
   opened->search(50, queries.const_data_ptr<float>(), 10, distances.data(), ids.data());
   const index::Coder coder(codebook);
   const at::Tensor rotated = coder.rotate(queries);
@@ -163,19 +157,19 @@ TEST_CASE("faiss opens the files and finds the same neighbours") {
 }
 
 TEST_CASE("files are the same bytes in whatever order the entries came") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   const auto codebook = test::quick_codebook();
   const auto entries = test::coded_entries(codebook, test::clustered(500, 16, 41));
-  index::write_local_index(folder.path / "a", codebook, entries);
-  index::write_local_index(folder.path / "b", codebook,
+  index::write_local_index(folder / "a", codebook, entries);
+  index::write_local_index(folder / "b", codebook,
                            test::select(entries, at::arange(500, at::kLong).flip(0)));
-  CHECK(core::read_file(folder.path / "a") == core::read_file(folder.path / "b"));
+  CHECK(core::read_file(folder / "a") == core::read_file(folder / "b"));
 }
 
 TEST_CASE("files that do not fit are refused by name") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   const auto codebook = test::quick_codebook();
-  const auto path = folder.path / "all";
+  const auto path = folder / "all";
   index::write_local_index(path, codebook,
                            test::coded_entries(codebook, test::clustered(500, 16, 51)));
   CHECK_THROWS_WITH(index::LocalIndex::load(test::quick_codebook(2), {path}),
@@ -187,6 +181,6 @@ TEST_CASE("files that do not fit are refused by name") {
   }
   std::ofstream(path, std::ios::binary) << std::string(5000, 'x');
   CHECK_THROWS_WITH(index::LocalIndex::load(codebook, {path}), Catch::Contains(path.string()));
-  CHECK_THROWS_WITH(index::LocalIndex::load(codebook, {folder.path / "none"}),
+  CHECK_THROWS_WITH(index::LocalIndex::load(codebook, {folder / "none"}),
                     Catch::Contains("no such file"));
 }

@@ -11,6 +11,7 @@
 #include "index/local_index.hpp"
 #include "index/pca.hpp"
 #include "index/product_quantizer_training.hpp"
+#include "support/temporary_folder.hpp"
 #include "unit/index/synthetic.hpp"
 
 using namespace knnseq;
@@ -33,13 +34,13 @@ double quantisation_error(const index::Codebook& codebook, const at::Tensor& key
 /// Share of queries whose true nearest key is among the 10 that the index finds.
 double recall_at_10(const index::Codebook& codebook, const at::Tensor& keys,
                     const at::Tensor& queries) {
-  const auto path = std::filesystem::temp_directory_path() / "knnseq-recall.faiss";
+  const test::TemporaryFolder folder;
+  const auto path = folder / "knnseq-recall.faiss";
   index::write_local_index(path, codebook, test::coded_entries(codebook, keys));
   const index::Coder coder(codebook);
   const at::Tensor rotated = coder.rotate(queries);
   const auto found =
       index::LocalIndex::load(codebook, {path}).search(rotated, coder.probe(rotated, 8), 10);
-  std::filesystem::remove(path);
   const at::Tensor truth = at::argmin(at::cdist(queries, keys), 1);
   int hits = 0;
   for (std::int64_t i = 0; i < queries.size(0); ++i) {
@@ -52,13 +53,13 @@ double recall_at_10(const index::Codebook& codebook, const at::Tensor& keys,
 }
 
 index::Codebook train_with_faiss(const std::string& factory, const at::Tensor& sample) {
-  const auto path = std::filesystem::temp_directory_path() / "knnseq-trained-by-faiss.faiss";
+  const test::TemporaryFolder folder;
+  const auto path = folder / "knnseq-trained-by-faiss.faiss";
   const std::unique_ptr<faiss::Index> trained(
       faiss::index_factory(static_cast<int>(sample.size(1)), factory.c_str()));
   trained->train(sample.size(0), sample.const_data_ptr<float>());
   faiss::write_index(trained.get(), path.c_str());
   const auto codebook = index::read_codebook(path);
-  std::filesystem::remove(path);
   return codebook;
 }
 
@@ -69,9 +70,7 @@ TEST_CASE("training is as good as faiss's own") {
   const at::Tensor data = test::clustered(12000, 24, 7);
   const at::Tensor sample = data.narrow(0, 0, 10000).contiguous();
   const at::Tensor queries = data.narrow(0, 10000, 500).contiguous();
-  index::TrainOptions options;
-  options.opq_iterations = 50;
-  const auto ours = test::train_alone(sample, index::parse_index_spec(factory, 24), options);
+  const auto ours = test::train_alone(sample, index::parse_index_spec(factory, 24), {});
   const auto theirs = train_with_faiss(factory, sample);
   const double error = quantisation_error(ours, sample);
   const double faiss_error = quantisation_error(theirs, sample);

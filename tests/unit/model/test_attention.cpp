@@ -1,4 +1,6 @@
 // All attention kernels of this CPU against plain tensor operations in double.
+#include <cmath>
+
 #include <ATen/ATen.h>
 #include <catch2/catch.hpp>
 

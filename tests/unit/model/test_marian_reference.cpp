@@ -1,5 +1,8 @@
 // Against transformers in float64 on real sentences.
+#include <cmath>
+
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
 
 #include "core/random.hpp"
 #include "demo_model.hpp"
@@ -83,7 +86,7 @@ TEST_CASE("teacher forcing agrees with transformers", "[model]") {
       {"ffn_in", error(keys[0], reference.tensor("ffn_in"))},
       {"ffn_out", error(keys[1], exact_layers[2])}};
   for (std::size_t layer = 0; layer < layers.size(); ++layer) {
-    errors.emplace_back("decoder layer " + std::to_string(layer),
+    errors.emplace_back(fmt::format("decoder layer {}", layer),
                         error(layers[layer], exact_layers[static_cast<std::int64_t>(layer)]));
   }
   for (const auto& [name, value] : errors) {

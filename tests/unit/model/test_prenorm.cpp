@@ -1,5 +1,7 @@
 // What no model on disk exercises yet: pre-norm, GELU and SiLU, learned positions, embedding and
 // closing norms, against plain tensor operations in double.
+#include <cmath>
+
 #include <catch2/catch.hpp>
 
 #include "demo_model.hpp"

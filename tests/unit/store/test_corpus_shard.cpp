@@ -67,5 +67,7 @@ TEST_CASE("units are whole batches that fit, or one that does not") {
   using core::Range;
   CHECK(store::cut_units(shard) ==
         std::vector<Range>{Range{0, 2}, Range{2, 3}, Range{3, 4}, Range{4, 6}});
-  CHECK(store::cut_units(CorpusShard{.batch_starts = {0}}).empty());
+  CorpusShard none;
+  none.batch_starts = {0};
+  CHECK(store::cut_units(none).empty());
 }

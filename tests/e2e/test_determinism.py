@@ -1,0 +1,39 @@
+"""Results are the same bytes whatever the number of ranks, and translations whatever the shards."""
+import unittest
+
+import pipeline
+
+DATASTORE = ("corpus/*", "datastore/*", "codebook/*", "index/*")
+TRANSLATIONS = ("decode/*/nbest.jsonl", "decode/*/hyp.txt", "codebook/codebook.faiss")
+
+
+class Determinism(pipeline.PipelineTest):
+    def test_ranks_and_shards(self):
+        translations = set()
+        for shards, rank_counts in ((1, (1, 3)), (2, (1, 2, 4)), (5, (3, 2))):
+            datastores = set()
+            for ranks in rank_counts:
+                run = f"s{shards}-p{ranks}"
+                self.run_stage("run", "--set", f"run_dir={self.folder / run}", "--set",
+                               f"shards={shards}", ranks=ranks)
+                datastores.add(self.digest(*DATASTORE, run=run))
+                translations.add(self.digest(*TRANSLATIONS, run=run))
+            self.assertEqual(len(datastores), 1, f"{shards} shards")
+        self.assertEqual(len(translations), 1)
+
+    def test_more_ranks_than_anything_to_do(self):
+        for name in ("corpus.de", "corpus.en"):
+            lines = (self.folder / name).read_text(encoding="utf-8").splitlines()[:12]
+            self.write_side(name, lines)
+        for name in ("test.de", "test.en"):
+            self.write_side(name, (self.folder / name).read_text(encoding="utf-8").splitlines()[:2])
+        small = ("--set", "index.factory=IVF2,PQ16", "--set", "knn.nprobe=2", "--set", "knn.k=4",
+                 "--set", "shards=3", "--set", "corpus.max_tokens=40")
+        one = self.run_stage("run", *small, ranks=1)
+        before = self.digest("decode/*/nbest.jsonl")
+        self.run_stage("run", *small, "--set", f"run_dir={self.folder}/again", ranks=4)
+        self.assertEqual(self.digest("decode/*/nbest.jsonl", run="again"), before, one)
+
+
+if __name__ == "__main__":
+    unittest.main()

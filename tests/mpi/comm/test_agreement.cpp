@@ -1,0 +1,53 @@
+#include <new>
+
+#include "comm/agreement.hpp"
+#include "support/mpi_main.hpp"
+
+using namespace knnseq;
+
+namespace {
+
+/// What agree() throws on this rank: "" for nothing.
+std::string thrown(const std::function<void()>& work, int* code = nullptr) {
+  try {
+    comm::agree(test::world(), work);
+  } catch (const comm::AgreedError& e) {
+    if (code != nullptr) *code = static_cast<int>(e.code());
+    return e.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("nobody throws where nobody fails") { REQUIRE_ALL(thrown([] {}).empty()); }
+
+TEST_CASE("all throw the error of the one that fails, with its exit code") {
+  const int last = test::world().size() - 1;
+  int code = 0;
+  const auto message = thrown(
+      [&] {
+        if (test::world().rank() == last) throw core::InputError("file.de:7", "invalid text");
+      },
+      &code);
+  REQUIRE_ALL(message == "file.de:7: invalid text");
+  REQUIRE_ALL(code == 2);
+}
+
+TEST_CASE("of several failures all report the lowest rank's") {
+  const auto message = thrown([] {
+    throw core::SystemError("failed on " + std::to_string(test::world().rank()));
+  });
+  REQUIRE_ALL(message.find("failed on 0") != std::string::npos);
+}
+
+TEST_CASE("memory that runs out on one rank is everybody's error") {
+  int code = 0;
+  const auto message = thrown(
+      [] {
+        if (test::world().is_root()) throw std::bad_alloc();
+      },
+      &code);
+  REQUIRE_ALL(message.find("out of memory") != std::string::npos);
+  REQUIRE_ALL(code == 1);
+}

@@ -1,0 +1,88 @@
+#include <filesystem>
+
+#include "retrieval/distributed_search.hpp"
+#include "support/mpi_main.hpp"
+#include "support/temporary_folder.hpp"
+#include "unit/index/synthetic.hpp"
+
+using namespace knnseq;
+using test::world;
+
+namespace {
+
+struct Datastore {
+  test::TemporaryFolder own;  ///< rank 0's is used
+  std::filesystem::path folder{world().broadcast_string(own.path().string())};
+  index::Codebook codebook = test::quick_codebook();
+
+  /// Rank r's file holds the entries ≡ r (mod ranks); "all" holds all. Half of the keys repeat.
+  Datastore() {
+    const at::Tensor keys =
+        at::cat({test::clustered(600, 16, 3), test::normal(20, 16, 4).repeat({30, 1})});
+    const auto entries = test::coded_entries(codebook, keys);
+    const auto mine = at::arange(world().rank(), keys.size(0), world().size(), at::kLong);
+    index::write_local_index(shard(world().rank()), codebook, test::select(entries, mine));
+    if (world().is_root()) index::write_local_index(folder / "all", codebook, entries);
+    world().barrier();
+  }
+  ~Datastore() { world().barrier(); }
+  Datastore(const Datastore&) = delete;
+  Datastore& operator=(const Datastore&) = delete;
+  std::filesystem::path shard(int rank) const { return folder / std::to_string(rank); }
+};
+
+/// Rank r asks r + 1 queries, but every second rank none.
+at::Tensor my_queries(std::uint64_t seed) {
+  const std::int64_t count = world().rank() % 2 == 1 ? 0 : world().rank() + 1;
+  return test::clustered(500, 16, seed + static_cast<std::uint64_t>(world().rank()))
+      .narrow(0, 0, count)
+      .contiguous();
+}
+
+retrieval::Exchange search_alone(const Datastore& datastore, const at::Tensor& queries,
+                                 const retrieval::SearchOptions& options) {
+  const auto self = comm::make_self_communicator();
+  return retrieval::DistributedSearch(
+             *self, datastore.codebook,
+             index::LocalIndex::load(datastore.codebook, {datastore.folder / "all"}), options)
+      .search(queries, 0);
+}
+
+}  // namespace
+
+TEST_CASE("distributed search equals search in one index") {
+  const Datastore datastore;
+  for (const retrieval::SearchOptions options :
+       {retrieval::SearchOptions{16, 4}, retrieval::SearchOptions{1, 1},
+        retrieval::SearchOptions{700, 100}}) {
+    retrieval::DistributedSearch together(
+        world(), datastore.codebook,
+        index::LocalIndex::load(datastore.codebook, {datastore.shard(world().rank())}), options);
+    for (std::uint64_t step = 0; step < 3; ++step) {
+      const at::Tensor queries = my_queries(100 * step);
+      const auto found = together.search(queries, world().rank() * 10);
+      const auto expected = search_alone(datastore, queries, options);
+      REQUIRE_ALL(at::equal(found.ids, expected.ids));
+      REQUIRE_ALL(at::equal(found.scores, expected.scores));
+      REQUIRE_ALL(found.statuses.size() == static_cast<std::size_t>(world().size()));
+      REQUIRE_ALL(found.statuses.back() == (world().size() - 1) * 10);
+    }
+    REQUIRE_ALL(together.times().exchanges == 3);
+    REQUIRE_ALL(together.times().scanned_queries >= 3);
+  }
+}
+
+TEST_CASE("a rank may hold no entries, and no rank need ask anything") {
+  const Datastore datastore;
+  const retrieval::SearchOptions options{16, 4};
+  std::vector<std::filesystem::path> files;
+  if (world().is_root()) files.push_back(datastore.folder / "all");
+  retrieval::DistributedSearch together(
+      world(), datastore.codebook, index::LocalIndex::load(datastore.codebook, files), options);
+  const at::Tensor queries = my_queries(7);
+  const auto found = together.search(queries, 0);
+  REQUIRE_ALL(at::equal(found.ids, search_alone(datastore, queries, options).ids));
+  const auto nothing = together.search(queries.narrow(0, 0, 0), 5);
+  REQUIRE_ALL(nothing.ids.size(0) == 0 && nothing.ids.size(1) == 16);
+  REQUIRE_ALL(nothing.statuses.front() == 5);
+}

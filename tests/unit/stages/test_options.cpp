@@ -1,0 +1,63 @@
+#include <catch2/catch.hpp>
+
+#include "core/error.hpp"
+#include "stages/options.hpp"
+
+using namespace knnseq;
+using Catch::Matchers::Contains;
+
+namespace {
+
+const std::string least =
+    "run_dir: r\nmodel: m\ncorpus: {source: a, target: b}\nindex: {factory: \"IVF4,PQ4\"}\n";
+
+std::string problems_of(const std::string& more) {
+  try {
+    stages::read_options(config::Config::parse(least + more, "c.yaml"));
+  } catch (const core::InputError& e) {
+    return e.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("every shipped config is read, and the reference holds every key with its default") {
+  for (const auto& entry : std::filesystem::directory_iterator(KNNSEQ_SOURCE_DIR "/configs")) {
+    INFO(entry.path().string());
+    CHECK_NOTHROW(stages::read_options(config::Config::load(entry.path(), {})));
+  }
+  const auto reference = config::Config::load(KNNSEQ_SOURCE_DIR "/configs/reference.yaml", {});
+  const auto documented = stages::read_options(reference);
+  const auto minimal_config = config::Config::parse(
+      "run_dir: runs/mine\nmodel: models/demo-de-en\ncorpus: {source: corpus.de, target: corpus.en}\n"
+      "index: {factory: \"OPQ32_128,IVF1024,PQ32\"}\nevaluate: {language: en}\n"
+      "inspect: {base: test-base, knn: test-knn}\n"
+      "decode: [{name: test-knn, source: test.de, reference: test.en}]\n", "minimal");
+  stages::read_options(minimal_config);
+  CHECK(reference.resolved() == minimal_config.resolved());
+}
+
+TEST_CASE("items of decode inherit from knn and beam_search and may override") {
+  const auto config = config::Config::parse(
+      least + "knn: {k: 8, lambda: 0.25}\nbeam_search: {beam: 4}\n"
+              "decode: [{name: a, source: t, k: 3, length_penalty: 0.6}, {name: b, source: t, knn: false}]\n",
+      "c.yaml");
+  const auto options = stages::read_options(config);
+  REQUIRE(options.decode.size() == 2);
+  CHECK(options.decode[0].search.k == 3);
+  CHECK(options.decode[0].interpolation.lambda == 0.25f);
+  CHECK(options.decode[0].beam.length_penalty == 0.6);
+  CHECK(options.decode[1].search.k == 8);
+  CHECK(options.decode[1].beam.beam == 4);
+  CHECK_FALSE(options.decode[1].knn);
+}
+
+TEST_CASE("rules across keys") {
+  CHECK_THAT(problems_of("decode: [{name: a, source: t}, {name: a, source: u}]\n"),
+             Contains("name: is used twice"));
+  CHECK_THAT(problems_of("decode: [{name: ../x, source: t}]\n"), Contains("must be of letters"));
+  CHECK_THAT(problems_of("beam_search: {beam: 2, nbest: 3}\n"), Contains("must not be larger than beam"));
+  CHECK_THAT(problems_of("knn: {lambda: 1.5}\n"), Contains("knn.lambda: 1.5 must lie in 0 to 1"));
+  CHECK_THAT(problems_of("index: {metric: l2}\n"), Contains("duplicate key 'index'"));
+}

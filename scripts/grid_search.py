@@ -36,7 +36,8 @@ def parse_args():
 
 def main():
     args = vars(parse_args())
-    items = [{"name": "base", "knn": "false"}]
+    items = [{"name": f"base-l{penalty:g}", "knn": "false", "length_penalty": penalty}
+             for penalty in args["length_penalty"]]
     for values in itertools.product(*(args[name] for name in GRID)):
         item = dict(zip(GRID, values))
         items.append({"name": "-".join(f"{n[0]}{v:g}" for n, v in item.items()), **item})

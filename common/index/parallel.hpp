@@ -6,7 +6,7 @@
 
 namespace knnseq::index {
 
-/// Calls body(0) … body(count − 1), each once, on OpenMP's threads (libtorch's setting). The first
+/// Calls body(0) … body(count − 1), each once, on the threads libtorch was given. The first
 /// exception is thrown on after the loop.
 void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& body);
 

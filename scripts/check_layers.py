@@ -47,7 +47,7 @@ def problems_of(root, path):
     lines = path.read_text(encoding="utf-8").splitlines()
     if len(lines) > LONGEST:
         yield f"{path}: {len(lines)} lines; {LONGEST} are the most"
-    if path.suffix == ".hpp" and not path.stem.endswith("_body") and not any(line.strip() == "#pragma once" for line in lines):
+    if path.suffix == ".hpp" and not any(line.strip() == "#pragma once" for line in lines):
         yield f"{path}: no #pragma once"
     for number, line in enumerate(lines, 1):
         match = INCLUDE.match(line)

@@ -10,6 +10,7 @@ build=${KNNSEQ_BUILD:-$top/build}
 logs=$build/logs
 
 # step NAME COMMAND…: one line a step; the command's output goes to a log, shown only if it fails.
+# Functions given to it chain their commands with &&: set -e does not hold inside a condition.
 step() {
   local name=$1 began=$SECONDS
   shift

@@ -24,15 +24,15 @@ for package in "${packages[@]}"; do
 done
 
 install_packages() {
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get update
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get update &&
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
 }
 
 install_libtorch() {
-  rm -rf "$libtorch" "$libtorch.partial"
-  python3 -m pip install --no-deps --no-compile --target "$libtorch.partial" "${wheels[@]}"
-  echo "${wheels[*]}" > "$libtorch.partial/installed"
-  mv "$libtorch.partial" "$libtorch"
+  rm -rf "$libtorch" "$libtorch.partial" &&
+    python3 -m pip install --no-deps --no-compile --target "$libtorch.partial" "${wheels[@]}" &&
+    echo "${wheels[*]}" > "$libtorch.partial/installed" &&
+    mv "$libtorch.partial" "$libtorch"
 }
 
 if [ ${#missing[@]} -gt 0 ]; then

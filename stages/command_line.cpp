@@ -40,8 +40,14 @@ exit codes: 0 done, 1 failed, 2 bad input, 75 stopped by SIGUSR1 (run again to g
 CommandLine parse_command_line(int argc, const char* const* argv) {
   CommandLine command;
   for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
+    std::string argument = argv[i];
+    std::optional<std::string> attached;  // of --config=FILE
+    if (const auto equals = argument.find('='); argument.starts_with("--") && equals != argument.npos) {
+      attached = argument.substr(equals + 1);
+      argument.erase(equals);
+    }
     const auto value = [&] {
+      if (attached) return *attached;
       if (i + 1 >= argc) throw core::InputError(argument, "needs a value (see knnseq --help)");
       return std::string(argv[++i]);
     };

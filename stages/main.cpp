@@ -1,5 +1,7 @@
 // Reads the arguments, starts MPI, dispatches to a stage, and is the outermost handler of errors.
+#include <chrono>
 #include <cstdio>
+#include <optional>
 #include <thread>
 
 #include <ATen/Parallel.h>
@@ -11,6 +13,7 @@
 #include "comm/agreement.hpp"
 #include "comm/mpi_environment.hpp"
 #include "core/error.hpp"
+#include "runtime/run_lock.hpp"
 #include "runtime/stop_signal.hpp"
 #include "stages/add/add.hpp"
 #include "stages/command_line.hpp"
@@ -54,18 +57,18 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
     resolved = config.resolved();
   });
   world = mpi.world(options.timeout_seconds);
+  std::optional<runtime::RunLock> lock;  // rank 0's, until the command ends
   comm::agree(*world, [&] {
     if (!world->is_root()) return;
     core::make_directories(options.run_dir);
-    core::write_file_durably(options.run_dir / "config.yaml", resolved);
+    lock.emplace(options.run_dir / "lock");
     log.open(options.run_dir / "log.jsonl");
   });
   at::set_num_threads(static_cast<int>(options.threads));
   omp_set_num_threads(static_cast<int>(options.threads));
-  runtime::install_stop_signal();
   using Force = runtime::StageContext::Force;
   const auto force = !command.force ? Force::no : command.stage == "run" ? Force::changed : Force::always;
-  runtime::StageContext context{*world, log, options.run_dir, force};
+  runtime::StageContext context{*world, log, options.run_dir, force, resolved, options.timeout_seconds};
   const c10::InferenceMode no_gradients;
   dispatch(command, context, options);
 }
@@ -73,6 +76,7 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
 }  // namespace
 
 int main(int argc, char** argv) {
+  runtime::install_stop_signal();
   comm::MpiEnvironment mpi(argc, argv);
   auto world = mpi.world(/*timeout_seconds=*/60);
   obs::Log log(world->rank(), world->size());
@@ -97,7 +101,8 @@ int main(int argc, char** argv) {
     return 0;
   } catch (const comm::AgreedError& e) {
     if (e.ranks() == world->size()) {  // all ranks have it: one speaks, all end in order
-      if (e.is_speaker()) say(e.what());
+      const bool of_one = e.code() == core::ExitCode::failure && e.ranks() > 1;
+      if (e.is_speaker()) say((of_one ? fmt::format("rank {}: ", e.source()) : "") + e.what());
       return static_cast<int>(e.code());
     }
     if (!e.is_speaker()) std::this_thread::sleep_for(std::chrono::seconds(5));  // one ends them all
@@ -107,6 +112,6 @@ int main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     fail("out of memory", 1);
   } catch (const std::exception& e) {
-    fail(e.what(), 1);
+    fail(core::first_line(e.what()), 1);
   }
 }

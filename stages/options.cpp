@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "metrics/languages_13a.hpp"
 
 namespace knnseq::stages {
 
@@ -67,6 +68,9 @@ void read_knn(const Section& section, DecodeOptions& options) {
       section.number("temperature", options.interpolation.temperature, {.least = 1e-6}));
   options.interpolation.lambda = static_cast<float>(
       section.number("lambda", options.interpolation.lambda, {.least = 0, .most = 1}));
+  if (options.interpolation.lambda >= 1) {
+    section.problem("lambda", "must be below 1: where all neighbours are masked nothing would be left");
+  }
   if (const auto threshold = section.optional_number("threshold")) {
     options.interpolation.threshold = static_cast<float>(*threshold);
   }
@@ -137,7 +141,13 @@ Options read_options(const config::Config& config) {
   read_knn(root.section("knn"), defaults);
   read_beam(root.section("beam_search"), defaults);
   options.decode = read_decode(root, defaults);
-  options.evaluate.language = root.section("evaluate").text("language", "");
+  const auto evaluate = root.section("evaluate");
+  options.evaluate.language = evaluate.text("language", "");
+  try {
+    metrics::require_13a(options.evaluate.language);
+  } catch (const core::InputError& e) {
+    evaluate.problem("language", e.what());
+  }
   options.inspect = read_inspect(root.section("inspect"));
   config.finish();
   return options;

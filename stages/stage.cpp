@@ -34,6 +34,17 @@ core::Json manifest_of(runtime::StageContext& context, const std::filesystem::pa
   return core::Json::parse(context.comm.broadcast_string(manifest.dump()));
 }
 
+core::Json corpus_manifest(runtime::StageContext& context, const Options& options) {
+  const auto manifest = manifest_of(context, Folders(context.run_dir).corpus, "partition");
+  comm::agree(context.comm, [&] {
+    const auto& shards = manifest.at("inputs").at("shards");
+    if (shards == options.shards) return;
+    throw core::InputError("the corpus was dealt to " + shards.dump() + " shards, the config says " +
+                           std::to_string(options.shards));
+  });
+  return manifest;
+}
+
 void require_made_from(const core::Json& manifest, const std::string& name, const core::Json& input,
                        const std::string& stage) {
   if (manifest.at("inputs").at(name) == input.at("identity")) return;

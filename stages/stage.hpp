@@ -22,7 +22,7 @@ struct Folders {
 };
 
 /// Stamps of input files: rank 0 reads them (or takes over what `run_dir`/stamps.json knows of
-/// unchanged ones) and all ranks get {file name: fingerprint}. Paths and times are left out, since a
+/// unchanged ones) and all ranks get [[file name, fingerprint] …]. Paths and times are left out, since a
 /// moved or touched file is still the same input. Collective.
 core::Json fingerprint_files(runtime::StageContext& context,
                              const std::vector<std::filesystem::path>& files);
@@ -31,6 +31,10 @@ core::Json fingerprint_files(runtime::StageContext& context,
 /// Collective.
 core::Json manifest_of(runtime::StageContext& context, const std::filesystem::path& folder,
                        const std::string& stage);
+
+/// The manifest of partition. Throws core::InputError (on all ranks) where the corpus was dealt to
+/// another number of shards than the config says. Collective.
+core::Json corpus_manifest(runtime::StageContext& context, const Options& options);
 
 /// Throws core::InputError where `manifest` (of stage `stage`) was not made from what stands in
 /// `input` now: the earlier stage has been made again since. Call it inside comm::agree.

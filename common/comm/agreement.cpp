@@ -3,8 +3,6 @@
 #include <new>
 #include <string>
 
-#include <fmt/format.h>
-
 namespace knnseq::comm {
 
 void agree(Communicator& comm, const std::function<void()>& work) {
@@ -18,9 +16,11 @@ void agree(Communicator& comm, const std::function<void()>& work) {
   } catch (const std::bad_alloc&) {
     code = static_cast<std::int64_t>(core::ExitCode::failure);
     message = "out of memory";
-  } catch (const std::runtime_error& e) {
+  } catch (const std::logic_error&) {
+    throw;
+  } catch (const std::exception& e) {  // libtorch's add a backtrace behind the first line
     code = static_cast<std::int64_t>(core::ExitCode::failure);
-    message = e.what();
+    message = core::first_line(e.what());
   }
   const std::int64_t none = comm.size();
   const std::int64_t first =
@@ -29,11 +29,7 @@ void agree(Communicator& comm, const std::function<void()>& work) {
   const int source = static_cast<int>(first);
   comm.broadcast(std::span(&code, 1), source);
   message = comm.broadcast_string(message, source);
-  const auto exit_code = static_cast<core::ExitCode>(code);
-  if (exit_code == core::ExitCode::failure && comm.size() > 1) {
-    message = fmt::format("rank {}: {}", source, message);
-  }
-  throw AgreedError(core::Error(exit_code, message), comm);
+  throw AgreedError(core::Error(static_cast<core::ExitCode>(code), message), comm, source);
 }
 
 }  // namespace knnseq::comm

@@ -28,16 +28,6 @@ std::unique_ptr<Communicator> MpiEnvironment::world(double timeout_seconds) {
   return std::make_unique<MpiCommunicator>(copy, std::make_shared<Watchdog>(timeout_seconds));
 }
 
-int MpiEnvironment::ranks_on_this_host() {
-  MPI_Comm host = MPI_COMM_NULL;
-  KNNSEQ_MPI(MPI_COMM_WORLD, MPI_Comm_split_type, MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0,
-             MPI_INFO_NULL, &host);
-  int ranks = 1;
-  KNNSEQ_MPI(host, MPI_Comm_size, host, &ranks);
-  KNNSEQ_MPI(MPI_COMM_WORLD, MPI_Comm_free, &host);
-  return ranks;
-}
-
 void MpiEnvironment::abort(int exit_code) {
   MPI_Abort(MPI_COMM_WORLD, exit_code);
   std::terminate();

@@ -22,9 +22,6 @@ class MpiEnvironment {
   /// (an MPI call whose peer is gone may never return); 0 waits for ever.
   std::unique_ptr<Communicator> world(double timeout_seconds);
 
-  /// Ranks that share this machine's memory. Collective.
-  int ranks_on_this_host();
-
   /// Ends all ranks with this exit code; does not return.
   [[noreturn]] void abort(int exit_code);
 };

@@ -42,6 +42,9 @@ class Stopped : public Error {
   explicit Stopped(const std::string& message) : Error(ExitCode::stopped, message) {}
 };
 
+/// The text up to its first line end.
+std::string first_line(const std::string& text);
+
 /// Reports a bug of ours with its place; never the user's fault.
 [[noreturn]] void assertion_failed(const char* expression, const char* file, int line,
                                    const std::string& message);

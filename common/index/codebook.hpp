@@ -22,7 +22,8 @@ struct Codebook {
   void check(const std::string& where) const;
 };
 
-/// XXH3-64 over spec and tensors: equal codebooks have equal checksums.
+/// XXH3-64 over the tensors: equal codebooks have equal checksums, also when one was read back (a
+/// faiss file does not say how many sub-vectors OPQ worked on).
 std::uint64_t checksum(const Codebook& codebook);
 
 /// Writes an ordinary faiss file, an empty IndexIVFPQ over IndexFlatL2 (in an IndexPreTransform

@@ -16,7 +16,7 @@ struct CodedEntries {
 
 /// Writes an ordinary faiss file that holds codebook and entries, those of a list in the order of
 /// their entry numbers; durably, and with the same bytes each time whatever order the entries came
-/// in. Needs 4 or 8 bytes of memory an entry beside its arguments. Throws core::SystemError.
+/// in. Needs 8 bytes of memory an entry beside its arguments. Throws core::SystemError.
 void write_local_index(const std::filesystem::path& path, const Codebook& codebook,
                        const CodedEntries& entries);
 

@@ -83,6 +83,9 @@ bool is_certain(const std::vector<Neighbour>& sorted, std::size_t asked, std::si
   return sorted.size() < asked || sorted[k - 1].distance < sorted.back().distance;
 }
 
+/// Results asked of one scan, over its queries: a bound for memory where ties are large.
+constexpr std::int64_t most_slots = std::int64_t{1} << 22;
+
 }  // namespace
 
 struct LocalIndex::State {
@@ -132,6 +135,7 @@ LocalIndex LocalIndex::load(const Codebook& codebook,
     files.push_back(read_faiss_file(path));
     require_same_codebook(path, codebook, files.back().codebook);
     files.back().codebook = {};
+    files.back().ivfpq->quantizer->reset();  // its centroids: one copy a shard would add up
     const faiss::InvertedLists* lists = files.back().ivfpq->invlists;
     if (lists == nullptr) throw core::InputError(path, "has no inverted lists");
     for (std::size_t list = 0; list < nlist; ++list) {
@@ -157,7 +161,7 @@ LocalIndex LocalIndex::load(const Codebook& codebook,
   }
   state->index->ntotal =
       static_cast<FaissId>(std::accumulate(sizes.begin(), sizes.end(), std::size_t{0}));
-  state->index->parallel_mode = 0;
+  state->index->parallel_mode = 3;  // threads share the queries, never one query
   if (state->index->ntotal > 0) state->index->precompute_table();
   return LocalIndex(std::move(state));
 }
@@ -177,17 +181,25 @@ TopK LocalIndex::search(const at::Tensor& rotated, const Probes& probes, std::in
   Probes open_probes{probes.lists.contiguous(), probes.distances.contiguous()};
   for (std::size_t asked = width + std::max<std::size_t>(8, width / 2); open.numel() > 0;
        asked *= 2) {
-    const auto rows = state_->scan(queries, open_probes, asked);
     std::vector<std::int64_t> still_open;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      if (!is_certain(rows[i], asked, width)) {
-        still_open.push_back(static_cast<std::int64_t>(i));
-        continue;
-      }
-      const auto row = static_cast<std::size_t>(open.const_data_ptr<std::int64_t>()[i]) * width;
-      for (std::size_t j = 0; j < std::min(width, rows[i].size()); ++j) {
-        result.distances[row + j] = rows[i][j].distance;
-        result.ids[row + j] = rows[i][j].id;
+    const auto group = std::max<std::int64_t>(1, most_slots / static_cast<std::int64_t>(asked));
+    for (std::int64_t begin = 0; begin < open.numel(); begin += group) {
+      const auto end = std::min(begin + group, open.numel());
+      const auto rows = state_->scan(
+          queries.slice(0, begin, end),
+          {open_probes.lists.slice(0, begin, end), open_probes.distances.slice(0, begin, end)},
+          asked);
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        const auto at = begin + static_cast<std::int64_t>(i);
+        if (!is_certain(rows[i], asked, width)) {
+          still_open.push_back(at);
+          continue;
+        }
+        const auto row = static_cast<std::size_t>(open.const_data_ptr<std::int64_t>()[at]) * width;
+        for (std::size_t j = 0; j < std::min(width, rows[i].size()); ++j) {
+          result.distances[row + j] = rows[i][j].distance;
+          result.ids[row + j] = rows[i][j].id;
+        }
       }
     }
     const at::Tensor again = at::tensor(still_open, at::kLong);
@@ -198,6 +210,8 @@ TopK LocalIndex::search(const at::Tensor& rotated, const Probes& probes, std::in
   }
   return result;
 }
+
+bool LocalIndex::has_tables() const { return state_->index->precomputed_table.size() > 0; }
 
 std::int64_t LocalIndex::entries() const { return state_->index->ntotal; }
 

@@ -110,7 +110,7 @@ class Training {
           train_pca(comm_, limited(pca_points_per_dimension * spec_.d_in, 4), spec_.d_out);
       state_.rotation = pca.rotation;
       state_.bias = pca.bias;
-      save(1, 1);
+      save(1);
     }
     begin_step(TrainStep::coarse);
   }
@@ -130,7 +130,7 @@ class Training {
       state_.rotation = now.rotation;
       state_.pq_centroids = now.pq_centroids;
       report(now.iterations, opq.iterations, now.mean_squared_error);
-      save(now.iterations, opq.iterations);
+      save(now.iterations);
     });
     state_.rotation = trained.rotation;
   }
@@ -145,7 +145,7 @@ class Training {
         kmeans(comm_, rows, kmeans_options, start, [&](const Clustering& now) {
           state_.coarse_centroids = now.centroids;
           report(now.iterations, kmeans_options.iterations, now.mean_squared_error);
-          save(now.iterations, kmeans_options.iterations);
+          save(now.iterations);
         });
     state_.coarse_centroids = trained.centroids;
     begin_step(TrainStep::quantizer);
@@ -165,7 +165,7 @@ class Training {
         train_product_quantizer(comm_, rows, kmeans_options, start, [&](const Clustering& now) {
           state_.pq_centroids = now.centroids;
           report(now.iterations, kmeans_options.iterations, now.mean_squared_error);
-          save(now.iterations, kmeans_options.iterations);
+          save(now.iterations);
         });
     state_.pq_centroids = trained.centroids;
     begin_step(TrainStep::done);
@@ -207,10 +207,9 @@ class Training {
     }
   }
 
-  void save(std::int64_t iteration, std::int64_t last) {
+  void save(std::int64_t iteration) {
     state_.iterations = iteration;
-    if (!hooks_.save || (iteration % hooks_.every != 0 && iteration != last)) return;
-    hooks_.save(step_name(), iteration, to_bytes(state_));
+    if (hooks_.save) hooks_.save(step_name(), iteration, to_bytes(state_));
   }
 
   void report(std::int64_t iteration, std::int64_t iterations, double mean_squared_error) const {

@@ -31,13 +31,12 @@ struct TrainOptions {
 
 /// Saving and resuming a training.
 struct CheckpointHooks {
-  /// Called on every rank after every `every`-th iteration and at the end of every step, with the
+  /// Called on every rank after every iteration and at the end of every step, with the
   /// same bytes on all ranks; step is "opq", "pca", "coarse" or "pq". Everything trained so far is
   /// in `state`. May be collective, and may throw on all ranks alike to stop the training.
   std::function<void(const std::string& step, std::int64_t iteration,
                      std::span<const std::byte> state)>
       save;
-  std::int64_t every = 1;
   /// A state that was saved, the same on every rank; empty: from the start.
   std::vector<std::byte> resume;
 };

@@ -8,7 +8,7 @@
 
 namespace knnseq::model {
 
-/// Rows are never moved: reordering changes `histories`, and sentences that leave are dropped from
+/// Rows are never moved: reordering changes `chains`, and sentences that leave are dropped from
 /// `cross_segments`. Memory is therefore held until the whole block is done: at each step
 /// layers·rows·3·d floats.
 struct TransformerState final : DecoderState {

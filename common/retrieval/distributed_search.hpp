@@ -44,7 +44,6 @@ class DistributedSearch {
   Exchange search(const at::Tensor& queries, std::int64_t status);
 
   const SearchTimes& times() const { return times_; }
-  const index::LocalIndex& local_index() const { return local_index_; }
 
  private:
   Exchange search_together(const PreparedQueries& prepared, std::int64_t status);

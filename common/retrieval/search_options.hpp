@@ -7,7 +7,7 @@ namespace knnseq::retrieval {
 
 struct SearchOptions {
   std::int64_t k = 16;       ///< neighbours a query
-  std::int64_t nprobe = 32;  ///< inverted lists a query; more than there are means all
+  std::int64_t nprobe = 32;  ///< inverted lists a query
 
   /// Throws core::InputError.
   void validate() const;

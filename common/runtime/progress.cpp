@@ -4,11 +4,22 @@
 #include <chrono>
 #include <thread>
 
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+
 namespace knnseq::runtime {
 
 namespace {
 constexpr double post_seconds = 0.5;
 constexpr double show_seconds = 5.0;
+constexpr double sign_seconds = 10.0;
+
+void throw_if_silent(const obs::Stopwatch& since_heard, double timeout_seconds) {
+  if (timeout_seconds <= 0 || since_heard.seconds() < timeout_seconds) return;
+  throw core::SystemError(fmt::format("nothing was heard from the other ranks for {:.0f} s "
+                                      "(timeout_seconds in the config)", timeout_seconds));
+}
 }  // namespace
 
 Progress::Progress(StageContext& context, const std::string& unit, std::int64_t total)
@@ -38,12 +49,21 @@ void Progress::post(bool finished) {
   unposted_ = unposted_skips_ = 0;
 }
 
+void Progress::post_to_all(std::int64_t finished) {
+  for (int rank = 1; rank < context_.comm.size(); ++rank) {
+    context_.comm.post(rank, std::span(&finished, 1));
+  }
+  since_sign_ = {};
+}
+
 void Progress::collect() {
   while (const auto message = context_.comm.poll()) {
     all_.add(message->at(0));
     all_.skip(message->at(1));
     ranks_finished_ += static_cast<int>(message->at(2));
+    since_heard_ = {};
   }
+  if (since_sign_.seconds() > sign_seconds) post_to_all(0);
 }
 
 void Progress::show(double interval_seconds) {
@@ -53,16 +73,31 @@ void Progress::show(double interval_seconds) {
 }
 
 void Progress::finish() {
-  if (!context_.comm.is_root()) {
-    post(true);
-  } else {
-    while (ranks_finished_ + 1 < context_.comm.size()) {
-      collect();
-      show(show_seconds);
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
+  since_heard_ = {};
+  context_.comm.is_root() ? wait_as_root() : wait_for_root();
+}
+
+void Progress::wait_as_root() {
+  while (ranks_finished_ + 1 < context_.comm.size()) {
+    collect();
+    show(show_seconds);
+    throw_if_silent(since_heard_, context_.timeout_seconds);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
-  context_.comm.barrier();
+  post_to_all(1);
+}
+
+void Progress::wait_for_root() {
+  post(true);
+  for (bool finished = false; !finished;) {
+    while (const auto message = context_.comm.poll()) {
+      finished = message->at(0) == 1;
+      since_heard_ = {};
+    }
+    if (finished) break;
+    throw_if_silent(since_heard_, context_.timeout_seconds);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
 }
 
 }  // namespace knnseq::runtime

@@ -4,12 +4,14 @@
 #include <string>
 
 #include "obs/progress_meter.hpp"
+#include "obs/resources.hpp"
 #include "runtime/stage_context.hpp"
 
 namespace knnseq::runtime {
 
 /// Ranks post what they have done to rank 0, which shows the sum whenever it comes by itself; nobody
-/// waits for anybody before finish().
+/// waits for anybody before finish(), where ranks may be early by hours: there rank 0 posts a sign of
+/// life to the others from time to time, and silence longer than the time-out is an error.
 class Progress {
  public:
   /// total: items of all ranks.
@@ -19,12 +21,16 @@ class Progress {
   void add(std::int64_t items);
   /// This rank found `items` done by an earlier run.
   void skip(std::int64_t items);
-  /// Waits for all ranks, showing their progress meanwhile. Collective.
+  /// Waits for all ranks, showing their progress meanwhile. Throws core::SystemError where nothing
+  /// is heard from them for context.timeout_seconds. Collective.
   void finish();
 
  private:
   void post(bool finished);
+  void post_to_all(std::int64_t finished);
   void collect();
+  void wait_as_root();
+  void wait_for_root();
   void show(double interval_seconds);
 
   StageContext& context_;
@@ -33,6 +39,8 @@ class Progress {
   std::int64_t unposted_ = 0;
   std::int64_t unposted_skips_ = 0;
   int ranks_finished_ = 0;
+  obs::Stopwatch since_heard_;  ///< from any other rank
+  obs::Stopwatch since_sign_;   ///< rank 0 posted to the others
 };
 
 }  // namespace knnseq::runtime

@@ -54,10 +54,15 @@ bool ShardJobs::run_shard(std::int64_t shard, const ShardWork& work, Progress& p
     manifest["items"] = std::accumulate(plan.unit_items.begin(), plan.unit_items.end(), std::int64_t{0});
     manifest["units"] = std::move(ranges);
     core::write_file_durably(manifest_path(folder_, shard), manifest.dump() + "\n");
-    if (work.result != ".h5") fs::remove(folder_ / (shard_name(shard) + ".h5"));
-    store::ShardFile::remove_journals(folder_, shard_name(shard));
+    remove_leftovers(shard, work);
   });
   return true;
+}
+
+/// What a complete shard needs no more; by one rank.
+void ShardJobs::remove_leftovers(std::int64_t shard, const ShardWork& work) const {
+  if (work.result != ".h5") fs::remove(folder_ / (shard_name(shard) + ".h5"));
+  store::ShardFile::remove_journals(folder_, shard_name(shard));
 }
 
 StageOutcome ShardJobs::run(const ShardWork& work) {
@@ -65,18 +70,20 @@ StageOutcome ShardJobs::run(const ShardWork& work) {
   done_ = {total_.unit, 0, 0};
   bool complete = true;
   for (const auto shard : team_.shards) {
-    const bool there = team_.comm->all(fs::exists(manifest_path(folder_, shard)));
-    if (there) {
-      if (team_.comm->is_root()) progress.skip(read_shard_manifest(folder_, shard).at("items"));
-    } else {
+    auto& team = *team_.comm;
+    const bool root_sees_it = team.is_root() && fs::exists(manifest_path(folder_, shard));
+    if (!team.all(!team.is_root() || root_sees_it)) {
       complete = run_shard(shard, work, progress);
+    } else if (team.is_root()) {
+      progress.skip(read_shard_manifest(folder_, shard).at("items"));
+      remove_leftovers(shard, work);
     }
     if (!complete) break;
   }
   progress.finish();
   if (!context_.comm.all(complete)) {
     comm::agree(context_.comm, [] {
-      throw core::Stopped("stopped by SIGUSR1; what is done is kept, run the same command to go on");
+      throw core::Stopped("stopped by SIGUSR1; what is done is kept, run again (without --force) to go on");
     });
   }
   core::Json mine = core::Json::object();

@@ -52,6 +52,7 @@ class ShardJobs {
 
  private:
   bool run_shard(std::int64_t shard, const ShardWork& work, Progress& progress);
+  void remove_leftovers(std::int64_t shard, const ShardWork& work) const;
 
   StageContext& context_;
   const ShardTeam& team_;

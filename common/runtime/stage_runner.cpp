@@ -39,11 +39,10 @@ bool has_committed_work(const fs::path& folder) {
 }
 
 Plan make_plan(const StageContext& context, const StageDefinition& stage) {
+  if (context.force == StageContext::Force::always) return Plan::fresh;
   const fs::path state = stage.folder / "state.json";
   const auto manifest = store::read_manifest(stage.folder / "manifest.json");
-  const bool begun = fs::exists(state);
-  if (!manifest && !begun) return Plan::fresh;
-  if (context.force == StageContext::Force::always) return Plan::fresh;
+  if (!manifest && !fs::exists(state)) return Plan::fresh;
   const core::Json before = manifest ? manifest->at("inputs") : core::read_json(state);
   const std::string changes = store::describe_changes(before, stage.inputs);
   if (!changes.empty()) {
@@ -56,16 +55,17 @@ Plan make_plan(const StageContext& context, const StageDefinition& stage) {
   }
   if (!manifest) return has_committed_work(stage.folder) ? Plan::resume : Plan::fresh;
   const std::string wrong = missing_files(stage.folder, *manifest);
-  if (!wrong.empty()) {
-    throw core::InputError(wrong + "; --force makes the stage again");
-  }
-  return Plan::skip;
+  if (wrong.empty()) return Plan::skip;
+  if (context.force == StageContext::Force::changed) return Plan::fresh;
+  throw core::InputError(wrong + "; --force makes the stage again");
 }
 
 /// Rank 0 clears the folder and notes what the stage is begun with.
 void begin(const StageDefinition& stage) {
   std::error_code error;
-  fs::remove(stage.folder / "manifest.json", error);  // first: without it nothing counts as done
+  // First what makes a later run believe the rest: a kill in between must not leave half of it.
+  fs::remove(stage.folder / "manifest.json", error);
+  fs::remove(stage.folder / "state.json", error);
   fs::remove_all(stage.folder, error);
   if (error) throw core::SystemError("remove", stage.folder, error.value());
   core::make_directories(stage.folder);
@@ -82,6 +82,9 @@ void run_stage(StageContext& context, const StageDefinition& stage) {
     if (!comm.is_root()) return;
     plan = make_plan(context, stage);
     if (plan == Plan::fresh) begin(stage);
+    if (plan != Plan::skip && !context.resolved_config.empty()) {
+      core::write_file_durably(context.run_dir / "config.yaml", context.resolved_config);
+    }
   });
   plan = static_cast<Plan>(
       comm.all_reduce(comm.is_root() ? static_cast<std::int64_t>(plan) : 0, comm::Reduction::max));

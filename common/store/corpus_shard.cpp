@@ -82,8 +82,8 @@ core::Json CorpusShard::write(const std::filesystem::path& folder, const std::st
   for_each_array(*this, [&]<class T>(const char* dataset, const char*, const std::vector<T>& values) {
     file.write_rows(dataset, 0, std::span<const T>(values));
   });
+  file.close();  // its buffers reach the file
   file.sync();
-  file.close();
   return {{"sentences", sentences()},
           {"entries", entries()},
           {"source_tokens", source_tokens.size()},

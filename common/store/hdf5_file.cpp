@@ -1,7 +1,6 @@
 #include "store/hdf5_file.hpp"
 
 #include <cerrno>
-#include <numeric>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -98,21 +97,6 @@ void allocate_on_disk(const fs::path& path) {
 
 }  // namespace
 
-std::int64_t size_of(DataType type) {
-  switch (type) {
-    case DataType::uint8: return 1;
-    case DataType::float16: return 2;
-    case DataType::int32:
-    case DataType::uint32: return 4;
-    case DataType::int64: return 8;
-  }
-  throw std::logic_error("unknown data type");
-}
-
-std::int64_t DatasetSpec::row_bytes() const {
-  return std::accumulate(shape.begin() + 1, shape.end(), size_of(type), std::multiplies<>());
-}
-
 struct Hdf5File::State {
   fs::path path;
   Hdf5Handle file;
@@ -182,6 +166,7 @@ Hdf5File::~Hdf5File() = default;
 void Hdf5File::create(const fs::path& path, comm::Communicator& comm,
                       const std::vector<DatasetSpec>& datasets) {
   const fs::path temporary = path.string() + ".tmp";
+  comm.barrier();  // under its time-out, which the collective HDF5 calls below have not
   comm::agree(comm, [&] {
     const Hdf5Handle access = access_properties(&comm);
     const Hdf5Handle creation(KNNSEQ_HDF5(path, H5Pcreate, H5P_FILE_CREATE), H5Pclose);
@@ -189,8 +174,13 @@ void Hdf5File::create(const fs::path& path, comm::Communicator& comm,
     Hdf5Handle file(
         KNNSEQ_HDF5(path, H5Fcreate, temporary.c_str(), H5F_ACC_TRUNC, creation.id(), access.id()),
         H5Fclose);
-    for (const auto& spec : datasets) create_dataset(file.id(), spec);
-    KNNSEQ_HDF5(path, H5Fflush, file.id(), H5F_SCOPE_GLOBAL);
+    try {
+      for (const auto& spec : datasets) create_dataset(file.id(), spec);
+      KNNSEQ_HDF5(path, H5Fflush, file.id(), H5F_SCOPE_GLOBAL);
+    } catch (...) {  // as in ~State: closing is collective
+      if (comm::mpi_handle(comm) != MPI_COMM_NULL) file.release();
+      throw;
+    }
     check_hdf5(file.close(), "H5Fclose", path);
   });
   comm::agree(comm, [&] {
@@ -206,6 +196,7 @@ Hdf5File Hdf5File::open_for_writing(const fs::path& path, comm::Communicator& co
   auto state = std::make_unique<State>();
   state->path = path;
   state->closing_is_collective = comm::mpi_handle(comm) != MPI_COMM_NULL;
+  comm.barrier();
   comm::agree(comm, [&] {
     const Hdf5Handle access = access_properties(&comm);
     state->file =

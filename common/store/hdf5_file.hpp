@@ -15,18 +15,12 @@ namespace knnseq::store {
 
 enum class DataType { float16, uint8, int32, uint32, int64 };
 
-/// Bytes of one value.
-std::int64_t size_of(DataType type);
-
 /// One dataset of a file: contiguous, allocated early, never extended.
 struct DatasetSpec {
   std::string name;
   DataType type = DataType::int64;
   std::vector<std::int64_t> shape;                ///< [rows] or [rows, columns]
   std::map<std::string, std::string> attributes;  ///< units, provenance
-
-  std::int64_t rows() const { return shape[0]; }
-  std::int64_t row_bytes() const;
 };
 
 /// An open HDF5 file. Reading and writing of rows is independent (not collective).

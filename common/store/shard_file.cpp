@@ -25,7 +25,7 @@ std::string hex_checksum(std::span<const std::byte> bytes) {
 ShardFile ShardFile::open(const fs::path& folder, const std::string& name, comm::Communicator& team,
                           const std::vector<DatasetSpec>& datasets) {
   const fs::path path = folder / (name + ".h5");
-  const bool there = team.all(fs::exists(path));
+  const bool there = team.all(!team.is_root() || fs::exists(path));  // as the root sees it
   if (!there) {
     // Journals without a file would claim rows that are not there.
     comm::agree(team, [&] {
@@ -73,9 +73,9 @@ std::int64_t ShardFile::commit(std::int64_t unit) {
 }
 
 core::Json ShardFile::finish(comm::Communicator& team, std::int64_t units) {
-  file_.close();
   journal_.reset();
-  team.barrier();  // all journals are complete
+  team.barrier();  // all journals are complete, and all ranks come to the collective close
+  file_.close();
   std::map<std::int64_t, core::Json> by_unit;
   comm::agree(team, [&] {
     for (auto& record : Journal::read_all(folder_, journal_prefix(name_))) {

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <fstream>
 #include <memory>
+#include <sstream>
 #include <vector>
 
 #include <fmt/format.h>
@@ -67,6 +68,12 @@ void gunzip_file(const fs::path& in, const fs::path& out) {
     stream.close();
     if (!stream) throw core::SystemError("write", temporary, errno);
   });
+}
+
+std::string gunzip(const fs::path& file) {
+  std::ostringstream content;
+  unpack(file, content);
+  return std::move(content).str();
 }
 
 }  // namespace knnseq::text

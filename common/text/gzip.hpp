@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 namespace knnseq::text {
 
@@ -13,5 +14,8 @@ bool is_gzip_file(const std::filesystem::path& path);
 /// complete and durable. Throws InputError naming `in` where it is not gzip, is truncated or
 /// damaged; SystemError where `out` cannot be written.
 void gunzip_file(const std::filesystem::path& in, const std::filesystem::path& out);
+
+/// Decompresses `file` into memory. Throws as above.
+std::string gunzip(const std::filesystem::path& file);
 
 }  // namespace knnseq::text

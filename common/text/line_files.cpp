@@ -46,10 +46,6 @@ LineFiles::LineFiles(std::vector<fs::path> files, std::int64_t chunk_bytes)
   }
 }
 
-std::int64_t LineFiles::total_bytes() const {
-  return std::accumulate(file_bytes_.begin(), file_bytes_.end(), std::int64_t{0});
-}
-
 std::int64_t LineFiles::chunk_count() const { return static_cast<std::int64_t>(chunks_.size()); }
 
 std::int64_t LineFiles::count_lines_in_chunk(std::int64_t i) const {

@@ -36,7 +36,6 @@ class LineFiles {
   explicit LineFiles(std::vector<std::filesystem::path> files,
                      std::int64_t chunk_bytes = default_chunk_bytes);
 
-  std::int64_t total_bytes() const;
   std::int64_t chunk_count() const;
 
   /// Lines that end in chunk i of [0, chunk_count()). Reads that chunk only.

@@ -62,14 +62,6 @@ bool is_valid_text(std::string_view bytes) {
   return bytes.find('\0') == std::string_view::npos && is_valid_utf8(bytes);
 }
 
-bool has_control_characters(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const char32_t c = next_code_point(text, i);
-    if ((c < 0x20 && c != U'\t') || (c >= 0x7F && c <= 0x9F)) return true;
-  }
-  return false;
-}
-
 char32_t next_code_point(std::string_view text, std::size_t& position) {
   const auto first = static_cast<unsigned char>(text[position++]);
   if (first < 0x80) return first;

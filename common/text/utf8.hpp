@@ -14,9 +14,6 @@ bool is_valid_utf8(std::string_view bytes);
 /// What this project takes as text: valid UTF-8 without NUL.
 bool is_valid_text(std::string_view bytes);
 
-/// Whether valid UTF-8 holds a control character (C0, DEL or C1) other than the tab.
-bool has_control_characters(std::string_view text);
-
 /// Reads the code point at `position` of valid UTF-8 and moves `position` behind it.
 char32_t next_code_point(std::string_view text, std::size_t& position);
 

@@ -59,7 +59,7 @@ runtime::StageOutcome make_index(runtime::StageContext& context, const Options& 
 void add(runtime::StageContext& context, const Options& options) {
   context.log.set_stage("add");
   const Folders folders(context.run_dir);
-  const auto corpus = manifest_of(context, folders.corpus, "partition");
+  const auto corpus = corpus_manifest(context, options);
   const auto datastore = manifest_of(context, folders.datastore, "encode");
   const auto codebook = manifest_of(context, folders.codebook, "train");
   comm::agree(context.comm, [&] {
@@ -69,7 +69,8 @@ void add(runtime::StageContext& context, const Options& options) {
   const core::Json inputs = {{"corpus", corpus.at("identity")},
                              {"datastore", datastore.at("identity")},
                              {"codebook", codebook.at("identity")},
-                             {"threads", options.threads}};
+                             {"threads", options.threads},
+                             {"unit_entries", store::unit_entries}};
   runtime::run_stage(context, {"add", folders.index, inputs, [&] {
                        return make_index(context, options, corpus, datastore);
                      }});

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
@@ -79,7 +80,7 @@ class Decoder {
     const auto done = context_.comm.all_reduce(work_.items, comm::Reduction::sum);
     if (done < sentences_of(blocks_left())) {
       comm::agree(context_.comm, [] {
-        throw core::Stopped("stopped by SIGUSR1; what is done is kept, run the same command to go on");
+        throw core::Stopped("stopped by SIGUSR1; what is done is kept, run again (without --force) to go on");
       });
     }
     return work_;
@@ -141,23 +142,19 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
   std::vector<std::string> references;
   std::optional<Translations> translations;
   comm::agree(comm, [&] {
-    decoding.beam.validate();
-    decoding.interpolation.validate();
     tokenizer = text::load_tokenizer(options.model);
     model = model::load_model(options.model, {options.dtype});
     set = read_test_set(decoding.source, decoding.block_sentences, *tokenizer, model->info(),
                         context.log);
-    if (decoding.reference) {
-      references = text::read_lines(*decoding.reference);
-      if (references.size() != set.lines.size()) {
-        throw core::InputError(fmt::format("{} has {} lines, {} has {}", decoding.source.string(),
-                                           set.lines.size(), decoding.reference->string(),
-                                           references.size()));
-      }
-    }
+    if (decoding.reference) references = text::read_lines(*decoding.reference);
     translations.emplace(folder);
   });
   comm.barrier();  // all ranks have read the journals before any is written to
+  const auto& unused = model->info().unused_settings;
+  if (!unused.empty()) {
+    context.log.info(fmt::format("the model's own search settings ({}) are not adopted: see beam_search",
+                                 fmt::join(unused, ", ")));
+  }
 
   Decoder decoder(context, decoding, *model, set, *translations);
   if (decoding.knn) {
@@ -189,6 +186,16 @@ core::Json decode_inputs(runtime::StageContext& context, const Options& options,
                          const DecodeOptions& decoding) {
   std::vector<std::filesystem::path> model_files, tokenizer_files;
   comm::agree(context.comm, [&] {
+    decoding.beam.validate();
+    decoding.interpolation.validate();
+    if (decoding.reference) {
+      const auto lines = std::ssize(text::read_lines(decoding.source));
+      const auto references = std::ssize(text::read_lines(*decoding.reference));
+      if (lines != references) {
+        throw core::InputError(fmt::format("{} has {} lines, {} has {}", decoding.source.string(),
+                                           lines, decoding.reference->string(), references));
+      }
+    }
     model_files = model::model_files(options.model);
     tokenizer_files = text::tokenizer_files(options.model);
   });
@@ -207,24 +214,15 @@ core::Json decode_inputs(runtime::StageContext& context, const Options& options,
     inputs["reference"] = fingerprint_files(context, {*decoding.reference});
   }
   if (!decoding.knn) return inputs;
-  const Folders folders(context.run_dir);
-  const auto codebook = manifest_of(context, folders.codebook, "train");
-  const auto index = manifest_of(context, folders.index, "add");
-  const auto datastore = manifest_of(context, folders.datastore, "encode");
+  const auto manifests = check_search(context, options, decoding.search);
   comm::agree(context.comm, [&] {
-    require_made_from(index, "codebook", codebook, "add");
-    require_made_from(codebook, "datastore", datastore, "train");
-    if (datastore.at("inputs").at("model") != inputs.at("model")) {
-      throw core::InputError("the datastore's keys were made by another model than this one");
-    }
-    if (datastore.at("inputs").at("key") != model::to_string(decoding.beam.key)) {
-      throw core::InputError(fmt::format("the datastore's keys are {}, the config asks for {}",
-                                         datastore.at("inputs").at("key").get<std::string>(),
-                                         model::to_string(decoding.beam.key)));
+    if (manifests.datastore.at("inputs").at("model") != inputs.at("model")) {
+      throw core::InputError("the datastore's keys were made by another model than " +
+                             options.model.string());
     }
   });
   const auto& threshold = decoding.interpolation.threshold;
-  inputs["index"] = index.at("identity");
+  inputs["index"] = manifests.index.at("identity");
   inputs["k"] = decoding.search.k;
   inputs["nprobe"] = decoding.search.nprobe;
   inputs["temperature"] = decoding.interpolation.temperature;

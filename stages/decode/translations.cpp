@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "core/error.hpp"
+
 namespace knnseq::stages {
 
 namespace {
@@ -40,6 +42,10 @@ void Translations::write_files(const std::filesystem::path& folder, const TestSe
   }
   std::string sources, best, all;
   for (std::size_t line = 0; line < set.lines.size(); ++line) {
+    if (nbest[line].empty() != set.sources[line].empty()) {
+      throw core::SystemError(fmt::format("{}: the journals hold no translation of line {}",
+                                          folder.string(), line + 1));
+    }
     for (auto& hypothesis : nbest[line]) {
       hypothesis["text"] =
           tokenizer.decode_target(hypothesis.at("tokens").get<std::vector<core::TokenId>>());

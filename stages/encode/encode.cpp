@@ -1,11 +1,13 @@
 #include "stages/encode/encode.hpp"
 
 #include "comm/agreement.hpp"
+#include "core/error.hpp"
 #include "model/load_model.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/encode/shard_encoder.hpp"
 #include "stages/stage.hpp"
+#include "text/tokenizer.hpp"
 
 namespace knnseq::stages {
 
@@ -70,13 +72,24 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
 void encode(runtime::StageContext& context, const Options& options) {
   context.log.set_stage("encode");
   const Folders folders(context.run_dir);
-  const auto corpus = manifest_of(context, folders.corpus, "partition");
-  std::vector<std::filesystem::path> model_files;
-  comm::agree(context.comm, [&] { model_files = model::model_files(options.model); });
+  const auto corpus = corpus_manifest(context, options);
+  std::vector<std::filesystem::path> model_files, tokenizer_files;
+  comm::agree(context.comm, [&] {
+    model_files = model::model_files(options.model);
+    tokenizer_files = text::tokenizer_files(options.model);
+  });
+  const auto tokenizer = fingerprint_files(context, tokenizer_files);
+  comm::agree(context.comm, [&] {
+    if (corpus.at("inputs").at("tokenizer") != tokenizer) {
+      throw core::InputError("the corpus was tokenised for another model than " +
+                             options.model.string() + "; run 'knnseq partition --force'");
+    }
+  });
   const core::Json inputs = {{"corpus", corpus.at("identity")},
                              {"model", fingerprint_files(context, model_files)},
                              {"dtype", options.dtype},
                              {"threads", options.threads},
+                             {"unit_entries", store::unit_entries},
                              {"key", model::to_string(options.datastore.key)},
                              {"sentence_keys", options.datastore.sentence_keys},
                              {"sample", options.datastore.sample},

@@ -8,7 +8,6 @@
 #include "core/error.hpp"
 #include "metrics/bleu.hpp"
 #include "metrics/chrf.hpp"
-#include "metrics/languages_13a.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/stage.hpp"
 #include "text/read_lines.hpp"
@@ -17,21 +16,24 @@ namespace knnseq::stages {
 
 namespace {
 
-std::string describe(const DecodeOptions& decoding) {
-  std::string text = decoding.knn
-                         ? fmt::format("kNN: k {}, T {:g}, lambda {:g}, nprobe {}", decoding.search.k,
-                                       decoding.interpolation.temperature,
-                                       decoding.interpolation.lambda, decoding.search.nprobe)
-                         : "base";
-  return text + fmt::format("; length penalty {:g}", decoding.beam.length_penalty);
+/// The settings that a decoding was made with, from its manifest.
+std::string describe(const core::Json& inputs) {
+  const auto number = [&](const char* name) { return inputs.at(name).get<double>(); };
+  std::string text = "base";
+  if (inputs.contains("k")) {
+    text = fmt::format("kNN: k {:g}, T {:g}, lambda {:.6g}, nprobe {:g}", number("k"),
+                       number("temperature"), number("lambda"), number("nprobe"));
+  }
+  return text + fmt::format("; length penalty {:g}", number("length_penalty"));
 }
 
-core::Json score(const std::filesystem::path& folder, const DecodeOptions& decoding) {
+core::Json score(const std::filesystem::path& folder, const std::string& name) {
+  const auto manifest = runtime::require_manifest(folder, "decode");
   const auto hypotheses = text::read_lines(folder / "hyp.txt");
   const auto references = text::read_lines(folder / "ref.txt");
   const auto bleu = metrics::corpus_bleu(hypotheses, references);
-  return {{"name", decoding.name},
-          {"settings", describe(decoding)},
+  return {{"name", name},
+          {"settings", describe(manifest.at("inputs"))},
           {"sentences", hypotheses.size()},
           {"bleu", bleu.score},
           {"brevity_penalty", bleu.brevity_penalty},
@@ -40,15 +42,12 @@ core::Json score(const std::filesystem::path& folder, const DecodeOptions& decod
 
 void evaluate_all(runtime::StageContext& context, const Options& options) {
   const Folders folders(context.run_dir);
-  metrics::require_13a(options.evaluate.language);
   core::Json scores = core::Json::array();
   std::string table = "| decoding | sentences | BLEU | chrF | brevity penalty | settings |\n"
                       "|---|---|---|---|---|---|\n";
   for (const auto& decoding : options.decode) {
     if (!decoding.reference) continue;
-    const auto folder = folders.decode / decoding.name;
-    runtime::require_manifest(folder, "decode");
-    const core::Json of_set = score(folder, decoding);
+    const core::Json of_set = score(folders.decode / decoding.name, decoding.name);
     table += fmt::format("| {} | {} | {:.2f} | {:.2f} | {:.3f} | {} |\n", decoding.name,
                          of_set["sentences"].get<std::int64_t>(), of_set["bleu"].get<double>(),
                          of_set["chrf"].get<double>(), of_set["brevity_penalty"].get<double>(),

@@ -66,7 +66,7 @@ std::size_t choose_line(const InspectOptions& options, const std::vector<std::st
 }
 
 struct Case {
-  std::size_t line = 0;
+  std::string source;
   Tokens base, knn;
   std::size_t position = 0;  ///< of the first token that differs
   std::string text;          ///< what is printed before the neighbours
@@ -86,19 +86,19 @@ Case read_case(const Options& options, const Folders& folders) {
   std::vector<std::string> references;
   if (std::filesystem::exists(knn_folder / "ref.txt")) references = text::read_lines(knn_folder / "ref.txt");
 
+  if (knn.empty()) throw core::InputError("the test set of inspect.knn is empty");
   Case shown;
-  shown.line = choose_line(options.inspect, references, base_text, knn_text);
-  shown.base = base[shown.line];
-  shown.knn = knn[shown.line];
+  const auto line = choose_line(options.inspect, references, base_text, knn_text);
+  shown.source = sources[line];
+  shown.base = base[line];
+  shown.knn = knn[line];
   const auto shorter = std::min(shown.base.size(), shown.knn.size());
   while (shown.position < shorter && shown.base[shown.position] == shown.knn[shown.position]) {
     ++shown.position;
   }
-  shown.text = fmt::format("Line {} of the test set\n  source     {}\n", shown.line + 1,
-                           sources[shown.line]);
-  if (!references.empty()) shown.text += fmt::format("  reference  {}\n", references[shown.line]);
-  shown.text += fmt::format("  base       {}\n  kNN        {}\n", base_text[shown.line],
-                            knn_text[shown.line]);
+  shown.text = fmt::format("Line {} of the test set\n  source     {}\n", line + 1, shown.source);
+  if (!references.empty()) shown.text += fmt::format("  reference  {}\n", references[line]);
+  shown.text += fmt::format("  base       {}\n  kNN        {}\n", base_text[line], knn_text[line]);
   return shown;
 }
 
@@ -136,7 +136,9 @@ void inspect(runtime::StageContext& context, const Options& options) {
   at::Tensor log_probs;
   if (comm.is_root()) {
     const std::vector<Tokens> source = {[&] {
-      auto tokens = tokenizer->encode_source(text::read_lines(decoding.source)[shown.line]);
+      auto tokens = tokenizer->encode_source(shown.source);
+      const auto most = static_cast<std::size_t>(model->info().max_positions) - 1;
+      tokens.resize(std::min(tokens.size(), most));  // as decode cuts it
       tokens.push_back(model->info().eos);
       return tokens;
     }()};
@@ -148,6 +150,7 @@ void inspect(runtime::StageContext& context, const Options& options) {
     queries = forced.keys.slice(0, row, row + 1).contiguous();
     log_probs = forced.log_probs.slice(0, row, row + 1).contiguous();
   }
+  check_search(context, options, decoding.search);
   auto search = open_search(context, options, decoding.search);
   const auto found = search.search(queries, 0);
   std::vector<retrieval::NeighbourProbability> neighbours;

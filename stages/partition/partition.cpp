@@ -14,6 +14,7 @@
 #include "obs/progress_meter.hpp"
 #include "runtime/shard_team.hpp"
 #include "runtime/stage_runner.hpp"
+#include "stages/open_search.hpp"
 #include "stages/partition/deal.hpp"
 #include "stages/partition/sentence_pairs.hpp"
 #include "stages/stage.hpp"
@@ -24,19 +25,18 @@ namespace knnseq::stages {
 namespace {
 
 /// Says what the later stages will need, now that all counts are known.
-void print_plan(runtime::StageContext& context, const Options& options, std::int64_t entries,
-                std::int64_t width) {
-  const auto spec = index::parse_index_spec(options.index.factory, width, options.index.metric);
+void print_plan(runtime::StageContext& context, const Options& options,
+                const index::IndexSpec& spec, std::int64_t entries) {
   const auto ranks = static_cast<std::int64_t>(context.comm.size());
   const auto sample = std::min(options.datastore.sample, entries);
   const std::int64_t code_bytes = entries * (spec.m + 8);
   const std::int64_t tables = spec.nlist * spec.m * spec.centroids() * 4;
   context.log.info(fmt::format(
-      "{} entries: keys {}, index {}; memory a rank with {} ranks: train {}, add {}, decode {} "
-      "(and the model)",
-      obs::with_commas(entries), obs::as_bytes(entries * width * 2), obs::as_bytes(code_bytes), ranks,
-      obs::as_bytes(3 * sample * width * 4 / ranks),
-      obs::as_bytes(2 * code_bytes / std::min(options.shards, entries) ),
+      "{} entries: keys {}, index {}; memory a rank with {} ranks, beside the program and the model: "
+      "train {}, add {}, decode {}",
+      obs::with_commas(entries), obs::as_bytes(entries * spec.d_in * 2), obs::as_bytes(code_bytes), ranks,
+      obs::as_bytes(3 * sample * spec.d_in * 4 / ranks),
+      obs::as_bytes(2 * code_bytes / options.shards),
       obs::as_bytes(code_bytes / ranks + std::min<std::int64_t>(tables, std::int64_t{2} << 30))));
 }
 
@@ -72,7 +72,8 @@ void report_dropped(runtime::StageContext& context, const SentencePairs& pairs,
 }
 
 runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options& options,
-                                  const std::filesystem::path& folder) {
+                                  const index::IndexSpec& spec) {
+  const auto folder = Folders(context.run_dir).corpus;
   auto& comm = context.comm;
   std::unique_ptr<text::Tokenizer> tokenizer;
   model::ModelInfo info;
@@ -90,6 +91,13 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
     if (corpus.sentences == 0) throw core::InputError("the corpus holds no usable sentence pair");
     if (corpus.entries > core::max_entry_number) {
       throw core::InputError("the corpus has more than 2^40 entries");
+    }
+    const auto vectors = std::min(corpus.entries, options.datastore.sample);
+    const auto least = std::max(spec.nlist, spec.centroids());
+    if (vectors < least) {
+      throw core::InputError(fmt::format("{} needs at least {} training vectors; the corpus and "
+                                         "datastore.sample give {}",
+                                         spec.factory(), least, vectors));
     }
   });
 
@@ -118,7 +126,7 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
     for (const auto& [name, shard] : content["shards"].items()) files.push_back(name + ".h5");
     content["files"] = runtime::file_sizes(folder, files);
   });
-  print_plan(context, options, corpus.entries, info.width);
+  print_plan(context, options, spec, corpus.entries);
   std::int64_t bytes = 0;
   for (const auto& [name, shard] : written.items()) {
     bytes += static_cast<std::int64_t>(std::filesystem::file_size(folder / (name + ".h5")));
@@ -132,20 +140,28 @@ void partition(runtime::StageContext& context, const Options& options) {
   const auto folder = Folders(context.run_dir).corpus;
   context.log.set_stage("partition");
   std::vector<std::filesystem::path> tokenizer_files;
+  index::IndexSpec spec;
+  model::ModelInfo info;
   comm::agree(context.comm, [&] {
     tokenizer_files = text::tokenizer_files(options.model);
-    index::parse_index_spec(options.index.factory, model::read_model_info(options.model).width,
-                            options.index.metric);
+    info = model::read_model_info(options.model);
+    spec = index::parse_index_spec(options.index.factory, info.width, options.index.metric);
+    for (const auto& decoding : options.decode) {
+      if (decoding.knn) require_enough_lists(decoding.search, spec.nlist);
+    }
   });
   const core::Json inputs = {
       {"source", fingerprint_files(context, options.corpus.source)},
       {"target", fingerprint_files(context, options.corpus.target)},
       {"tokenizer", fingerprint_files(context, tokenizer_files)},
+      {"max_positions", info.max_positions},
+      {"eos", info.eos},
+      {"pad", info.pad},
       {"bad_pairs", options.corpus.drop_bad_pairs ? "drop" : "stop"},
       {"max_tokens", options.corpus.max_tokens},
       {"shards", options.shards}};
   runtime::run_stage(context, {"partition", folder, inputs,
-                               [&] { return make_corpus(context, options, folder); }});
+                               [&] { return make_corpus(context, options, spec); }});
 }
 
 }  // namespace knnseq::stages

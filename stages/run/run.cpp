@@ -1,5 +1,6 @@
 #include "stages/run/run.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "runtime/stage_record.hpp"
@@ -25,7 +26,9 @@ void run(runtime::StageContext& context, const Options& options) {
   add(context, options);
   if (!options.decode.empty()) {
     decode(context, options, {});
-    evaluate(context, options);
+    const bool scored = std::any_of(options.decode.begin(), options.decode.end(),
+                                    [](const DecodeOptions& set) { return set.reference.has_value(); });
+    if (scored) evaluate(context, options);
   }
   if (context.comm.is_root()) {
     std::fputs(runtime::stage_table(context.run_dir, recorded_stages(options)).c_str(), stdout);

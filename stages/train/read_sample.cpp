@@ -90,11 +90,12 @@ index::SampleBlocks read_sample(comm::Communicator& comm, const std::filesystem:
   for (const auto place : places) ++counts[static_cast<std::size_t>(owner_of(place))];
   const auto columns = static_cast<std::size_t>(width);
   const auto sent_places = reordered(places, 1, order);
-  const auto sent_keys = reordered(mine.keys, columns, order);
+  auto sent_keys = reordered(mine.keys, columns, order);
   mine = {};
   const auto got_places = comm.all_to_all(std::span<const std::int64_t>(sent_places), counts).values;
   for (auto& count : counts) count *= width;
   const auto got_keys = comm.all_to_all(std::span<const Half>(sent_keys), counts).values;
+  sent_keys = {};
 
   std::vector<std::size_t> by_place(got_places.size());
   std::iota(by_place.begin(), by_place.end(), std::size_t{0});

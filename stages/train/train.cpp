@@ -4,7 +4,6 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
-#include "core/hash.hpp"
 #include "index/codebook.hpp"
 #include "index/train_codebook.hpp"
 #include "obs/resources.hpp"
@@ -17,20 +16,12 @@ namespace knnseq::stages {
 
 namespace {
 
-/// A checkpoint file: the XXH3-128 of the state, then the state.
-void write_checkpoint(const std::filesystem::path& path, std::span<const std::byte> state) {
-  const std::string_view bytes(reinterpret_cast<const char*>(state.data()), state.size());
-  core::write_file_durably(path, core::fingerprint(bytes) + std::string(bytes));
-}
+constexpr double checkpoint_seconds = 5;
+constexpr const char* checkpoint_name = "checkpoint";
 
-std::vector<std::byte> read_checkpoint(const std::filesystem::path& path) {
+std::vector<std::byte> read_bytes(const std::filesystem::path& path) {
   const std::string content = core::read_file(path);
-  constexpr std::size_t digest = 32;
-  if (content.size() < digest || core::fingerprint(std::string_view(content).substr(digest)) !=
-                                     content.substr(0, digest)) {
-    throw core::InputError(path, "is damaged; remove it to train from the start");
-  }
-  const auto bytes = std::as_bytes(std::span(content)).subspan(digest);
+  const auto bytes = std::as_bytes(std::span(content));
   return {bytes.begin(), bytes.end()};
 }
 
@@ -38,7 +29,7 @@ runtime::StageOutcome make_codebook(runtime::StageContext& context, const Option
                                     const index::IndexSpec& spec) {
   auto& comm = context.comm;
   const Folders folders(context.run_dir);
-  const auto checkpoint = folders.codebook / "checkpoint";
+  const auto checkpoint = folders.codebook / checkpoint_name;
   const auto sample = read_sample(comm, folders.datastore, options.shards, spec.d_in);
 
   index::TrainOptions training = options.index.training;
@@ -54,28 +45,38 @@ runtime::StageOutcome make_codebook(runtime::StageContext& context, const Option
   };
   index::CheckpointHooks hooks;
   comm::agree(comm, [&] {
-    if (std::filesystem::exists(checkpoint)) hooks.resume = read_checkpoint(checkpoint);
+    if (std::filesystem::exists(checkpoint)) hooks.resume = read_bytes(checkpoint);
   });
-  hooks.every = 5;
+  obs::Stopwatch since_saved;
+  bool saved = false;
   hooks.save = [&](const std::string& step, std::int64_t iteration, std::span<const std::byte> state) {
     const bool stop = !comm.all(!runtime::stop_requested());
     comm::agree(comm, [&] {
-      if (comm.is_root()) write_checkpoint(checkpoint, state);
+      if (comm.is_root() && (stop || !saved || since_saved.seconds() > checkpoint_seconds)) {
+        core::write_file_durably(checkpoint, {reinterpret_cast<const char*>(state.data()), state.size()});
+        since_saved = {};
+        saved = true;
+      }
       if (stop) {
         throw core::Stopped(fmt::format(
-            "stopped by SIGUSR1 in {} after iteration {}; run the same command to go on", step,
+            "stopped by SIGUSR1 in {} after iteration {}; run again (without --force) to go on", step,
             iteration));
       }
     });
   };
-  const auto codebook = index::train_codebook(comm, sample, spec, training, hooks);
+  index::Codebook codebook;
+  try {
+    codebook = index::train_codebook(comm, sample, spec, training, hooks);
+  } catch (const core::InputError& e) {  // thrown on all ranks alike
+    comm::agree(comm, [&] { throw e; });
+  }
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
     index::write_codebook(folders.codebook / "codebook.faiss", codebook);
-    std::filesystem::remove(checkpoint);
   });
   runtime::StageOutcome outcome;
   outcome.content = {{"factory", spec.factory()},
+                     {"lists", spec.nlist},
                      {"checksum", index::checksum(codebook)},
                      {"sample", sample.total_rows}};
   comm::agree(comm, [&] {
@@ -93,10 +94,12 @@ runtime::StageOutcome make_codebook(runtime::StageContext& context, const Option
 void train(runtime::StageContext& context, const Options& options) {
   context.log.set_stage("train");
   const Folders folders(context.run_dir);
+  const auto corpus = corpus_manifest(context, options);
   const auto datastore = manifest_of(context, folders.datastore, "encode");
   const std::int64_t width = datastore.at("content").at("width");
   index::IndexSpec spec;
   comm::agree(context.comm, [&] {
+    require_made_from(datastore, "corpus", corpus, "encode");
     spec = index::parse_index_spec(options.index.factory, width, options.index.metric);
     options.index.training.validate();
   });
@@ -114,6 +117,9 @@ void train(runtime::StageContext& context, const Options& options) {
                              {"max_points_per_centroid", training.max_points_per_centroid}};
   runtime::run_stage(context, {"train", folders.codebook, inputs,
                                [&] { return make_codebook(context, options, spec); }});
+  comm::agree(context.comm, [&] {  // only now that the manifest is there
+    if (context.comm.is_root()) std::filesystem::remove(folders.codebook / checkpoint_name);
+  });
 }
 
 }  // namespace knnseq::stages

@@ -1,5 +1,7 @@
 """Bad input is refused in one line on standard error, with exit code 2 and nothing half-written."""
+import fcntl
 import gzip
+import shutil
 import unittest
 
 import pipeline
@@ -20,6 +22,9 @@ class BadInput(pipeline.PipelineTest):
         self.refused("partition", "--set", "index.factory=IVF8,PQ7", says="7")
         self.refused("encode", says="run 'knnseq partition' first")
         self.refused("decode none", says="'none'")
+        self.refused("partition", "--set", "knn.nprobe=33", says="33 is more than the index's 32 lists")
+        self.refused("partition", "--set", "datastore.sample=100", says="needs at least 256 training vectors")
+        self.refused("partition", "--set", "evaluate.language=zh", says="zh")
         self.assertFalse((self.folder / "run" / "corpus" / "manifest.json").exists())
 
     def test_corpus(self):
@@ -60,6 +65,24 @@ class BadInput(pipeline.PipelineTest):
         self.refused("decode knn", "--set", "datastore.key=ffn_out", says="keys are ffn_in")
         self.refused("decode knn", "--set", f"decode.1.reference={self.folder}/corpus.en",
                      says="30 lines")
+
+    def test_stages_that_do_not_fit_together(self):
+        self.run_stage("partition", "--set", "shards=2")
+        self.refused("encode", says="dealt to 2 shards, the config says 1")
+        other = self.folder / "model"
+        shutil.copytree(pipeline.MODEL, other)
+        vocabulary = (other / "vocab.json").read_text(encoding="utf-8")
+        (other / "vocab.json").write_text(vocabulary.replace("▁Florida", "▁Floridas"), encoding="utf-8")
+        self.refused("encode", "--set", "shards=2", "--set", f"model={other}", says="tokenised for another")
+        self.run_stage("encode", "--set", "shards=2")
+        self.run_stage("partition", "--set", "shards=2", "--set", "corpus.max_tokens=900", "--force")
+        self.refused("train", "--set", "shards=2", says="the corpus has changed since")
+
+    def test_only_one_command_at_a_time(self):
+        self.run_stage("partition")
+        with (self.folder / "run" / "lock").open("a", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.refused("encode", says="is in use by another job")
 
     def test_a_changed_byte_is_seen_before_use(self):
         for stage in ("partition", "encode"):

@@ -13,11 +13,14 @@ class Resume(pipeline.PipelineTest):
         log = (self.folder / "run" / "log.jsonl").read_text(encoding="utf-8").splitlines()
         return [event for event in map(json.loads, log) if event["event"] == name]
 
-    def test_killed_in_each_stage_and_resumed_with_other_ranks(self):
-        # The corpus again and again, so that there are several units.
+    def repeat_corpus(self):
+        """The corpus again and again, so that there are several units."""
         for name in ("corpus.de", "corpus.en"):
             text = (self.folder / name).read_text(encoding="utf-8")
             (self.folder / name).write_text(text * 14, encoding="utf-8")
+
+    def test_killed_in_each_stage_and_resumed_with_other_ranks(self):
+        self.repeat_corpus()
         whole = self.folder / "whole"
         self.run_stage("run", "--set", f"run_dir={whole}")
 
@@ -44,16 +47,24 @@ class Resume(pipeline.PipelineTest):
         self.assertGreaterEqual(resumed, {"encode", "train", "decode-base", "decode-knn"})
 
     def test_stop_signal_commits_and_exits_with_75(self):
-        self.run_stage("partition")
+        self.repeat_corpus()
+        test = (self.folder / "corpus.de").read_text(encoding="utf-8").splitlines()[:400]
+        self.write_side("test.de", test)
+        self.write_side("test.en", test)
         run = self.folder / "run"
-        for stage, pattern in (("encode", "datastore/*.journal.*"), ("decode knn", "decode/knn/*.journal.*")):
+        self.run_stage("partition")
+        for stage, pattern, ranks in (("encode", "datastore/*.journal.*", 1),
+                                      ("decode knn", "decode/knn/*.journal.*", 2)):
             if stage.startswith("decode"):
                 for before in ("train", "add"):
                     self.run_stage(before)
-            code = self.start_and_signal(stage, number=signal.SIGUSR1,
-                                         when=lambda p=pattern: any(run.glob(p)))
-            self.assertIn(code, (0, 75))  # 0: the work was done before the signal was seen
+            committed = lambda p=pattern: any(path.stat().st_size > 0 for path in run.glob(p))
+            code = self.start_and_signal(stage, ranks=ranks, number=signal.SIGUSR1, when=committed)
+            self.assertEqual(code, 75)
+            self.assertTrue(committed())
             self.run_stage(stage)
+        self.assertEqual({event["stage"] for event in self.events("stage_begin") if event["resumed"]},
+                         {"encode", "decode-knn"})
 
     def test_what_is_done_is_skipped(self):
         self.run_stage("run")

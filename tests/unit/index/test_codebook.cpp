@@ -14,7 +14,7 @@
 using namespace knnseq;
 
 TEST_CASE("codebooks survive their file, with the same bytes each time") {
-  const std::string factory = GENERATE("OPQ4_8,IVF8,PQ4", "PCA8,IVF8,PQ4", "IVF8,PQ4");
+  const std::string factory = GENERATE("OPQ4_8,IVF8,PQ4", "OPQ2_8,IVF8,PQ4", "PCA8,IVF8,PQ4", "IVF8,PQ4");
   const test::TemporaryFolder folder;
   const auto path = folder / "knnseq-codebook.faiss";
   const auto codebook = test::train_alone(
@@ -22,7 +22,8 @@ TEST_CASE("codebooks survive their file, with the same bytes each time") {
   index::write_codebook(path, codebook);
   const std::string bytes = core::read_file(path);
   CHECK(checksum(index::read_codebook(path)) == checksum(codebook));
-  CHECK(index::read_codebook(path).spec == codebook.spec);
+  CHECK(index::read_codebook(path).spec.m == codebook.spec.m);
+  CHECK(index::read_codebook(path).spec.d_out == codebook.spec.d_out);
   index::write_codebook(path, codebook);
   CHECK(core::read_file(path) == bytes);
   const std::unique_ptr<faiss::Index> opened(faiss::read_index(path.c_str()));

@@ -4,7 +4,7 @@
 #include "core/error.hpp"
 #include "demo_model.hpp"
 #include "model/marian_config.hpp"
-#include "temporary_file.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace knnseq::model {
 
@@ -101,7 +101,7 @@ TEST_CASE("generation_config.json: bad words, forced tokens, the rest is listed"
 }
 
 TEST_CASE("model folders that cannot be opened", "[model]") {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   CHECK_THROWS_WITH(load_model(folder.path()), Contains("config.json"));
   CHECK_THROWS_WITH(model_files(folder.path()), Contains("config.json"));
   folder.write("config.json", R"({"model_type":"t5"})");

@@ -7,7 +7,7 @@
 #include "core/error.hpp"
 #include "model/safetensors.hpp"
 #include "model/weight_reader.hpp"
-#include "temporary_file.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace knnseq::model {
 
@@ -33,7 +33,7 @@ std::string one_tensor(const std::string& description) {
 }  // namespace
 
 TEST_CASE("safetensors of every dtype", "[model]") {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   struct Case {
     std::string dtype;
     at::ScalarType type;
@@ -62,7 +62,7 @@ TEST_CASE("safetensors of every dtype", "[model]") {
 }
 
 TEST_CASE("an empty tensor and an empty file of tensors", "[model]") {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const SafetensorsFile none(folder.write("none", file_of("{}", "")));
   CHECK(none.names().empty());
   const SafetensorsFile empty(folder.write(
@@ -71,7 +71,7 @@ TEST_CASE("an empty tensor and an empty file of tensors", "[model]") {
 }
 
 TEST_CASE("damaged safetensors are refused by name", "[model]") {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   struct Case {
     std::string name;
     std::string content;
@@ -129,7 +129,7 @@ TEST_CASE("damaged safetensors are refused by name", "[model]") {
 }
 
 TEST_CASE("every truncation of a sound file is refused", "[model]") {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const std::string sound =
       file_of(R"({"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}})", std::string(4, 'x'));
   for (std::size_t length = 0; length < sound.size(); ++length) {
@@ -140,7 +140,7 @@ TEST_CASE("every truncation of a sound file is refused", "[model]") {
 }
 
 TEST_CASE("tensors that are missing or not what was expected", "[model]") {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const SafetensorsFile odd(
       folder.write("odd", one_tensor(R"({"dtype":"F8_E4M3","shape":[16],"data_offsets":[0,16]})")));
   CHECK_THROWS_WITH(odd.tensor("w"), Contains("tensor 'w'") && Contains("F8_E4M3"));

@@ -21,6 +21,7 @@ TEST_CASE("arguments in any order") {
   CHECK(command.names == std::vector<std::string>{"test-knn"});
   CHECK(command.force);
   CHECK(parse({"--help"}).help);
+  CHECK(parse({"encode", "--config=a.yaml", "--set=knn.k=8"}).overrides[0] == "knn.k=8");
 }
 
 TEST_CASE("what is not understood is named") {

@@ -5,8 +5,10 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
-#include "temporary_folder.hpp"
+#include "support/temporary_folder.hpp"
 #include "text/tokenizer.hpp"
+
+using knnseq::test::TemporaryFolder;
 
 using namespace knnseq;
 using Catch::Contains;

@@ -6,8 +6,10 @@
 #include <catch2/catch.hpp>
 
 #include "core/files.hpp"
-#include "temporary_folder.hpp"
+#include "support/temporary_folder.hpp"
 #include "text/tokenizer.hpp"
+
+using knnseq::test::TemporaryFolder;
 
 using namespace knnseq;
 using core::TokenId;

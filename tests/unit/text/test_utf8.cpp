@@ -69,11 +69,6 @@ TEST_CASE("text is valid UTF-8 without NUL") {
   CHECK(text::is_valid_text("Straße"));
   CHECK_FALSE(text::is_valid_text("a\0b"s));
   CHECK_FALSE(text::is_valid_text("\xFF"));
-  CHECK(text::has_control_characters("a\x01"));
-  CHECK(text::has_control_characters("\x7F"));
-  CHECK(text::has_control_characters("next\u0085line"));
-  CHECK(text::has_control_characters("a\0"s));
-  CHECK_FALSE(text::has_control_characters("tab\tß\u00a0\u3000"));
 }
 
 TEST_CASE("white space is Python's") {

@@ -22,13 +22,14 @@ class Determinism(pipeline.PipelineTest):
         self.assertEqual(len(translations), 1)
 
     def test_more_ranks_than_anything_to_do(self):
+        """One batch for three shards, one block, four ranks."""
         for name in ("corpus.de", "corpus.en"):
-            lines = (self.folder / name).read_text(encoding="utf-8").splitlines()[:12]
+            lines = (self.folder / name).read_text(encoding="utf-8").splitlines()[:60]
             self.write_side(name, lines)
         for name in ("test.de", "test.en"):
             self.write_side(name, (self.folder / name).read_text(encoding="utf-8").splitlines()[:2])
         small = ("--set", "index.factory=IVF2,PQ16", "--set", "knn.nprobe=2", "--set", "knn.k=4",
-                 "--set", "shards=3", "--set", "corpus.max_tokens=40")
+                 "--set", "shards=3", "--set", "corpus.max_tokens=100000")
         one = self.run_stage("run", *small, ranks=1)
         before = self.digest("decode/*/nbest.jsonl")
         self.run_stage("run", *small, "--set", f"run_dir={self.folder}/again", ranks=4)

@@ -49,3 +49,7 @@ add_library(libtorch INTERFACE)
 target_include_directories(libtorch SYSTEM INTERFACE ${libtorch_headers})
 # OpenMP: at::parallel_for is inlined, and runs serially in code compiled without it.
 target_link_libraries(libtorch INTERFACE ${LIBTORCH_CPU} ${LIBTORCH_C10} OpenMP::OpenMP_CXX)
+# First on the link line, so that libtorch's own BLAS serves it and faiss. The other way round
+# libtorch's matrix products would be served by the system's BLAS, and round as that one does.
+target_link_options(libtorch INTERFACE
+  "SHELL:-Wl,--push-state,--no-as-needed ${LIBTORCH_CPU} -Wl,--pop-state")

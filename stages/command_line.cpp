@@ -42,7 +42,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   for (int i = 1; i < argc; ++i) {
     std::string argument = argv[i];
     std::optional<std::string> attached;  // of --config=FILE
-    if (const auto equals = argument.find('='); argument.starts_with("--") && equals != argument.npos) {
+    if (const auto equals = argument.find('=');
+        argument.starts_with("--") && equals != argument.npos) {
       attached = argument.substr(equals + 1);
       argument.erase(equals);
     }
@@ -71,9 +72,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   }
   if (command.help || command.version) return command;
   if (std::find(stage_names.begin(), stage_names.end(), command.stage) == stage_names.end()) {
-    throw core::InputError(command.stage.empty() ? "no stage given (see knnseq --help)"
-                                                 : "'" + command.stage +
-                                                       "' is not a stage (see knnseq --help)");
+    throw core::InputError(command.stage.empty()
+                               ? "no stage given (see knnseq --help)"
+                               : "'" + command.stage + "' is not a stage (see knnseq --help)");
   }
   if (command.config.empty()) throw core::InputError("--config FILE is required");
   if (!command.names.empty() && command.stage != "decode") {

@@ -67,8 +67,11 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
   at::set_num_threads(static_cast<int>(options.threads));
   omp_set_num_threads(static_cast<int>(options.threads));
   using Force = runtime::StageContext::Force;
-  const auto force = !command.force ? Force::no : command.stage == "run" ? Force::changed : Force::always;
-  runtime::StageContext context{*world, log, options.run_dir, force, resolved, options.timeout_seconds};
+  const auto force = !command.force           ? Force::no
+                     : command.stage == "run" ? Force::changed
+                                              : Force::always;
+  runtime::StageContext context{*world, log,      options.run_dir,
+                                force,  resolved, options.timeout_seconds};
   const c10::InferenceMode no_gradients;
   dispatch(command, context, options);
 }
@@ -94,7 +97,8 @@ int main(int argc, char** argv) {
     stages::CommandLine command;
     comm::agree(*world, [&] { command = stages::parse_command_line(argc, argv); });
     if (command.help || command.version) {
-      if (world->is_root()) fmt::print("{}", command.help ? stages::usage() : "knnseq " KNNSEQ_VERSION "\n");
+      if (world->is_root())
+        fmt::print("{}", command.help ? stages::usage() : "knnseq " KNNSEQ_VERSION "\n");
       return 0;
     }
     run_command(command, mpi, log, world);

@@ -31,8 +31,8 @@ SearchManifests check_search(runtime::StageContext& context, const Options& opti
     }
     const auto& entries = manifests.index.at("content").at("entries");
     if (entries < search.k) {
-      throw core::InputError(fmt::format("knn.k {} is more than the datastore's {} entries", search.k,
-                                         entries.dump()));
+      throw core::InputError(fmt::format("knn.k {} is more than the datastore's {} entries",
+                                         search.k, entries.dump()));
     }
     require_enough_lists(search, codebook.at("content").at("lists"));
   });
@@ -41,8 +41,8 @@ SearchManifests check_search(runtime::StageContext& context, const Options& opti
 
 void require_enough_lists(const retrieval::SearchOptions& search, std::int64_t lists) {
   if (search.nprobe <= lists) return;
-  throw core::InputError(fmt::format("knn.nprobe {} is more than the index's {} lists",
-                                     search.nprobe, lists));
+  throw core::InputError(
+      fmt::format("knn.nprobe {} is more than the index's {} lists", search.nprobe, lists));
 }
 
 retrieval::DistributedSearch open_search(runtime::StageContext& context, const Options& options,
@@ -58,8 +58,9 @@ retrieval::DistributedSearch open_search(runtime::StageContext& context, const O
       files.push_back(folders.index / (runtime::shard_name(shard) + ".faiss"));
       const core::Json manifest = runtime::read_shard_manifest(folders.index, shard);
       if (manifest.at("fingerprint") != core::fingerprint_file(files.back())) {
-        throw core::InputError(files.back(), "is damaged (its bytes do not match its manifest); "
-                                             "run 'knnseq add --force'");
+        throw core::InputError(files.back(),
+                               "is damaged (its bytes do not match its manifest); "
+                               "run 'knnseq add --force'");
       }
     }
     local = index::LocalIndex::load(codebook, files, team.member(), team.members());
@@ -67,8 +68,9 @@ retrieval::DistributedSearch open_search(runtime::StageContext& context, const O
   const auto entries = context.comm.all_reduce(local->entries(), comm::Reduction::sum);
   const auto most = context.comm.all_reduce(local->bytes(), comm::Reduction::max);
   if (context.comm.is_root() && local->entries() > 0 && !local->has_tables()) {
-    context.log.warn("the look-up tables of all lists would take more than 2 GiB, so one is made for "
-                     "every query and probed list: searching is slower than with a smaller nlist or m");
+    context.log.warn(
+        "the look-up tables of all lists would take more than 2 GiB, so one is made for "
+        "every query and probed list: searching is slower than with a smaller nlist or m");
   }
   context.log.info(fmt::format("searching {} entries, {} a rank", obs::with_commas(entries),
                                obs::as_bytes(most)));

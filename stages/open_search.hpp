@@ -22,8 +22,9 @@ SearchManifests check_search(runtime::StageContext& context, const Options& opti
 /// Throws core::InputError where nprobe is larger than the number of lists.
 void require_enough_lists(const retrieval::SearchOptions& search, std::int64_t lists);
 
-/// Loads the codebook and this rank's shards; with more ranks than shards those of a team hold a part
-/// each. Throws core::InputError (on all ranks) where a file is missing or damaged. Collective.
+/// Loads the codebook and this rank's shards; with more ranks than shards those of a team hold a
+/// part each. Throws core::InputError (on all ranks) where a file is missing or damaged.
+/// Collective.
 retrieval::DistributedSearch open_search(runtime::StageContext& context, const Options& options,
                                          const retrieval::SearchOptions& search);
 

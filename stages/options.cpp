@@ -47,8 +47,8 @@ IndexOptions read_index(const Section& section) {
   const auto count = [&](const char* key, std::int64_t fallback, std::int64_t least) {
     return section.integer(key, fallback, {.least = least});
   };
-  training.seed = static_cast<std::uint64_t>(
-      count("seed", static_cast<std::int64_t>(training.seed), 0));
+  training.seed =
+      static_cast<std::uint64_t>(count("seed", static_cast<std::int64_t>(training.seed), 0));
   training.coarse_iterations = count("coarse_iterations", training.coarse_iterations, 1);
   training.opq_iterations = count("opq_iterations", training.opq_iterations, 1);
   training.opq_pq_iterations = count("opq_pq_iterations", training.opq_pq_iterations, 1);
@@ -69,7 +69,8 @@ void read_knn(const Section& section, DecodeOptions& options) {
   options.interpolation.lambda = static_cast<float>(
       section.number("lambda", options.interpolation.lambda, {.least = 0, .most = 1}));
   if (options.interpolation.lambda >= 1) {
-    section.problem("lambda", "must be below 1: where all neighbours are masked nothing would be left");
+    section.problem("lambda",
+                    "must be below 1: where all neighbours are masked nothing would be left");
   }
   if (const auto threshold = section.optional_number("threshold")) {
     options.interpolation.threshold = static_cast<float>(*threshold);
@@ -96,10 +97,13 @@ std::vector<DecodeOptions> read_decode(const Section& root, const DecodeOptions&
   for (const auto& section : root.sections("decode")) {
     DecodeOptions options = defaults;
     options.name = section.text("name");
-    const bool plain = !options.name.empty() &&
-                       std::all_of(options.name.begin(), options.name.end(), [](unsigned char c) {
-                         return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
-                       }) && options.name[0] != '.';
+    const bool plain =
+        !options.name.empty() &&
+        std::all_of(options.name.begin(), options.name.end(),
+                    [](unsigned char c) {
+                      return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+                    }) &&
+        options.name[0] != '.';
     if (!plain) section.problem("name", "must be of letters, digits, '-', '_' and '.'");
     if (!names.insert(options.name).second) section.problem("name", "is used twice");
     options.source = section.text("source");

@@ -64,8 +64,8 @@ struct Options {
   std::filesystem::path model;
   std::string dtype = "fp32";
   std::int64_t shards = 1;
-  std::int64_t threads = 1;        ///< of each rank
-  double timeout_seconds = 3600;   ///< longest wait for other ranks in one collective; 0: for ever
+  std::int64_t threads = 1;       ///< of each rank
+  double timeout_seconds = 3600;  ///< longest wait for other ranks in one collective; 0: for ever
   CorpusOptions corpus;
   DatastoreOptions datastore;
   IndexOptions index;

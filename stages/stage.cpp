@@ -12,8 +12,8 @@ core::Json fingerprint_files(runtime::StageContext& context,
   core::Json fingerprints = core::Json::array();
   comm::agree(context.comm, [&] {
     if (!context.comm.is_root()) return;
-    core::Json cache = std::filesystem::exists(cache_path) ? core::read_json(cache_path)
-                                                           : core::Json::object();
+    core::Json cache =
+        std::filesystem::exists(cache_path) ? core::read_json(cache_path) : core::Json::object();
     const core::Json before = cache;
     for (const auto& file : files) {
       auto& stamp = cache[std::filesystem::absolute(file).string()];
@@ -39,8 +39,8 @@ core::Json corpus_manifest(runtime::StageContext& context, const Options& option
   comm::agree(context.comm, [&] {
     const auto& shards = manifest.at("inputs").at("shards");
     if (shards == options.shards) return;
-    throw core::InputError("the corpus was dealt to " + shards.dump() + " shards, the config says " +
-                           std::to_string(options.shards));
+    throw core::InputError("the corpus was dealt to " + shards.dump() +
+                           " shards, the config says " + std::to_string(options.shards));
   });
   return manifest;
 }

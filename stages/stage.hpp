@@ -22,8 +22,8 @@ struct Folders {
 };
 
 /// Stamps of input files: rank 0 reads them (or takes over what `run_dir`/stamps.json knows of
-/// unchanged ones) and all ranks get [[file name, fingerprint] …]. Paths and times are left out, since a
-/// moved or touched file is still the same input. Collective.
+/// unchanged ones) and all ranks get [[file name, fingerprint] …]. Paths and times are left out,
+/// since a moved or touched file is still the same input. Collective.
 core::Json fingerprint_files(runtime::StageContext& context,
                              const std::vector<std::filesystem::path>& files);
 

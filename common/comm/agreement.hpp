@@ -13,7 +13,7 @@ class AgreedError : public core::Error {
  public:
   AgreedError(const core::Error& error, const Communicator& comm, int source)
       : Error(error), ranks_(comm.size()), speaker_(comm.is_root()), source_(source) {}
-  int ranks() const { return ranks_; }        ///< how many throw it
+  int ranks() const { return ranks_; }          ///< how many throw it
   bool is_speaker() const { return speaker_; }  ///< whether this one is to report it for all
   int source() const { return source_; }        ///< the lowest rank that failed
 
@@ -24,8 +24,9 @@ class AgreedError : public core::Error {
 };
 
 /// Runs fallible local work on every rank, then lets all ranks agree: where any failed, all throw
-/// AgreedError with the message and exit code of the lowest rank that did, so that nobody waits for a rank
-/// that is gone. Collective. A std::logic_error (our own bug) is not shared: it ends the job.
+/// AgreedError with the message and exit code of the lowest rank that did, so that nobody waits for
+/// a rank that is gone. Collective. A std::logic_error (our own bug) is not shared: it ends the
+/// job.
 void agree(Communicator& comm, const std::function<void()>& work);
 
 }  // namespace knnseq::comm

@@ -20,9 +20,12 @@ constexpr std::int64_t piece_bytes = std::int64_t{1} << 30;
 
 MPI_Op operation(Reduction reduction) {
   switch (reduction) {
-    case Reduction::sum: return MPI_SUM;
-    case Reduction::min: return MPI_MIN;
-    case Reduction::max: return MPI_MAX;
+    case Reduction::sum:
+      return MPI_SUM;
+    case Reduction::min:
+      return MPI_MIN;
+    case Reduction::max:
+      return MPI_MAX;
   }
   return MPI_OP_NULL;
 }
@@ -149,9 +152,10 @@ Gathered<std::byte> MpiCommunicator::all_gather_bytes(std::span<const std::byte>
                result.values.data(), short_counts.data(), at.data(), MPI_BYTE, handle_);
   } else {
     for (int root = 0; root < size_; ++root) {
-      const auto part = std::span(result.values)
-                            .subspan(static_cast<std::size_t>(result.starts[static_cast<std::size_t>(root)]),
-                                     static_cast<std::size_t>(counts[static_cast<std::size_t>(root)]));
+      const auto part =
+          std::span(result.values)
+              .subspan(static_cast<std::size_t>(result.starts[static_cast<std::size_t>(root)]),
+                       static_cast<std::size_t>(counts[static_cast<std::size_t>(root)]));
       if (root == rank_) std::copy(mine.begin(), mine.end(), part.begin());
       broadcast_bytes(part, root);
     }
@@ -194,8 +198,8 @@ std::optional<std::vector<std::int64_t>> MpiCommunicator::poll() {
   int count = 0;
   KNNSEQ_MPI(handle_, MPI_Get_count, &status, MPI_INT64_T, &count);
   std::vector<std::int64_t> message(static_cast<std::size_t>(count));
-  KNNSEQ_MPI(handle_, MPI_Recv, message.data(), count, MPI_INT64_T, status.MPI_SOURCE,
-             progress_tag, handle_, MPI_STATUS_IGNORE);
+  KNNSEQ_MPI(handle_, MPI_Recv, message.data(), count, MPI_INT64_T, status.MPI_SOURCE, progress_tag,
+             handle_, MPI_STATUS_IGNORE);
   return message;
 }
 

@@ -2,9 +2,8 @@
 
 #include <chrono>
 
-#include <unistd.h>
-
 #include <fmt/format.h>
+#include <unistd.h>
 
 namespace knnseq::comm {
 

@@ -32,7 +32,8 @@ void note_duplicate_keys(ConfigState& state, const YAML::Node& node) {
     std::set<std::string> seen;
     for (const auto& item : node) {
       const auto key = item.first.as<std::string>();
-      if (!seen.insert(key).second) state.problem(item.first, fmt::format("duplicate key '{}'", key));
+      if (!seen.insert(key).second)
+        state.problem(item.first, fmt::format("duplicate key '{}'", key));
       note_duplicate_keys(state, item.second);
     }
   } else if (node.IsSequence()) {
@@ -53,11 +54,13 @@ void apply_override(YAML::Node node, const std::string& override) {
     if (key.empty()) throw core::InputError(where, "has an empty key");
     YAML::Node next;
     if (node.IsSequence()) {
-      const bool digits = std::all_of(key.begin(), key.end(), [](char c) { return c >= '0' && c <= '9'; });
+      const bool digits =
+          std::all_of(key.begin(), key.end(), [](char c) { return c >= '0' && c <= '9'; });
       const std::size_t index = digits && key.size() < 9 ? std::stoul(key) : node.size();
       if (index >= node.size()) {
-        throw core::InputError(where, fmt::format("'{}' is not a number below {}, the length of the list",
-                                                  key, node.size()));
+        throw core::InputError(
+            where,
+            fmt::format("'{}' is not a number below {}, the length of the list", key, node.size()));
       }
       next.reset(node[index]);
     } else if (node.IsMap() || node.IsNull() || !node.IsDefined()) {

@@ -52,8 +52,7 @@ std::string first_line(const std::string& text);
 }  // namespace knnseq::core
 
 /// Checked in every build type; throws std::logic_error.
-#define KNNSEQ_ASSERT(condition, message)                                             \
-  do {                                                                                \
-    if (!(condition))                                                                 \
-      ::knnseq::core::assertion_failed(#condition, __FILE__, __LINE__, (message));    \
+#define KNNSEQ_ASSERT(condition, message)                                                          \
+  do {                                                                                             \
+    if (!(condition)) ::knnseq::core::assertion_failed(#condition, __FILE__, __LINE__, (message)); \
   } while (false)

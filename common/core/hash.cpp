@@ -6,7 +6,9 @@
 namespace knnseq::core {
 
 namespace {
-std::string hex(XXH128_hash_t hash) { return fmt::format("{:016x}{:016x}", hash.high64, hash.low64); }
+std::string hex(XXH128_hash_t hash) {
+  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
 }  // namespace
 
 std::uint64_t checksum(std::span<const std::byte> bytes) {

@@ -31,9 +31,7 @@ struct Range {
 
 /// The part-th of `parts` nearly equal consecutive pieces of [0, total).
 inline Range even_part(std::int64_t total, std::int64_t part, std::int64_t parts) {
-  const auto cut = [&](std::int64_t i) {
-    return total / parts * i + total % parts * i / parts;
-  };
+  const auto cut = [&](std::int64_t i) { return total / parts * i + total % parts * i / parts; };
   return {cut(part), cut(part + 1)};
 }
 

@@ -51,10 +51,8 @@ void Codebook::check(const std::string& where) const {
 
 std::uint64_t checksum(const Codebook& codebook) {
   const std::array<std::uint64_t, 5> parts = {
-      static_cast<std::uint64_t>(codebook.spec.nlist),
-      tensor_checksum(codebook.rotation),
-      tensor_checksum(codebook.bias),
-      tensor_checksum(codebook.coarse_centroids),
+      static_cast<std::uint64_t>(codebook.spec.nlist), tensor_checksum(codebook.rotation),
+      tensor_checksum(codebook.bias), tensor_checksum(codebook.coarse_centroids),
       tensor_checksum(codebook.pq_centroids)};
   return core::checksum_of(std::span<const std::uint64_t>(parts));
 }

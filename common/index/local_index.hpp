@@ -35,8 +35,9 @@ class LocalIndex {
   TopK search(const at::Tensor& rotated, const Probes& probes, std::int64_t k) const;
 
   std::int64_t entries() const;
-  /// Whether the tables of all lists are in memory (faiss makes them up to 2 GiB). Without them each
-  /// probed list of each query costs a table, which is slower, the more so the shorter the lists are.
+  /// Whether the tables of all lists are in memory (faiss makes them up to 2 GiB). Without them
+  /// each probed list of each query costs a table, which is slower, the more so the shorter the
+  /// lists are.
   bool has_tables() const;
   std::int64_t bytes() const;  ///< memory of lists and look-up tables
 

@@ -3,10 +3,9 @@
 #include <cerrno>
 #include <chrono>
 
-#include <unistd.h>
-
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "core/error.hpp"
 

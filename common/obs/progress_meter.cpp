@@ -20,10 +20,10 @@ bool ProgressMeter::due(double interval_seconds) {
 std::string ProgressMeter::line() const {
   const double seconds = std::chrono::duration<double>(Clock::now() - began_).count();
   const double rate = static_cast<double>(done_) / std::max(seconds, 1e-9);
-  std::string text =
-      fmt::format("{} of {} {} ({:.0f} %), {}/s", with_commas(done()), with_commas(total_), unit_,
-                  total_ > 0 ? 100.0 * static_cast<double>(done()) / static_cast<double>(total_) : 100.0,
-                  with_commas(std::llround(rate)));
+  std::string text = fmt::format(
+      "{} of {} {} ({:.0f} %), {}/s", with_commas(done()), with_commas(total_), unit_,
+      total_ > 0 ? 100.0 * static_cast<double>(done()) / static_cast<double>(total_) : 100.0,
+      with_commas(std::llround(rate)));
   if (done() < total_ && rate > 0) {
     text += fmt::format(", {} left", as_duration(static_cast<double>(total_ - done()) / rate));
   }

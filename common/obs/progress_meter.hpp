@@ -7,7 +7,8 @@
 
 namespace knnseq::obs {
 
-/// Turns "done of total" into a line such as "310,000 of 946,541 entries (33 %), 15,210/s, 42 s left".
+/// Turns "done of total" into a line such as "310,000 of 946,541 entries (33 %), 15,210/s, 42 s
+/// left".
 class ProgressMeter {
  public:
   ProgressMeter(std::string unit, std::int64_t total);

@@ -17,8 +17,10 @@ constexpr double sign_seconds = 10.0;
 
 void throw_if_silent(const obs::Stopwatch& since_heard, double timeout_seconds) {
   if (timeout_seconds <= 0 || since_heard.seconds() < timeout_seconds) return;
-  throw core::SystemError(fmt::format("nothing was heard from the other ranks for {:.0f} s "
-                                      "(timeout_seconds in the config)", timeout_seconds));
+  throw core::SystemError(
+      fmt::format("nothing was heard from the other ranks for {:.0f} s "
+                  "(timeout_seconds in the config)",
+                  timeout_seconds));
 }
 }  // namespace
 

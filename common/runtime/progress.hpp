@@ -9,9 +9,10 @@
 
 namespace knnseq::runtime {
 
-/// Ranks post what they have done to rank 0, which shows the sum whenever it comes by itself; nobody
-/// waits for anybody before finish(), where ranks may be early by hours: there rank 0 posts a sign of
-/// life to the others from time to time, and silence longer than the time-out is an error.
+/// Ranks post what they have done to rank 0, which shows the sum whenever it comes by itself;
+/// nobody waits for anybody before finish(), where ranks may be early by hours: there rank 0 posts
+/// a sign of life to the others from time to time, and silence longer than the time-out is an
+/// error.
 class Progress {
  public:
   /// total: items of all ranks.

@@ -3,10 +3,9 @@
 #include <cerrno>
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/file.h>
 #include <unistd.h>
-
-#include <fmt/format.h>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
@@ -18,8 +17,8 @@ RunLock::RunLock(const std::filesystem::path& file) {
   if (fd_ < 0) throw core::SystemError("open", file, errno);
   if (::flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
     ::close(fd_);
-    throw core::InputError(file.parent_path(), "is in use by another job: " +
-                                                   core::first_line(core::read_file(file)));
+    throw core::InputError(file.parent_path(),
+                           "is in use by another job: " + core::first_line(core::read_file(file)));
   }
   char host[256] = "";
   ::gethostname(host, sizeof(host) - 1);

@@ -5,8 +5,8 @@
 
 namespace knnseq::runtime {
 
-/// Holds an advisory lock (flock) on a file until it is destroyed or the process ends. The file says
-/// which host and process hold it.
+/// Holds an advisory lock (flock) on a file until it is destroyed or the process ends. The file
+/// says which host and process hold it.
 class RunLock {
  public:
   /// Throws core::InputError naming the holder where another process has the lock.

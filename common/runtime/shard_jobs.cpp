@@ -51,7 +51,8 @@ bool ShardJobs::run_shard(std::int64_t shard, const ShardWork& work, Progress& p
   comm::agree(team, [&] {
     if (!team.is_root()) return;
     core::Json manifest = work.finish(shard);
-    manifest["items"] = std::accumulate(plan.unit_items.begin(), plan.unit_items.end(), std::int64_t{0});
+    manifest["items"] =
+        std::accumulate(plan.unit_items.begin(), plan.unit_items.end(), std::int64_t{0});
     manifest["units"] = std::move(ranges);
     core::write_file_durably(manifest_path(folder_, shard), manifest.dump() + "\n");
     remove_leftovers(shard, work);
@@ -83,7 +84,8 @@ StageOutcome ShardJobs::run(const ShardWork& work) {
   progress.finish();
   if (!context_.comm.all(complete)) {
     comm::agree(context_.comm, [] {
-      throw core::Stopped("stopped by SIGUSR1; what is done is kept, run again (without --force) to go on");
+      throw core::Stopped(
+          "stopped by SIGUSR1; what is done is kept, run again (without --force) to go on");
     });
   }
   core::Json mine = core::Json::object();

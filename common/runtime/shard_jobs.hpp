@@ -28,18 +28,18 @@ struct ShardWork {
   std::function<void(std::int64_t unit, store::ShardFile& file)> work;
   /// All units are done: what the shard's manifest shall say beside its ranges. By the team's root.
   std::function<core::Json(std::int64_t shard)> finish;
-  /// The file that lasts, by its ending; where it is not ".h5" finish() makes it from the HDF5 file,
-  /// which is then removed.
+  /// The file that lasts, by its ending; where it is not ".h5" finish() makes it from the HDF5
+  /// file, which is then removed.
   std::string result = ".h5";
 };
 
 /// Fills `folder`/shard-*.h5. Unit u of a shard is done by member u mod members of its team; units
-/// found in the journals are left out; SIGUSR1 ends the loop between two units. A finished shard has
-/// a file shard-*.json with the checksums of all ranges and is not opened again.
+/// found in the journals are left out; SIGUSR1 ends the loop between two units. A finished shard
+/// has a file shard-*.json with the checksums of all ranges and is not opened again.
 class ShardJobs {
  public:
   struct Total {
-    std::string unit;         ///< "entries"
+    std::string unit;        ///< "entries"
     std::int64_t items = 0;  ///< of all shards
   };
   ShardJobs(StageContext& context, const ShardTeam& team, std::filesystem::path folder,

@@ -46,11 +46,11 @@ void record_stage(StageContext& context, const std::string& stage, const StageWo
   core::make_directories(context.run_dir / "records");
   core::write_file_durably(context.run_dir / "records" / (stage + ".json"), record.dump(2) + "\n");
   context.log.event("stage_done", record);
-  context.log.info(fmt::format("done: {} {} in {}, {}/s, peak memory {} a rank",
-                               obs::with_commas(items), work.unit, obs::as_duration(time.most),
-                               obs::with_commas(std::llround(static_cast<double>(items) /
-                                                             std::max(time.most, 1e-3))),
-                               obs::as_bytes(std::llround(memory.most))));
+  context.log.info(fmt::format(
+      "done: {} {} in {}, {}/s, peak memory {} a rank", obs::with_commas(items), work.unit,
+      obs::as_duration(time.most),
+      obs::with_commas(std::llround(static_cast<double>(items) / std::max(time.most, 1e-3))),
+      obs::as_bytes(std::llround(memory.most))));
 }
 
 std::string stage_table(const std::filesystem::path& run_dir,

@@ -22,6 +22,7 @@ void record_stage(StageContext& context, const std::string& stage, const StageWo
                   double seconds);
 
 /// The table of all stages recorded in the run directory, one line each, ready to print.
-std::string stage_table(const std::filesystem::path& run_dir, const std::vector<std::string>& stages);
+std::string stage_table(const std::filesystem::path& run_dir,
+                        const std::vector<std::string>& stages);
 
 }  // namespace knnseq::runtime

@@ -26,8 +26,8 @@ std::string missing_files(const fs::path& folder, const core::Json& manifest) {
   return "";
 }
 
-/// Whether an unfinished stage has left anything that a later run would build on. Work is committed to
-/// journals, checkpoints and shard manifests; without one of them there is nothing to lose.
+/// Whether an unfinished stage has left anything that a later run would build on. Work is committed
+/// to journals, checkpoints and shard manifests; without one of them there is nothing to lose.
 bool has_committed_work(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder)) {
     const auto name = entry.path().filename().string();
@@ -49,9 +49,10 @@ Plan make_plan(const StageContext& context, const StageDefinition& stage) {
     if (context.force == StageContext::Force::changed) return Plan::fresh;
     if (!manifest && !has_committed_work(stage.folder)) return Plan::fresh;
     throw core::InputError(
-        stage.folder, fmt::format("was {} from other inputs: {}. Use another run_dir, or --force to "
-                                  "discard it and start over",
-                                  manifest ? "made" : "begun", changes));
+        stage.folder,
+        fmt::format("was {} from other inputs: {}. Use another run_dir, or --force to "
+                    "discard it and start over",
+                    manifest ? "made" : "begun", changes));
   }
   if (!manifest) return has_committed_work(stage.folder) ? Plan::resume : Plan::fresh;
   const std::string wrong = missing_files(stage.folder, *manifest);

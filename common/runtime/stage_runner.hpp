@@ -20,15 +20,16 @@ struct StageOutcome {
 };
 
 struct StageDefinition {
-  std::string name;               ///< "encode"; "decode-test-knn" for one of several
-  std::filesystem::path folder;   ///< where it keeps everything it makes
-  core::Json inputs;              ///< all that changes its results, by name; equal on all ranks
+  std::string name;              ///< "encode"; "decode-test-knn" for one of several
+  std::filesystem::path folder;  ///< where it keeps everything it makes
+  core::Json inputs;             ///< all that changes its results, by name; equal on all ranks
   std::function<StageOutcome()> work;
 };
 
-/// Runs the stage, unless its manifest says that it is done for the same inputs. Writes the manifest
-/// last. Throws core::InputError naming the changed inputs where the folder holds work that was
-/// done or committed with others; with context.force that work is removed instead. Collective.
+/// Runs the stage, unless its manifest says that it is done for the same inputs. Writes the
+/// manifest last. Throws core::InputError naming the changed inputs where the folder holds work
+/// that was done or committed with others; with context.force that work is removed instead.
+/// Collective.
 void run_stage(StageContext& context, const StageDefinition& stage);
 
 /// The manifest of a finished stage. Throws core::InputError that says which command makes it.

@@ -71,17 +71,18 @@ core::Json CorpusShard::write(const std::filesystem::path& folder, const std::st
   const auto path = folder / (name + ".h5");
   std::vector<DatasetSpec> specs;
   core::Json checksums = core::Json::object();
-  for_each_array(*this, [&]<class T>(const char* dataset, const char* meaning,
-                                     const std::vector<T>& values) {
-    const auto type = sizeof(T) == 4 ? DataType::uint32 : DataType::int64;
-    specs.push_back({dataset, type, {std::ssize(values)}, {{"description", meaning}}});
-    checksums[dataset] = fmt::format("{:016x}", core::checksum_of(std::span<const T>(values)));
-  });
+  for_each_array(
+      *this, [&]<class T>(const char* dataset, const char* meaning, const std::vector<T>& values) {
+        const auto type = sizeof(T) == 4 ? DataType::uint32 : DataType::int64;
+        specs.push_back({dataset, type, {std::ssize(values)}, {{"description", meaning}}});
+        checksums[dataset] = fmt::format("{:016x}", core::checksum_of(std::span<const T>(values)));
+      });
   Hdf5File::create(path, *alone, specs);
   Hdf5File file = Hdf5File::open_for_writing(path, *alone);
-  for_each_array(*this, [&]<class T>(const char* dataset, const char*, const std::vector<T>& values) {
-    file.write_rows(dataset, 0, std::span<const T>(values));
-  });
+  for_each_array(*this,
+                 [&]<class T>(const char* dataset, const char*, const std::vector<T>& values) {
+                   file.write_rows(dataset, 0, std::span<const T>(values));
+                 });
   file.close();  // its buffers reach the file
   file.sync();
   return {{"sentences", sentences()},
@@ -101,7 +102,8 @@ CorpusShard CorpusShard::read(const std::filesystem::path& folder, const std::st
     const auto checksum = fmt::format("{:016x}", core::checksum_of(std::span<const T>(values)));
     if (manifest.at("checksums").value(dataset, "") != checksum) {
       throw core::InputError(path, fmt::format("dataset '{}' is damaged (its checksum does not "
-                                               "match); run 'knnseq partition --force'", dataset));
+                                               "match); run 'knnseq partition --force'",
+                                               dataset));
     }
   });
   return shard;

@@ -3,10 +3,9 @@
 #include <cerrno>
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <fmt/format.h>
 
 #include "comm/agreement.hpp"
 #include "comm/mpi_handle.hpp"
@@ -31,11 +30,16 @@ Hdf5Handle half_type() {
 Hdf5Handle stored_type(DataType type) {
   const auto copy = [](hid_t id) { return Hdf5Handle(KNNSEQ_HDF5("type", H5Tcopy, id), H5Tclose); };
   switch (type) {
-    case DataType::float16: return half_type();
-    case DataType::uint8: return copy(H5T_STD_U8LE);
-    case DataType::int32: return copy(H5T_STD_I32LE);
-    case DataType::uint32: return copy(H5T_STD_U32LE);
-    case DataType::int64: return copy(H5T_STD_I64LE);
+    case DataType::float16:
+      return half_type();
+    case DataType::uint8:
+      return copy(H5T_STD_U8LE);
+    case DataType::int32:
+      return copy(H5T_STD_I32LE);
+    case DataType::uint32:
+      return copy(H5T_STD_U32LE);
+    case DataType::int64:
+      return copy(H5T_STD_I64LE);
   }
   throw std::logic_error("unknown data type");
 }
@@ -56,9 +60,9 @@ Hdf5Handle access_properties(const comm::Communicator* comm) {
 
 void create_dataset(hid_t file, const DatasetSpec& spec) {
   const std::vector<hsize_t> shape(spec.shape.begin(), spec.shape.end());
-  const Hdf5Handle space(
-      KNNSEQ_HDF5(spec.name, H5Screate_simple, static_cast<int>(shape.size()), shape.data(), nullptr),
-      H5Sclose);
+  const Hdf5Handle space(KNNSEQ_HDF5(spec.name, H5Screate_simple, static_cast<int>(shape.size()),
+                                     shape.data(), nullptr),
+                         H5Sclose);
   const Hdf5Handle properties(KNNSEQ_HDF5(spec.name, H5Pcreate, H5P_DATASET_CREATE), H5Pclose);
   KNNSEQ_HDF5(spec.name, H5Pset_layout, properties.id(), H5D_CONTIGUOUS);
   KNNSEQ_HDF5(spec.name, H5Pset_alloc_time, properties.id(), H5D_ALLOC_TIME_EARLY);
@@ -104,8 +108,8 @@ struct Hdf5File::State {
   int fd = -1;  ///< for fdatasync
   bool closing_is_collective = false;
 
-  /// Closes what close() did not. Where that would be collective it is left open: an exception may be
-  /// unwinding this rank alone, and the others would wait for ever.
+  /// Closes what close() did not. Where that would be collective it is left open: an exception may
+  /// be unwinding this rank alone, and the others would wait for ever.
   ~State() {
     if (fd >= 0) ::close(fd);
     if (!closing_is_collective) return;
@@ -151,9 +155,10 @@ struct Hdf5File::State {
     count[0] = rows;
     KNNSEQ_HDF5(object, H5Sselect_hyperslab, selection.file_space.id(), H5S_SELECT_SET,
                 start.data(), nullptr, count.data(), nullptr);
-    selection.memory_space = Hdf5Handle(
-        KNNSEQ_HDF5(object, H5Screate_simple, static_cast<int>(count.size()), count.data(), nullptr),
-        H5Sclose);
+    selection.memory_space =
+        Hdf5Handle(KNNSEQ_HDF5(object, H5Screate_simple, static_cast<int>(count.size()),
+                               count.data(), nullptr),
+                   H5Sclose);
     return selection;
   }
 };

@@ -27,8 +27,8 @@ struct DatasetSpec {
 class Hdf5File {
  public:
   /// Creates the file with all datasets, without time stamps and without fill values, allocates its
-  /// bytes on the disk and closes it. Until it is complete it has the name `path`.tmp. Collective on
-  /// `comm`. Throws core::SystemError, for a full disk too.
+  /// bytes on the disk and closes it. Until it is complete it has the name `path`.tmp. Collective
+  /// on `comm`. Throws core::SystemError, for a full disk too.
   static void create(const std::filesystem::path& path, comm::Communicator& comm,
                      const std::vector<DatasetSpec>& datasets);
   /// Collective on `comm`: MPI-IO where it is MPI's, plain I/O where it is not.

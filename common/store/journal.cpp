@@ -4,9 +4,8 @@
 #include <cerrno>
 
 #include <fcntl.h>
-#include <unistd.h>
-
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "core/error.hpp"
 #include "core/hash.hpp"
@@ -36,8 +35,9 @@ Parsed parse(const fs::path& path, const std::string& content) {
     const auto end = content.find('\n', at);
     if (end == std::string::npos) break;  // torn
     const std::string_view line(content.data() + at, end - at);
-    const bool whole = line.size() > checksum_digits &&
-                       line_checksum(line.substr(checksum_digits + 1)) == line.substr(0, checksum_digits);
+    const bool whole =
+        line.size() > checksum_digits &&
+        line_checksum(line.substr(checksum_digits + 1)) == line.substr(0, checksum_digits);
     if (!whole) {
       if (end + 1 == content.size()) break;  // torn, though its end was written
       throw core::InputError(fmt::format("{}:{}", path.string(), line_number),

@@ -11,10 +11,8 @@ namespace knnseq::store {
 
 core::Json make_manifest(const std::string& stage, const core::Json& inputs,
                          const core::Json& content) {
-  core::Json manifest = {{"version", manifest_version},
-                         {"stage", stage},
-                         {"inputs", inputs},
-                         {"content", content}};
+  core::Json manifest = {
+      {"version", manifest_version}, {"stage", stage}, {"inputs", inputs}, {"content", content}};
   manifest["identity"] = core::fingerprint(manifest.dump());
   return manifest;
 }
@@ -49,7 +47,8 @@ std::string describe_changes(const core::Json& before, const core::Json& now) {
     if (was.is_object() && is.is_object()) {
       text += fmt::format("{}{} ({})", text.empty() ? "" : "; ", name, describe_changes(was, is));
     } else {
-      text += fmt::format("{}{}: was {}, is {}", text.empty() ? "" : "; ", name, was.dump(), is.dump());
+      text +=
+          fmt::format("{}{}: was {}, is {}", text.empty() ? "" : "; ", name, was.dump(), is.dump());
     }
   }
   return text;

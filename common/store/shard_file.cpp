@@ -38,7 +38,8 @@ ShardFile ShardFile::open(const fs::path& folder, const std::string& name, comm:
     for (const auto& spec : datasets) {
       if (shard.file_.shape(spec.name) != spec.shape) {
         throw core::InputError(path, fmt::format("dataset '{}' has another shape than this run "
-                                                 "would give it; --force starts over", spec.name));
+                                                 "would give it; --force starts over",
+                                                 spec.name));
       }
     }
     for (const auto& record : Journal::read_all(folder, journal_prefix(name))) {
@@ -94,10 +95,11 @@ void ShardFile::remove_journals(const fs::path& folder, const std::string& name)
 
 void verify_range(const fs::path& file, const core::Json& range, std::span<const std::byte> bytes) {
   if (range.at("bytes") == bytes.size() && range.at("checksum") == hex_checksum(bytes)) return;
-  throw core::InputError(file, fmt::format("dataset '{}' is damaged from row {} on ({} bytes do not "
-                                           "match their checksum); rebuild the shard with --force",
-                                           range.at("dataset").get<std::string>(),
-                                           range.at("first_row").get<std::int64_t>(), bytes.size()));
+  throw core::InputError(file,
+                         fmt::format("dataset '{}' is damaged from row {} on ({} bytes do not "
+                                     "match their checksum); rebuild the shard with --force",
+                                     range.at("dataset").get<std::string>(),
+                                     range.at("first_row").get<std::int64_t>(), bytes.size()));
 }
 
 }  // namespace knnseq::store

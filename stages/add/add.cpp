@@ -71,9 +71,8 @@ void add(runtime::StageContext& context, const Options& options) {
                              {"codebook", codebook.at("identity")},
                              {"threads", options.threads},
                              {"unit_entries", store::unit_entries}};
-  runtime::run_stage(context, {"add", folders.index, inputs, [&] {
-                       return make_index(context, options, corpus, datastore);
-                     }});
+  runtime::run_stage(context, {"add", folders.index, inputs,
+                               [&] { return make_index(context, options, corpus, datastore); }});
 }
 
 }  // namespace knnseq::stages

@@ -6,8 +6,8 @@
 
 namespace knnseq::stages {
 
-/// Reads the keys of each shard in the units in which they were encoded, assigns and codes them, and
-/// writes index/shard-*.faiss. Interrupted work goes on at the unit it was at. Collective.
+/// Reads the keys of each shard in the units in which they were encoded, assigns and codes them,
+/// and writes index/shard-*.faiss. Interrupted work goes on at the unit it was at. Collective.
 void add(runtime::StageContext& context, const Options& options);
 
 }  // namespace knnseq::stages

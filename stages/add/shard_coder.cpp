@@ -26,9 +26,10 @@ at::Tensor entry_ids(const store::CorpusShard& corpus, std::int64_t vocab_size) 
     for (auto row = corpus.sentence_starts[i]; row < corpus.sentence_starts[i + 1]; ++row) {
       const auto token = corpus.target_tokens[static_cast<std::size_t>(row)];
       if (token >= vocab_size) {
-        throw core::InputError(fmt::format("line {} of the corpus holds token {}, outside the model's "
-                                           "vocabulary of {}",
-                                           corpus.line_numbers[i] + 1, token, vocab_size));
+        throw core::InputError(
+            fmt::format("line {} of the corpus holds token {}, outside the model's "
+                        "vocabulary of {}",
+                        corpus.line_numbers[i] + 1, token, vocab_size));
       }
       id[row] = core::pack_entry_id(static_cast<core::TokenId>(token),
                                     corpus.entry_starts[i] + row - corpus.sentence_starts[i]);
@@ -72,8 +73,10 @@ void ShardCoder::code_unit(std::int64_t unit, core::Range batches, store::ShardF
     lists.push_back(coder_.assign_exact(rotated));
     codes.push_back(coder_.encode(rotated, lists.back()));
   }
-  file.write("lists", rows.begin, std::span<const std::int32_t>(values_of<std::int32_t>(at::cat(lists))));
-  file.write("codes", rows.begin, std::span<const std::uint8_t>(values_of<std::uint8_t>(at::cat(codes))));
+  file.write("lists", rows.begin,
+             std::span<const std::int32_t>(values_of<std::int32_t>(at::cat(lists))));
+  file.write("codes", rows.begin,
+             std::span<const std::uint8_t>(values_of<std::uint8_t>(at::cat(codes))));
 }
 
 void ShardCoder::write_index(const std::filesystem::path& coded, const std::filesystem::path& index,

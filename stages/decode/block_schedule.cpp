@@ -2,7 +2,8 @@
 
 namespace knnseq::stages {
 
-std::optional<std::int64_t> BlockSchedule::update(std::span<const std::int64_t> statuses, int rank) {
+std::optional<std::int64_t> BlockSchedule::update(std::span<const std::int64_t> statuses,
+                                                  int rank) {
   finished_ = true;
   for (const auto status : statuses) {
     if (static_cast<RankStatus>(status) == RankStatus::stopped) next_ = blocks_.size();

@@ -16,8 +16,8 @@ enum class RankStatus : std::int64_t {
   stopped,  ///< idle, and after a stop signal: nobody is to begin another block
 };
 
-/// Every rank keeps one and feeds it the same statuses, so all agree without another message: blocks
-/// go in order to the ranks that wait, lowest rank first.
+/// Every rank keeps one and feeds it the same statuses, so all agree without another message:
+/// blocks go in order to the ranks that wait, lowest rank first.
 class BlockSchedule {
  public:
   /// blocks: numbers of those that are left to do.

@@ -14,9 +14,9 @@
 #include "runtime/stop_signal.hpp"
 #include "search/beam_search.hpp"
 #include "stages/decode/block_schedule.hpp"
-#include "stages/open_search.hpp"
 #include "stages/decode/test_set.hpp"
 #include "stages/decode/translations.hpp"
+#include "stages/open_search.hpp"
 #include "stages/stage.hpp"
 #include "text/read_lines.hpp"
 
@@ -80,7 +80,8 @@ class Decoder {
     const auto done = context_.comm.all_reduce(work_.items, comm::Reduction::sum);
     if (done < sentences_of(blocks_left())) {
       comm::agree(context_.comm, [] {
-        throw core::Stopped("stopped by SIGUSR1; what is done is kept, run again (without --force) to go on");
+        throw core::Stopped(
+            "stopped by SIGUSR1; what is done is kept, run again (without --force) to go on");
       });
     }
     return work_;
@@ -101,7 +102,8 @@ class Decoder {
   }
   std::int64_t sentences_of(const std::vector<std::int64_t>& blocks) const {
     std::int64_t sentences = 0;
-    for (const auto block : blocks) sentences += std::ssize(set_.blocks[static_cast<std::size_t>(block)]);
+    for (const auto block : blocks)
+      sentences += std::ssize(set_.blocks[static_cast<std::size_t>(block)]);
     return sentences;
   }
 
@@ -125,11 +127,12 @@ class Decoder {
 };
 
 void report_search(runtime::StageContext& context, const retrieval::SearchTimes& times) {
-  context.log.info(fmt::format(
-      "search on rank 0: {} queries in {} exchanges; probing {:.1f} s, scanning {:.1f} s, exchanging "
-      "and waiting {:.1f} s, merging {:.1f} s",
-      times.queries, times.exchanges, times.prepare_seconds, times.scan_seconds,
-      times.exchange_seconds, times.merge_seconds));
+  context.log.info(
+      fmt::format("search on rank 0: {} queries in {} exchanges; probing {:.1f} s, scanning {:.1f} "
+                  "s, exchanging "
+                  "and waiting {:.1f} s, merging {:.1f} s",
+                  times.queries, times.exchanges, times.prepare_seconds, times.scan_seconds,
+                  times.exchange_seconds, times.merge_seconds));
 }
 
 runtime::StageOutcome translate_set(runtime::StageContext& context, const Options& options,
@@ -152,8 +155,9 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
   comm.barrier();  // all ranks have read the journals before any is written to
   const auto& unused = model->info().unused_settings;
   if (!unused.empty()) {
-    context.log.info(fmt::format("the model's own search settings ({}) are not adopted: see beam_search",
-                                 fmt::join(unused, ", ")));
+    context.log.info(
+        fmt::format("the model's own search settings ({}) are not adopted: see beam_search",
+                    fmt::join(unused, ", ")));
   }
 
   Decoder decoder(context, decoding, *model, set, *translations);
@@ -250,9 +254,9 @@ void decode(runtime::StageContext& context, const Options& options,
     }
     context.log.set_stage("decode-" + decoding.name);
     const auto folder = Folders(context.run_dir).decode / decoding.name;
-    runtime::run_stage(context, {"decode-" + decoding.name, folder,
-                                 decode_inputs(context, options, decoding),
-                                 [&] { return translate_set(context, options, decoding); }});
+    runtime::run_stage(
+        context, {"decode-" + decoding.name, folder, decode_inputs(context, options, decoding),
+                  [&] { return translate_set(context, options, decoding); }});
     comm::agree(context.comm, [&] {
       if (context.comm.is_root()) Translations::remove_journals(folder);
     });

@@ -25,8 +25,8 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
     model = model::load_model(options.model, {options.dtype});
     for (const auto shard : team.shards) {
       const auto name = runtime::shard_name(shard);
-      const auto corpus = store::CorpusShard::read(folders.corpus, name,
-                                                   corpus_content.at("shards").at(name));
+      const auto corpus =
+          store::CorpusShard::read(folders.corpus, name, corpus_content.at("shards").at(name));
       for (auto i = static_cast<std::size_t>(team.member()); i < corpus.entry_starts.size();
            i += static_cast<std::size_t>(team.members())) {
         const auto length = corpus.sentence_starts[i + 1] - corpus.sentence_starts[i];

@@ -35,24 +35,40 @@ std::vector<store::DatasetSpec> ShardEncoder::layout() const {
   const std::int64_t entries = corpus_->entries();
   const std::int64_t sentences = corpus_->sentences();
   std::vector<store::DatasetSpec> specs = {
-      {"keys", DataType::float16, {entries, width},
-       {{"description", fmt::format("decoder vectors ({}), one a target token",
-                                    model::to_string(options_.key))}}},
+      {"keys",
+       DataType::float16,
+       {entries, width},
+       {{"description",
+         fmt::format("decoder vectors ({}), one a target token", model::to_string(options_.key))}}},
       {"values", DataType::uint32, {entries}, {{"description", "target token ids"}}},
-      {"sentence_numbers", DataType::int64, {sentences},
+      {"sentence_numbers",
+       DataType::int64,
+       {sentences},
        {{"description", "sentence numbers over the corpus after filtering"}}},
-      {"sentence_starts", DataType::int64, {sentences + 1},
+      {"sentence_starts",
+       DataType::int64,
+       {sentences + 1},
        {{"description", "rows of this shard at which sentences start, and the number of rows"}}},
-      {"entry_starts", DataType::int64, {sentences},
+      {"entry_starts",
+       DataType::int64,
+       {sentences},
        {{"description", "global entry number of each sentence's first entry"}}},
-      {"line_numbers", DataType::int64, {sentences},
+      {"line_numbers",
+       DataType::int64,
+       {sentences},
        {{"description", "line of the input, from 0 over all files"}}},
-      {"sample_keys", DataType::float16, {sample_size(), width},
+      {"sample_keys",
+       DataType::float16,
+       {sample_size(), width},
        {{"description", "the keys of this shard that belong to the training sample"}}},
-      {"sample_entries", DataType::int64, {sample_size()},
+      {"sample_entries",
+       DataType::int64,
+       {sample_size()},
        {{"description", "global entry numbers of sample_keys"}}}};
   if (options_.sentence_keys) {
-    specs.push_back({"sentence_keys", DataType::float16, {sentences, width},
+    specs.push_back({"sentence_keys",
+                     DataType::float16,
+                     {sentences, width},
                      {{"description", "mean of the encoder's output over the source"}}});
   }
   return specs;
@@ -78,12 +94,12 @@ void ShardEncoder::encode_unit(core::Range batches, store::ShardFile& file) cons
   const at::Tensor finite = at::isfinite(unit_keys).all(1);
   if (!finite.all().item<bool>()) {
     const auto row = rows.begin + at::argmin(finite.to(at::kByte)).item<std::int64_t>();
-    const auto next = std::upper_bound(corpus_->sentence_starts.begin(),
-                                       corpus_->sentence_starts.end(), row);
+    const auto next =
+        std::upper_bound(corpus_->sentence_starts.begin(), corpus_->sentence_starts.end(), row);
     const auto sentence = static_cast<std::size_t>(next - corpus_->sentence_starts.begin() - 1);
-    throw core::InputError(fmt::format(
-        "the model gives a key that is not finite in fp16 for line {} of the corpus",
-        corpus_->line_numbers[sentence] + 1));
+    throw core::InputError(
+        fmt::format("the model gives a key that is not finite in fp16 for line {} of the corpus",
+                    corpus_->line_numbers[sentence] + 1));
   }
 
   file.write("keys", rows.begin, half_values(unit_keys));
@@ -105,8 +121,8 @@ void ShardEncoder::encode_unit(core::Range batches, store::ShardFile& file) cons
   at::Tensor picks = at::empty({end - first}, at::kLong);
   for (auto row = first; row != end; ++row) {
     picks.data_ptr<std::int64_t>()[row - first] = *row - rows.begin;
-    const auto next = std::upper_bound(corpus_->sentence_starts.begin(),
-                                       corpus_->sentence_starts.end(), *row);
+    const auto next =
+        std::upper_bound(corpus_->sentence_starts.begin(), corpus_->sentence_starts.end(), *row);
     const auto sentence = static_cast<std::size_t>(next - corpus_->sentence_starts.begin() - 1);
     entries.push_back(corpus_->entry_starts[sentence] + *row - corpus_->sentence_starts[sentence]);
   }

@@ -43,8 +43,9 @@ core::Json score(const std::filesystem::path& folder, const std::string& name) {
 void evaluate_all(runtime::StageContext& context, const Options& options) {
   const Folders folders(context.run_dir);
   core::Json scores = core::Json::array();
-  std::string table = "| decoding | sentences | BLEU | chrF | brevity penalty | settings |\n"
-                      "|---|---|---|---|---|---|\n";
+  std::string table =
+      "| decoding | sentences | BLEU | chrF | brevity penalty | settings |\n"
+      "|---|---|---|---|---|---|\n";
   for (const auto& decoding : options.decode) {
     if (!decoding.reference) continue;
     const core::Json of_set = score(folders.decode / decoding.name, decoding.name);
@@ -55,7 +56,8 @@ void evaluate_all(runtime::StageContext& context, const Options& options) {
     scores.push_back(of_set);
   }
   if (scores.empty()) throw core::InputError("no item of 'decode' has a reference to score with");
-  table += fmt::format("\nBLEU {}\nchrF {}\n", metrics::bleu_signature(), metrics::chrf_signature());
+  table +=
+      fmt::format("\nBLEU {}\nchrF {}\n", metrics::bleu_signature(), metrics::chrf_signature());
   core::make_directories(folders.evaluate);
   core::write_file_durably(folders.evaluate / "scores.json",
                            core::Json{{"bleu_signature", metrics::bleu_signature()},

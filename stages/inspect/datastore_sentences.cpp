@@ -20,10 +20,12 @@ std::string marked(const text::Tokenizer& tokenizer, const std::vector<core::Tok
   const std::string through = text_of(at + 1);
   const std::string all = text_of(target.size());
   if (at + 1 == target.size()) return all + " [end of sentence]";
-  if (!through.starts_with(before) || !all.starts_with(through)) return all;  // bytes of a character
+  if (!through.starts_with(before) || !all.starts_with(through))
+    return all;  // bytes of a character
   std::string token = through.substr(before.size());
   const auto space = token.starts_with(' ') ? 1u : 0u;
-  return before + (space != 0 ? " [" : "[") + token.substr(space) + "]" + all.substr(through.size());
+  return before + (space != 0 ? " [" : "[") + token.substr(space) + "]" +
+         all.substr(through.size());
 }
 
 }  // namespace

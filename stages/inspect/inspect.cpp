@@ -11,8 +11,8 @@
 #include "model/load_model.hpp"
 #include "retrieval/knn_distribution.hpp"
 #include "runtime/stage_runner.hpp"
-#include "stages/open_search.hpp"
 #include "stages/inspect/datastore_sentences.hpp"
+#include "stages/open_search.hpp"
 #include "stages/stage.hpp"
 #include "text/read_lines.hpp"
 
@@ -46,8 +46,8 @@ std::size_t choose_line(const InspectOptions& options, const std::vector<std::st
                         const std::vector<std::string>& base, const std::vector<std::string>& knn) {
   if (options.line > 0) {
     if (options.line > std::ssize(knn)) {
-      throw core::InputError(fmt::format("inspect.line {}: the test set has {} lines", options.line,
-                                         knn.size()));
+      throw core::InputError(
+          fmt::format("inspect.line {}: the test set has {} lines", options.line, knn.size()));
     }
     return static_cast<std::size_t>(options.line - 1);
   }
@@ -84,7 +84,8 @@ Case read_case(const Options& options, const Folders& folders) {
   const auto base_text = text::read_lines(base_folder / "hyp.txt");
   const auto knn_text = text::read_lines(knn_folder / "hyp.txt");
   std::vector<std::string> references;
-  if (std::filesystem::exists(knn_folder / "ref.txt")) references = text::read_lines(knn_folder / "ref.txt");
+  if (std::filesystem::exists(knn_folder / "ref.txt"))
+    references = text::read_lines(knn_folder / "ref.txt");
 
   if (knn.empty()) throw core::InputError("the test set of inspect.knn is empty");
   Case shown;
@@ -102,7 +103,8 @@ Case read_case(const Options& options, const Folders& folders) {
   return shown;
 }
 
-std::string token_text(const text::Tokenizer& tokenizer, const Tokens& tokens, std::size_t position) {
+std::string token_text(const text::Tokenizer& tokenizer, const Tokens& tokens,
+                       std::size_t position) {
   if (position >= tokens.size()) return "(nothing)";
   if (position + 1 == tokens.size()) return "(end of sentence)";
   return fmt::format("'{}'", tokenizer.decode_target(std::span(tokens).subspan(position, 1)));
@@ -142,8 +144,7 @@ void inspect(runtime::StageContext& context, const Options& options) {
       tokens.push_back(model->info().eos);
       return tokens;
     }()};
-    const std::vector<Tokens> target = {
-        shown.knn.size() > shown.position ? shown.knn : shown.base};
+    const std::vector<Tokens> target = {shown.knn.size() > shown.position ? shown.knn : shown.base};
     const auto forced =
         model->teacher_force(source, target, {decoding.beam.key, false, /*log_probs=*/true});
     const auto row = static_cast<std::int64_t>(shown.position);
@@ -157,10 +158,11 @@ void inspect(runtime::StageContext& context, const Options& options) {
   std::vector<std::int64_t> entries;
   if (comm.is_root()) {
     const auto k = static_cast<std::size_t>(found.ids.size(1));
-    neighbours = retrieval::neighbour_probabilities(
-        {found.scores.const_data_ptr<float>(), k}, {found.ids.const_data_ptr<std::int64_t>(), k},
-        decoding.interpolation);
-    neighbours.resize(std::min(neighbours.size(), static_cast<std::size_t>(options.inspect.neighbours)));
+    neighbours = retrieval::neighbour_probabilities({found.scores.const_data_ptr<float>(), k},
+                                                    {found.ids.const_data_ptr<std::int64_t>(), k},
+                                                    decoding.interpolation);
+    neighbours.resize(
+        std::min(neighbours.size(), static_cast<std::size_t>(options.inspect.neighbours)));
     for (const auto& neighbour : neighbours) entries.push_back(core::entry_number_of(neighbour.id));
   }
   entries = comm.all_gather(std::span<const std::int64_t>(entries)).values;
@@ -168,7 +170,8 @@ void inspect(runtime::StageContext& context, const Options& options) {
   if (!comm.is_root()) return;
 
   const auto probability = [&](const Tokens& tokens, const at::Tensor& of) {
-    return shown.position < tokens.size() ? std::exp(of[0][tokens[shown.position]].item<float>()) : 0.0f;
+    return shown.position < tokens.size() ? std::exp(of[0][tokens[shown.position]].item<float>())
+                                          : 0.0f;
   };
   at::Tensor mixed = log_probs.clone();
   retrieval::interpolate(mixed, found.scores, found.ids, decoding.interpolation);

@@ -22,8 +22,8 @@ struct BucketCount {
   std::int64_t count;
 };
 
-/// This rank's sentences to their positions in the order of length over all ranks; `buckets` becomes
-/// the histogram over all ranks.
+/// This rank's sentences to their positions in the order of length over all ranks; `buckets`
+/// becomes the histogram over all ranks.
 std::vector<std::int64_t> global_positions(comm::Communicator& comm, const SentencePairs& pairs,
                                            text::LengthBuckets& buckets) {
   for (std::int64_t i = 0; i < pairs.count(); ++i) {
@@ -63,7 +63,8 @@ std::int64_t batch_at(const std::vector<text::Batch>& batches, std::int64_t posi
   return after - batches.begin() - 1;
 }
 
-void append(store::CorpusShard& shard, const Header& header, std::span<const core::TokenId> tokens) {
+void append(store::CorpusShard& shard, const Header& header,
+            std::span<const core::TokenId> tokens) {
   const auto source = tokens.first(static_cast<std::size_t>(header.source_length));
   const auto target = tokens.subspan(source.size());
   shard.source_tokens.insert(shard.source_tokens.end(), source.begin(), source.end());
@@ -136,8 +137,9 @@ DealtCorpus deal_sentences(comm::Communicator& comm, const SentencePairs& pairs,
   for (const auto i : order) {
     const auto batch = batch_at(corpus.batches, arrived[i].position);
     auto& shard = corpus.shards.at(batch % dealing.shards);
-    append(shard, arrived[i],
-           std::span(arrived_tokens).subspan(token_starts[i], token_starts[i + 1] - token_starts[i]));
+    append(
+        shard, arrived[i],
+        std::span(arrived_tokens).subspan(token_starts[i], token_starts[i + 1] - token_starts[i]));
     if (batch != last_batch) shard.batch_starts.push_back(0);
     shard.batch_starts.back() = shard.sentences();
     last_batch = batch;

@@ -26,9 +26,9 @@ struct DealtCorpus {
   std::int64_t entries = 0;
 };
 
-/// Sorts the sentences of all ranks by length (a distributed counting sort; ties in the order of the
-/// corpus), cuts the sorted sequence into batches and brings each sentence to the rank that writes
-/// its shard. Batches are the same for any number of ranks and shards. Collective.
+/// Sorts the sentences of all ranks by length (a distributed counting sort; ties in the order of
+/// the corpus), cuts the sorted sequence into batches and brings each sentence to the rank that
+/// writes its shard. Batches are the same for any number of ranks and shards. Collective.
 DealtCorpus deal_sentences(comm::Communicator& comm, const SentencePairs& pairs,
                            const Dealing& dealing);
 

@@ -32,10 +32,11 @@ void print_plan(runtime::StageContext& context, const Options& options,
   const std::int64_t code_bytes = entries * (spec.m + 8);
   const std::int64_t tables = spec.nlist * spec.m * spec.centroids() * 4;
   context.log.info(fmt::format(
-      "{} entries: keys {}, index {}; memory a rank with {} ranks, beside the program and the model: "
+      "{} entries: keys {}, index {}; memory a rank with {} ranks, beside the program and the "
+      "model: "
       "train {}, add {}, decode {}",
-      obs::with_commas(entries), obs::as_bytes(entries * spec.d_in * 2), obs::as_bytes(code_bytes), ranks,
-      obs::as_bytes(3 * sample * spec.d_in * 4 / ranks),
+      obs::with_commas(entries), obs::as_bytes(entries * spec.d_in * 2), obs::as_bytes(code_bytes),
+      ranks, obs::as_bytes(3 * sample * spec.d_in * 4 / ranks),
       obs::as_bytes(2 * code_bytes / options.shards),
       obs::as_bytes(code_bytes / ranks + std::min<std::int64_t>(tables, std::int64_t{2} << 30))));
 }
@@ -83,10 +84,9 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
     info = model::read_model_info(options.model);
     for (const char* side : {"source", "target"}) core::make_directories(scratch / side);
   });
-  const SentencePairs pairs =
-      read_sentence_pairs(comm, options.corpus, scratch, *tokenizer, info);
-  const DealtCorpus corpus = deal_sentences(
-      comm, pairs, {options.shards, info.max_positions, options.corpus.max_tokens});
+  const SentencePairs pairs = read_sentence_pairs(comm, options.corpus, scratch, *tokenizer, info);
+  const DealtCorpus corpus =
+      deal_sentences(comm, pairs, {options.shards, info.max_positions, options.corpus.max_tokens});
   comm::agree(comm, [&] {
     if (corpus.sentences == 0) throw core::InputError("the corpus holds no usable sentence pair");
     if (corpus.entries > core::max_entry_number) {
@@ -95,9 +95,10 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
     const auto vectors = std::min(corpus.entries, options.datastore.sample);
     const auto least = std::max(spec.nlist, spec.centroids());
     if (vectors < least) {
-      throw core::InputError(fmt::format("{} needs at least {} training vectors; the corpus and "
-                                         "datastore.sample give {}",
-                                         spec.factory(), least, vectors));
+      throw core::InputError(
+          fmt::format("{} needs at least {} training vectors; the corpus and "
+                      "datastore.sample give {}",
+                      spec.factory(), least, vectors));
     }
   });
 
@@ -115,9 +116,10 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
   const auto unknown = comm.all_reduce(pairs.unknown_tokens, comm::Reduction::sum);
   content["unknown_tokens"] = unknown;
   if (comm.is_root() && unknown * 1000 > tokens) {
-    context.log.warn(fmt::format("{:.2f} % of all tokens are unknown to the model's vocabulary: is "
-                                 "the text tokenised as the model expects it?",
-                                 100.0 * static_cast<double>(unknown) / static_cast<double>(tokens)));
+    context.log.warn(
+        fmt::format("{:.2f} % of all tokens are unknown to the model's vocabulary: is "
+                    "the text tokenised as the model expects it?",
+                    100.0 * static_cast<double>(unknown) / static_cast<double>(tokens)));
   }
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
@@ -150,18 +152,17 @@ void partition(runtime::StageContext& context, const Options& options) {
       if (decoding.knn) require_enough_lists(decoding.search, spec.nlist);
     }
   });
-  const core::Json inputs = {
-      {"source", fingerprint_files(context, options.corpus.source)},
-      {"target", fingerprint_files(context, options.corpus.target)},
-      {"tokenizer", fingerprint_files(context, tokenizer_files)},
-      {"max_positions", info.max_positions},
-      {"eos", info.eos},
-      {"pad", info.pad},
-      {"bad_pairs", options.corpus.drop_bad_pairs ? "drop" : "stop"},
-      {"max_tokens", options.corpus.max_tokens},
-      {"shards", options.shards}};
-  runtime::run_stage(context, {"partition", folder, inputs,
-                               [&] { return make_corpus(context, options, spec); }});
+  const core::Json inputs = {{"source", fingerprint_files(context, options.corpus.source)},
+                             {"target", fingerprint_files(context, options.corpus.target)},
+                             {"tokenizer", fingerprint_files(context, tokenizer_files)},
+                             {"max_positions", info.max_positions},
+                             {"eos", info.eos},
+                             {"pad", info.pad},
+                             {"bad_pairs", options.corpus.drop_bad_pairs ? "drop" : "stop"},
+                             {"max_tokens", options.corpus.max_tokens},
+                             {"shards", options.shards}};
+  runtime::run_stage(
+      context, {"partition", folder, inputs, [&] { return make_corpus(context, options, spec); }});
 }
 
 }  // namespace knnseq::stages

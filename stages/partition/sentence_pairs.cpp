@@ -67,27 +67,27 @@ Side read_side(const text::LineFiles& files, core::Range lines,
   const auto most = static_cast<std::size_t>(info.max_positions);
   files.for_each_line(lines, chunk_lines,
                       [&](std::int64_t, std::string_view line, const text::LinePlace& place) {
-    auto reason = DropReason::none;
-    std::vector<core::TokenId> tokens;
-    if (line.size() > most * most_bytes_per_token) {
-      reason = names.too_long;
-    } else if (!text::is_valid_text(line)) {
-      reason = DropReason::invalid_text;
-    } else if (text::strip(line).empty()) {
-      reason = names.empty;
-    } else {
-      tokens = encode(line);
-      tokens.push_back(info.eos);
-      if (tokens.size() == 1) reason = names.empty;
-      if (tokens.size() > most) reason = names.too_long;
-    }
-    if (reason == DropReason::none) {
-      side.tokens.insert(side.tokens.end(), tokens.begin(), tokens.end());
-    }
-    side.starts.push_back(std::ssize(side.tokens));
-    side.reasons.push_back(reason);
-    side.places.push_back(reason == DropReason::none ? "" : place.text());
-  });
+                        auto reason = DropReason::none;
+                        std::vector<core::TokenId> tokens;
+                        if (line.size() > most * most_bytes_per_token) {
+                          reason = names.too_long;
+                        } else if (!text::is_valid_text(line)) {
+                          reason = DropReason::invalid_text;
+                        } else if (text::strip(line).empty()) {
+                          reason = names.empty;
+                        } else {
+                          tokens = encode(line);
+                          tokens.push_back(info.eos);
+                          if (tokens.size() == 1) reason = names.empty;
+                          if (tokens.size() > most) reason = names.too_long;
+                        }
+                        if (reason == DropReason::none) {
+                          side.tokens.insert(side.tokens.end(), tokens.begin(), tokens.end());
+                        }
+                        side.starts.push_back(std::ssize(side.tokens));
+                        side.reasons.push_back(reason);
+                        side.places.push_back(reason == DropReason::none ? "" : place.text());
+                      });
   return side;
 }
 
@@ -102,13 +102,20 @@ void append(const Side& side, std::size_t line, std::vector<core::TokenId>& toke
 
 const char* to_string(DropReason reason) {
   switch (reason) {
-    case DropReason::none: return "kept";
-    case DropReason::empty_source: return "empty source";
-    case DropReason::empty_target: return "empty target";
-    case DropReason::invalid_text: return "invalid text (not UTF-8, or with NUL)";
-    case DropReason::special_token: return "target with a special token";
-    case DropReason::source_too_long: return "source longer than the model's positions";
-    case DropReason::target_too_long: return "target longer than the model's positions";
+    case DropReason::none:
+      return "kept";
+    case DropReason::empty_source:
+      return "empty source";
+    case DropReason::empty_target:
+      return "empty target";
+    case DropReason::invalid_text:
+      return "invalid text (not UTF-8, or with NUL)";
+    case DropReason::special_token:
+      return "target with a special token";
+    case DropReason::source_too_long:
+      return "source longer than the model's positions";
+    case DropReason::target_too_long:
+      return "target longer than the model's positions";
   }
   return "";
 }
@@ -138,12 +145,14 @@ SentencePairs read_sentence_pairs(comm::Communicator& comm, const CorpusOptions&
   const auto lines = core::even_part(total, comm.rank(), comm.size());
   SentencePairs pairs;
   comm::agree(comm, [&] {
-    const Side source = read_side(*sources, lines, source_chunks, info,
-                                  {DropReason::empty_source, DropReason::source_too_long},
-                                  [&](std::string_view line) { return tokenizer.encode_source(line); });
-    const Side target = read_side(*targets, lines, target_chunks, info,
-                                  {DropReason::empty_target, DropReason::target_too_long},
-                                  [&](std::string_view line) { return tokenizer.encode_target(line); });
+    const Side source =
+        read_side(*sources, lines, source_chunks, info,
+                  {DropReason::empty_source, DropReason::source_too_long},
+                  [&](std::string_view line) { return tokenizer.encode_source(line); });
+    const Side target =
+        read_side(*targets, lines, target_chunks, info,
+                  {DropReason::empty_target, DropReason::target_too_long},
+                  [&](std::string_view line) { return tokenizer.encode_target(line); });
     const auto special = [&](std::size_t i) {
       const auto begin = target.tokens.begin() + target.starts[i];
       const auto end = target.tokens.begin() + target.starts[i + 1] - 1;  // without its own EOS
@@ -164,8 +173,9 @@ SentencePairs read_sentence_pairs(comm::Communicator& comm, const CorpusOptions&
       }
       if (!options.drop_bad_pairs) {
         const auto& place = source_bad ? source.places[i] : target.places[i];
-        throw core::InputError(place.empty() ? fmt::format("pair {} of the corpus", line + 1) : place,
-                               fmt::format("{} (corpus.bad_pairs is stop)", to_string(reason)));
+        throw core::InputError(
+            place.empty() ? fmt::format("pair {} of the corpus", line + 1) : place,
+            fmt::format("{} (corpus.bad_pairs is stop)", to_string(reason)));
       }
       ++pairs.dropped[static_cast<std::size_t>(reason)];
       pairs.dropped_list += fmt::format("{}\t{}\n", line + 1, to_string(reason));

@@ -37,17 +37,19 @@ struct SentencePairs {
 
   std::int64_t count() const { return std::ssize(lines); }
   std::int64_t source_length(std::int64_t i) const {
-    return source_starts[static_cast<std::size_t>(i) + 1] - source_starts[static_cast<std::size_t>(i)];
+    return source_starts[static_cast<std::size_t>(i) + 1] -
+           source_starts[static_cast<std::size_t>(i)];
   }
   std::int64_t target_length(std::int64_t i) const {
-    return target_starts[static_cast<std::size_t>(i) + 1] - target_starts[static_cast<std::size_t>(i)];
+    return target_starts[static_cast<std::size_t>(i) + 1] -
+           target_starts[static_cast<std::size_t>(i)];
   }
 };
 
 /// Reads this rank's even share of the lines and tokenises it. Compressed files are unpacked into
 /// `scratch` first, each by one rank. Throws core::InputError (on
-/// all ranks) where the sides have different numbers of lines, or, unless bad pairs are dropped, for
-/// the first bad pair. Collective.
+/// all ranks) where the sides have different numbers of lines, or, unless bad pairs are dropped,
+/// for the first bad pair. Collective.
 SentencePairs read_sentence_pairs(comm::Communicator& comm, const CorpusOptions& options,
                                   const std::filesystem::path& scratch,
                                   const text::Tokenizer& tokenizer, const model::ModelInfo& info);

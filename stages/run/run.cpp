@@ -26,8 +26,9 @@ void run(runtime::StageContext& context, const Options& options) {
   add(context, options);
   if (!options.decode.empty()) {
     decode(context, options, {});
-    const bool scored = std::any_of(options.decode.begin(), options.decode.end(),
-                                    [](const DecodeOptions& set) { return set.reference.has_value(); });
+    const bool scored =
+        std::any_of(options.decode.begin(), options.decode.end(),
+                    [](const DecodeOptions& set) { return set.reference.has_value(); });
     if (scored) evaluate(context, options);
   }
   if (context.comm.is_root()) {

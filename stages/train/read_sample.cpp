@@ -34,12 +34,14 @@ Rows read_own_shards(comm::Communicator& comm, const std::filesystem::path& data
         const auto begin = range.at("first_row").get<std::size_t>();
         const auto bytes = range.at("bytes").get<std::size_t>();
         if (range.at("dataset") == "sample_keys") {
-          store::verify_range(path, range,
-                              std::as_bytes(std::span(keys)).subspan(
-                                  begin * static_cast<std::size_t>(width) * sizeof(Half), bytes));
+          store::verify_range(
+              path, range,
+              std::as_bytes(std::span(keys))
+                  .subspan(begin * static_cast<std::size_t>(width) * sizeof(Half), bytes));
         } else if (range.at("dataset") == "sample_entries") {
-          store::verify_range(path, range, std::as_bytes(std::span(entries))
-                                               .subspan(begin * sizeof(std::int64_t), bytes));
+          store::verify_range(
+              path, range,
+              std::as_bytes(std::span(entries)).subspan(begin * sizeof(std::int64_t), bytes));
         }
       }
     }
@@ -92,7 +94,8 @@ index::SampleBlocks read_sample(comm::Communicator& comm, const std::filesystem:
   const auto sent_places = reordered(places, 1, order);
   auto sent_keys = reordered(mine.keys, columns, order);
   mine = {};
-  const auto got_places = comm.all_to_all(std::span<const std::int64_t>(sent_places), counts).values;
+  const auto got_places =
+      comm.all_to_all(std::span<const std::int64_t>(sent_places), counts).values;
   for (auto& count : counts) count *= width;
   const auto got_keys = comm.all_to_all(std::span<const Half>(sent_keys), counts).values;
   sent_keys = {};

@@ -49,18 +49,20 @@ runtime::StageOutcome make_codebook(runtime::StageContext& context, const Option
   });
   obs::Stopwatch since_saved;
   bool saved = false;
-  hooks.save = [&](const std::string& step, std::int64_t iteration, std::span<const std::byte> state) {
+  hooks.save = [&](const std::string& step, std::int64_t iteration,
+                   std::span<const std::byte> state) {
     const bool stop = !comm.all(!runtime::stop_requested());
     comm::agree(comm, [&] {
       if (comm.is_root() && (stop || !saved || since_saved.seconds() > checkpoint_seconds)) {
-        core::write_file_durably(checkpoint, {reinterpret_cast<const char*>(state.data()), state.size()});
+        core::write_file_durably(checkpoint,
+                                 {reinterpret_cast<const char*>(state.data()), state.size()});
         since_saved = {};
         saved = true;
       }
       if (stop) {
         throw core::Stopped(fmt::format(
-            "stopped by SIGUSR1 in {} after iteration {}; run again (without --force) to go on", step,
-            iteration));
+            "stopped by SIGUSR1 in {} after iteration {}; run again (without --force) to go on",
+            step, iteration));
       }
     });
   };

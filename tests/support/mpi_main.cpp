@@ -1,5 +1,6 @@
-// Runs the same Catch2 session on every rank. Each rank's report is kept and printed in the order of
-// the ranks if any failed; the exit code is the worst of all, and a rank that checked nothing fails.
+// Runs the same Catch2 session on every rank. Each rank's report is kept and printed in the order
+// of the ranks if any failed; the exit code is the worst of all, and a rank that checked nothing
+// fails.
 #define CATCH_CONFIG_RUNNER
 #include "support/mpi_main.hpp"
 

@@ -12,17 +12,15 @@ namespace knnseq::test {
 comm::Communicator& world();
 
 /// Whether `local` holds on every rank. Collective.
-inline bool on_all_ranks(bool local) {
-  return world().all(local);
-}
+inline bool on_all_ranks(bool local) { return world().all(local); }
 
 }  // namespace knnseq::test
 
 /// Collective REQUIRE: fails on all ranks where it fails on one.
-#define REQUIRE_ALL(expression)                                    \
-  do {                                                             \
-    const bool local_result_ = static_cast<bool>(expression);      \
-    CHECK(local_result_);                                          \
-    INFO(#expression " on all ranks");                             \
-    REQUIRE(::knnseq::test::on_all_ranks(local_result_));          \
+#define REQUIRE_ALL(expression)                               \
+  do {                                                        \
+    const bool local_result_ = static_cast<bool>(expression); \
+    CHECK(local_result_);                                     \
+    INFO(#expression " on all ranks");                        \
+    REQUIRE(::knnseq::test::on_all_ranks(local_result_));     \
   } while (false)

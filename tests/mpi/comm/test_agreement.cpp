@@ -20,7 +20,9 @@ std::string thrown(const std::function<void()>& work, int* code = nullptr) {
 
 }  // namespace
 
-TEST_CASE("nobody throws where nobody fails") { REQUIRE_ALL(thrown([] {}).empty()); }
+TEST_CASE("nobody throws where nobody fails") {
+  REQUIRE_ALL(thrown([] {}).empty());
+}
 
 TEST_CASE("all throw the error of the one that fails, with its exit code") {
   const int last = test::world().size() - 1;
@@ -39,13 +41,13 @@ TEST_CASE("an exception of a library is shared by its first line, a bug of ours 
     const char* what() const noexcept override { return "failed in a library\nbacktrace"; }
   };
   REQUIRE_ALL(thrown([] { throw LibraryError(); }) == "failed in a library");
-  CHECK_THROWS_AS(comm::agree(test::world(), [] { throw std::logic_error("bug"); }), std::logic_error);
+  CHECK_THROWS_AS(comm::agree(test::world(), [] { throw std::logic_error("bug"); }),
+                  std::logic_error);
 }
 
 TEST_CASE("of several failures all report the lowest rank's") {
-  const auto message = thrown([] {
-    throw core::SystemError("failed on " + std::to_string(test::world().rank()));
-  });
+  const auto message =
+      thrown([] { throw core::SystemError("failed on " + std::to_string(test::world().rank())); });
   REQUIRE_ALL(message == "failed on 0");
 }
 

@@ -48,7 +48,8 @@ TEST_CASE("every sentence comes to the shard of its batch, whole and once, whate
     bool right = true;
     for (const auto& [number, shard] : corpus.shards) {
       right = right && number % world.size() == world.rank();
-      right = right && shard.batches() == (std::ssize(corpus.batches) - number + shards - 1) / shards;
+      right =
+          right && shard.batches() == (std::ssize(corpus.batches) - number + shards - 1) / shards;
       for (std::int64_t b = 0; b < shard.batches(); ++b) {
         const auto& batch = corpus.batches[static_cast<std::size_t>(b * shards + number)];
         const auto range = shard.sentences_of({b, b + 1});
@@ -57,7 +58,8 @@ TEST_CASE("every sentence comes to the shard of its batch, whole and once, whate
           const auto at = static_cast<std::size_t>(row);
           const auto i = static_cast<std::size_t>(shard.sentence_numbers[at]);
           const auto expected = [&](const auto& tokens, const auto& starts) {
-            return std::vector<core::TokenId>(tokens.begin() + starts[i], tokens.begin() + starts[i + 1]);
+            return std::vector<core::TokenId>(tokens.begin() + starts[i],
+                                              tokens.begin() + starts[i + 1]);
           };
           right = right && shard.source(row) == expected(all.source_tokens, all.source_starts);
           right = right && shard.target(row) == expected(all.target_tokens, all.target_starts);
@@ -78,8 +80,9 @@ TEST_CASE("batches do not depend on ranks or shards, and are sorted by length") 
   const auto alone = world.split(world.rank());
   const auto reference = deal_sentences(*alone, part_of_corpus({0, sentences}), {1, 32, 120});
   REQUIRE_ALL(deal_sentences(world, mine, {3, 32, 120}).batches == reference.batches);
-  REQUIRE_ALL(std::is_sorted(reference.batches.begin(), reference.batches.end(),
-                             [](const auto& a, const auto& b) { return a.max_target < b.max_target; }));
+  REQUIRE_ALL(
+      std::is_sorted(reference.batches.begin(), reference.batches.end(),
+                     [](const auto& a, const auto& b) { return a.max_target < b.max_target; }));
 }
 
 TEST_CASE("a rank without sentences and a corpus of one sentence") {

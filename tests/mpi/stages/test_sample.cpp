@@ -58,6 +58,7 @@ TEST_CASE("the sample is uniform over the entries, and another seed gives anothe
     ++tenths[static_cast<std::size_t>(entry * 10 / entries)];
     both += two.contains(entry) ? 1 : 0;
   }
-  for (const auto count : tenths) CHECK(std::abs(count - 200) < 60);  // 200 ± 4.7 standard deviations
+  for (const auto count : tenths)
+    CHECK(std::abs(count - 200) < 60);  // 200 ± 4.7 standard deviations
   REQUIRE_ALL(std::abs(both - 400) < 100);
 }

@@ -1,6 +1,5 @@
-#include <unistd.h>
-
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
@@ -24,7 +23,8 @@ const std::vector<store::DatasetSpec> datasets = {
 std::filesystem::path shared_folder(const std::string& name) {
   auto& world = test::world();
   const auto path = world.broadcast_string(
-      (std::filesystem::temp_directory_path() / fmt::format("knnseq-{}-{}", name, ::getpid())).string());
+      (std::filesystem::temp_directory_path() / fmt::format("knnseq-{}-{}", name, ::getpid()))
+          .string());
   if (world.is_root()) {
     std::filesystem::remove_all(path);
     std::filesystem::create_directories(path);

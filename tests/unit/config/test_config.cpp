@@ -4,8 +4,8 @@
 #include "core/error.hpp"
 
 using namespace knnseq;
-using config::Config;
 using Catch::Matchers::Contains;
+using config::Config;
 
 namespace {
 

@@ -38,7 +38,8 @@ TEST_CASE("probes over several tiles are the nearest lists in the order of (dist
   codebook.pq_centroids = at::zeros({4, 256, 4});
   const at::Tensor x = test::normal(40, 16, 9);
   const auto probes = index::Coder(codebook).probe(x, 50);
-  const at::Tensor distances = at::cdist(x.to(at::kDouble), codebook.coarse_centroids.to(at::kDouble)).square();
+  const at::Tensor distances =
+      at::cdist(x.to(at::kDouble), codebook.coarse_centroids.to(at::kDouble)).square();
   const at::Tensor sorted = std::get<0>(distances.sort(1)).slice(1, 0, 50);
   CHECK(at::allclose(probes.distances.to(at::kDouble), sorted, 1e-5, 1e-5));
   CHECK(at::allclose(distances.gather(1, probes.lists), sorted, 1e-5, 1e-5));

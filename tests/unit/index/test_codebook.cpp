@@ -14,7 +14,8 @@
 using namespace knnseq;
 
 TEST_CASE("codebooks survive their file, with the same bytes each time") {
-  const std::string factory = GENERATE("OPQ4_8,IVF8,PQ4", "OPQ2_8,IVF8,PQ4", "PCA8,IVF8,PQ4", "IVF8,PQ4");
+  const std::string factory =
+      GENERATE("OPQ4_8,IVF8,PQ4", "OPQ2_8,IVF8,PQ4", "PCA8,IVF8,PQ4", "IVF8,PQ4");
   const test::TemporaryFolder folder;
   const auto path = folder / "knnseq-codebook.faiss";
   const auto codebook = test::train_alone(

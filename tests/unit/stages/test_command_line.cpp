@@ -14,7 +14,8 @@ stages::CommandLine parse(std::vector<const char*> arguments) {
 }  // namespace
 
 TEST_CASE("arguments in any order") {
-  const auto command = parse({"--config", "a.yaml", "decode", "--set", "knn.k=8", "test-knn", "--force"});
+  const auto command =
+      parse({"--config", "a.yaml", "decode", "--set", "knn.k=8", "test-knn", "--force"});
   CHECK(command.stage == "decode");
   CHECK(command.config == "a.yaml");
   CHECK(command.overrides == std::vector<std::string>{"knn.k=8"});

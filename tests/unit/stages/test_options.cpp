@@ -30,19 +30,23 @@ TEST_CASE("every shipped config is read, and the reference holds every key with 
   const auto reference = config::Config::load(KNNSEQ_SOURCE_DIR "/configs/reference.yaml", {});
   const auto documented = stages::read_options(reference);
   const auto minimal_config = config::Config::parse(
-      "run_dir: runs/mine\nmodel: models/demo-de-en\ncorpus: {source: corpus.de, target: corpus.en}\n"
+      "run_dir: runs/mine\nmodel: models/demo-de-en\ncorpus: {source: corpus.de, target: "
+      "corpus.en}\n"
       "index: {factory: \"OPQ32_128,IVF1024,PQ32\"}\nevaluate: {language: en}\n"
       "inspect: {base: test-base, knn: test-knn}\n"
-      "decode: [{name: test-knn, source: test.de, reference: test.en}]\n", "minimal");
+      "decode: [{name: test-knn, source: test.de, reference: test.en}]\n",
+      "minimal");
   stages::read_options(minimal_config);
   CHECK(reference.resolved() == minimal_config.resolved());
 }
 
 TEST_CASE("items of decode inherit from knn and beam_search and may override") {
-  const auto config = config::Config::parse(
-      least + "knn: {k: 8, lambda: 0.25}\nbeam_search: {beam: 4}\n"
-              "decode: [{name: a, source: t, k: 3, length_penalty: 0.6}, {name: b, source: t, knn: false}]\n",
-      "c.yaml");
+  const auto config =
+      config::Config::parse(least +
+                                "knn: {k: 8, lambda: 0.25}\nbeam_search: {beam: 4}\n"
+                                "decode: [{name: a, source: t, k: 3, length_penalty: 0.6}, {name: "
+                                "b, source: t, knn: false}]\n",
+                            "c.yaml");
   const auto options = stages::read_options(config);
   REQUIRE(options.decode.size() == 2);
   CHECK(options.decode[0].search.k == 3);
@@ -57,7 +61,8 @@ TEST_CASE("rules across keys") {
   CHECK_THAT(problems_of("decode: [{name: a, source: t}, {name: a, source: u}]\n"),
              Contains("name: is used twice"));
   CHECK_THAT(problems_of("decode: [{name: ../x, source: t}]\n"), Contains("must be of letters"));
-  CHECK_THAT(problems_of("beam_search: {beam: 2, nbest: 3}\n"), Contains("must not be larger than beam"));
+  CHECK_THAT(problems_of("beam_search: {beam: 2, nbest: 3}\n"),
+             Contains("must not be larger than beam"));
   CHECK_THAT(problems_of("knn: {lambda: 1.5}\n"), Contains("knn.lambda: 1.5 must lie in 0 to 1"));
   CHECK_THAT(problems_of("index: {metric: l2}\n"), Contains("duplicate key 'index'"));
 }

@@ -48,7 +48,8 @@ TEST_CASE("a changed byte in a corpus shard is seen, with the dataset's name") {
   {
     const auto alone = comm::make_self_communicator();
     auto file = store::Hdf5File::open_for_writing(folder / "shard-00000.h5", *alone);
-    file.write_rows("target_tokens", 5, std::span<const std::uint32_t>(std::vector<std::uint32_t>{9}));
+    file.write_rows("target_tokens", 5,
+                    std::span<const std::uint32_t>(std::vector<std::uint32_t>{9}));
     file.close();
   }
   CHECK_THROWS_WITH(CorpusShard::read(folder.path(), "shard-00000", manifest),

@@ -51,13 +51,15 @@ TEST_CASE("what is not there or not HDF5 is refused by name") {
   const auto comm = comm::make_self_communicator();
   CHECK_THROWS_WITH(Hdf5File::open_for_reading(folder / "none.h5"), Contains("none.h5"));
   core::write_file_durably(folder / "text.h5", "not HDF5");
-  CHECK_THROWS_WITH(Hdf5File::open_for_reading(folder / "text.h5"), Contains("not a readable HDF5"));
+  CHECK_THROWS_WITH(Hdf5File::open_for_reading(folder / "text.h5"),
+                    Contains("not a readable HDF5"));
   CHECK_THROWS_AS(Hdf5File::open_for_writing(folder / "none.h5", *comm), core::Error);
   Hdf5File::create(folder / "a.h5", *comm, two);
   auto file = Hdf5File::open_for_writing(folder / "a.h5", *comm);
   CHECK_THROWS_WITH(file.shape("sentences"), Contains("no dataset 'sentences'"));
   const std::vector<std::uint16_t> row = {1, 2, 3, 4};
-  CHECK_THROWS_AS(file.write_rows("keys", 10, std::span<const std::uint16_t>(row)), std::logic_error);
+  CHECK_THROWS_AS(file.write_rows("keys", 10, std::span<const std::uint16_t>(row)),
+                  std::logic_error);
   CHECK_THROWS_AS(file.write_rows("keys", 0, std::span(row).first(3)), std::logic_error);
   CHECK_THROWS_AS(Hdf5File::create(folder / "none" / "a.h5", *comm, two), core::Error);
 }

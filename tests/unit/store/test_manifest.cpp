@@ -31,13 +31,17 @@ TEST_CASE("a manifest is read back, and damage, another version or another file 
 TEST_CASE("identities differ with inputs and content only") {
   const auto one = make_manifest("encode", {{"key", "ffn_in"}}, {{"entries", 7}});
   CHECK(one == make_manifest("encode", {{"key", "ffn_in"}}, {{"entries", 7}}));
-  CHECK(one.at("identity") != make_manifest("encode", {{"key", "ffn_out"}}, {{"entries", 7}}).at("identity"));
-  CHECK(one.at("identity") != make_manifest("encode", {{"key", "ffn_in"}}, {{"entries", 8}}).at("identity"));
+  CHECK(one.at("identity") !=
+        make_manifest("encode", {{"key", "ffn_out"}}, {{"entries", 7}}).at("identity"));
+  CHECK(one.at("identity") !=
+        make_manifest("encode", {{"key", "ffn_in"}}, {{"entries", 8}}).at("identity"));
 }
 
 TEST_CASE("changes are described by name, with both values") {
-  const core::Json before = {{"key", "ffn_in"}, {"beam", 5}, {"same", {{"x", 1}}}, {"files", {{"a", 1}}}};
-  const core::Json now = {{"key", "ffn_out"}, {"k", 8}, {"same", {{"x", 1}}}, {"files", {{"a", 2}}}};
+  const core::Json before = {
+      {"key", "ffn_in"}, {"beam", 5}, {"same", {{"x", 1}}}, {"files", {{"a", 1}}}};
+  const core::Json now = {
+      {"key", "ffn_out"}, {"k", 8}, {"same", {{"x", 1}}}, {"files", {{"a", 2}}}};
   const auto text = describe_changes(before, now);
   CHECK_THAT(text, Contains("key: was \"ffn_in\", is \"ffn_out\""));
   CHECK_THAT(text, Contains("beam: was 5, is null"));

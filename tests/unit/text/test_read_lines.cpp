@@ -10,7 +10,8 @@ using Lines = std::vector<std::string>;
 
 TEST_CASE("lines of a file, however they end") {
   const test::TemporaryFolder folder;
-  CHECK(text::read_lines(folder.write("a", "one\ntwo\r\n\nfour")) == Lines{"one", "two", "", "four"});
+  CHECK(text::read_lines(folder.write("a", "one\ntwo\r\n\nfour")) ==
+        Lines{"one", "two", "", "four"});
   CHECK(text::read_lines(folder.write("b", "\xEF\xBB\xBFone\n")) == Lines{"one"});
   CHECK(text::read_lines(folder.write("c", "")).empty());
   CHECK(text::read_lines(folder.write("d", "\n\n")) == Lines{"", ""});
@@ -27,7 +28,9 @@ TEST_CASE("compressed files are read as their content") {
 
 TEST_CASE("invalid text is named with its line") {
   const test::TemporaryFolder folder;
-  CHECK_THROWS_WITH(text::read_lines(folder.write("bad.de", "good\nb\xFF" "d\n")),
+  CHECK_THROWS_WITH(text::read_lines(folder.write("bad.de",
+                                                  "good\nb\xFF"
+                                                  "d\n")),
                     Catch::Contains("bad.de:2: invalid text"));
   CHECK_THROWS_AS(text::read_lines(folder / "none.de"), core::InputError);
 }

@@ -55,7 +55,7 @@ struct EvaluateOptions {
 struct InspectOptions {
   std::string base;  ///< names of two decodings of one test set
   std::string knn;
-  std::int64_t line = -1;  ///< from 1; −1: the first line that kNN makes equal to its reference
+  std::int64_t line = -1;  ///< from 1; −1: the longest that kNN alone gets right
   std::int64_t neighbours = 8;
 };
 

@@ -1,3 +1,5 @@
+#include <array>
+
 #include <fmt/format.h>
 
 #include "core/error.hpp"
@@ -9,30 +11,55 @@ namespace knnseq::text {
 
 namespace {
 
-/// Throws InputError where a model directory's tokeniser is of a kind not known here.
-void require_marian(const std::filesystem::path& model_dir) {
+namespace fs = std::filesystem;
+
+/// One kind of model directory.
+struct Family {
+  const char* model_type;
+  std::unique_ptr<Tokenizer> (*load)(const fs::path& model_dir, const Languages& languages);
+  std::vector<fs::path> (*files)(const fs::path& model_dir);
+};
+
+template <class Kind>
+std::unique_ptr<Tokenizer> make(const fs::path& model_dir, const Languages& languages) {
+  return std::make_unique<Kind>(model_dir, languages);
+}
+
+constexpr std::array families{
+    Family{"marian", make<MarianTokenizer>, marian_tokenizer_files},
+};
+
+const Family& family_of(const fs::path& model_dir) {
   const auto path = model_dir / "config.json";
   const core::Json config = core::read_json(path);
   if (!config.is_object() || !config.contains("model_type") || !config["model_type"].is_string()) {
     throw core::InputError(path, "'model_type' is missing or not a string");
   }
   const auto type = config["model_type"].get<std::string>();
-  if (type != "marian") {
-    throw core::InputError(
-        path, fmt::format("no tokeniser for 'model_type' '{}'; supported: marian", type));
+  std::string known;
+  for (const Family& family : families) {
+    if (type == family.model_type) return family;
+    known += (known.empty() ? "" : ", ") + std::string(family.model_type);
   }
+  throw core::InputError(
+      path, fmt::format("no tokeniser for 'model_type' '{}'; supported: {}", type, known));
 }
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& model_dir) {
-  require_marian(model_dir);
-  return std::make_unique<MarianTokenizer>(model_dir);
+std::vector<core::TokenId> SourceFrame::around(std::span<const core::TokenId> tokens) const {
+  std::vector<core::TokenId> framed(prefix);
+  framed.insert(framed.end(), tokens.begin(), tokens.end());
+  framed.insert(framed.end(), suffix.begin(), suffix.end());
+  return framed;
 }
 
-std::vector<std::filesystem::path> tokenizer_files(const std::filesystem::path& model_dir) {
-  require_marian(model_dir);
-  return marian_tokenizer_files(model_dir);
+std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& model_dir, const Languages& languages) {
+  return family_of(model_dir).load(model_dir, languages);
+}
+
+std::vector<fs::path> tokenizer_files(const fs::path& model_dir) {
+  return family_of(model_dir).files(model_dir);
 }
 
 }  // namespace knnseq::text

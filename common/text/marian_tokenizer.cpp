@@ -19,7 +19,7 @@ void check_same_id(const fs::path& path, const std::string& token, core::TokenId
 
 }  // namespace
 
-MarianTokenizer::MarianTokenizer(const fs::path& model_dir) {
+MarianTokenizer::MarianTokenizer(const fs::path& model_dir, const Languages& languages) {
   const MarianConfig config = read_marian_config(model_dir);
   const fs::path source_path = model_dir / "vocab.json";
   const fs::path target_path =
@@ -29,7 +29,21 @@ MarianTokenizer::MarianTokenizer(const fs::path& model_dir) {
   check_same_id(target_path, config.eos, source_->eos(), target_->eos());
   check_same_id(target_path, config.unk, source_->unk(), target_->unk());
   check_same_id(target_path, config.pad, source_->pad(), target_->pad());
+  if (!languages.source.empty()) {
+    throw core::InputError("source_lang", "Marian models take none; leave it out");
+  }
+  if (languages.target.empty()) return;
+  const std::string mark = fmt::format(">>{}<<", languages.target);
+  const auto token = source_->encode(mark);
+  if (token.size() != 1 || token[0] == source_->unk()) {
+    throw core::InputError("target_lang", fmt::format("{} has no token '{}'; leave target_lang out "
+                                                      "where the model has one target language",
+                                                      source_path.string(), mark));
+  }
+  language_ = token;
 }
+
+SourceFrame MarianTokenizer::source_frame() const { return {language_, {eos()}}; }
 
 std::vector<core::TokenId> MarianTokenizer::encode_source(std::string_view text) const {
   return source_->encode(text);

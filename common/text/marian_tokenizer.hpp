@@ -12,13 +12,16 @@ namespace knnseq::text {
 /// vocab.json, unknown pieces as <unk>, special tokens written out in the text and a leading
 /// ">>language<<" taken whole. Decoding equals decode(skip_special_tokens=True), with
 /// use_source_tokenizer true for the source side and false for the target side.
+/// Where a target language is given, its ">>language<<" token stands before every source.
 class MarianTokenizer final : public Tokenizer {
  public:
   /// Reads source.spm, target.spm, vocab.json and, where they exist, tokenizer_config.json,
   /// special_tokens_map.json and (with "separate_vocabs") target_vocab.json.
-  /// Throws InputError naming the file and what is wrong in it.
-  explicit MarianTokenizer(const std::filesystem::path& model_dir);
+  /// Throws InputError naming the file and what is wrong in it, or target_lang where the
+  /// vocabulary has no token for it.
+  explicit MarianTokenizer(const std::filesystem::path& model_dir, const Languages& languages = {});
 
+  SourceFrame source_frame() const override;
   std::vector<core::TokenId> encode_source(std::string_view text) const override;
   std::vector<core::TokenId> encode_target(std::string_view text) const override;
   std::string decode_source(std::span<const core::TokenId> tokens) const override;
@@ -31,6 +34,7 @@ class MarianTokenizer final : public Tokenizer {
  private:
   std::unique_ptr<MarianSide> source_;
   std::unique_ptr<MarianSide> target_;
+  std::vector<core::TokenId> language_;  ///< of the target, before every source; or none
 };
 
 /// See tokenizer_files.

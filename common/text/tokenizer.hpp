@@ -12,17 +12,40 @@
 
 namespace knnseq::text {
 
-/// The tokeniser of one model. Token ids come and go without the end of sentence: the caller adds
-/// it. Const functions may be called from several threads at once. Text is UTF-8; whether it is
-/// valid is the caller's to check (utf8.hpp).
+/// Languages to translate between, as the model names them ("de", "deu_Latn"); empty: none given.
+struct Languages {
+  std::string source;
+  std::string target;
+};
+
+/// What the encoder's input has around a sentence's own tokens.
+struct SourceFrame {
+  std::vector<core::TokenId> prefix;
+  std::vector<core::TokenId> suffix;  ///< EOS, and language tokens where the model has them there
+
+  std::int64_t size() const { return std::ssize(prefix) + std::ssize(suffix); }
+  /// prefix, tokens, suffix.
+  std::vector<core::TokenId> around(std::span<const core::TokenId> tokens) const;
+};
+
+/// The tokeniser of one model. Sentences are encoded to their own tokens: source_frame() says what
+/// the encoder gets around them, a target is followed by EOS alone. Const functions may be called
+/// from several threads at once. Text is UTF-8; whether it is valid is the caller's to check
+/// (utf8.hpp).
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
+  virtual SourceFrame source_frame() const { return {{}, {eos()}}; }
+
+  /// Tokens that the decoder is given behind its start token, before it chooses any itself: the
+  /// target language in many-to-many models. Never values of a datastore.
+  virtual std::vector<core::TokenId> forced_target_tokens() const { return {}; }
+
   virtual std::vector<core::TokenId> encode_source(std::string_view text) const = 0;
   virtual std::vector<core::TokenId> encode_target(std::string_view text) const = 0;
 
-  /// Special tokens (end of sentence, pad, unknown) are left out. Ids must lie in the vocabulary of
+  /// Special tokens (end of sentence, pad, unknown, languages) are left out. Ids must lie in the vocabulary of
   /// that side; std::logic_error otherwise.
   virtual std::string decode_source(std::span<const core::TokenId> tokens) const = 0;
   virtual std::string decode_target(std::span<const core::TokenId> tokens) const = 0;
@@ -36,8 +59,10 @@ class Tokenizer {
 };
 
 /// Loads the tokeniser of a model directory; "model_type" in its config.json decides which kind.
-/// Throws InputError naming the file where one is missing or malformed, or the kind is unknown.
-std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& model_dir);
+/// Throws InputError naming the file where one is missing or malformed, or the kind is unknown, and
+/// naming source_lang or target_lang where the model needs them, or does not know the given one.
+std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& model_dir,
+                                          const Languages& languages = {});
 
 /// The files of a model directory that decide how text becomes tokens, for fingerprints; only
 /// those that exist, in a fixed order. Throws like load_tokenizer.

@@ -1,10 +1,13 @@
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "text/fairseq_tokenizer.hpp"
 #include "text/marian_tokenizer.hpp"
+#include "text/multilingual_tokenizer.hpp"
 #include "text/tokenizer.hpp"
 
 namespace knnseq::text {
@@ -27,6 +30,8 @@ std::unique_ptr<Tokenizer> make(const fs::path& model_dir, const Languages& lang
 
 constexpr std::array families{
     Family{"marian", make<MarianTokenizer>, marian_tokenizer_files},
+    Family{"m2m_100", make_multilingual_tokenizer, multilingual_tokenizer_files},
+    Family{"fairseq_transformer", make<FairseqTokenizer>, fairseq_tokenizer_files},
 };
 
 const Family& family_of(const fs::path& model_dir) {
@@ -47,7 +52,10 @@ const Family& family_of(const fs::path& model_dir) {
 
 }  // namespace
 
-std::vector<core::TokenId> SourceFrame::around(std::span<const core::TokenId> tokens) const {
+std::vector<core::TokenId> SourceFrame::around(std::span<const core::TokenId> tokens,
+                                               std::int64_t most) const {
+  if (tokens.empty()) return {};
+  tokens = tokens.first(static_cast<std::size_t>(std::min(std::ssize(tokens), most - size())));
   std::vector<core::TokenId> framed(prefix);
   framed.insert(framed.end(), tokens.begin(), tokens.end());
   framed.insert(framed.end(), suffix.begin(), suffix.end());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -24,8 +25,11 @@ struct SourceFrame {
   std::vector<core::TokenId> suffix;  ///< EOS, and language tokens where the model has them there
 
   std::int64_t size() const { return std::ssize(prefix) + std::ssize(suffix); }
-  /// prefix, tokens, suffix.
-  std::vector<core::TokenId> around(std::span<const core::TokenId> tokens) const;
+  /// Prefix, tokens, suffix; the tokens are cut so that all are at most `most`. Nothing around
+  /// nothing.
+  std::vector<core::TokenId> around(
+      std::span<const core::TokenId> tokens,
+      std::int64_t most = std::numeric_limits<std::int64_t>::max()) const;
 };
 
 /// The tokeniser of one model. Sentences are encoded to their own tokens: source_frame() says what
@@ -45,7 +49,8 @@ class Tokenizer {
   virtual std::vector<core::TokenId> encode_source(std::string_view text) const = 0;
   virtual std::vector<core::TokenId> encode_target(std::string_view text) const = 0;
 
-  /// Special tokens (end of sentence, pad, unknown, languages) are left out. Ids must lie in the vocabulary of
+  /// Special tokens (end of sentence, pad, languages) are left out; unknown ones are left out or
+  /// printed as <unk>, as the family's own code has it. Ids must lie in the vocabulary of
   /// that side; std::logic_error otherwise.
   virtual std::string decode_source(std::span<const core::TokenId> tokens) const = 0;
   virtual std::string decode_target(std::span<const core::TokenId> tokens) const = 0;
@@ -56,6 +61,10 @@ class Tokenizer {
   virtual core::TokenId eos() const = 0;
   virtual core::TokenId unk() const = 0;
   virtual core::TokenId pad() const = 0;
+
+  /// Whether the token stands for no text: end of sentence, pad, a language, … Sentences that spell
+  /// one out are no entries of a datastore. Unknown is not special in this sense.
+  virtual bool is_special(core::TokenId token) const { return token == eos() || token == pad(); }
 };
 
 /// Loads the tokeniser of a model directory; "model_type" in its config.json decides which kind.

@@ -1,33 +1,37 @@
 #include "text/vocabulary.hpp"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "core/error.hpp"
-#include "core/files.hpp"
 
 namespace knnseq::text {
 
-Vocabulary::Vocabulary(const std::filesystem::path& path) : path_(path) {
-  const core::Json json = core::read_json(path);
+Vocabulary::Vocabulary(const std::filesystem::path& path)
+    : Vocabulary(core::read_json(path), path) {}
+
+Vocabulary::Vocabulary(const core::Json& json, std::filesystem::path path)
+    : path_(std::move(path)) {
   if (!json.is_object() || json.empty()) {
-    throw core::InputError(path, "must be an object of tokens and their ids");
+    throw core::InputError(path_, "must be an object of tokens and their ids");
   }
   tokens_.resize(json.size());
   std::vector<bool> taken(json.size());
   for (const auto& [token, id] : json.items()) {
     if (!id.is_number_integer()) {
-      throw core::InputError(path, fmt::format("the id of '{}' is not an integer", token));
+      throw core::InputError(path_, fmt::format("the id of '{}' is not an integer", token));
     }
     const auto index = id.get<std::int64_t>();
     if (index < 0 || index >= size()) {
-      throw core::InputError(path, fmt::format("the id {} of '{}' is out of range: {} tokens have "
-                                               "the ids 0 to {}",
-                                               index, token, size(), size() - 1));
+      throw core::InputError(path_, fmt::format("the id {} of '{}' is out of range: {} tokens have "
+                                                "the ids 0 to {}",
+                                                index, token, size(), size() - 1));
     }
     const auto slot = static_cast<std::size_t>(index);
     if (taken[slot]) {
       throw core::InputError(
-          path, fmt::format("'{}' and '{}' have the same id {}", tokens_[slot], token, index));
+          path_, fmt::format("'{}' and '{}' have the same id {}", tokens_[slot], token, index));
     }
     taken[slot] = true;
     tokens_[slot] = token;

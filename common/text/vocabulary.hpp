@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/files.hpp"
 #include "core/types.hpp"
 
 namespace knnseq::text {
@@ -18,6 +19,9 @@ class Vocabulary {
   /// Throws InputError naming the file where it is missing or malformed, or where an id is given
   /// twice or is out of range.
   explicit Vocabulary(const std::filesystem::path& path);
+
+  /// The same from the parsed content of a file; `path` names it in errors.
+  Vocabulary(const core::Json& json, std::filesystem::path path);
 
   std::int64_t size() const { return static_cast<std::int64_t>(tokens_.size()); }
   std::optional<core::TokenId> find(std::string_view token) const;

@@ -33,6 +33,7 @@ WRAPPERS = {  # start of a third-party header: modules that may include it
     "sentencepiece": {"text"},
     "ATen/": {"model", "index", "gpu", "retrieval", "search", "stages"},
     "c10/": {"model", "index", "gpu", "retrieval", "search", "stages"},
+    "torch/csrc/jit/": {"model"},
     "torch/": set(),
 }
 LONGEST = 600  # lines
@@ -64,9 +65,10 @@ def problems_of(root, path):
                 yield f"{place}: only stages include stages"
             elif stage not in (None, "run") and other not in (None, stage):
                 yield f"{place}: stage {stage} may not include stage {other}"
-        for start, owners in WRAPPERS.items():
-            if header.startswith(start) and module not in owners:
-                yield f"{place}: <{header}> belongs to {', '.join(sorted(owners)) or 'no module'}"
+        start = max((s for s in WRAPPERS if header.startswith(s)), key=len, default=None)
+        if start and module not in WRAPPERS[start]:
+            owners = ", ".join(sorted(WRAPPERS[start])) or "no module"
+            yield f"{place}: <{header}> belongs to {owners}"
 
 
 def main():

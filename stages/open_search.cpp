@@ -7,36 +7,74 @@
 #include "index/codebook.hpp"
 #include "obs/progress_meter.hpp"
 #include "runtime/shard_jobs.hpp"
+#include "stages/open_model.hpp"
 #include "stages/stage.hpp"
 
 namespace knnseq::stages {
 
-SearchManifests check_search(runtime::StageContext& context, const Options& options,
-                             const retrieval::SearchOptions& search) {
-  const Folders folders(context.run_dir);
-  const auto corpus = corpus_manifest(context, options);
+namespace {
+
+SearchedDatastore check_datastore(runtime::StageContext& context, const Options& options,
+                                  const retrieval::SearchOptions& search,
+                                  const std::filesystem::path& run_dir) {
+  const Folders folders(run_dir);
   const auto codebook = manifest_of(context, folders.codebook, "train");
-  SearchManifests manifests{manifest_of(context, folders.datastore, "encode"),
-                            manifest_of(context, folders.index, "add")};
+  SearchedDatastore made{run_dir, manifest_of(context, folders.corpus, "partition"),
+                         manifest_of(context, folders.datastore, "encode"),
+                         manifest_of(context, folders.index, "add")};
   comm::agree(context.comm, [&] {
     search.validate();
-    require_made_from(manifests.datastore, "corpus", corpus, "encode");
-    require_made_from(codebook, "datastore", manifests.datastore, "train");
-    require_made_from(manifests.index, "codebook", codebook, "add");
-    const auto& key = manifests.datastore.at("inputs").at("key");
-    if (key != model::to_string(options.datastore.key)) {
-      throw core::InputError(fmt::format("the datastore's keys are {}, the config asks for {}",
-                                         key.get<std::string>(),
-                                         model::to_string(options.datastore.key)));
+    require_made_from(made.datastore, "corpus", made.corpus, "encode");
+    require_made_from(codebook, "datastore", made.datastore, "train");
+    require_made_from(made.index, "codebook", codebook, "add");
+    const auto layers = made.datastore.at("content").at("decoder_layers").get<std::int64_t>();
+    const auto key = options.datastore.key.resolved(layers);
+    const auto& stored = made.datastore.at("inputs");
+    if (stored.at("key") != model::to_string(key.kind) || stored.at("layer") != key.layer) {
+      throw core::InputError(
+          run_dir, fmt::format("the datastore's keys are {} of layer {}, the config asks for {} of "
+                               "layer {}",
+                               stored.at("key").get<std::string>(), stored.at("layer").dump(),
+                               model::to_string(key.kind), key.layer));
     }
-    const auto& entries = manifests.index.at("content").at("entries");
+    const auto& entries = made.index.at("content").at("entries");
     if (entries < search.k) {
       throw core::InputError(fmt::format("knn.k {} is more than the datastore's {} entries",
                                          search.k, entries.dump()));
     }
     require_enough_lists(search, codebook.at("content").at("lists"));
   });
-  return manifests;
+  return made;
+}
+
+}  // namespace
+
+std::vector<SearchedDatastore> check_search(runtime::StageContext& context, const Options& options,
+                                            const DecodeOptions& decoding) {
+  std::vector<SearchedDatastore> datastores;
+  if (decoding.datastores.empty()) {
+    corpus_manifest(context, options);
+    datastores.push_back(check_datastore(context, options, decoding.search, context.run_dir));
+  }
+  for (const auto& run_dir : decoding.datastores) {
+    datastores.push_back(check_datastore(context, options, decoding.search, run_dir));
+  }
+  const auto tokenizer = tokenizer_fingerprint(context, options);
+  for (std::size_t i = 0; i < datastores.size(); ++i) {
+    const auto model = model_fingerprint(context, options.models[i]);
+    comm::agree(context.comm, [&] {
+      const auto& made = datastores[i];
+      if (made.datastore.at("inputs").at("model") != model) {
+        throw core::InputError(
+            made.run_dir,
+            "the datastore's keys were made by another model than " + options.models[i].string());
+      }
+      if (made.corpus.at("inputs").at("tokenizer") != tokenizer) {
+        throw core::InputError(made.run_dir, "the datastore's corpus was tokenised otherwise");
+      }
+    });
+  }
+  return datastores;
 }
 
 void require_enough_lists(const retrieval::SearchOptions& search, std::int64_t lists) {
@@ -45,10 +83,12 @@ void require_enough_lists(const retrieval::SearchOptions& search, std::int64_t l
       fmt::format("knn.nprobe {} is more than the index's {} lists", search.nprobe, lists));
 }
 
-retrieval::DistributedSearch open_search(runtime::StageContext& context, const Options& options,
+retrieval::DistributedSearch open_search(runtime::StageContext& context,
+                                         const SearchedDatastore& datastore,
                                          const retrieval::SearchOptions& search) {
-  const Folders folders(context.run_dir);
-  const auto team = runtime::make_shard_team(context.comm, options.shards);
+  const Folders folders(datastore.run_dir);
+  const std::int64_t shards = datastore.corpus.at("inputs").at("shards");
+  const auto team = runtime::make_shard_team(context.comm, shards);
   index::Codebook codebook;
   std::optional<index::LocalIndex> local;
   comm::agree(context.comm, [&] {

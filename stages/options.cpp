@@ -30,9 +30,15 @@ CorpusOptions read_corpus(const Section& section) {
   return options;
 }
 
-DatastoreOptions read_datastore(const Section& section) {
+std::string read_dtype(const Section& section, const std::string& fallback) {
+  return section.choice("dtype", {"fp32", "bf16", "fp16"}, fallback);
+}
+
+DatastoreOptions read_datastore(const Section& section, const std::string& dtype) {
   DatastoreOptions options;
-  options.key = model::parse_key_kind(section.choice("key", {"ffn_in", "ffn_out"}, "ffn_in"));
+  options.key = {model::parse_key_kind(section.choice("key", {"ffn_in", "ffn_out"}, "ffn_in")),
+                 section.integer("layer", -1)};
+  options.dtype = read_dtype(section, dtype);
   options.sentence_keys = section.flag("sentence_keys", options.sentence_keys);
   options.sample = section.integer("sample", options.sample, {.least = 1});
   options.seed = static_cast<std::uint64_t>(section.integer("seed", 1, {.least = 0}));
@@ -75,6 +81,7 @@ void read_knn(const Section& section, DecodeOptions& options) {
   if (const auto threshold = section.optional_number("threshold")) {
     options.interpolation.threshold = static_cast<float>(*threshold);
   }
+  if (section.has("datastores")) options.datastores = paths(section, "datastores");
 }
 
 /// The keys of `beam_search:`, which items of `decode:` may override.
@@ -87,6 +94,7 @@ void read_beam(const Section& section, DecodeOptions& options) {
       section.integer("max_length_b", beam.max_length_b, {.least = 0, .most = 1'000'000}));
   beam.nbest = static_cast<int>(section.integer("nbest", beam.nbest, {.least = 1, .most = 1000}));
   if (beam.nbest > beam.beam) section.problem("nbest", "must not be larger than beam");
+  options.dtype = read_dtype(section, options.dtype);
   options.block_sentences =
       section.integer("block_sentences", options.block_sentences, {.least = 1});
 }
@@ -117,6 +125,33 @@ std::vector<DecodeOptions> read_decode(const Section& root, const DecodeOptions&
   return all;
 }
 
+/// Models, tokeniser, languages and the commands around them.
+void read_model(const Section& root, Options& options) {
+  options.models = paths(root, "model");
+  if (options.models.empty()) root.problem("model", "is required (one model, or a list)");
+  const std::string first = options.models.empty() ? "" : options.models.front().string();
+  options.tokenizer = root.text("tokenizer", first);
+  if (options.tokenizer.extension() == ".pt") {
+    root.problem("tokenizer",
+                 "is required with a TorchScript model: a folder with tokeniser files");
+  }
+  options.languages = {root.text("source_lang", ""), root.text("target_lang", "")};
+  const auto preprocess = root.section("preprocess");
+  options.preprocess = {preprocess.text("source", ""), preprocess.text("target", "")};
+  options.postprocess = root.text("postprocess", "");
+}
+
+void check_datastores(const Section& root, const Options& options) {
+  for (const auto& decoding : options.decode) {
+    const auto count = decoding.datastores.size();
+    if (!decoding.knn || count == 0 || count == options.models.size()) continue;
+    root.problem("knn", fmt::format("datastores: {} for {} models; give one run directory for each "
+                                    "model, or none to use this run's own datastore",
+                                    count, options.models.size()));
+    return;
+  }
+}
+
 InspectOptions read_inspect(const Section& section) {
   InspectOptions options;
   options.base = section.text("base", "");
@@ -132,19 +167,21 @@ Options read_options(const config::Config& config) {
   const Section root = config.root();
   Options options;
   options.run_dir = root.text("run_dir");
-  options.model = root.text("model");
-  options.dtype = root.choice("dtype", {"fp32"}, "fp32");
+  read_model(root, options);
+  const std::string dtype = read_dtype(root, "fp32");
   options.shards = root.integer("shards", options.shards, {.least = 1, .most = 99'999});
   options.threads = root.integer("threads", options.threads, {.least = 1, .most = 4096});
   options.timeout_seconds = root.number("timeout_seconds", options.timeout_seconds, {.least = 0});
   options.corpus = read_corpus(root.section("corpus"));
-  options.datastore = read_datastore(root.section("datastore"));
+  options.datastore = read_datastore(root.section("datastore"), dtype);
   options.index = read_index(root.section("index"));
   DecodeOptions defaults;
   defaults.beam.key = options.datastore.key;
+  defaults.dtype = dtype;
   read_knn(root.section("knn"), defaults);
   read_beam(root.section("beam_search"), defaults);
   options.decode = read_decode(root, defaults);
+  check_datastores(root, options);
   const auto evaluate = root.section("evaluate");
   options.evaluate.language = evaluate.text("language", "");
   try {

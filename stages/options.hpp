@@ -13,6 +13,7 @@
 #include "retrieval/knn_options.hpp"
 #include "retrieval/search_options.hpp"
 #include "search/beam_options.hpp"
+#include "text/tokenizer.hpp"
 
 namespace knnseq::stages {
 
@@ -24,7 +25,8 @@ struct CorpusOptions {
 };
 
 struct DatastoreOptions {
-  model::KeyKind key = model::KeyKind::ffn_in;
+  model::KeySpec key;
+  std::string dtype = "fp32";  ///< of the model when it makes keys
   bool sentence_keys = true;
   std::int64_t sample = 65536;  ///< training vectors
   std::uint64_t seed = 1;       ///< of the sample
@@ -42,6 +44,9 @@ struct DecodeOptions {
   std::filesystem::path source;
   std::optional<std::filesystem::path> reference;
   bool knn = true;
+  std::string dtype = "fp32";  ///< of the model when it translates
+  /// Run directories of the datastores: none for this run's own, else one for each model.
+  std::vector<std::filesystem::path> datastores = {};
   retrieval::SearchOptions search;
   retrieval::KnnOptions interpolation;
   search::BeamOptions beam;
@@ -59,10 +64,19 @@ struct InspectOptions {
   std::int64_t neighbours = 8;
 };
 
+/// Shell commands that text goes through line by line before it is tokenised; empty: none.
+struct PreprocessOptions {
+  std::string source;
+  std::string target;
+};
+
 struct Options {
   std::filesystem::path run_dir;
-  std::filesystem::path model;
-  std::string dtype = "fp32";
+  std::vector<std::filesystem::path> models;  ///< the first makes keys; several: an ensemble
+  std::filesystem::path tokenizer;
+  text::Languages languages;
+  PreprocessOptions preprocess;
+  std::string postprocess;  ///< shell command that translations go through; empty: none
   std::int64_t shards = 1;
   std::int64_t threads = 1;       ///< of each rank
   double timeout_seconds = 3600;  ///< longest wait for other ranks in one collective; 0: for ever

@@ -30,7 +30,11 @@ std::int64_t jobs_at_once(std::int64_t jobs, std::int64_t products) {
 
 }  // namespace
 
-at::Tensor attend(const AttentionInputs& inputs, std::span<const AttentionSegment> segments) {
+at::Tensor attend(const AttentionInputs& given, std::span<const AttentionSegment> segments) {
+  AttentionInputs inputs = given;
+  for (auto* matrix : {&inputs.queries, &inputs.keys, &inputs.values}) {
+    *matrix = matrix->to(at::kFloat);
+  }
   for (const auto& matrix : {inputs.queries, inputs.keys, inputs.values}) check(matrix);
   const std::int64_t rows = inputs.queries.size(0);
   const std::int64_t width = inputs.queries.size(1);
@@ -69,13 +73,14 @@ at::Tensor attend(const AttentionInputs& inputs, std::span<const AttentionSegmen
                         scratch);
         }
       });
-  return out;
+  return out.to(given.queries.scalar_type());
 }
 
-at::Tensor attend_history(const AttentionHistory& history, std::int64_t heads) {
-  const at::Tensor& now = history.steps.back();
+at::Tensor attend_history(const at::Tensor& queries, const AttentionHistory& history,
+                          std::int64_t heads) {
+  const at::Tensor now = queries.to(at::kFloat);
   check(now);
-  const std::int64_t width = now.size(1) / 3;
+  const std::int64_t width = now.size(1);
   const std::int64_t head_width = width / heads;
   const auto steps = history.steps.size();
   const auto rows = static_cast<std::int64_t>(history.rows.size());
@@ -86,6 +91,7 @@ at::Tensor attend_history(const AttentionHistory& history, std::int64_t heads) {
   for (const auto& step : history.steps) blocks.push_back(step.const_data_ptr<float>());
   const auto& kernel = attention_kernel();
   float* out_data = out.mutable_data_ptr<float>();
+  const auto* query_data = now.const_data_ptr<float>();
   const auto products = rows * static_cast<std::int64_t>(steps) * width * 2;
   at::parallel_for(
       0, rows, jobs_at_once(rows, products), [&](std::int64_t begin, std::int64_t end) {
@@ -97,10 +103,10 @@ at::Tensor attend_history(const AttentionHistory& history, std::int64_t heads) {
           KNNSEQ_ASSERT(chain.size() == steps, "a row's history must reach back to the first step");
           for (std::int64_t head = 0; head < heads; ++head) {
             for (std::size_t t = 0; t < steps; ++t) {
-              keys[t] = blocks[t] + chain[t] * 3 * width + width + head * head_width;
+              keys[t] = blocks[t] + chain[t] * 2 * width + head * head_width;
               values[t] = keys[t] + width;
             }
-            kernel.attend_chain({.query = blocks.back() + i * 3 * width + head * head_width,
+            kernel.attend_chain({.query = query_data + i * now.stride(0) + head * head_width,
                                  .keys = keys.data(),
                                  .values = values.data(),
                                  .out = out_data + i * width + head * head_width,
@@ -110,7 +116,7 @@ at::Tensor attend_history(const AttentionHistory& history, std::int64_t heads) {
           }
         }
       });
-  return out;
+  return out.to(queries.scalar_type());
 }
 
 }  // namespace knnseq::model

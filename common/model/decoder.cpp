@@ -30,7 +30,8 @@ DecoderOutput Decoder::forward(at::Tensor x, const DecoderContext& context,
   DecoderOutput made;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const DecoderLayer& layer = layers[i];
-    const bool last = i + 1 == layers.size();
+    const bool wanted = static_cast<std::int64_t>(i) == wish.key.layer;
+    const bool done = wanted && !wish.log_probs && !context.observer;
     at::Tensor input;  // of the feed-forward block
     if (post) {
       x = layer.self_norm(layer.self_out.forward_add(self_attention(i, x), x));
@@ -41,21 +42,24 @@ DecoderOutput Decoder::forward(at::Tensor x, const DecoderContext& context,
       x = layer.cross_out.forward_add(cross_attention(i, layer.cross_norm(x), context), x);
       input = layer.feed_forward_norm(x);
     }
-    if (last && wish.key == KeyKind::ffn_in) {
+    if (wanted && wish.key.kind == KeyKind::ffn_in) {
       made.key = input;
-      if (!wish.log_probs && !context.observer) return made;
+      if (done) return made;
     }
     x = layer.feed_forward.forward(input, x);
     if (post) x = layer.feed_forward_norm(x);
     if (context.observer) context.observer(static_cast<std::int64_t>(i), x);
+    if (wanted && wish.key.kind == KeyKind::ffn_out) {
+      made.key = x;
+      if (done) return made;
+    }
   }
-  if (wish.key == KeyKind::ffn_out) made.key = x;
   if (wish.log_probs) made.hidden = closing_norm(x);
   return made;
 }
 
 at::Tensor Decoder::log_probs(const at::Tensor& hidden) const {
-  return at::log_softmax(output.forward(hidden), -1);
+  return at::log_softmax(output.forward(hidden).to(at::kFloat), -1);
 }
 
 }  // namespace knnseq::model

@@ -15,7 +15,7 @@ struct DecoderLayer {
   Linear self_out;  ///< [d, d]
   LayerNorm self_norm;
   Linear cross_query;  ///< [d, d]
-  Linear cross_kv;     ///< [2·d, d]: keys, values of the encoder's output
+  Linear cross_kv;     ///< [2·d, encoder's d]: keys, values of the encoder's output
   Linear cross_out;    ///< [d, d]
   LayerNorm cross_norm;
   FeedForward feed_forward;
@@ -32,7 +32,7 @@ struct DecoderContext {
 };
 
 struct DecoderWish {
-  KeyKind key = KeyKind::ffn_in;
+  KeySpec key;  ///< resolved
   bool log_probs = false;
 };
 
@@ -49,14 +49,14 @@ struct Decoder {
   NormPlacement norm = NormPlacement::post;
   std::int64_t heads = 1;
 
-  /// Of each layer [source rows, 2·d], for encoder states [source rows, d].
+  /// Of each layer [source rows, 2·d], for encoder states [source rows, encoder's d].
   std::vector<at::Tensor> cross_keys_values(const at::Tensor& states) const;
 
   /// `x` are embeddings [rows, d]. What the wish does not need is not computed: with ffn_in and no
-  /// log-probs, the last feed-forward block.
+  /// log-probs, that layer's feed-forward block and all behind it.
   DecoderOutput forward(at::Tensor x, const DecoderContext& context, DecoderWish wish) const;
 
-  /// [rows, V] from DecoderOutput::hidden.
+  /// [rows, V] fp32 from DecoderOutput::hidden.
   at::Tensor log_probs(const at::Tensor& hidden) const;
 
  private:

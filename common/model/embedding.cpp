@@ -4,12 +4,14 @@
 
 #include <ATen/ATen.h>
 
+#include "core/error.hpp"
+
 namespace knnseq::model {
 
 at::Tensor Embedding::forward(const at::Tensor& ids, const at::Tensor& places) const {
-  at::Tensor sum = tokens.index_select(0, ids);
+  at::Tensor sum = tokens.index_select(0, ids).to(at::kFloat);
   if (scale != 1.0) sum.mul_(scale);
-  return norm(sum.add_(positions.index_select(0, places)));
+  return norm(sum.add_(positions.index_select(0, places))).to(dtype);
 }
 
 at::Tensor sinusoidal_positions(std::int64_t max_positions, std::int64_t width) {
@@ -24,6 +26,20 @@ at::Tensor sinusoidal_positions(std::int64_t max_positions, std::int64_t width) 
       *out++ = static_cast<float>(column < half ? std::sin(angle) : std::cos(angle));
     }
   }
+  return table;
+}
+
+at::Tensor fairseq_sinusoidal_positions(std::int64_t first, std::int64_t max_positions,
+                                        std::int64_t width) {
+  const std::int64_t half = width / 2;
+  KNNSEQ_ASSERT(half > 1, "fairseq's positions need a width of 4 at least");
+  const double step = std::log(10000.0) / static_cast<double>(half - 1);
+  const at::Tensor rates = at::exp(at::arange(half, at::kFloat).mul_(-step));
+  const at::Tensor places = at::arange(first, first + max_positions, at::kFloat);
+  const at::Tensor angles = places.unsqueeze(1) * rates.unsqueeze(0);
+  at::Tensor table = at::zeros({max_positions, width}, at::kFloat);
+  table.narrow(1, 0, half).copy_(at::sin(angles));
+  table.narrow(1, half, half).copy_(at::cos(angles));
   return table;
 }
 

@@ -88,8 +88,12 @@ FakeModel::FakeModel(const FakeModelOptions& options) : options_(options) {
   KNNSEQ_ASSERT(options.vocab_size >= 3, "a fake model has EOS, pad and a word at least");
   info_.family = "fake";
   info_.width = options.width;
+  info_.source_width = options.width;
+  info_.decoder_layers = 1;
   info_.vocab_size = options.vocab_size;
-  info_.max_positions = options.max_positions;
+  info_.source_positions = options.max_positions;
+  info_.target_positions = options.max_positions;
+  info_.forced_tokens = options.forced_tokens;
   info_.eos = 0;
   info_.pad = core::narrow<TokenId>(options.vocab_size - 1);
   info_.decoder_start = info_.pad;
@@ -119,6 +123,7 @@ TeacherForced FakeModel::teacher_force(Sentences sources, Sentences targets,
   std::vector<std::uint64_t> hashes;
   for (std::size_t i = 0; i < sources.size(); ++i) {
     std::uint64_t hash = append(hash_source(sources[i], options_.seed), info_.decoder_start);
+    for (const TokenId token : info_.forced_tokens) hash = append(hash, token);
     for (const TokenId token : targets[i]) {
       hashes.push_back(hash);
       hash = append(hash, token);
@@ -129,7 +134,7 @@ TeacherForced FakeModel::teacher_force(Sentences sources, Sentences targets,
   made.keys = at::empty({rows, info_.width}, at::kFloat);
   auto* key = made.keys.mutable_data_ptr<float>();
   for (std::size_t i = 0; i < hashes.size(); ++i, key += info_.width) {
-    write_vector(key_hash(hashes[i], options.key), key, info_.width);
+    write_vector(key_hash(hashes[i], options.key.kind), key, info_.width);
   }
   if (options.sentence_keys) {
     const auto count = static_cast<std::int64_t>(sources.size());
@@ -152,9 +157,9 @@ TeacherForced FakeModel::teacher_force(Sentences sources, Sentences targets,
 }
 
 std::unique_ptr<DecoderState> FakeModel::start(const EncodedSource& source, std::int64_t beams,
-                                               KeyKind key) {
+                                               KeySpec key) {
   auto state = std::make_unique<FakeState>();
-  state->key = key;
+  state->key = key.kind;
   state->beams = beams;
   const auto* vector = source.states.const_data_ptr<float>();
   for (const std::int64_t length : source.lengths) {
@@ -167,7 +172,7 @@ std::unique_ptr<DecoderState> FakeModel::start(const EncodedSource& source, std:
 StepOutput FakeModel::step(DecoderState& any_state, std::span<const TokenId> tokens) {
   auto& state = dynamic_cast<FakeState&>(any_state);
   KNNSEQ_ASSERT(tokens.size() == state.hashes.size(), "a step takes one token a row");
-  KNNSEQ_ASSERT(state.position < info_.max_positions, "the model has no more positions");
+  KNNSEQ_ASSERT(state.position < info_.target_positions, "the model has no more positions");
   ++state.position;
   StepOutput made{at::empty({state.rows(), info_.width}, at::kFloat),
                   at::empty({state.rows(), info_.vocab_size}, at::kFloat)};

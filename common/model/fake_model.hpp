@@ -11,6 +11,7 @@ struct FakeModelOptions {
   std::int64_t width = 8;
   std::int64_t vocab_size = 24;
   std::int64_t max_positions = 64;
+  std::vector<TokenId> forced_tokens = {};
   std::uint64_t seed = 1;
   double eos_bias = 0.0;  ///< added to EOS's logit: the larger, the shorter the translations
   /// Logits are rounded to multiples of this where it is positive, so that equal scores occur.
@@ -29,7 +30,7 @@ class FakeModel final : public TranslationModel {
   TeacherForced teacher_force(Sentences sources, Sentences targets,
                               const TeacherForcingOptions& options) override;
   std::unique_ptr<DecoderState> start(const EncodedSource& source, std::int64_t beams,
-                                      KeyKind key) override;
+                                      KeySpec key) override;
   StepOutput step(DecoderState& state, std::span<const TokenId> tokens) override;
   void reorder(DecoderState& state, std::span<const std::int64_t> rows) override;
 

@@ -7,8 +7,8 @@
 namespace knnseq::model {
 
 struct LayerNorm {
-  at::Tensor weight;  ///< [d]; undefined: no normalisation
-  at::Tensor bias;    ///< [d]
+  at::Tensor weight;  ///< [d] fp32; undefined: no normalisation
+  at::Tensor bias;    ///< [d] fp32
   double epsilon = 1e-5;
 
   at::Tensor operator()(const at::Tensor& x) const {

@@ -42,7 +42,7 @@ LinearKernel best_linear_kernel() {
 }
 
 Linear::Linear(const at::Tensor& weight, const at::Tensor& bias, LinearKernel kernel)
-    : kernel_(kernel), bias_(bias.contiguous()) {
+    : kernel_(kernel), bias_(bias) {
   constexpr std::int64_t usual_rows = 512;
   if (kernel == LinearKernel::onednn) {
     static const auto pack = find<Pack>(pack_name, "");

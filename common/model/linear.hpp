@@ -22,11 +22,11 @@ enum class LinearKernel { onednn, plain };
 /// onednn where this libtorch has it.
 LinearKernel best_linear_kernel();
 
-/// y = x·Wᵀ + b for x [rows, in] fp32 contiguous, on the CPU.
+/// y = x·Wᵀ + b for x [rows, in] contiguous, on the CPU; all of one dtype, fp32 or bf16.
 class Linear {
  public:
   Linear() = default;
-  /// `weight` [out, in] and `bias` [out], fp32; both are kept or copied.
+  /// `weight` [out, in] is copied, `bias` [out] kept.
   Linear(const at::Tensor& weight, const at::Tensor& bias,
          LinearKernel kernel = best_linear_kernel());
 

@@ -1,63 +1,96 @@
 #include "model/load_model.hpp"
 
+#include <array>
+
 #include "core/files.hpp"
+#include "model/dtype.hpp"
+#include "model/fairseq_config.hpp"
+#include "model/m2m100_config.hpp"
 #include "model/marian_config.hpp"
-#include "model/marian_weights.hpp"
 #include "model/native_transformer.hpp"
+#include "model/safetensors_folder.hpp"
+#include "model/torchscript_model.hpp"
+#include "model/transformer_weights.hpp"
 
 namespace knnseq::model {
 
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr const char* config_name = "config.json";
 constexpr const char* generation_name = "generation_config.json";
-constexpr const char* weights_name = "model.safetensors";
+
+/// One kind of model directory.
+struct Family {
+  const char* model_type;
+  ModelConfig (*read)(const fs::path& folder, const core::Json& config,
+                      const core::Json& generation);
+};
+
+constexpr std::array families{
+    Family{"fairseq_transformer", read_fairseq_config},
+    Family{"m2m_100", read_m2m100_config},
+    Family{"marian", read_marian_config},
+};
+
+/// Archives are files, the other models directories.
+bool is_torchscript(const fs::path& path) {
+  return path.extension() == ".pt" || fs::is_regular_file(path);
+}
 
 /// What config.json and generation_config.json of the folder say.
-MarianConfig read_config(const std::filesystem::path& folder) {
+ModelConfig read_config(const fs::path& folder, const ModelOptions& options) {
   const core::Json config = core::read_json(folder / config_name);
-  const std::string family =
+  const std::string type =
       config.is_object() && config.contains("model_type") && config["model_type"].is_string()
           ? config["model_type"].get<std::string>()
           : "";
-  if (family != "marian") {
-    throw core::InputError(folder / config_name,
-                           "model_type: '" + family + "' is not supported; marian is");
-  }
-  const auto generation_path = folder / generation_name;
+  const fs::path generation_path = folder / generation_name;
   const core::Json generation =
-      std::filesystem::exists(generation_path) ? core::read_json(generation_path) : core::Json();
-  return read_marian_config(folder, config, generation);
+      fs::exists(generation_path) ? core::read_json(generation_path) : core::Json();
+  std::string known;
+  for (const Family& family : families) {
+    known += (known.empty() ? "" : ", ") + std::string(family.model_type);
+    if (type != family.model_type) continue;
+    ModelConfig made = family.read(folder, config, generation);
+    made.info.forced_tokens = options.forced_tokens;
+    return made;
+  }
+  throw core::InputError(folder / config_name, "model_type: '" + type + "' is not supported; " +
+                                                   known + " are, and any model as TorchScript");
 }
 
 }  // namespace
 
-void ModelOptions::validate() const {
-  if (dtype != "fp32") {
-    throw core::InputError("dtype", "'" + dtype + "' is not supported; only fp32 is so far");
-  }
-}
-
-std::unique_ptr<TranslationModel> load_model(const std::filesystem::path& folder,
-                                             const ModelOptions& options) {
-  options.validate();
-  const MarianConfig marian = read_config(folder);
-  const SafetensorsFile weights(folder / weights_name);
-  return std::make_unique<NativeTransformer>(read_marian_weights(marian, weights));
-}
-
-ModelInfo read_model_info(const std::filesystem::path& folder) { return read_config(folder).info; }
-
-std::vector<std::filesystem::path> model_files(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> files;
-  for (const char* name : {config_name, generation_name, weights_name}) {
-    const auto path = folder / name;
-    if (std::filesystem::exists(path)) {
-      files.push_back(path);
-    } else if (name != generation_name) {
-      throw core::InputError(path, "is missing");
+std::unique_ptr<TranslationModel> load_model(const fs::path& folder, const ModelOptions& options) {
+  const at::ScalarType dtype = parse_dtype(options.dtype);
+  if (is_torchscript(folder)) {
+    if (dtype != at::kFloat) {
+      throw core::InputError(folder,
+                             "TorchScript models are run in fp32 only, not " + options.dtype);
     }
+    return std::make_unique<TorchscriptModel>(folder, options.forced_tokens);
   }
+  const ModelConfig config = read_config(folder, options);
+  const SafetensorsFolder weights(folder);
+  return std::make_unique<NativeTransformer>(read_transformer(config, weights, dtype));
+}
+
+ModelInfo read_model_info(const fs::path& folder, const ModelOptions& options) {
+  if (is_torchscript(folder)) return read_torchscript_facts(folder, options.forced_tokens).info;
+  return read_config(folder, options).info;
+}
+
+std::vector<fs::path> model_files(const fs::path& folder) {
+  if (is_torchscript(folder)) {
+    if (!fs::exists(folder)) throw core::InputError(folder, "is missing");
+    return {folder};
+  }
+  if (!fs::exists(folder / config_name)) throw core::InputError(folder / config_name, "is missing");
+  std::vector<fs::path> files = {folder / config_name};
+  if (fs::exists(folder / generation_name)) files.push_back(folder / generation_name);
+  for (auto& path : safetensors_files(folder)) files.push_back(path);
   return files;
 }
 

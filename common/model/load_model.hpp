@@ -1,4 +1,4 @@
-// Opens a model directory.
+// Opens a model directory or a TorchScript archive.
 #pragma once
 
 #include <filesystem>
@@ -11,24 +11,25 @@
 namespace knnseq::model {
 
 struct ModelOptions {
-  std::string dtype = "fp32";  ///< dtype of weights and arithmetic; only fp32 so far
-
-  void validate() const;  ///< throws InputError
+  std::string dtype = "fp32";               ///< of weights and matrix products: fp32 or bf16
+  std::vector<TokenId> forced_tokens = {};  ///< see ModelInfo; the tokeniser knows them
 };
 
-/// Loads a directory of config.json, model.safetensors and, where there is one,
-/// generation_config.json. Hugging Face's Marian layout is known.
+/// Loads a directory of config.json, generation_config.json where there is one, and
+/// model.safetensors, whole or in parts with its index. Families: Hugging Face's marian.
+/// Or a TorchScript archive, which is a file (docs/torchscript.md); it is run in fp32 only.
 /// Throws InputError naming file and key or tensor where something is missing, damaged or asks for
-/// what is not supported.
+/// what is not supported, or the machine does not do the dtype well.
 std::unique_ptr<TranslationModel> load_model(const std::filesystem::path& folder,
                                              const ModelOptions& options = {});
 
-/// What a model directory says of itself, without loading its weights. Throws InputError.
-ModelInfo read_model_info(const std::filesystem::path& folder);
+/// What a model directory or archive says of itself, without loading its weights. Throws
+/// InputError.
+ModelInfo read_model_info(const std::filesystem::path& folder, const ModelOptions& options = {});
 
 /// The files that decide what the model computes, for fingerprints: config.json,
-/// generation_config.json where there is one, model.safetensors. Throws InputError where one of the
-/// others is missing.
+/// generation_config.json where there is one, the weights; or the archive. Throws InputError where
+/// one of the others is missing.
 std::vector<std::filesystem::path> model_files(const std::filesystem::path& folder);
 
 }  // namespace knnseq::model

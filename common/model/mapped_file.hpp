@@ -18,6 +18,10 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return bytes_; }
 
+  /// Drops the whole pages within [begin, begin + count) from this process; reading them again
+  /// brings them back.
+  void release(std::size_t begin, std::size_t count) const;
+
  private:
   std::span<const std::byte> bytes_;
 };

@@ -88,6 +88,40 @@ void mean_rows(const at::Tensor& states, const PackedTokens& tokens, at::Tensor 
   }
 }
 
+struct Limits {
+  std::int64_t vocab_size = 0;
+  std::int64_t tokens = 0;
+};
+
+void check(Sentences sentences, const char* side, const Limits& limits) {
+  for (std::size_t i = 0; i < sentences.size(); ++i) {
+    const auto where = fmt::format("{} sentence {} of the batch", side, i);
+    const auto& sentence = sentences[i];
+    if (sentence.empty()) throw core::InputError(where, "is empty: EOS is missing");
+    if (static_cast<std::int64_t>(sentence.size()) > limits.tokens) {
+      throw core::InputError(
+          where, fmt::format("has {} tokens; the model takes {}", sentence.size(), limits.tokens));
+    }
+    for (const TokenId token : sentence) {
+      if (token < 0 || token >= limits.vocab_size) {
+        throw core::InputError(where, fmt::format("token {} is outside the vocabulary", token));
+      }
+    }
+  }
+}
+
+/// Rows of `vectors` [rows, …] that predict a target token: all but the first `skipped` of each
+/// sentence.
+at::Tensor predicting_rows(const at::Tensor& vectors, const PackedTokens& targets,
+                           std::int64_t skipped) {
+  if (skipped == 0) return vectors.narrow(0, 0, targets.rows());
+  std::vector<at::Tensor> parts;
+  for (std::size_t i = 0; i < targets.sentences(); ++i) {
+    parts.push_back(vectors.slice(0, targets.starts[i] + skipped, targets.starts[i + 1]));
+  }
+  return at::cat(parts);
+}
+
 TransformerState& as_transformer_state(DecoderState& state) {
   auto* own = dynamic_cast<TransformerState*>(&state);
   KNNSEQ_ASSERT(own != nullptr, "the state was started by another model");
@@ -96,32 +130,22 @@ TransformerState& as_transformer_state(DecoderState& state) {
 
 }  // namespace
 
-void NativeTransformer::check(Sentences sentences, const char* side,
-                              std::int64_t vocab_size) const {
-  for (std::size_t i = 0; i < sentences.size(); ++i) {
-    const auto where = fmt::format("{} sentence {} of the batch", side, i);
-    const auto& sentence = sentences[i];
-    if (sentence.empty()) throw core::InputError(where, "is empty: EOS is missing");
-    if (static_cast<std::int64_t>(sentence.size()) > info().max_positions) {
-      throw core::InputError(where, fmt::format("has {} tokens; the model has {} positions",
-                                                sentence.size(), info().max_positions));
-    }
-    for (const TokenId token : sentence) {
-      if (token < 0 || token >= vocab_size) {
-        throw core::InputError(where, fmt::format("token {} is outside the vocabulary", token));
-      }
-    }
-  }
+void NativeTransformer::check_source(Sentences sentences) const {
+  check(sentences, "source", {parts_.source_vocab_size, info().source_positions});
+}
+
+void NativeTransformer::check_target(Sentences sentences) const {
+  check(sentences, "target", {info().vocab_size, info().target_tokens()});
 }
 
 EncodedSource NativeTransformer::encode(Sentences sources) {
   const NoAutograd guard;
-  check(sources, "source", parts_.source_vocab_size);
+  check_source(sources);
   EncodedSource made;
   for (const auto& sentence : sources) {
     made.lengths.push_back(static_cast<std::int64_t>(sentence.size()));
   }
-  made.states = at::empty({count_tokens(sources), info().width}, at::kFloat);
+  made.states = at::empty({count_tokens(sources), info().source_width}, at::kFloat);
   for_each_run(make_runs(sources, {}), false, [&](const Run& run) {
     const PackedTokens tokens = pack_sentences(part(sources, run));
     const at::Tensor states = parts_.encoder.forward(tokens);
@@ -134,27 +158,31 @@ TeacherForced NativeTransformer::teacher_force(Sentences sources, Sentences targ
                                                const TeacherForcingOptions& options) {
   const NoAutograd guard;
   KNNSEQ_ASSERT(sources.size() == targets.size(), "sources and targets must be as many");
-  check(sources, "source", parts_.source_vocab_size);
-  check(targets, "target", info().vocab_size);
+  check_source(sources);
+  check_target(targets);
   const std::int64_t entries = count_tokens(targets);
   TeacherForced made;
   made.keys = at::empty({entries, info().width}, at::kFloat);
   if (options.sentence_keys) {
     const auto count = static_cast<std::int64_t>(sources.size());
-    made.sentence_keys = at::empty({count, info().width}, at::kFloat);
+    made.sentence_keys = at::empty({count, info().source_width}, at::kFloat);
   }
   if (options.log_probs) made.log_probs = at::empty({entries, info().vocab_size}, at::kFloat);
 
   const Decoder& decoder = parts_.decoder;
+  const KeySpec key = options.key.resolved(info().decoder_layers);
+  std::vector<TokenId> prefix = {info().decoder_start};
+  prefix.insert(prefix.end(), info().forced_tokens.begin(), info().forced_tokens.end());
+  const auto skipped = std::ssize(info().forced_tokens);
   const bool observed = observer_.encoder || observer_.decoder;
   for_each_run(make_runs(sources, targets), observed, [&](const Run& run) {
     const PackedTokens source = pack_sentences(part(sources, run));
-    const PackedTokens target = pack_shifted(part(targets, run), info().decoder_start);
+    const PackedTokens target = pack_shifted(part(targets, run), prefix);
     const at::Tensor states = parts_.encoder.forward(source, observer_.encoder);
     if (options.sentence_keys) {
       const auto count = static_cast<std::int64_t>(source.sentences());
       const auto first = static_cast<std::int64_t>(run.begin);
-      mean_rows(states, source, made.sentence_keys.narrow(0, first, count));
+      mean_rows(states.to(at::kFloat), source, made.sentence_keys.narrow(0, first, count));
     }
     const auto own = segments_of(target, target);
     const auto cross = segments_of(target, source);
@@ -172,27 +200,28 @@ TeacherForced NativeTransformer::teacher_force(Sentences sources, Sentences targ
                                  .cross_kv = cross_kv,
                                  .cross_segments = cross,
                                  .observer = observer_.decoder};
-    const DecoderOutput out =
-        decoder.forward(decoder.embedding.forward(target.ids, target.positions), context,
-                        {options.key, options.log_probs});
-    const auto rows = target.rows();
-    made.keys.narrow(0, run.target_row, rows).copy_(out.key.narrow(0, 0, rows));
+    const DecoderOutput out = decoder.forward(
+        decoder.embedding.forward(target.ids, target.positions), context, {key, options.log_probs});
+    const at::Tensor keys = predicting_rows(out.key, target, skipped);
+    made.keys.narrow(0, run.target_row, keys.size(0)).copy_(keys);
     if (options.log_probs) {
-      made.log_probs.narrow(0, run.target_row, rows)
-          .copy_(decoder.log_probs(out.hidden).narrow(0, 0, rows));
+      // Rounded-up rows as they are: their number decides how the product rounds.
+      made.log_probs.narrow(0, run.target_row, keys.size(0))
+          .copy_(predicting_rows(decoder.log_probs(out.hidden), target, skipped));
     }
   });
   return made;
 }
 
 std::unique_ptr<DecoderState> NativeTransformer::start(const EncodedSource& source,
-                                                       std::int64_t beams, KeyKind key) {
+                                                       std::int64_t beams, KeySpec key) {
   const NoAutograd guard;
   KNNSEQ_ASSERT(beams > 0, "a state needs at least one row a sentence");
   auto state = std::make_unique<TransformerState>();
-  state->key = key;
+  state->key = key.resolved(info().decoder_layers);
   const std::int64_t rows = source.states.size(0);
-  at::Tensor padded = at::zeros({rounded_rows(rows), info().width}, at::kFloat);
+  at::Tensor padded =
+      at::zeros({rounded_rows(rows), info().source_width}, parts_.encoder.embedding.dtype);
   padded.narrow(0, 0, rows).copy_(source.states);
   state->cross_kv = parts_.decoder.cross_keys_values(padded);
   state->past.resize(parts_.decoder.layers.size());
@@ -213,7 +242,7 @@ StepOutput NativeTransformer::step(DecoderState& any_state, std::span<const Toke
   const std::int64_t rows = state.rows();
   KNNSEQ_ASSERT(static_cast<std::int64_t>(tokens.size()) == rows && rows > 0,
                 "a step takes one token a row");
-  KNNSEQ_ASSERT(state.position < info().max_positions, "the model has no more positions");
+  KNNSEQ_ASSERT(state.position < info().target_positions, "the model has no more positions");
   at::Tensor ids = at::zeros({rounded_rows(rows)}, at::kLong);
   std::ranges::copy(tokens, ids.mutable_data_ptr<std::int64_t>());
   const at::Tensor places = at::full_like(ids, state.position);
@@ -224,8 +253,11 @@ StepOutput NativeTransformer::step(DecoderState& any_state, std::span<const Toke
   const DecoderContext context{
       .self_attention =
           [&](std::size_t layer, const at::Tensor& qkv) {
-            state.past[layer].push_back(qkv);
-            return attend_history({state.past[layer], state.chains}, decoder.heads);
+            const std::int64_t width = info().width;
+            state.past[layer].push_back(
+                qkv.narrow(1, width, 2 * width).to(at::kFloat).contiguous());
+            return attend_history(qkv.narrow(1, 0, width), {state.past[layer], state.chains},
+                                  decoder.heads);
           },
       .cross_kv = state.cross_kv,
       .cross_segments = state.cross_segments,
@@ -233,7 +265,8 @@ StepOutput NativeTransformer::step(DecoderState& any_state, std::span<const Toke
   const DecoderOutput out =
       decoder.forward(decoder.embedding.forward(ids, places), context, {state.key, true});
   ++state.position;
-  return {out.key.narrow(0, 0, rows), decoder.log_probs(out.hidden).narrow(0, 0, rows)};
+  return {out.key.narrow(0, 0, rows).to(at::kFloat),
+          decoder.log_probs(out.hidden).narrow(0, 0, rows)};
 }
 
 void NativeTransformer::reorder(DecoderState& state, std::span<const std::int64_t> rows) {

@@ -1,4 +1,4 @@
-// The encoder-decoder Transformer on libtorch, fp32 on CPUs.
+// The encoder-decoder Transformer on libtorch, on CPUs.
 #pragma once
 
 #include <utility>
@@ -34,7 +34,7 @@ class NativeTransformer final : public TranslationModel {
   TeacherForced teacher_force(Sentences sources, Sentences targets,
                               const TeacherForcingOptions& options) override;
   std::unique_ptr<DecoderState> start(const EncodedSource& source, std::int64_t beams,
-                                      KeyKind key) override;
+                                      KeySpec key) override;
   StepOutput step(DecoderState& state, std::span<const TokenId> tokens) override;
   void reorder(DecoderState& state, std::span<const std::int64_t> rows) override;
 
@@ -42,7 +42,8 @@ class NativeTransformer final : public TranslationModel {
   void observe(TransformerObserver observer) { observer_ = std::move(observer); }
 
  private:
-  void check(Sentences sentences, const char* side, std::int64_t vocab_size) const;
+  void check_source(Sentences sentences) const;
+  void check_target(Sentences sentences) const;
 
   TransformerParts parts_;
   TransformerObserver observer_;

@@ -1,7 +1,7 @@
 #include "model/packed_tokens.hpp"
 
 #include <algorithm>
-#include <optional>
+#include <numeric>
 
 #include <ATen/ATen.h>
 
@@ -11,30 +11,34 @@ namespace knnseq::model {
 
 namespace {
 
-PackedTokens pack(Sentences sentences, std::optional<TokenId> start) {
+/// Each sentence behind `prefix`, less its last `cut` tokens.
+PackedTokens pack(Sentences sentences, std::span<const TokenId> prefix, std::size_t cut) {
   PackedTokens packed;
   for (const auto& sentence : sentences) {
-    packed.starts.push_back(packed.rows() + static_cast<std::int64_t>(sentence.size()));
+    const auto length = prefix.size() + sentence.size() - cut;
+    packed.starts.push_back(packed.rows() + static_cast<std::int64_t>(length));
   }
   packed.ids = at::zeros({rounded_rows(packed.rows())}, at::kLong);
   packed.positions = at::zeros({rounded_rows(packed.rows())}, at::kLong);
   auto* id = packed.ids.mutable_data_ptr<std::int64_t>();
   auto* position = packed.positions.mutable_data_ptr<std::int64_t>();
-  for (const auto& sentence : sentences) {
-    const std::size_t shift = start.has_value() ? 1 : 0;
-    for (std::size_t i = 0; i < sentence.size(); ++i) {
-      *id++ = i < shift ? *start : sentence[i - shift];
-      *position++ = static_cast<std::int64_t>(i);
-    }
+  for (std::size_t i = 0; i < sentences.size(); ++i) {
+    id = std::ranges::copy(prefix, id).out;
+    id = std::copy(sentences[i].begin(), sentences[i].end() - static_cast<std::ptrdiff_t>(cut), id);
+    const std::int64_t length = packed.starts[i + 1] - packed.starts[i];
+    std::iota(position, position + length, std::int64_t{0});
+    position += length;
   }
   return packed;
 }
 
 }  // namespace
 
-PackedTokens pack_sentences(Sentences sentences) { return pack(sentences, std::nullopt); }
+PackedTokens pack_sentences(Sentences sentences) { return pack(sentences, {}, 0); }
 
-PackedTokens pack_shifted(Sentences sentences, TokenId start) { return pack(sentences, start); }
+PackedTokens pack_shifted(Sentences sentences, std::span<const TokenId> prefix) {
+  return pack(sentences, prefix, 1);
+}
 
 std::vector<std::size_t> cut_runs(Sentences sources, Sentences targets, std::int64_t max_rows) {
   std::vector<std::size_t> ends;

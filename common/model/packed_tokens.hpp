@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -22,8 +23,8 @@ struct PackedTokens {
 /// Sentences as they are (the encoder's input).
 PackedTokens pack_sentences(Sentences sentences);
 
-/// Sentences shifted right behind `start`, so as many rows (the decoder's input).
-PackedTokens pack_shifted(Sentences sentences, TokenId start);
+/// The decoder's input: `prefix`, then the sentence without its last token.
+PackedTokens pack_shifted(Sentences sentences, std::span<const TokenId> prefix);
 
 /// Cuts sentences, in their order, into runs of at most `max_rows` tokens a side (or one sentence):
 /// ends of the runs. `targets` may be empty: sources decide alone.

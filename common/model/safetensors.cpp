@@ -28,7 +28,9 @@ at::ScalarType scalar_type(const std::string& dtype, const std::string& where) {
 }  // namespace
 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
-    : path_(path), file_(path), entries_(parse_safetensors_header(file_.bytes(), path_)) {}
+    : path_(path),
+      file_(std::make_shared<const MappedFile>(path)),
+      entries_(parse_safetensors_header(file_->bytes(), path_)) {}
 
 std::vector<std::string> SafetensorsFile::names() const {
   std::vector<std::string> names;
@@ -36,16 +38,31 @@ std::vector<std::string> SafetensorsFile::names() const {
   return names;
 }
 
-at::Tensor SafetensorsFile::tensor(const std::string& name) const {
-  const auto where = fmt::format("{}: tensor '{}'", path_, name);
+const SafetensorsEntry& SafetensorsFile::entry(const std::string& name) const {
   const auto found = entries_.find(name);
-  if (found == entries_.end()) throw core::InputError(where, "is missing");
-  const SafetensorsEntry& entry = found->second;
-  at::Tensor tensor = at::empty(entry.shape, scalar_type(entry.dtype, where));
-  if (entry.bytes == 0) return tensor;
-  // Offsets need not be aligned to the dtype, so bytes are copied.
-  std::memcpy(tensor.data_ptr(), file_.bytes().data() + entry.begin, entry.bytes);
-  return tensor;
+  if (found == entries_.end()) {
+    throw core::InputError(fmt::format("{}: tensor '{}'", path_, name), "is missing");
+  }
+  return found->second;
+}
+
+at::Tensor SafetensorsFile::tensor(const std::string& name) const {
+  const SafetensorsEntry& of = entry(name);
+  const auto type = scalar_type(of.dtype, fmt::format("{}: tensor '{}'", path_, name));
+  const std::byte* data = file_->bytes().data() + of.begin;
+  if (of.bytes > 0 && reinterpret_cast<std::uintptr_t>(data) % at::elementSize(type) == 0) {
+    // from_blob takes no const data; nothing here writes to weights.
+    return at::from_blob(
+        const_cast<std::byte*>(data), of.shape, [file = file_](void*) {}, at::dtype(type));
+  }
+  at::Tensor copy = at::empty(of.shape, type);
+  if (of.bytes > 0) std::memcpy(copy.data_ptr(), data, of.bytes);
+  return copy;
+}
+
+void SafetensorsFile::release(const std::string& name) const {
+  const SafetensorsEntry& of = entry(name);
+  file_->release(of.begin, of.bytes);
 }
 
 }  // namespace knnseq::model

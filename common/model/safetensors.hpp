@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,8 @@
 
 namespace knnseq::model {
 
-/// An open file, mapped, its header checked whole. Needs a little-endian machine.
+/// An open file, mapped, its header checked whole. Needs a little-endian machine. Processes of one
+/// machine share the mapped pages.
 class SafetensorsFile {
  public:
   /// Throws InputError naming the file, and the tensor where one is at fault: missing, truncated,
@@ -24,13 +26,20 @@ class SafetensorsFile {
   bool contains(const std::string& name) const { return entries_.contains(name); }
   std::vector<std::string> names() const;  ///< ascending
 
-  /// A copy of the tensor on the CPU, in the file's dtype (F64, F32, F16, BF16, I64, I32, U8) and
-  /// shape. Throws InputError where it is missing or of another dtype.
+  /// The tensor on the CPU, in the file's dtype (F64, F32, F16, BF16, I64, I32, U8) and shape: a
+  /// view of the mapping, which it keeps alive and which must not be written to, or a copy where
+  /// the file does not align it. Throws InputError where it is missing or of another dtype.
   at::Tensor tensor(const std::string& name) const;
 
+  /// Says that the tensor's bytes will not be read again soon: they no longer count as this
+  /// process's memory.
+  void release(const std::string& name) const;
+
  private:
+  const SafetensorsEntry& entry(const std::string& name) const;
+
   std::string path_;
-  MappedFile file_;
+  std::shared_ptr<const MappedFile> file_;
   std::map<std::string, SafetensorsEntry> entries_;
 };
 

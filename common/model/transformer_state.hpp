@@ -10,11 +10,11 @@ namespace knnseq::model {
 
 /// Rows are never moved: reordering changes `chains`, and sentences that leave are dropped from
 /// `cross_segments`. Memory is therefore held until the whole block is done: at each step
-/// layers·rows·3·d floats.
+/// layers·rows·2·d floats.
 struct TransformerState final : DecoderState {
-  KeyKind key = KeyKind::ffn_in;
+  KeySpec key;                                    ///< resolved
   std::vector<at::Tensor> cross_kv;               ///< of each layer [source rows, 2·d]
-  std::vector<std::vector<at::Tensor>> past;      ///< of each layer and step [rows, 3·d]
+  std::vector<std::vector<at::Tensor>> past;      ///< of each layer and step [rows, 2·d] fp32
   std::vector<std::vector<std::int32_t>> chains;  ///< of each row: its row in each past step
   std::vector<AttentionSegment> cross_segments;   ///< of each sentence still there
   std::int64_t position = 0;                      ///< steps done

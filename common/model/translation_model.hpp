@@ -12,17 +12,19 @@
 
 namespace knnseq::model {
 
-/// Sentences as token ids, each with its EOS. Batches need no padding.
+/// Sentences as token ids: sources as the encoder takes them, targets with their EOS. Batches need
+/// no padding.
 using Sentences = std::span<const std::vector<TokenId>>;
 
 /// What the encoder made of a batch, without padding: the sentences' vectors one after another.
 struct EncodedSource {
-  at::Tensor states;                  ///< [Σ lengths, d] fp32
+  at::Tensor states;                  ///< [Σ lengths, source_width] fp32
   std::vector<std::int64_t> lengths;  ///< tokens of each sentence, EOS included
+  std::vector<EncodedSource> others;  ///< of an ensemble's further models
 };
 
 struct TeacherForcingOptions {
-  KeyKind key = KeyKind::ffn_in;
+  KeySpec key = {};
   bool sentence_keys = false;
   bool log_probs = false;
 };
@@ -31,7 +33,8 @@ struct TeacherForced {
   /// [entries, d] fp32: all positions of target 0, then of target 1, …; n tokens + EOS are n+1
   /// rows.
   at::Tensor keys;
-  /// [sentences, d] fp32: mean of the encoder's output over a source, EOS included. Only if asked.
+  /// [sentences, source_width] fp32: mean of the encoder's output over all of a source. Only if
+  /// asked.
   at::Tensor sentence_keys;
   /// [entries, V] fp32. Only if asked.
   at::Tensor log_probs;
@@ -56,21 +59,22 @@ class TranslationModel {
   virtual ~TranslationModel() = default;
   virtual const ModelInfo& info() const = 0;
 
-  /// Encodes sources. Throws InputError for an empty sentence, one longer than max_positions, or a
+  /// Encodes sources. Throws InputError for an empty sentence, one longer than the positions, or a
   /// token outside the vocabulary.
   virtual EncodedSource encode(Sentences sources) = 0;
 
   /// Hidden vectors of all target positions given the true prefix. Sources and targets are as many;
-  /// targets end in EOS and are what is predicted: the decoder's input is shifted right behind
-  /// decoder_start. Throws as encode does.
+  /// targets end in EOS and are what is predicted: the decoder's input is decoder_start, the
+  /// forced tokens, and the target without its EOS. Throws as encode does, and where the decoder
+  /// has no such layer.
   virtual TeacherForced teacher_force(Sentences sources, Sentences targets,
                                       const TeacherForcingOptions& options) = 0;
 
   /// A state of sentences·beams rows, `beams` consecutive ones for each sentence, at position 0.
   virtual std::unique_ptr<DecoderState> start(const EncodedSource& source, std::int64_t beams,
-                                              KeyKind key) = 0;
+                                              KeySpec key) = 0;
 
-  /// Feeds one token to each row (decoder_start first) and predicts the next one.
+  /// Feeds one token to each row (decoder_start first, then forced tokens) and predicts the next.
   /// Throws std::logic_error where tokens are not as many as rows or positions are used up.
   virtual StepOutput step(DecoderState& state, std::span<const TokenId> tokens) = 0;
 

@@ -43,6 +43,8 @@ class DistributedSearch {
   /// those of one unsharded index.
   Exchange search(const at::Tensor& queries, std::int64_t status);
 
+  std::int64_t width() const { return coder_.codebook().spec.d_in; }  ///< of queries
+
   const SearchTimes& times() const { return times_; }
 
  private:

@@ -18,4 +18,11 @@ void KnnOptions::validate() const {
   if (threshold && std::isnan(*threshold)) throw core::InputError("threshold is not a number");
 }
 
+KnnOptions KnnOptions::share_of(std::size_t datastore, std::size_t count) const {
+  KnnOptions options = *this;
+  const float share = lambda / static_cast<float>(count);
+  options.lambda = share / (1.0f - share * static_cast<float>(count - 1 - datastore));
+  return options;
+}
+
 }  // namespace knnseq::retrieval

@@ -1,6 +1,7 @@
 // How neighbours become a distribution over tokens.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 
 namespace knnseq::retrieval {
@@ -14,6 +15,10 @@ struct KnnOptions {
 
   /// Throws core::InputError.
   void validate() const;
+
+  /// Options for one of `count` datastores whose distributions are averaged: interpolating with one
+  /// after the other gives (1 − λ) p_mt + λ/count Σ p_knn.
+  KnnOptions share_of(std::size_t datastore, std::size_t count) const;
 };
 
 }  // namespace knnseq::retrieval

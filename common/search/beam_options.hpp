@@ -12,8 +12,8 @@ struct BeamOptions {
   /// EOS is forced behind min(max_length_a·|source| + max_length_b, positions − 1) tokens.
   double max_length_a = 0.0;
   int max_length_b = 200;
-  int nbest = 1;                                ///< hypotheses returned, at most `beam`
-  model::KeyKind key = model::KeyKind::ffn_in;  ///< what the kNN step gets as queries
+  int nbest = 1;            ///< hypotheses returned, at most `beam`
+  model::KeySpec key = {};  ///< what the kNN step gets as queries
 
   /// Throws InputError with one message for each rule that is broken.
   void validate() const;

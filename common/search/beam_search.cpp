@@ -27,10 +27,11 @@ class Block {
   Block(model::TranslationModel& model, model::Sentences sources, const BeamOptions& options)
       : model_(model) {
     const model::ModelInfo& info = model.info();
-    special_ = {info.eos, info.bad_tokens};
+    special_ = {info.eos, info.bad_tokens, info.forced_tokens};
     special_.never.push_back(info.pad);
     for (std::size_t i = 0; i < sources.size(); ++i) {
-      beams_.emplace_back(options, greatest_length(options, sources[i].size(), info.max_positions));
+      beams_.emplace_back(options,
+                          greatest_length(options, sources[i].size(), info.target_positions));
       live_.push_back(i);
     }
     // All hypotheses of a sentence are the same at first, so one is enough.
@@ -71,7 +72,7 @@ class Block {
     std::int64_t row = 0;
     for (const std::size_t i : live_) {
       for (std::size_t beam = 0; beam < beams_[i].live(); ++beam, ++row) {
-        if (!beams_[i].forced()) asking.push_back(row);
+        if (!beams_[i].forced(special_)) asking.push_back(row);
       }
     }
     if (asking.empty()) return;

@@ -17,7 +17,12 @@ void SentenceBeam::mask(core::MatrixView<float> log_probs, const SpecialTokens& 
   for (std::int64_t beam = 0; beam < log_probs.rows; ++beam) {
     const std::span<float> row = log_probs.row(beam);
     float& eos = row[static_cast<std::size_t>(special.eos)];
-    if (forced()) {
+    if (length_ < std::ssize(special.first)) {
+      std::ranges::fill(row, nothing);
+      row[static_cast<std::size_t>(special.first[static_cast<std::size_t>(length_)])] = 0.0f;
+      continue;
+    }
+    if (length_ >= max_length_) {
       const float kept = eos;
       std::ranges::fill(row, nothing);
       eos = kept;
@@ -68,7 +73,7 @@ std::vector<std::int64_t> SentenceBeam::advance(core::MatrixView<float> log_prob
       origins.push_back(candidate.beam);
     }
   }
-  finished_ = done_.size() == beam || forced() || next.empty();
+  finished_ = done_.size() == beam || next.empty();
   if (finished_) return {};
   // Too few continuations (a tiny vocabulary): dead hypotheses keep the sentence's row count.
   while (next.size() < beam) {

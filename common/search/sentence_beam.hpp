@@ -15,7 +15,8 @@ namespace knnseq::search {
 /// Tokens that a search treats specially.
 struct SpecialTokens {
   core::TokenId eos = 0;
-  std::vector<core::TokenId> never;  ///< pad and the model's bad tokens
+  std::vector<core::TokenId> never = {};  ///< pad and the model's bad tokens
+  std::vector<core::TokenId> first = {};  ///< what every hypothesis starts with, at a log-prob of 0
 };
 
 /// Rules of one step (fairseq's, see beam_search.hpp), free of any model.
@@ -26,7 +27,11 @@ class SentenceBeam {
       : options_(&options), max_length_(max_length) {}
 
   std::int64_t length() const { return length_; }  ///< tokens of each live hypothesis
-  bool forced() const { return length_ >= max_length_; }
+
+  /// Whether the next token is no choice: a given first one, or EOS at the greatest length.
+  bool forced(const SpecialTokens& special) const {
+    return length_ < std::ssize(special.first) || length_ >= max_length_;
+  }
   bool finished() const { return finished_; }
 
   /// Live hypotheses: 1 before the first step, then `beam`, some of them perhaps dead (−∞).

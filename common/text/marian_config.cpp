@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
-#include "core/files.hpp"
+#include "text/tokenizer_json.hpp"
 
 namespace knnseq::text {
 
@@ -13,30 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using core::Json;
-
-Json read_object(const fs::path& path) {
-  if (!fs::exists(path)) return Json::object();
-  Json json = core::read_json(path);
-  if (!json.is_object()) throw core::InputError(path, "must be an object");
-  return json;
-}
-
-void read_flag(const Json& json, const fs::path& path, const char* key, bool& value) {
-  if (!json.contains(key) || json[key].is_null()) return;
-  if (!json[key].is_boolean()) {
-    throw core::InputError(path, fmt::format("'{}' must be true or false", key));
-  }
-  value = json[key].get<bool>();
-}
-
-/// A token is a string, or an object with its text under "content".
-std::string token_text(const Json& value, const fs::path& path, const std::string& key) {
-  const Json& text = value.is_object() && value.contains("content") ? value["content"] : value;
-  if (!text.is_string() || text.get_ref<const std::string&>().empty()) {
-    throw core::InputError(path, fmt::format("'{}' must be a token", key));
-  }
-  return text.get<std::string>();
-}
 
 void read_token(const Json& json, const fs::path& path, const char* key, std::string& token) {
   if (json.contains(key)) token = token_text(json[key], path, key);
@@ -74,10 +50,8 @@ void check_supported(const Json& json, const fs::path& path, const MarianConfig&
     if (lists_tokens) {
       for (const Json& token : value) check_token(token, path, key, config);
     }
-    if (key == "sp_model_kwargs" && !value.empty()) {
-      throw core::InputError(path, "'sp_model_kwargs' is not supported");
-    }
   }
+  refuse_sampling(json, path);
 }
 
 }  // namespace

@@ -1,31 +1,12 @@
 #include "text/marian_side.hpp"
 
-#include <array>
-#include <utility>
-
+#include "text/clean_up.hpp"
 #include "text/replace_all.hpp"
 #include "text/utf8.hpp"
 
 namespace knnseq::text {
 
 namespace {
-
-/// transformers' clean_up_tokenization, in its order.
-void clean_up(std::string& text) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 10> rules{{
-      {" .", "."},
-      {" ?", "?"},
-      {" !", "!"},
-      {" ,", ","},
-      {" ' ", "'"},
-      {" n't", "n't"},
-      {" 'm", "'m"},
-      {" 's", "'s"},
-      {" 've", "'ve"},
-      {" 're", "'re"},
-  }};
-  for (const auto& [from, to] : rules) replace_all(text, from, to);
-}
 
 /// The longest of the tokens that `text` starts with; empty where it starts with none.
 std::string_view token_at(std::string_view text, std::span<const std::string> tokens) {

@@ -35,6 +35,14 @@ SentencePieces::SentencePieces(const std::filesystem::path& path)
 SentencePieces::~SentencePieces() = default;
 SentencePieces::SentencePieces(SentencePieces&&) noexcept = default;
 
+std::vector<std::string> SentencePieces::list() const {
+  std::vector<std::string> pieces;
+  for (int id = 0; id < processor_->sp.GetPieceSize(); ++id) {
+    pieces.push_back(processor_->sp.IdToPiece(id));
+  }
+  return pieces;
+}
+
 std::vector<std::string> SentencePieces::encode(std::string_view text) const {
   std::vector<std::string> pieces;
   check(processor_->sp.Encode(text, &pieces), "Encode");

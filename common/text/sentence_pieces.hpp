@@ -17,6 +17,7 @@ class SentencePieces {
   ~SentencePieces();
   SentencePieces(SentencePieces&&) noexcept;
 
+  std::vector<std::string> list() const;  ///< all pieces, by id
   std::vector<std::string> encode(std::string_view text) const;
   std::string decode(const std::vector<std::string>& pieces) const;
 

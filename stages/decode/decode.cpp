@@ -7,7 +7,6 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
-#include "model/load_model.hpp"
 #include "retrieval/knn_distribution.hpp"
 #include "runtime/progress.hpp"
 #include "runtime/stage_runner.hpp"
@@ -16,6 +15,7 @@
 #include "stages/decode/block_schedule.hpp"
 #include "stages/decode/test_set.hpp"
 #include "stages/decode/translations.hpp"
+#include "stages/open_model.hpp"
 #include "stages/open_search.hpp"
 #include "stages/stage.hpp"
 #include "text/read_lines.hpp"
@@ -51,20 +51,31 @@ class Decoder {
   }
 
   /// All ranks step together: each step of a block is one exchange in which every rank searches its
-  /// part of the datastore for all. A rank without a block goes on searching for the others.
-  void run_with_knn(retrieval::DistributedSearch& search) {
+  /// part of the datastore for all (with several datastores: one after the other). A rank without a
+  /// block goes on searching for the others.
+  void run_with_knn(std::vector<retrieval::DistributedSearch>& searches) {
     BlockSchedule schedule(blocks_left());
-    const at::Tensor no_queries = at::empty({0, model_.info().width});
     const search::KnnStep knn = [&](const at::Tensor& queries, at::Tensor& log_probs) {
-      const auto found = search.search(queries, static_cast<std::int64_t>(RankStatus::busy));
-      schedule.update(found.statuses, context_.comm.rank());
-      retrieval::interpolate(log_probs, found.scores, found.ids, options_.interpolation);
+      std::int64_t column = 0;
+      for (std::size_t i = 0; i < searches.size(); ++i) {
+        const std::int64_t width = searches[i].width();
+        const auto found = searches[i].search(queries.narrow(1, column, width).contiguous(),
+                                              static_cast<std::int64_t>(RankStatus::busy));
+        if (i == 0) schedule.update(found.statuses, context_.comm.rank());
+        retrieval::interpolate(log_probs, found.scores, found.ids,
+                               options_.interpolation.share_of(i, searches.size()));
+        column += width;
+      }
     };
     auto status = RankStatus::waiting;
     while (!schedule.finished()) {
       if (runtime::stop_requested()) status = RankStatus::stopped;
-      const auto exchange = search.search(no_queries, static_cast<std::int64_t>(status));
-      const auto block = schedule.update(exchange.statuses, context_.comm.rank());
+      std::optional<std::int64_t> block;
+      for (std::size_t i = 0; i < searches.size(); ++i) {
+        const auto exchange = searches[i].search(at::empty({0, searches[i].width()}),
+                                                 static_cast<std::int64_t>(status));
+        if (i == 0) block = schedule.update(exchange.statuses, context_.comm.rank());
+      }
       if (block) {
         translate(*block, knn);
       } else if (status == RankStatus::waiting) {
@@ -136,22 +147,24 @@ void report_search(runtime::StageContext& context, const retrieval::SearchTimes&
 }
 
 runtime::StageOutcome translate_set(runtime::StageContext& context, const Options& options,
-                                    const DecodeOptions& decoding) {
+                                    const DecodeOptions& decoding,
+                                    const std::vector<SearchedDatastore>& datastores) {
   auto& comm = context.comm;
   const auto folder = Folders(context.run_dir).decode / decoding.name;
   std::unique_ptr<text::Tokenizer> tokenizer;
   std::unique_ptr<model::TranslationModel> model;
-  TestSet set;
   std::vector<std::string> references;
   std::optional<Translations> translations;
   comm::agree(comm, [&] {
-    tokenizer = text::load_tokenizer(options.model);
-    model = model::load_model(options.model, {options.dtype});
-    set = read_test_set(decoding.source, decoding.block_sentences, *tokenizer, model->info(),
-                        context.log);
+    tokenizer = open_tokenizer(options);
+    model = open_search_model(options, decoding, *tokenizer);
     if (decoding.reference) references = text::read_lines(*decoding.reference);
     translations.emplace(folder);
   });
+  const TestSet set = read_test_set(context,
+                                    {decoding.source, options.preprocess.source,
+                                     decoding.block_sentences, model->info().source_positions},
+                                    *tokenizer);
   comm.barrier();  // all ranks have read the journals before any is written to
   const auto& unused = model->info().unused_settings;
   if (!unused.empty()) {
@@ -162,16 +175,19 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
 
   Decoder decoder(context, decoding, *model, set, *translations);
   if (decoding.knn) {
-    auto search = open_search(context, options, decoding.search);
-    decoder.run_with_knn(search);
-    report_search(context, search.times());
+    std::vector<retrieval::DistributedSearch> searches;
+    for (const auto& datastore : datastores) {
+      searches.push_back(open_search(context, datastore, decoding.search));
+    }
+    decoder.run_with_knn(searches);
+    for (const auto& search : searches) report_search(context, search.times());
   } else {
     decoder.run_without_knn();
   }
   runtime::StageOutcome outcome{core::Json::object(), decoder.finish()};
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
-    Translations::write_files(folder, set, *tokenizer);
+    Translations::write_files(folder, set, *tokenizer, options.postprocess);
     std::vector<std::string> files = {"src.txt", "hyp.txt", "nbest.jsonl"};
     if (decoding.reference) {
       std::string text;
@@ -187,8 +203,8 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
 }
 
 core::Json decode_inputs(runtime::StageContext& context, const Options& options,
-                         const DecodeOptions& decoding) {
-  std::vector<std::filesystem::path> model_files, tokenizer_files;
+                         const DecodeOptions& decoding,
+                         const std::vector<SearchedDatastore>& datastores) {
   comm::agree(context.comm, [&] {
     decoding.beam.validate();
     decoding.interpolation.validate();
@@ -200,13 +216,14 @@ core::Json decode_inputs(runtime::StageContext& context, const Options& options,
                                            lines, decoding.reference->string(), references));
       }
     }
-    model_files = model::model_files(options.model);
-    tokenizer_files = text::tokenizer_files(options.model);
   });
+  core::Json models = core::Json::array();
+  for (const auto& path : options.models) models.push_back(model_fingerprint(context, path));
   core::Json inputs = {{"source", fingerprint_files(context, {decoding.source})},
-                       {"model", fingerprint_files(context, model_files)},
-                       {"tokenizer", fingerprint_files(context, tokenizer_files)},
-                       {"dtype", options.dtype},
+                       {"models", models},
+                       {"tokenizer", tokenizer_fingerprint(context, options)},
+                       {"postprocess", options.postprocess},
+                       {"dtype", decoding.dtype},
                        {"threads", options.threads},
                        {"beam", decoding.beam.beam},
                        {"length_penalty", decoding.beam.length_penalty},
@@ -218,15 +235,11 @@ core::Json decode_inputs(runtime::StageContext& context, const Options& options,
     inputs["reference"] = fingerprint_files(context, {*decoding.reference});
   }
   if (!decoding.knn) return inputs;
-  const auto manifests = check_search(context, options, decoding.search);
-  comm::agree(context.comm, [&] {
-    if (manifests.datastore.at("inputs").at("model") != inputs.at("model")) {
-      throw core::InputError("the datastore's keys were made by another model than " +
-                             options.model.string());
-    }
-  });
   const auto& threshold = decoding.interpolation.threshold;
-  inputs["index"] = manifests.index.at("identity");
+  inputs["indexes"] = core::Json::array();
+  for (const auto& datastore : datastores) {
+    inputs["indexes"].push_back(datastore.index.at("identity"));
+  }
   inputs["k"] = decoding.search.k;
   inputs["nprobe"] = decoding.search.nprobe;
   inputs["temperature"] = decoding.interpolation.temperature;
@@ -254,9 +267,12 @@ void decode(runtime::StageContext& context, const Options& options,
     }
     context.log.set_stage("decode-" + decoding.name);
     const auto folder = Folders(context.run_dir).decode / decoding.name;
-    runtime::run_stage(
-        context, {"decode-" + decoding.name, folder, decode_inputs(context, options, decoding),
-                  [&] { return translate_set(context, options, decoding); }});
+    const auto datastores =
+        decoding.knn ? check_search(context, options, decoding) : std::vector<SearchedDatastore>();
+    runtime::run_stage(context, {"decode-" + decoding.name, folder,
+                                 decode_inputs(context, options, decoding, datastores), [&] {
+                                   return translate_set(context, options, decoding, datastores);
+                                 }});
     comm::agree(context.comm, [&] {
       if (context.comm.is_root()) Translations::remove_journals(folder);
     });

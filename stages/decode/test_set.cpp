@@ -4,36 +4,67 @@
 
 #include <fmt/format.h>
 
+#include "comm/agreement.hpp"
+#include "text/line_filter.hpp"
 #include "text/read_lines.hpp"
 
 namespace knnseq::stages {
 
-TestSet read_test_set(const std::filesystem::path& file, std::int64_t block_sentences,
-                      const text::Tokenizer& tokenizer, const model::ModelInfo& info,
-                      obs::Log& log) {
+namespace {
+
+std::string join(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const auto& line : lines) text += line + "\n";
+  return text;
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> lines;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = text.find('\n', at);
+    lines.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return lines;
+}
+
+/// The lines as the command makes them, on all ranks.
+std::vector<std::string> preprocess(comm::Communicator& comm, const std::string& command,
+                                    const std::vector<std::string>& lines) {
+  if (command.empty()) return lines;
+  std::string made;
+  comm::agree(comm, [&] {
+    if (comm.is_root()) made = join(text::filter_lines(command, lines));
+  });
+  return split(comm.broadcast_string(made));
+}
+
+}  // namespace
+
+TestSet read_test_set(runtime::StageContext& context, const TestSetOptions& options,
+                      const text::Tokenizer& tokenizer) {
   TestSet set;
-  set.lines = text::read_lines(file);
-  const auto most = static_cast<std::size_t>(info.max_positions);
+  comm::agree(context.comm, [&] { set.lines = text::read_lines(options.file); });
+  const auto prepared = preprocess(context.comm, options.preprocess, set.lines);
+  const text::SourceFrame frame = tokenizer.source_frame();
+  const std::int64_t most = options.source_positions;
   std::vector<std::int64_t> order;
-  for (std::size_t i = 0; i < set.lines.size(); ++i) {
-    auto tokens = tokenizer.encode_source(set.lines[i]);
-    if (tokens.size() + 1 > most) {
-      log.info(fmt::format("warning: {}:{}: {} tokens are cut to the model's {} positions",
-                           file.string(), i + 1, tokens.size(), most));
-      tokens.resize(most - 1);
+  for (std::size_t i = 0; i < prepared.size(); ++i) {
+    const auto tokens = tokenizer.encode_source(prepared[i]);
+    if (std::ssize(tokens) + frame.size() > most) {
+      context.log.info(fmt::format("warning: {}:{}: {} tokens are cut to the model's {} positions",
+                                   options.file.string(), i + 1, tokens.size(), most));
     }
-    if (!tokens.empty()) {
-      tokens.push_back(info.eos);
-      order.push_back(static_cast<std::int64_t>(i));
-    }
-    set.sources.push_back(std::move(tokens));
+    set.sources.push_back(frame.around(tokens, most));
+    if (!tokens.empty()) order.push_back(static_cast<std::int64_t>(i));
   }
   std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
     return set.sources[static_cast<std::size_t>(a)].size() >
            set.sources[static_cast<std::size_t>(b)].size();
   });
-  for (std::size_t at = 0; at < order.size(); at += static_cast<std::size_t>(block_sentences)) {
-    const auto end = std::min(order.size(), at + static_cast<std::size_t>(block_sentences));
+  for (std::size_t at = 0; at < order.size();
+       at += static_cast<std::size_t>(options.block_sentences)) {
+    const auto end = std::min(order.size(), at + static_cast<std::size_t>(options.block_sentences));
     set.blocks.emplace_back(order.begin() + static_cast<std::ptrdiff_t>(at),
                             order.begin() + static_cast<std::ptrdiff_t>(end));
   }

@@ -5,8 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "model/model_info.hpp"
-#include "obs/log.hpp"
+#include "runtime/stage_context.hpp"
 #include "text/tokenizer.hpp"
 
 namespace knnseq::stages {
@@ -15,14 +14,20 @@ namespace knnseq::stages {
 /// model's positions is cut, with a warning.
 struct TestSet {
   std::vector<std::string> lines;
-  std::vector<std::vector<core::TokenId>> sources;  ///< [lines], with EOS; empty for an empty line
+  std::vector<std::vector<core::TokenId>> sources;  ///< [lines], framed; empty for an empty line
   /// Lines that are decoded together, longest first: the same for any number of ranks.
   std::vector<std::vector<std::int64_t>> blocks;
 };
 
-/// Every rank reads the whole set. Throws core::InputError.
-TestSet read_test_set(const std::filesystem::path& file, std::int64_t block_sentences,
-                      const text::Tokenizer& tokenizer, const model::ModelInfo& info,
-                      obs::Log& log);
+struct TestSetOptions {
+  std::filesystem::path file;
+  std::string preprocess;  ///< shell command, run by one rank; empty: none
+  std::int64_t block_sentences = 32;
+  std::int64_t source_positions = 0;  ///< most tokens of a source
+};
+
+/// Every rank gets the whole set. Throws core::InputError on all ranks. Collective.
+TestSet read_test_set(runtime::StageContext& context, const TestSetOptions& options,
+                      const text::Tokenizer& tokenizer);
 
 }  // namespace knnseq::stages

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "text/line_filter.hpp"
 
 namespace knnseq::stages {
 
@@ -25,7 +26,9 @@ void Translations::append(int rank, std::int64_t block, const std::vector<std::i
   for (std::size_t i = 0; i < lines.size(); ++i) {
     core::Json nbest = core::Json::array();
     for (const auto& hypothesis : hypotheses[i]) {
-      nbest.push_back({{"tokens", hypothesis.tokens}, {"score", hypothesis.score}});
+      nbest.push_back({{"tokens", hypothesis.tokens},
+                       {"score", hypothesis.score},
+                       {"log_probs", hypothesis.token_log_probs}});
     }
     sentences.push_back({{"line", lines[i]}, {"nbest", nbest}});
   }
@@ -33,23 +36,29 @@ void Translations::append(int rank, std::int64_t block, const std::vector<std::i
 }
 
 void Translations::write_files(const std::filesystem::path& folder, const TestSet& set,
-                               const text::Tokenizer& tokenizer) {
+                               const text::Tokenizer& tokenizer, const std::string& postprocess) {
   std::vector<core::Json> nbest(set.lines.size(), core::Json::array());
   for (const auto& record : store::Journal::read_all(folder, prefix)) {
     for (const auto& sentence : record.at("sentences")) {
       nbest.at(sentence.at("line").get<std::size_t>()) = sentence.at("nbest");
     }
   }
+  std::vector<std::string> texts;
+  for (const auto& hypotheses : nbest) {
+    for (const auto& hypothesis : hypotheses) {
+      texts.push_back(
+          tokenizer.decode_target(hypothesis.at("tokens").get<std::vector<core::TokenId>>()));
+    }
+  }
+  if (!postprocess.empty()) texts = text::filter_lines(postprocess, texts);
   std::string sources, best, all;
+  auto text = texts.begin();
   for (std::size_t line = 0; line < set.lines.size(); ++line) {
     if (nbest[line].empty() != set.sources[line].empty()) {
       throw core::SystemError(fmt::format("{}: the journals hold no translation of line {}",
                                           folder.string(), line + 1));
     }
-    for (auto& hypothesis : nbest[line]) {
-      hypothesis["text"] =
-          tokenizer.decode_target(hypothesis.at("tokens").get<std::vector<core::TokenId>>());
-    }
+    for (auto& hypothesis : nbest[line]) hypothesis["text"] = *text++;
     sources += set.lines[line] + "\n";
     best += (nbest[line].empty() ? "" : nbest[line][0].at("text").get<std::string>()) + "\n";
     all += core::Json{{"line", line + 1}, {"nbest", nbest[line]}}.dump() + "\n";

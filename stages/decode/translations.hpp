@@ -25,10 +25,11 @@ class Translations {
               const std::vector<std::vector<search::Hypothesis>>& hypotheses);
   void close() { journal_.reset(); }
 
-  /// Writes hyp.txt, src.txt and nbest.jsonl from all journals. By one rank, when all blocks are
-  /// done and all journals closed.
+  /// Writes hyp.txt, src.txt and nbest.jsonl from all journals; texts go through the shell command
+  /// `postprocess` unless it is empty. By one rank, when all blocks are done and all journals
+  /// closed.
   static void write_files(const std::filesystem::path& folder, const TestSet& set,
-                          const text::Tokenizer& tokenizer);
+                          const text::Tokenizer& tokenizer, const std::string& postprocess);
   static void remove_journals(const std::filesystem::path& folder);
 
  private:

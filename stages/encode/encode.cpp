@@ -2,12 +2,11 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
-#include "model/load_model.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/encode/shard_encoder.hpp"
+#include "stages/open_model.hpp"
 #include "stages/stage.hpp"
-#include "text/tokenizer.hpp"
 
 namespace knnseq::stages {
 
@@ -22,7 +21,7 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
   SampleRule sample;
   std::vector<core::Range> sentence_entries;  // of this member's share of the team's shards
   comm::agree(context.comm, [&] {
-    model = model::load_model(options.model, {options.dtype});
+    model = open_key_model(options, *open_tokenizer(options));
     for (const auto shard : team.shards) {
       const auto name = runtime::shard_name(shard);
       const auto corpus =
@@ -61,6 +60,7 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
   };
   runtime::StageOutcome outcome = jobs.run({prepare, work, finish, ".h5"});
   outcome.content["width"] = model->info().width;
+  outcome.content["decoder_layers"] = model->info().decoder_layers;
   outcome.content["entries"] = corpus_content.at("entries");
   outcome.content["sentences"] = corpus_content.at("sentences");
   outcome.content["vocab_size"] = model->info().vocab_size;
@@ -73,24 +73,24 @@ void encode(runtime::StageContext& context, const Options& options) {
   context.log.set_stage("encode");
   const Folders folders(context.run_dir);
   const auto corpus = corpus_manifest(context, options);
-  std::vector<std::filesystem::path> model_files, tokenizer_files;
-  comm::agree(context.comm, [&] {
-    model_files = model::model_files(options.model);
-    tokenizer_files = text::tokenizer_files(options.model);
-  });
-  const auto tokenizer = fingerprint_files(context, tokenizer_files);
+  const auto tokenizer = tokenizer_fingerprint(context, options);
+  model::KeySpec key;
   comm::agree(context.comm, [&] {
     if (corpus.at("inputs").at("tokenizer") != tokenizer) {
-      throw core::InputError("the corpus was tokenised for another model than " +
-                             options.model.string() + "; run 'knnseq partition --force'");
+      throw core::InputError(
+          "the corpus was tokenised for another model, language or command than " +
+          options.tokenizer.string() + " and the config say; run 'knnseq partition --force'");
     }
+    const auto info = describe_model(options, *open_tokenizer(options));
+    key = options.datastore.key.resolved(info.decoder_layers);
   });
   const core::Json inputs = {{"corpus", corpus.at("identity")},
-                             {"model", fingerprint_files(context, model_files)},
-                             {"dtype", options.dtype},
+                             {"model", model_fingerprint(context, options.models.front())},
+                             {"dtype", options.datastore.dtype},
                              {"threads", options.threads},
                              {"unit_entries", store::unit_entries},
-                             {"key", model::to_string(options.datastore.key)},
+                             {"key", model::to_string(key.kind)},
+                             {"layer", key.layer},
                              {"sentence_keys", options.datastore.sentence_keys},
                              {"sample", options.datastore.sample},
                              {"seed", options.datastore.seed}};

@@ -38,8 +38,8 @@ std::vector<store::DatasetSpec> ShardEncoder::layout() const {
       {"keys",
        DataType::float16,
        {entries, width},
-       {{"description",
-         fmt::format("decoder vectors ({}), one a target token", model::to_string(options_.key))}}},
+       {{"description", fmt::format("decoder vectors ({}), one a target token",
+                                    model::to_string(options_.key.kind))}}},
       {"values", DataType::uint32, {entries}, {{"description", "target token ids"}}},
       {"sentence_numbers",
        DataType::int64,
@@ -68,7 +68,7 @@ std::vector<store::DatasetSpec> ShardEncoder::layout() const {
   if (options_.sentence_keys) {
     specs.push_back({"sentence_keys",
                      DataType::float16,
-                     {sentences, width},
+                     {sentences, model_.info().source_width},
                      {{"description", "mean of the encoder's output over the source"}}});
   }
   return specs;

@@ -10,6 +10,7 @@
 #include "metrics/chrf.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/stage.hpp"
+#include "text/moses_marks.hpp"
 #include "text/read_lines.hpp"
 
 namespace knnseq::stages {
@@ -27,10 +28,22 @@ std::string describe(const core::Json& inputs) {
   return text + fmt::format("; length penalty {:g}", number("length_penalty"));
 }
 
-core::Json score(const std::filesystem::path& folder, const std::string& name) {
+void warn_of_moses_marks(obs::Log& log, const std::filesystem::path& file,
+                         const std::vector<std::string>& lines) {
+  const auto marks = text::find_moses_marks(lines, 1);
+  if (marks.lines == 0) return;
+  log.warn(fmt::format(
+      "{}:{}: '{}' looks like Moses-tokenised text ({} such lines): BLEU and chrF "
+      "are for plain text; set 'postprocess' to a detokeniser",
+      file.string(), marks.examples.front().line, marks.examples.front().mark, marks.lines));
+}
+
+core::Json score(obs::Log& log, const std::filesystem::path& folder, const std::string& name) {
   const auto manifest = runtime::require_manifest(folder, "decode");
   const auto hypotheses = text::read_lines(folder / "hyp.txt");
   const auto references = text::read_lines(folder / "ref.txt");
+  warn_of_moses_marks(log, folder / "hyp.txt", hypotheses);
+  warn_of_moses_marks(log, folder / "ref.txt", references);
   const auto bleu = metrics::corpus_bleu(hypotheses, references);
   return {{"name", name},
           {"settings", describe(manifest.at("inputs"))},
@@ -48,7 +61,7 @@ void evaluate_all(runtime::StageContext& context, const Options& options) {
       "|---|---|---|---|---|---|\n";
   for (const auto& decoding : options.decode) {
     if (!decoding.reference) continue;
-    const core::Json of_set = score(folders.decode / decoding.name, decoding.name);
+    const core::Json of_set = score(context.log, folders.decode / decoding.name, decoding.name);
     table += fmt::format("| {} | {} | {:.2f} | {:.2f} | {:.3f} | {} |\n", decoding.name,
                          of_set["sentences"].get<std::int64_t>(), of_set["bleu"].get<double>(),
                          of_set["chrf"].get<double>(), of_set["brevity_penalty"].get<double>(),

@@ -8,12 +8,13 @@
 #include "comm/agreement.hpp"
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
-#include "model/load_model.hpp"
 #include "retrieval/knn_distribution.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/inspect/datastore_sentences.hpp"
+#include "stages/open_model.hpp"
 #include "stages/open_search.hpp"
 #include "stages/stage.hpp"
+#include "text/line_filter.hpp"
 #include "text/read_lines.hpp"
 
 namespace knnseq::stages {
@@ -124,10 +125,11 @@ void inspect(runtime::StageContext& context, const Options& options) {
     decoding_named(options, "base", options.inspect.base);
     decoding = decoding_named(options, "knn", options.inspect.knn);
     if (!decoding.knn) throw core::InputError("inspect.knn names a decoding without kNN");
-    tokenizer = text::load_tokenizer(options.model);
-    model = model::load_model(options.model, {options.dtype});
+    tokenizer = open_tokenizer(options);
+    model = open_search_model(options, decoding, *tokenizer);
     shown = read_case(options, folders);
   });
+  const auto datastores = check_search(context, options, decoding);
   if (shown.base == shown.knn) {
     if (comm.is_root()) fmt::print("{}  Both are the same, token by token.\n", shown.text);
     return;
@@ -136,24 +138,36 @@ void inspect(runtime::StageContext& context, const Options& options) {
   // The query of the token at which they differ: both have the same prefix.
   at::Tensor queries = at::empty({0, model->info().width});
   at::Tensor log_probs;
-  if (comm.is_root()) {
-    const std::vector<Tokens> source = {[&] {
-      auto tokens = tokenizer->encode_source(shown.source);
-      const auto most = static_cast<std::size_t>(model->info().max_positions) - 1;
-      tokens.resize(std::min(tokens.size(), most));  // as decode cuts it
-      tokens.push_back(model->info().eos);
-      return tokens;
-    }()};
-    const std::vector<Tokens> target = {shown.knn.size() > shown.position ? shown.knn : shown.base};
-    const auto forced =
-        model->teacher_force(source, target, {decoding.beam.key, false, /*log_probs=*/true});
-    const auto row = static_cast<std::int64_t>(shown.position);
-    queries = forced.keys.slice(0, row, row + 1).contiguous();
-    log_probs = forced.log_probs.slice(0, row, row + 1).contiguous();
+  comm::agree(comm, [&] {
+    if (!comm.is_root()) return;
+    std::vector<std::string> line = {shown.source};
+    if (!options.preprocess.source.empty()) {
+      line = text::filter_lines(options.preprocess.source, line);
+    }
+    const std::vector<Tokens> source = {tokenizer->source_frame().around(
+        tokenizer->encode_source(line.front()), model->info().source_positions)};
+    const auto forced = std::ssize(model->info().forced_tokens);  // no positions of a target
+    Tokens target = shown.knn.size() > shown.position ? shown.knn : shown.base;
+    target.erase(target.begin(), target.begin() + forced);
+    const auto made =
+        model->teacher_force(source, {&target, 1}, {decoding.beam.key, false, /*log_probs=*/true});
+    const auto row = static_cast<std::int64_t>(shown.position) - forced;
+    queries = made.keys.slice(0, row, row + 1).contiguous();
+    log_probs = made.log_probs.slice(0, row, row + 1).contiguous();
+  });
+  at::Tensor mixed = log_probs.defined() ? log_probs.clone() : log_probs;
+  retrieval::Exchange found;  // of the first datastore
+  std::int64_t column = 0;
+  for (std::size_t i = 0; i < datastores.size(); ++i) {
+    auto search = open_search(context, datastores[i], decoding.search);
+    const auto part = queries.narrow(1, column, search.width()).contiguous();
+    const auto exchange = search.search(part, 0);
+    column += search.width();
+    if (i == 0) found = exchange;
+    if (!comm.is_root()) continue;
+    retrieval::interpolate(mixed, exchange.scores, exchange.ids,
+                           decoding.interpolation.share_of(i, datastores.size()));
   }
-  check_search(context, options, decoding.search);
-  auto search = open_search(context, options, decoding.search);
-  const auto found = search.search(queries, 0);
   std::vector<retrieval::NeighbourProbability> neighbours;
   std::vector<std::int64_t> entries;
   if (comm.is_root()) {
@@ -173,8 +187,6 @@ void inspect(runtime::StageContext& context, const Options& options) {
     return shown.position < tokens.size() ? std::exp(of[0][tokens[shown.position]].item<float>())
                                           : 0.0f;
   };
-  at::Tensor mixed = log_probs.clone();
-  retrieval::interpolate(mixed, found.scores, found.ids, decoding.interpolation);
   fmt::print("{}  token {}: base {} (p_mt {:.3f}, p {:.3f}), kNN {} (p_mt {:.3f}, p {:.3f})\n",
              shown.text, shown.position + 1, token_text(*tokenizer, shown.base, shown.position),
              probability(shown.base, log_probs), probability(shown.base, mixed),

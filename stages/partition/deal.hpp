@@ -14,7 +14,7 @@ namespace knnseq::stages {
 /// Batch b belongs to shard b mod S, and shard s is put together by rank s mod P.
 struct Dealing {
   std::int64_t shards = 1;
-  std::int64_t max_positions = 0;
+  std::int64_t max_positions = 0;  ///< most tokens of either side
   std::int64_t max_tokens = 0;
 };
 

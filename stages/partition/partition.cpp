@@ -10,15 +10,14 @@
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
 #include "index/index_spec.hpp"
-#include "model/load_model.hpp"
 #include "obs/progress_meter.hpp"
 #include "runtime/shard_team.hpp"
 #include "runtime/stage_runner.hpp"
+#include "stages/open_model.hpp"
 #include "stages/open_search.hpp"
 #include "stages/partition/deal.hpp"
 #include "stages/partition/sentence_pairs.hpp"
 #include "stages/stage.hpp"
-#include "text/tokenizer.hpp"
 
 namespace knnseq::stages {
 
@@ -80,13 +79,16 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
   model::ModelInfo info;
   const auto scratch = folder / "unpacked";
   comm::agree(comm, [&] {
-    tokenizer = text::load_tokenizer(options.model);
-    info = model::read_model_info(options.model);
+    tokenizer = open_tokenizer(options);
+    info = describe_model(options, *tokenizer);
     for (const char* side : {"source", "target"}) core::make_directories(scratch / side);
   });
-  const SentencePairs pairs = read_sentence_pairs(comm, options.corpus, scratch, *tokenizer, info);
+  const PairRules rules{options.corpus, options.preprocess, scratch, info.source_positions,
+                        info.target_tokens()};
+  const SentencePairs pairs = read_sentence_pairs(comm, rules, *tokenizer);
+  const auto longest = std::max(info.source_positions, info.target_positions);
   const DealtCorpus corpus =
-      deal_sentences(comm, pairs, {options.shards, info.max_positions, options.corpus.max_tokens});
+      deal_sentences(comm, pairs, {options.shards, longest, options.corpus.max_tokens});
   comm::agree(comm, [&] {
     if (corpus.sentences == 0) throw core::InputError("the corpus holds no usable sentence pair");
     if (corpus.entries > core::max_entry_number) {
@@ -115,11 +117,14 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
                       corpus.entries - 2 * corpus.sentences;
   const auto unknown = comm.all_reduce(pairs.unknown_tokens, comm::Reduction::sum);
   content["unknown_tokens"] = unknown;
+  const double rate = 100.0 * static_cast<double>(unknown) / static_cast<double>(tokens);
+  context.log.info(fmt::format("{} of {} tokens ({:.3f} %) are unknown to the model's vocabulary",
+                               obs::with_commas(unknown), obs::with_commas(tokens), rate));
   if (comm.is_root() && unknown * 1000 > tokens) {
     context.log.warn(
         fmt::format("{:.2f} % of all tokens are unknown to the model's vocabulary: is "
                     "the text tokenised as the model expects it?",
-                    100.0 * static_cast<double>(unknown) / static_cast<double>(tokens)));
+                    rate));
   }
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
@@ -141,12 +146,11 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
 void partition(runtime::StageContext& context, const Options& options) {
   const auto folder = Folders(context.run_dir).corpus;
   context.log.set_stage("partition");
-  std::vector<std::filesystem::path> tokenizer_files;
   index::IndexSpec spec;
   model::ModelInfo info;
   comm::agree(context.comm, [&] {
-    tokenizer_files = text::tokenizer_files(options.model);
-    info = model::read_model_info(options.model);
+    info = describe_model(options, *open_tokenizer(options));
+    options.datastore.key.resolved(info.decoder_layers);
     spec = index::parse_index_spec(options.index.factory, info.width, options.index.metric);
     for (const auto& decoding : options.decode) {
       if (decoding.knn) require_enough_lists(decoding.search, spec.nlist);
@@ -154,8 +158,9 @@ void partition(runtime::StageContext& context, const Options& options) {
   });
   const core::Json inputs = {{"source", fingerprint_files(context, options.corpus.source)},
                              {"target", fingerprint_files(context, options.corpus.target)},
-                             {"tokenizer", fingerprint_files(context, tokenizer_files)},
-                             {"max_positions", info.max_positions},
+                             {"tokenizer", tokenizer_fingerprint(context, options)},
+                             {"source_positions", info.source_positions},
+                             {"target_tokens", info.target_tokens()},
                              {"eos", info.eos},
                              {"pad", info.pad},
                              {"bad_pairs", options.corpus.drop_bad_pairs ? "drop" : "stop"},

@@ -1,6 +1,7 @@
 #include "stages/partition/sentence_pairs.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include "core/error.hpp"
 #include "text/gzip.hpp"
 #include "text/line_files.hpp"
+#include "text/line_filter.hpp"
 #include "text/utf8.hpp"
 
 namespace knnseq::stages {
@@ -26,10 +28,6 @@ struct Side {
   std::vector<std::int64_t> starts{0};
   std::vector<DropReason> reasons;
   std::vector<std::string> places;  ///< file and line of lines with a reason, for messages
-};
-
-struct SideNames {
-  DropReason empty, too_long;
 };
 
 /// Files to read: the given ones, with gzipped ones unpacked.
@@ -58,36 +56,89 @@ std::vector<std::int64_t> count_lines(comm::Communicator& comm, const text::Line
   return counts;
 }
 
-/// encode: std::vector<TokenId>(std::string_view). A line that is dropped leaves no tokens.
-template <class Encode>
+/// How the lines of one side become tokens.
+struct SideRules {
+  std::string preprocess;  ///< shell command; empty: none
+  std::int64_t most_tokens = 0;
+  DropReason empty, too_long;
+  /// The sentence's tokens with all that surrounds them; nothing where it has none.
+  std::function<std::vector<core::TokenId>(std::string_view)> encode;
+};
+
+/// Takes lines in order. They go through the command in large groups.
+class SideReader {
+ public:
+  SideReader(const SideRules& rules, Side& side) : rules_(rules), side_(side) {}
+
+  void take(std::string_view line, const text::LinePlace& place) {
+    auto reason = DropReason::none;
+    const auto most_bytes = static_cast<std::size_t>(rules_.most_tokens) * most_bytes_per_token;
+    if (line.size() > most_bytes) {
+      reason = rules_.too_long;
+    } else if (!text::is_valid_text(line)) {
+      reason = DropReason::invalid_text;
+    } else if (text::strip(line).empty()) {
+      reason = rules_.empty;
+    }
+    if (rules_.preprocess.empty()) {
+      tokenise(line, reason, place.text());
+      return;
+    }
+    pending_.push_back({reason, place.text()});
+    if (reason == DropReason::none) texts_.emplace_back(line);
+    if (pending_.size() == lines_a_group) finish();
+  }
+
+  /// To be called behind the last line.
+  void finish() {
+    if (!texts_.empty()) texts_ = text::filter_lines(rules_.preprocess, texts_);
+    auto text = texts_.begin();
+    for (const auto& [reason, place] : pending_) {
+      tokenise(reason == DropReason::none ? *text++ : "", reason, place);
+    }
+    pending_.clear();
+    texts_.clear();
+  }
+
+ private:
+  static constexpr std::size_t lines_a_group = 100'000;
+
+  struct Pending {
+    DropReason reason;
+    std::string place;
+  };
+
+  /// A line that is dropped leaves no tokens.
+  void tokenise(std::string_view line, DropReason reason, const std::string& place) {
+    std::vector<core::TokenId> tokens;
+    if (reason == DropReason::none) {
+      tokens = rules_.encode(line);
+      if (tokens.empty()) reason = rules_.empty;
+      if (std::ssize(tokens) > rules_.most_tokens) reason = rules_.too_long;
+    }
+    if (reason == DropReason::none) {
+      side_.tokens.insert(side_.tokens.end(), tokens.begin(), tokens.end());
+    }
+    side_.starts.push_back(std::ssize(side_.tokens));
+    side_.reasons.push_back(reason);
+    side_.places.push_back(reason == DropReason::none ? "" : place);
+  }
+
+  const SideRules& rules_;
+  Side& side_;
+  std::vector<Pending> pending_;
+  std::vector<std::string> texts_;  ///< of the pending lines without a reason
+};
+
 Side read_side(const text::LineFiles& files, core::Range lines,
-               std::span<const std::int64_t> chunk_lines, const model::ModelInfo& info,
-               SideNames names, Encode encode) {
+               std::span<const std::int64_t> chunk_lines, const SideRules& rules) {
   Side side;
-  const auto most = static_cast<std::size_t>(info.max_positions);
+  SideReader reader(rules, side);
   files.for_each_line(lines, chunk_lines,
                       [&](std::int64_t, std::string_view line, const text::LinePlace& place) {
-                        auto reason = DropReason::none;
-                        std::vector<core::TokenId> tokens;
-                        if (line.size() > most * most_bytes_per_token) {
-                          reason = names.too_long;
-                        } else if (!text::is_valid_text(line)) {
-                          reason = DropReason::invalid_text;
-                        } else if (text::strip(line).empty()) {
-                          reason = names.empty;
-                        } else {
-                          tokens = encode(line);
-                          tokens.push_back(info.eos);
-                          if (tokens.size() == 1) reason = names.empty;
-                          if (tokens.size() > most) reason = names.too_long;
-                        }
-                        if (reason == DropReason::none) {
-                          side.tokens.insert(side.tokens.end(), tokens.begin(), tokens.end());
-                        }
-                        side.starts.push_back(std::ssize(side.tokens));
-                        side.reasons.push_back(reason);
-                        side.places.push_back(reason == DropReason::none ? "" : place.text());
+                        reader.take(line, place);
                       });
+  reader.finish();
   return side;
 }
 
@@ -120,12 +171,12 @@ const char* to_string(DropReason reason) {
   return "";
 }
 
-SentencePairs read_sentence_pairs(comm::Communicator& comm, const CorpusOptions& options,
-                                  const fs::path& scratch, const text::Tokenizer& tokenizer,
-                                  const model::ModelInfo& info) {
+SentencePairs read_sentence_pairs(comm::Communicator& comm, const PairRules& rules,
+                                  const text::Tokenizer& tokenizer) {
+  const CorpusOptions& options = rules.corpus;
   std::optional<text::LineFiles> sources, targets;
-  const auto source_files = plain_files(comm, options.source, scratch / "source");
-  const auto target_files = plain_files(comm, options.target, scratch / "target");
+  const auto source_files = plain_files(comm, options.source, rules.scratch / "source");
+  const auto target_files = plain_files(comm, options.target, rules.scratch / "target");
   comm::agree(comm, [&] {
     sources.emplace(source_files);
     targets.emplace(target_files);
@@ -145,19 +196,25 @@ SentencePairs read_sentence_pairs(comm::Communicator& comm, const CorpusOptions&
   const auto lines = core::even_part(total, comm.rank(), comm.size());
   SentencePairs pairs;
   comm::agree(comm, [&] {
-    const Side source =
-        read_side(*sources, lines, source_chunks, info,
-                  {DropReason::empty_source, DropReason::source_too_long},
-                  [&](std::string_view line) { return tokenizer.encode_source(line); });
-    const Side target =
-        read_side(*targets, lines, target_chunks, info,
-                  {DropReason::empty_target, DropReason::target_too_long},
-                  [&](std::string_view line) { return tokenizer.encode_target(line); });
+    const text::SourceFrame frame = tokenizer.source_frame();
+    const SideRules source_rules{
+        rules.preprocess.source, rules.source_tokens, DropReason::empty_source,
+        DropReason::source_too_long,
+        [&](std::string_view line) { return frame.around(tokenizer.encode_source(line)); }};
+    const SideRules target_rules{rules.preprocess.target, rules.target_tokens,
+                                 DropReason::empty_target, DropReason::target_too_long,
+                                 [&](std::string_view line) {
+                                   auto tokens = tokenizer.encode_target(line);
+                                   if (!tokens.empty()) tokens.push_back(tokenizer.eos());
+                                   return tokens;
+                                 }};
+    const Side source = read_side(*sources, lines, source_chunks, source_rules);
+    const Side target = read_side(*targets, lines, target_chunks, target_rules);
     const auto special = [&](std::size_t i) {
       const auto begin = target.tokens.begin() + target.starts[i];
       const auto end = target.tokens.begin() + target.starts[i + 1] - 1;  // without its own EOS
       return begin < end && std::any_of(begin, end, [&](core::TokenId token) {
-               return token == info.eos || token == info.pad;
+               return tokenizer.is_special(token);
              });
     };
     for (std::size_t i = 0; i < source.reasons.size(); ++i) {

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
-#include "model/model_info.hpp"
 #include "stages/options.hpp"
 #include "text/tokenizer.hpp"
 
@@ -17,7 +16,7 @@ enum class DropReason : std::uint8_t {
   empty_source,
   empty_target,
   invalid_text,
-  special_token,  ///< a target that spells out </s> or <pad>: never values before its end
+  special_token,  ///< a target that spells out </s>, <pad> or a language: never values
   source_too_long,
   target_too_long,
 };
@@ -26,8 +25,8 @@ const char* to_string(DropReason reason);
 
 /// The pairs that are kept, in the order of the corpus, and what became of the others.
 struct SentencePairs {
-  std::vector<core::TokenId> source_tokens;  ///< each sequence ends in EOS
-  std::vector<core::TokenId> target_tokens;
+  std::vector<core::TokenId> source_tokens;    ///< as the encoder takes them
+  std::vector<core::TokenId> target_tokens;    ///< each sequence ends in EOS
   std::vector<std::int64_t> source_starts{0};  ///< [pairs + 1]
   std::vector<std::int64_t> target_starts{0};
   std::vector<std::int64_t> lines;  ///< [pairs], from 0 over all files
@@ -46,12 +45,19 @@ struct SentencePairs {
   }
 };
 
-/// Reads this rank's even share of the lines and tokenises it. Compressed files are unpacked into
-/// `scratch` first, each by one rank. Throws core::InputError (on
-/// all ranks) where the sides have different numbers of lines, or, unless bad pairs are dropped,
-/// for the first bad pair. Collective.
-SentencePairs read_sentence_pairs(comm::Communicator& comm, const CorpusOptions& options,
-                                  const std::filesystem::path& scratch,
-                                  const text::Tokenizer& tokenizer, const model::ModelInfo& info);
+/// What makes pairs of lines.
+struct PairRules {
+  CorpusOptions corpus;
+  PreprocessOptions preprocess;
+  std::filesystem::path scratch;   ///< compressed files are unpacked here, each by one rank
+  std::int64_t source_tokens = 0;  ///< most of a source, all special ones included
+  std::int64_t target_tokens = 0;  ///< most of a target, EOS included
+};
+
+/// Reads this rank's even share of the lines, runs the commands over them and tokenises them.
+/// Throws core::InputError (on all ranks) where the sides have different numbers of lines, a
+/// command fails, or, unless bad pairs are dropped, for the first bad pair. Collective.
+SentencePairs read_sentence_pairs(comm::Communicator& comm, const PairRules& rules,
+                                  const text::Tokenizer& tokenizer);
 
 }  // namespace knnseq::stages

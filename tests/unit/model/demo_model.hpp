@@ -22,14 +22,16 @@ inline std::unique_ptr<NativeTransformer> load_demo_model() {
   return std::unique_ptr<NativeTransformer>(dynamic_cast<NativeTransformer*>(model.release()));
 }
 
-/// See tests/support/make_marian_reference.py for what the file holds.
+/// A file of figures; for what the demo model's holds see tests/support/make_marian_reference.py.
 class Reference {
  public:
-  Reference() : file_(source_folder / "tests/data/marian_reference.safetensors") {}
+  explicit Reference(const std::filesystem::path& path = source_folder /
+                                                         "tests/data/marian_reference.safetensors")
+      : file_(path) {}
 
   at::Tensor tensor(const std::string& name) const { return file_.tensor(name); }
 
-  /// "source", "target" or "greedy" sentences, EOS included.
+  /// "source", "target", "greedy", … sentences, EOS included.
   std::vector<std::vector<TokenId>> sentences(const std::string& side) const {
     const at::Tensor lengths = tensor(side + "_lengths");
     const at::Tensor ids = tensor(side + "_ids");

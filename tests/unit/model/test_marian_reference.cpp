@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
 
+#include "compare.hpp"
 #include "core/random.hpp"
 #include "demo_model.hpp"
 
@@ -27,19 +28,6 @@ at::Tensor projection(std::int64_t width) {
 
 at::Tensor project(const at::Tensor& vectors) {
   return vectors.to(at::kDouble).matmul(projection(vectors.size(1)));
-}
-
-/// Best 20 tokens of every position; where ids differ, the log-probs must be ties.
-void compare_best(const at::Tensor& log_probs, const at::Tensor& ids, const at::Tensor& values) {
-  const auto [own_values, own_ids] = log_probs.topk(values.size(1), -1);
-  const double largest = (own_values - values).abs().max().item<double>();
-  INFO("largest difference of a best log-prob " << largest);
-  CHECK(largest < 1e-4);
-  const at::Tensor at_their_ids = log_probs.gather(1, ids.to(at::kLong));
-  CHECK((at_their_ids - values).abs().max().item<double>() < 1e-4);
-  const std::int64_t others = (own_ids != ids).sum().item<std::int64_t>();
-  INFO(others << " of " << ids.numel() << " ids differ, as ties");
-  CHECK(others < ids.numel() / 1000);
 }
 
 }  // namespace
@@ -93,7 +81,8 @@ TEST_CASE("teacher forcing agrees with transformers", "[model]") {
     UNSCOPED_INFO(name << ": relative error " << value);
     CHECK(value < 1e-5);
   }
-  compare_best(at::cat(log_probs), reference.tensor("top_ids"), reference.tensor("top_log_probs"));
+  testing::compare_best(at::cat(log_probs), reference.tensor("top_ids"),
+                        reference.tensor("top_log_probs"));
 }
 
 TEST_CASE("greedy decoding agrees with transformers token by token", "[model]") {
@@ -101,32 +90,7 @@ TEST_CASE("greedy decoding agrees with transformers token by token", "[model]") 
   const auto sources = reference.sentences("source");
   const auto expected = reference.sentences("greedy");
   const auto model = testing::load_demo_model();
-  const ModelInfo& info = model->info();
-
-  const auto state = model->start(model->encode(sources), 1, KeyKind::ffn_in);
-  std::vector<std::size_t> live(sources.size());
-  for (std::size_t i = 0; i < live.size(); ++i) live[i] = i;
-  std::vector<std::vector<TokenId>> made(sources.size());
-  while (!live.empty()) {
-    std::vector<TokenId> inputs;
-    for (const std::size_t i : live) {
-      inputs.push_back(made[i].empty() ? info.decoder_start : made[i].back());
-    }
-    const StepOutput out = model->step(*state, inputs);
-    out.log_probs.select(1, info.pad).fill_(-INFINITY);
-    const at::Tensor best = out.log_probs.argmax(1);
-    std::vector<std::int64_t> keep;
-    std::vector<std::size_t> still;
-    for (std::size_t row = 0; row < live.size(); ++row) {
-      const auto token = static_cast<TokenId>(best.const_data_ptr<std::int64_t>()[row]);
-      made[live[row]].push_back(token);
-      if (token == info.eos) continue;
-      keep.push_back(static_cast<std::int64_t>(row));
-      still.push_back(live[row]);
-    }
-    model->reorder(*state, keep);
-    live = still;
-  }
+  const auto made = testing::greedy(*model, sources, 100);
   for (std::size_t i = 0; i < made.size(); ++i) {
     INFO("sentence " << i);
     CHECK(made[i] == expected[i]);

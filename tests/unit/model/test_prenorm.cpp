@@ -130,10 +130,13 @@ struct PlainModel {
     TransformerParts parts;
     parts.info.width = width;
     parts.info.vocab_size = words;
-    parts.info.max_positions = positions;
+    parts.info.source_width = width;
+    parts.info.decoder_layers = static_cast<std::int64_t>(decoder.size());
+    parts.info.source_positions = positions;
+    parts.info.target_positions = positions;
     parts.info.decoder_start = 1;
     parts.source_vocab_size = words;
-    const Embedding embedding{tokens, places, 3.0, embedding_norm.as_norm()};
+    const Embedding embedding{tokens, places, 3.0, embedding_norm.as_norm(), at::kFloat};
     parts.encoder = {embedding, {}, closing_norm.as_norm(), norm, heads};
     parts.decoder = {.embedding = embedding,
                      .layers = {},

@@ -146,12 +146,37 @@ TEST_CASE("tensors that are missing or not what was expected", "[model]") {
   CHECK_THROWS_WITH(odd.tensor("w"), Contains("tensor 'w'") && Contains("F8_E4M3"));
   CHECK_THROWS_WITH(odd.tensor("v"), Contains("odd") && Contains("tensor 'v': is missing"));
 
-  const SafetensorsFile file(
-      folder.write("file", one_tensor(R"({"dtype":"I32","shape":[2,2],"data_offsets":[0,16]})")));
-  WeightReader reader(file);
-  CHECK_THROWS_WITH(reader.tensor("w", {4}), Contains("tensor 'w': has shape [2, 2], not [4]"));
-  CHECK_THROWS_WITH(reader.tensor("w", {2, 2}), Contains("tensor 'w'") && Contains("integers"));
-  CHECK_THROWS_WITH(WeightReader(file).finish(), Contains("unknown tensors") && Contains("w"));
+  folder.write("model.safetensors",
+               one_tensor(R"({"dtype":"I32","shape":[2,2],"data_offsets":[0,16]})"));
+  const SafetensorsFolder files(folder.path());
+  WeightReader reader(files, at::kFloat);
+  CHECK_THROWS_WITH(reader.table("w", {4}), Contains("tensor 'w': has shape [2, 2], not [4]"));
+  CHECK_THROWS_WITH(reader.table("w", {2, 2}), Contains("tensor 'w'") && Contains("integers"));
+  CHECK_THROWS_WITH(WeightReader(files, at::kFloat).finish(),
+                    Contains("unknown tensors") && Contains("w"));
+}
+
+TEST_CASE("weights in several files", "[model]") {
+  const test::TemporaryFolder folder;
+  const auto one = one_tensor(R"({"dtype":"I32","shape":[2,2],"data_offsets":[0,16]})");
+  CHECK_THROWS_WITH(SafetensorsFolder(folder.path()), Contains("model.safetensors: is missing"));
+  folder.write("pytorch_model.bin", "");
+  CHECK_THROWS_WITH(SafetensorsFolder(folder.path()), Contains("scripts/to_safetensors.py"));
+  const auto index = [&](const std::string& map) {
+    folder.write("model.safetensors.index.json", R"({"weight_map":)" + map + "}");
+    return SafetensorsFolder(folder.path());
+  };
+  CHECK_THROWS_WITH(index(R"({"w":"a.safetensors"})"), Contains("a.safetensors"));
+  folder.write("a.safetensors", one);
+  CHECK(index(R"({"w":"a.safetensors"})").tensor("w").sizes() == at::IntArrayRef{2, 2});
+  CHECK(safetensors_files(folder.path()).size() == 2);
+  CHECK_THROWS_WITH(index(R"({"w":"a.safetensors","v":"a.safetensors"})"),
+                    Contains("a.safetensors: tensor 'v'") && Contains("is missing"));
+  CHECK_THROWS_WITH(index(R"({"w":"../a.safetensors"})"), Contains("is not a file name"));
+  CHECK_THROWS_WITH(index("[]"), Contains("weight_map"));
+  folder.write("b.safetensors", one);
+  CHECK_THROWS_WITH(index(R"({"w":"a.safetensors","v":"b.safetensors"})"),
+                    Contains("tensor 'w'") && Contains("too"));
 }
 
 }  // namespace knnseq::model

@@ -24,7 +24,8 @@ using NextToken = std::function<std::vector<float>(const Tokens& prefix)>;
 /// The model's own, by teacher forcing the whole prefix.
 inline NextToken next_token_of(model::TranslationModel& model, const Tokens& source) {
   return [&model, source](const Tokens& prefix) {
-    Tokens target = prefix;
+    const auto given = std::ssize(model.info().forced_tokens);
+    Tokens target(prefix.begin() + given, prefix.end());
     target.push_back(model.info().eos);
     const at::Tensor log_probs =
         model.teacher_force({&source, 1}, {&target, 1}, {model::KeyKind::ffn_in, false, true})
@@ -51,10 +52,13 @@ inline std::vector<Hypothesis> plain_search(const model::ModelInfo& info, std::s
   const auto longest = std::min<std::int64_t>(
       static_cast<std::int64_t>(options.max_length_a * static_cast<double>(source_tokens)) +
           options.max_length_b,
-      info.max_positions - 1);
-  std::vector<Partial> partials(1);
+      info.target_positions - 1);
+  const auto given = std::ssize(info.forced_tokens);
+  std::vector<Partial> partials{
+      {info.forced_tokens, std::vector<float>(info.forced_tokens.size())}};
   std::vector<Hypothesis> done;
-  for (std::int64_t step = 0; step <= longest && done.size() < beam && !partials.empty(); ++step) {
+  for (std::int64_t step = given; step <= longest && done.size() < beam && !partials.empty();
+       ++step) {
     std::vector<Extension> extensions;
     for (std::size_t b = 0; b < partials.size(); ++b) {
       const std::vector<float> log_probs = next(partials[b].tokens);

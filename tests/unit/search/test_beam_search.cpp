@@ -53,6 +53,24 @@ TEST_CASE("equal scores are ordered by beam and token", "[search]") {
   }
 }
 
+TEST_CASE("forced tokens come first, ask for no neighbours and count in the length", "[search]") {
+  const model::FakeModelOptions fake{.forced_tokens = {7}, .seed = 8, .eos_bias = 2.0};
+  compare(fake, {.beam = 4, .length_penalty = 0.6, .max_length_b = 9, .nbest = 4}, 32);
+  model::FakeModel model(fake);
+  const auto sources = testing::random_sources(9, 4, fake.vocab_size);
+  std::vector<std::int64_t> asked;
+  const auto results = beam_search(model, sources, {.beam = 2},
+                                   [&](const at::Tensor& queries, at::Tensor& log_probs) {
+                                     asked.push_back(queries.size(0));
+                                     CHECK(log_probs.size(0) == queries.size(0));
+                                   });
+  CHECK(asked.front() == 8);  // of the second step: four sentences, two hypotheses each
+  for (const auto& nbest : results) {
+    CHECK(nbest.front().tokens.front() == 7);
+    CHECK(nbest.front().token_log_probs.front() == 0.0f);
+  }
+}
+
 TEST_CASE("vocabularies smaller than the beam", "[search]") {
   for (const std::int64_t words : {3, 4, 5, 6}) {
     compare({.vocab_size = words, .seed = 5}, {.beam = 5, .max_length_b = 4, .nbest = 5}, 8);

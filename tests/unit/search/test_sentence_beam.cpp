@@ -60,9 +60,9 @@ TEST_CASE("of equal hypotheses the one that finished first is better", "[search]
 TEST_CASE("at the greatest length EOS is forced, whatever its place", "[search]") {
   const BeamOptions options{.beam = 2, .nbest = 2};
   SentenceBeam beam(options, 1);
-  CHECK_FALSE(beam.forced());
+  CHECK_FALSE(beam.forced(special));
   advance(beam, {0, -1, -2, -3, 0});
-  CHECK(beam.forced());
+  CHECK(beam.forced(special));
   CHECK(advance(beam, {-70, -1, -1, -1, 0, -80, -1, -1, -1, 0}).empty());
   const auto results = beam.take_results();
   REQUIRE(results.size() == 2);

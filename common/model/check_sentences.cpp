@@ -1,0 +1,24 @@
+#include "model/check_sentences.hpp"
+
+#include <fmt/format.h>
+
+namespace knnseq::model {
+
+void check_sentences(Sentences sentences, const char* side, const SentenceLimits& limits) {
+  for (std::size_t i = 0; i < sentences.size(); ++i) {
+    const auto where = fmt::format("{} sentence {} of the batch", side, i);
+    const auto& sentence = sentences[i];
+    if (sentence.empty()) throw core::InputError(where, "is empty: EOS is missing");
+    if (std::ssize(sentence) > limits.tokens) {
+      throw core::InputError(
+          where, fmt::format("has {} tokens; the model takes {}", sentence.size(), limits.tokens));
+    }
+    for (const TokenId token : sentence) {
+      if (token < 0 || token >= limits.vocab_size) {
+        throw core::InputError(where, fmt::format("token {} is outside the vocabulary", token));
+      }
+    }
+  }
+}
+
+}  // namespace knnseq::model

@@ -1,0 +1,167 @@
+#include "model/transformer_weights.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "model/weight_reader.hpp"
+
+namespace knnseq::model {
+
+namespace {
+
+/// Reads both sides' parts with the sizes of the config.
+class TransformerReader {
+ public:
+  TransformerReader(const ModelConfig& config, const SafetensorsFolder& files, at::ScalarType dtype)
+      : config_(config), shape_(config.transformer), reader_(files, dtype), dtype_(dtype) {}
+
+  TransformerParts read() {
+    TransformerParts parts;
+    parts.info = config_.info;
+    parts.source_vocab_size = shape_.source_vocab_size;
+    parts.decoder.output = output();  // the largest first: converting it takes twice its memory
+    read_encoder(parts.encoder);
+    read_decoder(parts.decoder);
+    reader_.finish();
+    return parts;
+  }
+
+ private:
+  std::string own_table(const std::string& side) const {
+    return fmt::format("{}{}.embed_tokens.weight", config_.names.stacks, side);
+  }
+
+  /// Name of the side's token table. A shared one may be stored under any of its names or several,
+  /// and an unused one may lie beside separate tables.
+  std::string token_table(const std::string& side) {
+    const std::string shared = config_.names.stacks + "shared.weight";
+    std::vector<std::string> names = {own_table(side)};
+    if (shape_.shared_embeddings) names = {shared, own_table("encoder"), own_table("decoder")};
+    if (shape_.tied_output && (shape_.shared_embeddings || side == "decoder")) {
+      names.push_back(config_.names.output);
+    }
+    reader_.ignore(shared);
+    for (const auto& name : names) reader_.ignore(name);
+    for (const auto& name : names) {
+      if (reader_.contains(name)) return name;
+    }
+    return names.front();  // reading it says that it is missing
+  }
+
+  Linear output() {
+    const std::string bias = shape_.output_bias ? config_.names.output_bias : "";
+    const std::string name = shape_.tied_output ? token_table("decoder") : config_.names.output;
+    return reader_.projection(name, {shape_.vocab_size, shape_.decoder.width}, bias);
+  }
+
+  at::Tensor positions(const std::string& prefix, const StackConfig& stack) {
+    const std::string name = prefix + ".embed_positions.weight";
+    const std::int64_t rows = stack.max_positions + stack.position_offset;
+    switch (stack.positions) {
+      case PositionKind::none:
+        return at::zeros({stack.max_positions, stack.width});
+      case PositionKind::learned:
+        return reader_.table(name, {rows, stack.width})
+            .slice(0, stack.position_offset)
+            .to(at::kFloat);
+      case PositionKind::sinusoidal:
+        if (reader_.contains(name)) {
+          return reader_.table(name, {stack.max_positions, stack.width}).to(at::kFloat);
+        }
+        return sinusoidal_positions(stack.max_positions, stack.width);
+      case PositionKind::fairseq_sinusoidal:
+        reader_.ignore(prefix + ".embed_positions.weights");  // old files store what is computed
+        return fairseq_sinusoidal_positions(stack.position_offset, stack.max_positions,
+                                            stack.width);
+    }
+    return {};
+  }
+
+  Embedding embedding(const std::string& side, const StackConfig& stack, std::int64_t vocab_size) {
+    const std::string prefix = config_.names.stacks + side;
+    Embedding made;
+    made.tokens = reader_.table(token_table(side), {vocab_size, stack.width});
+    made.positions = positions(prefix, stack);
+    made.scale = stack.embedding_scale;
+    if (stack.embedding_norm) made.norm = norm(prefix + ".layernorm_embedding", stack);
+    made.dtype = dtype_;
+    return made;
+  }
+
+  LayerNorm norm(const std::string& prefix, const StackConfig& stack) {
+    return reader_.layer_norm(prefix, stack.width, shape_.norm_epsilon);
+  }
+
+  LayerNorm closing_norm(const std::string& side, const StackConfig& stack) {
+    return stack.closing_norm ? norm(config_.names.stacks + side + ".layer_norm", stack)
+                              : LayerNorm();
+  }
+
+  FeedForward feed_forward(const std::string& prefix, const StackConfig& stack) {
+    return {reader_.linear(prefix + ".fc1", stack.ffn_width, stack.width),
+            reader_.linear(prefix + ".fc2", stack.width, stack.ffn_width), shape_.activation};
+  }
+
+  Linear joined(const std::string& prefix, const std::vector<std::string>& names, std::int64_t out,
+                std::int64_t in) {
+    std::vector<std::string> prefixes;
+    for (const auto& name : names) prefixes.push_back(prefix + "." + name);
+    return reader_.joined(prefixes, out, in);
+  }
+
+  void read_encoder(Encoder& made) {
+    const StackConfig& stack = shape_.encoder;
+    const std::int64_t width = stack.width;
+    made.embedding = embedding("encoder", stack, shape_.source_vocab_size);
+    made.norm = stack.norm;
+    made.heads = stack.heads;
+    for (std::int64_t i = 0; i < stack.layers; ++i) {
+      const auto prefix = fmt::format("{}encoder.layers.{}", config_.names.stacks, i);
+      const auto own = prefix + ".self_attn";
+      made.layers.push_back({.qkv = joined(own, {"q_proj", "k_proj", "v_proj"}, width, width),
+                             .out = reader_.linear(own + ".out_proj", width, width),
+                             .attention_norm = norm(own + "_layer_norm", stack),
+                             .feed_forward = feed_forward(prefix, stack),
+                             .feed_forward_norm = norm(prefix + ".final_layer_norm", stack)});
+    }
+    made.closing_norm = closing_norm("encoder", stack);
+  }
+
+  void read_decoder(Decoder& made) {
+    const StackConfig& stack = shape_.decoder;
+    const std::int64_t width = stack.width;
+    made.embedding = embedding("decoder", stack, shape_.vocab_size);
+    made.norm = stack.norm;
+    made.heads = stack.heads;
+    for (std::int64_t i = 0; i < stack.layers; ++i) {
+      const auto prefix = fmt::format("{}decoder.layers.{}", config_.names.stacks, i);
+      const auto own = prefix + ".self_attn";
+      const auto cross = prefix + ".encoder_attn";
+      made.layers.push_back(
+          {.qkv = joined(own, {"q_proj", "k_proj", "v_proj"}, width, width),
+           .self_out = reader_.linear(own + ".out_proj", width, width),
+           .self_norm = norm(own + "_layer_norm", stack),
+           .cross_query = reader_.linear(cross + ".q_proj", width, width),
+           .cross_kv = joined(cross, {"k_proj", "v_proj"}, width, shape_.encoder.width),
+           .cross_out = reader_.linear(cross + ".out_proj", width, width),
+           .cross_norm = norm(cross + "_layer_norm", stack),
+           .feed_forward = feed_forward(prefix, stack),
+           .feed_forward_norm = norm(prefix + ".final_layer_norm", stack)});
+    }
+    made.closing_norm = closing_norm("decoder", stack);
+  }
+
+  const ModelConfig& config_;
+  const TransformerConfig& shape_;
+  WeightReader reader_;
+  at::ScalarType dtype_;
+};
+
+}  // namespace
+
+TransformerParts read_transformer(const ModelConfig& config, const SafetensorsFolder& files,
+                                  at::ScalarType dtype) {
+  return TransformerReader(config, files, dtype).read();
+}
+
+}  // namespace knnseq::model

@@ -1,0 +1,85 @@
+#include "stages/open_model.hpp"
+
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
+#include "model/ensemble_model.hpp"
+#include "model/load_model.hpp"
+#include "stages/stage.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+void check_fit(const model::ModelInfo& info, const text::Tokenizer& tokenizer,
+               const std::filesystem::path& path) {
+  if (tokenizer.vocab_size() > info.vocab_size) {
+    throw core::InputError(path, fmt::format("the tokeniser has {} tokens, the model only {}",
+                                             tokenizer.vocab_size(), info.vocab_size));
+  }
+  if (tokenizer.eos() != info.eos || tokenizer.pad() != info.pad) {
+    throw core::InputError(path,
+                           fmt::format("end of sentence and pad are {} and {} for the model, {} "
+                                       "and {} for the tokeniser",
+                                       info.eos, info.pad, tokenizer.eos(), tokenizer.pad()));
+  }
+}
+
+std::unique_ptr<model::TranslationModel> open(const std::filesystem::path& path,
+                                              const std::string& dtype,
+                                              const text::Tokenizer& tokenizer) {
+  auto model = model::load_model(path, {dtype, tokenizer.forced_target_tokens()});
+  check_fit(model->info(), tokenizer, path);
+  return model;
+}
+
+}  // namespace
+
+std::unique_ptr<text::Tokenizer> open_tokenizer(const Options& options) {
+  return text::load_tokenizer(options.tokenizer, options.languages);
+}
+
+model::ModelInfo describe_model(const Options& options, const text::Tokenizer& tokenizer) {
+  const auto& path = options.models.front();
+  const auto info =
+      model::read_model_info(path, {options.datastore.dtype, tokenizer.forced_target_tokens()});
+  check_fit(info, tokenizer, path);
+  return info;
+}
+
+std::unique_ptr<model::TranslationModel> open_key_model(const Options& options,
+                                                        const text::Tokenizer& tokenizer) {
+  return open(options.models.front(), options.datastore.dtype, tokenizer);
+}
+
+std::unique_ptr<model::TranslationModel> open_search_model(const Options& options,
+                                                           const DecodeOptions& decoding,
+                                                           const text::Tokenizer& tokenizer) {
+  if (options.models.size() == 1) return open(options.models.front(), decoding.dtype, tokenizer);
+  std::vector<model::EnsembleMember> members;
+  for (const auto& path : options.models) {
+    members.push_back({path.string(), open(path, decoding.dtype, tokenizer)});
+  }
+  const bool all = decoding.knn && decoding.datastores.size() > 1;
+  return model::make_ensemble(std::move(members),
+                              all ? model::EnsembleQueries::all : model::EnsembleQueries::first);
+}
+
+core::Json tokenizer_fingerprint(runtime::StageContext& context, const Options& options) {
+  std::vector<std::filesystem::path> files;
+  comm::agree(context.comm, [&] { files = text::tokenizer_files(options.tokenizer); });
+  return {{"files", fingerprint_files(context, files)},
+          {"source_lang", options.languages.source},
+          {"target_lang", options.languages.target},
+          {"preprocess_source", options.preprocess.source},
+          {"preprocess_target", options.preprocess.target}};
+}
+
+core::Json model_fingerprint(runtime::StageContext& context, const std::filesystem::path& path) {
+  std::vector<std::filesystem::path> files;
+  comm::agree(context.comm, [&] { files = model::model_files(path); });
+  return fingerprint_files(context, files);
+}
+
+}  // namespace knnseq::stages

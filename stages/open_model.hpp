@@ -1,0 +1,38 @@
+// The models and the tokeniser that the config names.
+#pragma once
+
+#include <memory>
+
+#include "core/files.hpp"
+#include "model/translation_model.hpp"
+#include "runtime/stage_context.hpp"
+#include "stages/options.hpp"
+#include "text/tokenizer.hpp"
+
+namespace knnseq::stages {
+
+/// Throws core::InputError naming file or key. Not collective.
+std::unique_ptr<text::Tokenizer> open_tokenizer(const Options& options);
+
+/// What the first model says of itself, checked to fit the tokeniser. Throws core::InputError. Not
+/// collective.
+model::ModelInfo describe_model(const Options& options, const text::Tokenizer& tokenizer);
+
+/// The model that makes keys: the first. Throws core::InputError. Not collective.
+std::unique_ptr<model::TranslationModel> open_key_model(const Options& options,
+                                                        const text::Tokenizer& tokenizer);
+
+/// The model that translates: all models as one ensemble, whose queries are the first one's, or
+/// with a datastore per model those of all side by side. Throws core::InputError. Not collective.
+std::unique_ptr<model::TranslationModel> open_search_model(const Options& options,
+                                                           const DecodeOptions& decoding,
+                                                           const text::Tokenizer& tokenizer);
+
+/// Fingerprint of all that decides how text becomes tokens: files, languages, commands.
+/// Collective; throws core::InputError on all ranks.
+core::Json tokenizer_fingerprint(runtime::StageContext& context, const Options& options);
+
+/// Fingerprint of one model. Collective; throws core::InputError on all ranks.
+core::Json model_fingerprint(runtime::StageContext& context, const std::filesystem::path& path);
+
+}  // namespace knnseq::stages

@@ -11,6 +11,7 @@
 
 #include "core/error.hpp"
 #include "core/hash.hpp"
+#include "core/parse_json.hpp"
 
 namespace knnseq::core {
 
@@ -38,13 +39,7 @@ std::string read_file(const fs::path& path) {
   return content;
 }
 
-Json read_json(const fs::path& path) {
-  try {
-    return Json::parse(read_file(path));
-  } catch (const Json::exception& e) {
-    throw InputError(path, std::string("not valid JSON: ") + e.what());
-  }
-}
+Json read_json(const fs::path& path) { return parse_json(read_file(path), path); }
 
 void publish_file(const fs::path& path, const std::function<void(const fs::path&)>& write) {
   const fs::path temporary = path.string() + ".tmp";

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
+#include "core/parse_json.hpp"
 
 namespace knnseq::model {
 
@@ -33,12 +34,7 @@ std::size_t header_bytes(std::span<const std::byte> bytes, const std::string& fi
 }
 
 Json parse_object(std::string_view text, const std::string& file) {
-  Json header;
-  try {
-    header = Json::parse(text);
-  } catch (const Json::exception& e) {
-    throw core::InputError(file, std::string("its header is not valid JSON: ") + e.what());
-  }
+  Json header = core::parse_json(text, file + ": header");
   if (!header.is_object()) throw core::InputError(file, "its header is not a JSON object");
   return header;
 }

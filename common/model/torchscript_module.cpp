@@ -1,7 +1,6 @@
 #include "model/torchscript_module.hpp"
 
 #include <cmath>
-#include <optional>
 #include <string_view>
 
 #include <ATen/ATen.h>

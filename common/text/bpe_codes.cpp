@@ -18,12 +18,13 @@ std::string_view trim(std::string_view line) {
   return line.substr(begin, line.find_last_not_of("\r ") + 1 - begin);
 }
 
+/// The first four fields: no format has as many.
 std::vector<std::string_view> split_at_spaces(std::string_view line) {
   std::vector<std::string_view> fields;
   for (;;) {
     const auto space = line.find(' ');
     fields.push_back(line.substr(0, space));
-    if (space == std::string_view::npos) return fields;
+    if (space == std::string_view::npos || fields.size() == 4) return fields;
     line.remove_prefix(space + 1);
   }
 }

@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/parse_json.hpp"
 #include "support/temporary_folder.hpp"
 
 using namespace knnseq;
@@ -31,6 +32,19 @@ TEST_CASE("errors of files name them") {
   core::write_file_durably(folder / "bad.json", "{\"a\": ");
   CHECK_THROWS_WITH(core::read_json(folder / "bad.json"), Contains("bad.json: not valid JSON"));
   CHECK_THROWS_AS(core::write_file_durably(folder / "none" / "a.txt", "x"), core::SystemError);
+}
+
+TEST_CASE("JSON may be nested only so deep that no stack overflows") {
+  const auto nested = [](std::size_t depth) {
+    return std::string(depth, '[') + std::string(depth, ']');
+  };
+  CHECK(core::parse_json(nested(core::deepest_json), "a.json").dump() ==
+        nested(core::deepest_json));
+  CHECK_THROWS_WITH(core::parse_json(nested(core::deepest_json + 1), "a.json"),
+                    Contains("a.json: nested deeper than 100"));
+  CHECK_THROWS_AS(core::parse_json(nested(1'000'000), "a.json"), core::InputError);
+  const std::string quoted = R"(["\"[)" + std::string(200, '{') + R"(", "\\"])";
+  CHECK(core::parse_json(quoted, "a.json").size() == 2);
 }
 
 TEST_CASE("a stamp is taken over only for an unchanged file") {

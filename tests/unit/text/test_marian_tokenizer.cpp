@@ -8,6 +8,7 @@
 #include "core/files.hpp"
 #include "support/temporary_folder.hpp"
 #include "text/tokenizer.hpp"
+#include "tokenization.hpp"
 
 using knnseq::test::TemporaryFolder;
 
@@ -43,6 +44,11 @@ TEST_CASE("ids and text are those of transformers' MarianTokenizer") {
     INFO(row.dump());
     CHECK(tokenizer->decode_target(ids_of(row.at("ids"))) == row.at("decoded").get<std::string>());
   }
+}
+
+TEST_CASE("ids and text of whole directories") {
+  text::testing::check_tokenization(text::testing::models / "marian-separate");
+  text::testing::check_tokenization(text::testing::models / "marian-sharded");
 }
 
 TEST_CASE("the demo model's vocabulary") {

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""Recompute keys, neighbours, probabilities and scores of a finished run without knnseq.
+
+    reference_knnmt.py RUN_DIR [--decoding test-knn] [--sentences 20]
+
+For a single Hugging Face model (RUN_DIR/config.yaml names it), without preprocess and threshold. Needs
+the PyPI packages torch, transformers, sentencepiece, h5py, numpy, pyyaml and faiss-cpu.
+"""
+import argparse
+import json
+from pathlib import Path
+import faiss
+import h5py
+import numpy as np
+import torch
+import transformers
+import yaml
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("run_dir", type=Path)
+parser.add_argument("--decoding", default="test-knn", help="an item of decode, with kNN")
+parser.add_argument("--sentences", type=int, default=20, help="of the corpus, and of the test set")
+args = parser.parse_args()
+run, decoding = args.run_dir, args.run_dir / "decode" / args.decoding
+made_with = json.loads((run / "datastore/manifest.json").read_text())["inputs"]
+knn = json.loads((decoding / "manifest.json").read_text())["inputs"]
+text, k, lam = knn["tokenizer"], knn.get("k"), knn.get("lambda")
+if not k or len(knn["models"]) > 1 or text["preprocess_source"] or knn["threshold"] is not None:
+    raise SystemExit(f"{decoding}: without kNN, or with several models, preprocess or a threshold")
+
+folder = yaml.safe_load((run / "config.yaml").read_text())["model"][0]
+many = {"src_lang": text["source_lang"], "tgt_lang": text["target_lang"]} if text["target_lang"] else {}
+tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **many)
+model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float64).eval()
+start = [model.generation_config.decoder_start_token_id]
+start += tokenizer(text_target="").input_ids[:-1]  # the target language, where the model has many
+layer, caught = model.get_decoder().layers[made_with["layer"]], []
+if made_with["key"] == "ffn_in":
+    layer.fc1.register_forward_pre_hook(lambda module, given: caught.append(given[0]))
+else:
+    layer.register_forward_hook(lambda module, given, made: caught.append(made[0]))
+
+def teacher_force(source, target):
+    """(keys [n, d], log p_mt [n]) of the n tokens of target, the last of which is EOS."""
+    caught.clear()
+    inputs = torch.tensor([start + target[:-1]])
+    with torch.no_grad():
+        out = model(input_ids=torch.tensor([source]), decoder_input_ids=inputs, use_cache=False)
+    log_p = out.logits[0, len(start) - 1:].log_softmax(-1)[range(len(target)), target]
+    return caught[0].view(inputs.numel(), -1)[len(start) - 1:].numpy(), log_p.numpy()
+
+def nearest(distances, ids):
+    """The k best of each row, by (distance, entry number); an id is token << 40 | entry number."""
+    order = np.lexsort((ids & 2**40 - 1, distances), axis=1)[:, :k]
+    return np.take_along_axis(distances, order, 1), np.take_along_axis(ids, order, 1)
+
+def log_p(distances, ids):
+    """log((1 - lambda) p_mt + lambda p_knn) of the translations' tokens."""
+    weights = np.exp((distances[:, :1] - distances) / knn["temperature"])
+    p_knn = (weights * (ids >> 40 == np.concatenate(tokens)[:, None])).sum(1) / weights.sum(1)
+    return np.log((1 - lam) * np.exp(log_p_mt) + lam * p_knn)
+
+# Keys of sentences of the corpus, in turn from all shards.
+files = [sorted((run / part).glob("shard-*.h5")) for part in ("corpus", "datastore")]
+shards = [(h5py.File(corpus), h5py.File(store)) for corpus, store in zip(*files)]
+own_keys, stored_keys = [], []
+for i in range(args.sentences):
+    corpus, store = shards[i % len(shards)]
+    at = i * len(corpus["line_numbers"]) // args.sentences
+    source, rows = (slice(*corpus[name][at:at + 2]) for name in ("source_starts", "sentence_starts"))
+    sentence = corpus["source_tokens"][source].tolist(), corpus["target_tokens"][rows].tolist()
+    own_keys.append(teacher_force(*sentence)[0].astype(np.float16))
+    stored_keys.append(store["keys"][rows])
+
+# Queries and the model's own probabilities, for test sentences and their best translations.
+sources = (decoding / "src.txt").read_text(encoding="utf-8").split("\n")
+best = [json.loads(line)["nbest"][0] for line in open(decoding / "nbest.jsonl", encoding="utf-8")]
+chosen = [i * len(best) // args.sentences for i in range(args.sentences)]
+tokens = [best[at]["tokens"][len(start) - 1:] for at in chosen]
+made = [teacher_force(tokenizer(sources[at]).input_ids, own) for at, own in zip(chosen, tokens)]
+queries, log_p_mt = map(np.concatenate, zip(*made))
+queries = queries.astype(np.float32)
+
+# Their neighbours in the index files, and among the raw keys.
+found, true = [], (np.empty((len(queries), 0)), np.empty((len(queries), 0), int))
+for path, (_, store) in zip(sorted((run / "index").glob("shard-*.faiss")), shards):
+    index = faiss.read_index(str(path))
+    faiss.extract_index_ivf(index).nprobe = knn["nprobe"]
+    found.append(index.search(queries, 2 * k))  # where distances are equal faiss takes any
+    starts = store["sentence_starts"][:]
+    entries = np.repeat(store["entry_starts"][:] - starts[:-1], np.diff(starts)) + np.arange(starts[-1])
+    ids = store["values"][:].astype(int) << 40 | entries
+    for first in range(0, len(ids), 65536):
+        keys = store["keys"][first:first + 65536].astype(np.float32)
+        squares = (queries ** 2).sum(1)[:, None] - 2 * queries @ keys.T + (keys ** 2).sum(1)
+        few = np.argpartition(squares, min(k, len(keys)) - 1)[:, :k]
+        few = np.take_along_axis(squares, few, 1), ids[first + few]
+        true = nearest(*map(np.hstack, zip(true, few)))
+found = nearest(*map(np.hstack, zip(*found)))
+
+stored = np.concatenate([best[at]["log_probs"][len(start) - 1:] for at in chosen])
+sums = np.add.reduceat(log_p(*found), np.cumsum([0] + [len(own) for own in tokens[:-1]]))
+scores = sums / np.array([len(best[at]["tokens"]) for at in chosen]) ** knn["length_penalty"]
+keys = np.concatenate(stored_keys).astype(float) - np.concatenate(own_keys)
+rows = {"keys": keys, "log p of each token": log_p(*found) - stored,
+        "score of each translation": scores - [best[at]["score"] for at in chosen],
+        "log p with the true neighbours": log_p(*true) - stored}
+print(f"{'stored against recomputed':32}{'compared':>10}{'largest':>10}{'median':>10}  difference")
+for name, differences in rows.items():
+    sizes = np.abs(differences)
+    print(f"{name:32}{sizes.size:10}{sizes.max():10.2g}{np.median(sizes):10.2g}")
+same = (found[1][:, :, None] == true[1][:, None]).any(2)
+print(f"keys with the same 16 bits: {(keys == 0).mean():.2%}; true {k} neighbours that the index finds: "
+      f"{same.mean():.1%}; where it finds the nearest: {(found[1] == true[1][:, :1]).any(1).mean():.1%}")

@@ -1,0 +1,113 @@
+#include "core/error.hpp"
+#include "support/temporary_folder.hpp"
+#include "tokenization.hpp"
+
+namespace knnseq::text {
+
+namespace {
+
+using Catch::Contains;
+using core::Json;
+using core::TokenId;
+using testing::models;
+
+struct Folder : test::TemporaryFolder {
+  Folder() { testing::copy_tokenizer(models / "nllb", path()); }
+
+  std::unique_ptr<Tokenizer> load() const {
+    return load_tokenizer(path(), {"deu_Latn", "eng_Latn"});
+  }
+};
+
+constexpr const char* config_file = "tokenizer_config.json";
+constexpr const char* map_file = "special_tokens_map.json";
+
+/// {id: token} of the special tokens, as transformers writes it.
+Json numbered(const Json& fast) {
+  Json made;
+  for (const Json& token : fast.at("added_tokens")) made[token.at("id").dump()] = token;
+  return made;
+}
+
+}  // namespace
+
+TEST_CASE("NLLB: ids and text are those of transformers", "[text]") {
+  testing::check_tokenization(models / "nllb");
+}
+
+TEST_CASE("NLLB: special tokens, and spaces at the end, which SentencePiece drops", "[text]") {
+  const auto tokenizer = load_tokenizer(models / "nllb", {"deu_Latn", "zul_Latn"});
+  CHECK(tokenizer->eos() == 2);
+  CHECK(tokenizer->pad() == 1);
+  CHECK(tokenizer->unk() == 3);
+  const TokenId last = tokenizer->forced_target_tokens().at(0);
+  CHECK(tokenizer->encode_source("<mask>") == std::vector<TokenId>{last + 1});
+  CHECK(tokenizer->vocab_size() == last + 2 + 2);  // the model has two more
+  CHECK(tokenizer->decode_target(std::vector<TokenId>{last, last + 1, last + 3}).empty());
+  CHECK_THROWS_AS(tokenizer->decode_target(std::vector<TokenId>{last + 4}), std::logic_error);
+  CHECK(tokenizer->is_special(last));
+  CHECK_FALSE(tokenizer->is_special(tokenizer->unk()));
+  CHECK(tokenizer->encode_source("Haus \t ") == tokenizer->encode_source("Haus"));
+  CHECK(tokenizer->encode_source(" ").empty());
+}
+
+TEST_CASE("NLLB: languages from whichever file has them", "[text]") {
+  const Folder folder;
+  const auto expected = load_tokenizer(models / "nllb", {"deu_Latn", "eng_Latn"});
+  const auto check_same = [&] {
+    const auto tokenizer = folder.load();
+    CHECK(tokenizer->source_frame().prefix == expected->source_frame().prefix);
+    CHECK(tokenizer->forced_target_tokens() == expected->forced_target_tokens());
+    CHECK(tokenizer->encode_source("<mask>zul_Latn") == expected->encode_source("<mask>zul_Latn"));
+  };
+  std::filesystem::remove(folder / map_file);
+  check_same();  // NLLB-200's own
+  std::filesystem::remove(folder / config_file);
+  check_same();
+  const Json added = numbered(core::read_json(models / "nllb" / "tokenizer.json"));
+  folder.write(
+      config_file,
+      Json{{"tokenizer_class", "NllbTokenizerFast"}, {"added_tokens_decoder", added}}.dump());
+  check_same();
+
+  const TokenId first = expected->encode_source("ace_Arab").at(0);
+  folder.write(config_file, "{}");
+  folder.write(map_file, R"({"additional_special_tokens": ["eng_Latn", "deu_Latn"]})");
+  CHECK(folder.load()->source_frame().prefix == std::vector<TokenId>{first + 1});
+  CHECK_THROWS_WITH(load_tokenizer(folder.path(), {"zul_Latn", "eng_Latn"}),
+                    Contains("source_lang") && Contains("it knows: deu_Latn, eng_Latn"));
+  folder.write("added_tokens.json", Json{{"deu_Latn", first}, {"eng_Latn", first + 5}}.dump());
+  CHECK(folder.load()->forced_target_tokens() == std::vector<TokenId>{first + 5});
+}
+
+TEST_CASE("NLLB: the source language behind the end of sentence", "[text]") {
+  const Folder folder;
+  folder.write(config_file, R"({"legacy_behaviour": true})");
+  const auto tokenizer = folder.load();
+  const auto modern = load_tokenizer(models / "nllb", {"deu_Latn", "eng_Latn"});
+  CHECK(tokenizer->source_frame().prefix.empty());
+  CHECK(tokenizer->source_frame().suffix ==
+        std::vector<TokenId>{2, modern->source_frame().prefix.at(0)});
+  CHECK(tokenizer->forced_target_tokens() == modern->forced_target_tokens());
+}
+
+TEST_CASE("NLLB: damaged directories are refused by file and key", "[text]") {
+  const Folder folder;
+  const auto refused = [&](const char* file, const char* reason) {
+    CHECK_THROWS_AS(folder.load(), core::InputError);
+    CHECK_THROWS_WITH(folder.load(), Contains(file) && Contains(reason));
+  };
+  folder.write(config_file, R"({"legacy_behaviour": "no"})");
+  refused(config_file, "'legacy_behaviour' must be true or false");
+  folder.write(config_file, R"({"added_tokens_decoder": {"2": "deu_Latn"}})");
+  refused(config_file, "'deu_Latn' cannot have the id 2");
+  folder.write(config_file, R"({"added_tokens_decoder": {"x": "deu_Latn"}})");
+  refused(config_file, "'deu_Latn' cannot have the id -1");
+  folder.write(config_file, "{}");
+  folder.write(map_file, R"({"additional_special_tokens": [3]})");
+  refused(map_file, "'additional_special_tokens' must be a token");
+  std::filesystem::remove(folder / "sentencepiece.bpe.model");
+  refused("sentencepiece.bpe.model", "cannot be opened");
+}
+
+}  // namespace knnseq::text

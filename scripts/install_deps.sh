@@ -5,7 +5,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
 packages=(
-  g++ cmake ninja-build ccache pkg-config python3 python3-pip
+  g++ cmake ninja-build ccache pkg-config python3 python3-pip python3-numpy
   libopenmpi-dev openmpi-bin libhdf5-openmpi-dev hdf5-tools
   libfaiss-dev libopenblas0-openmp libopenblas-openmp-dev  # without this flavour faiss is 50 times slower
   libyaml-cpp-dev libfmt-dev nlohmann-json3-dev libxxhash-dev zlib1g-dev libsentencepiece-dev

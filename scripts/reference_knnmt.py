@@ -29,8 +29,8 @@ if not k or len(knn["models"]) > 1 or text["preprocess_source"] or knn["threshol
     raise SystemExit(f"{decoding}: without kNN, or with several models, preprocess or a threshold")
 
 folder = yaml.safe_load((run / "config.yaml").read_text())["model"][0]
-many = {"src_lang": text["source_lang"], "tgt_lang": text["target_lang"]} if text["target_lang"] else {}
-tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **many)
+many = {"src_lang": text["source_lang"], "tgt_lang": text["target_lang"]}
+tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **many if text["source_lang"] else {})
 model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float64).eval()
 start = [model.generation_config.decoder_start_token_id]
 start += tokenizer(text_target="").input_ids[:-1]  # the target language, where the model has many
@@ -88,8 +88,8 @@ for path, (_, store) in zip(sorted((run / "index").glob("shard-*.faiss")), shard
     faiss.extract_index_ivf(index).nprobe = knn["nprobe"]
     found.append(index.search(queries, 2 * k))  # where distances are equal faiss takes any
     starts = store["sentence_starts"][:]
-    entries = np.repeat(store["entry_starts"][:] - starts[:-1], np.diff(starts)) + np.arange(starts[-1])
-    ids = store["values"][:].astype(int) << 40 | entries
+    entries = np.repeat(store["entry_starts"][:] - starts[:-1], np.diff(starts))
+    ids = store["values"][:].astype(int) << 40 | entries + np.arange(starts[-1])
     for first in range(0, len(ids), 65536):
         keys = store["keys"][first:first + 65536].astype(np.float32)
         squares = (queries ** 2).sum(1)[:, None] - 2 * queries @ keys.T + (keys ** 2).sum(1)
@@ -110,5 +110,6 @@ for name, differences in rows.items():
     sizes = np.abs(differences)
     print(f"{name:32}{sizes.size:10}{sizes.max():10.2g}{np.median(sizes):10.2g}")
 same = (found[1][:, :, None] == true[1][:, None]).any(2)
-print(f"keys with the same 16 bits: {(keys == 0).mean():.2%}; true {k} neighbours that the index finds: "
-      f"{same.mean():.1%}; where it finds the nearest: {(found[1] == true[1][:, :1]).any(1).mean():.1%}")
+print(f"keys with the same 16 bits: {(keys == 0).mean():.2%}\n"
+      f"of the true {k} neighbours the index finds {same.mean():.1%}, of the nearest ones "
+      f"{(found[1] == true[1][:, :1]).any(1).mean():.1%}")

@@ -45,6 +45,13 @@ model::ModelInfo describe_model(const Options& options, const text::Tokenizer& t
   const auto info =
       model::read_model_info(path, {options.datastore.dtype, tokenizer.forced_target_tokens()});
   check_fit(info, tokenizer, path);
+  const auto key = options.datastore.key.resolved(info.decoder_layers);
+  if (info.only_key && key != *info.only_key) {
+    throw core::InputError(
+        path, fmt::format("key: its script gives {} of layer {} only, not {} of layer {}",
+                          model::to_string(info.only_key->kind), info.only_key->layer,
+                          model::to_string(key.kind), key.layer));
+  }
   return info;
 }
 

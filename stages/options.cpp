@@ -81,7 +81,8 @@ void read_knn(const Section& section, DecodeOptions& options) {
   if (const auto threshold = section.optional_number("threshold")) {
     options.interpolation.threshold = static_cast<float>(*threshold);
   }
-  if (section.has("datastores")) options.datastores = paths(section, "datastores");
+  const auto datastores = paths(section, "datastores");
+  if (!datastores.empty()) options.datastores = datastores;
 }
 
 /// The keys of `beam_search:`, which items of `decode:` may override.

@@ -82,7 +82,8 @@ EnsembleModel::EnsembleModel(std::vector<EnsembleMember> members, EnsembleQuerie
 }
 
 KeySpec EnsembleModel::key_of(std::size_t i, KeySpec asked) const {
-  return i == 0 || queries_ == EnsembleQueries::all ? asked : KeySpec(asked.kind);
+  if (i == 0 || queries_ == EnsembleQueries::all) return asked;
+  return members_[i].model->info().only_key.value_or(KeySpec(asked.kind));
 }
 
 void EnsembleModel::check_source(Sentences sources) const {

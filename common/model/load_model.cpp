@@ -39,6 +39,15 @@ bool is_torchscript(const fs::path& path) {
   return path.extension() == ".pt" || fs::is_regular_file(path);
 }
 
+/// The options' dtype, if this machine and the kind of model do it.
+at::ScalarType checked_dtype(const fs::path& path, const ModelOptions& options) {
+  const at::ScalarType dtype = parse_dtype(options.dtype);
+  if (dtype != at::kFloat && is_torchscript(path)) {
+    throw core::InputError(path, "TorchScript models are run in fp32 only, not " + options.dtype);
+  }
+  return dtype;
+}
+
 /// What config.json and generation_config.json of the folder say.
 ModelConfig read_config(const fs::path& folder, const ModelOptions& options) {
   const core::Json config = core::read_json(folder / config_name);
@@ -64,12 +73,8 @@ ModelConfig read_config(const fs::path& folder, const ModelOptions& options) {
 }  // namespace
 
 std::unique_ptr<TranslationModel> load_model(const fs::path& folder, const ModelOptions& options) {
-  const at::ScalarType dtype = parse_dtype(options.dtype);
+  const at::ScalarType dtype = checked_dtype(folder, options);
   if (is_torchscript(folder)) {
-    if (dtype != at::kFloat) {
-      throw core::InputError(folder,
-                             "TorchScript models are run in fp32 only, not " + options.dtype);
-    }
     return std::make_unique<TorchscriptModel>(folder, options.forced_tokens);
   }
   const ModelConfig config = read_config(folder, options);
@@ -78,6 +83,7 @@ std::unique_ptr<TranslationModel> load_model(const fs::path& folder, const Model
 }
 
 ModelInfo read_model_info(const fs::path& folder, const ModelOptions& options) {
+  checked_dtype(folder, options);
   if (is_torchscript(folder)) return read_torchscript_facts(folder, options.forced_tokens).info;
   return read_config(folder, options).info;
 }

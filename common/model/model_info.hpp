@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/types.hpp"
+#include "model/key_kind.hpp"
 
 namespace knnseq::model {
 
@@ -16,6 +18,7 @@ struct ModelInfo {
   std::int64_t width = 0;             ///< d: length of decoder vectors, keys and queries
   std::int64_t source_width = 0;      ///< length of encoder vectors and sentence keys
   std::int64_t decoder_layers = 0;    ///< layers whose vectors can be keys
+  std::optional<KeySpec> only_key;    ///< where only one can be asked for: that one, resolved
   std::int64_t vocab_size = 0;        ///< V of the target side
   std::int64_t source_positions = 0;  ///< most tokens of a source, all special ones included
   std::int64_t target_positions = 0;  ///< most tokens of a decoder input, START included

@@ -93,6 +93,7 @@ TorchscriptFacts read_torchscript_facts(const std::filesystem::path& file,
   info.bad_tokens = read_tokens(facts, "bad_tokens", info.vocab_size);
   info.forced_tokens = forced_tokens;
   made.key = read_key(facts, info.decoder_layers);
+  info.only_key = made.key;
   facts.finish();
   return made;
 }

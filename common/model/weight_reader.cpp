@@ -37,10 +37,13 @@ Linear WeightReader::joined(const std::vector<std::string>& prefixes, std::int64
   std::vector<at::Tensor> weights;
   std::vector<at::Tensor> biases;
   for (const auto& prefix : prefixes) {
-    weights.push_back(copy(prefix + ".weight", {out, in}, dtype_));
+    weights.push_back(table(prefix + ".weight", {out, in}).to(dtype_));
     biases.push_back(copy(prefix + ".bias", {out}, dtype_));
   }
-  return {at::cat(weights), at::cat(biases)};
+  // A single weight of the right dtype is packed straight from the file.
+  Linear made(weights.size() == 1 ? weights.front() : at::cat(weights), at::cat(biases));
+  for (const auto& prefix : prefixes) files_.release(prefix + ".weight");
+  return made;
 }
 
 Linear WeightReader::projection(const std::string& name, const std::vector<std::int64_t>& shape,

@@ -51,5 +51,8 @@ target_include_directories(libtorch SYSTEM INTERFACE ${libtorch_headers})
 target_link_libraries(libtorch INTERFACE ${LIBTORCH_CPU} ${LIBTORCH_C10} OpenMP::OpenMP_CXX)
 # First on the link line, so that libtorch's own BLAS serves it and faiss. The other way round
 # libtorch's matrix products would be served by the system's BLAS, and round as that one does.
+# Only SentencePiece comes before it: both export a FLAGS_minloglevel, of 4 bytes in libc10 and of 32 in
+# libsentencepiece, which fills all of whichever comes first; over libc10's it would destroy a mutex.
+find_library(SENTENCEPIECE sentencepiece PATHS ${sentencepiece_LIBRARY_DIRS} REQUIRED)
 target_link_options(libtorch INTERFACE
-  "SHELL:-Wl,--push-state,--no-as-needed ${LIBTORCH_CPU} -Wl,--pop-state")
+  "SHELL:-Wl,--push-state,--no-as-needed ${SENTENCEPIECE} ${LIBTORCH_CPU} -Wl,--pop-state")

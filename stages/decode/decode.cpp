@@ -7,6 +7,7 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "model/load_model.hpp"
 #include "retrieval/knn_distribution.hpp"
 #include "runtime/progress.hpp"
 #include "runtime/stage_runner.hpp"
@@ -208,6 +209,7 @@ core::Json decode_inputs(runtime::StageContext& context, const Options& options,
   comm::agree(context.comm, [&] {
     decoding.beam.validate();
     decoding.interpolation.validate();
+    for (const auto& path : options.models) model::read_model_info(path, {decoding.dtype});
     if (decoding.reference) {
       const auto lines = std::ssize(text::read_lines(decoding.source));
       const auto references = std::ssize(text::read_lines(*decoding.reference));

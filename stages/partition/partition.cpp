@@ -10,6 +10,7 @@
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
 #include "index/index_spec.hpp"
+#include "model/load_model.hpp"
 #include "obs/progress_meter.hpp"
 #include "runtime/shard_team.hpp"
 #include "runtime/stage_runner.hpp"
@@ -153,6 +154,7 @@ void partition(runtime::StageContext& context, const Options& options) {
     options.datastore.key.resolved(info.decoder_layers);
     spec = index::parse_index_spec(options.index.factory, info.width, options.index.metric);
     for (const auto& decoding : options.decode) {
+      model::read_model_info(options.models.front(), {decoding.dtype});  // refuses the dtype here
       if (decoding.knn) require_enough_lists(decoding.search, spec.nlist);
     }
   });

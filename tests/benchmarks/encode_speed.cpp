@@ -1,6 +1,7 @@
-// Keys a second of teacher forcing: encode_speed MODEL_FOLDER TSV [MAX_TOKENS] [REPEATS]
+// Keys a second of teacher forcing: encode_speed MODEL_FOLDER TSV [DTYPE] [REPEATS]
 // TSV: source<TAB>target lines. Batches are cut as in the pipeline: sorted by length, sentences ×
-// longest side ≤ MAX_TOKENS (4,000). Threads: OMP_NUM_THREADS. The first round warms up.
+// longest side ≤ 4,000. Threads: OMP_NUM_THREADS. The first round warms up. encode_speed.py
+// compares with transformers.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -65,12 +66,12 @@ std::vector<Batch> cut(std::vector<Pair> pairs, std::size_t max_tokens) {
 
 int run(int argc, char** argv) {
   if (argc < 3) {
-    std::fprintf(stderr, "usage: encode_speed MODEL_FOLDER TSV [MAX_TOKENS] [REPEATS]\n");
+    std::fprintf(stderr, "usage: encode_speed MODEL_FOLDER TSV [DTYPE] [REPEATS]\n");
     return 2;
   }
-  const std::size_t max_tokens = argc > 3 ? std::stoul(argv[3]) : 4000;
+  constexpr std::size_t max_tokens = 4000;
   const int repeats = argc > 4 ? std::stoi(argv[4]) : 3;
-  const auto model = model::load_model(argv[1]);
+  const auto model = model::load_model(argv[1], {argc > 3 ? argv[3] : "fp32"});
   const auto tokenizer = text::load_tokenizer(argv[1]);
   const auto batches = cut(read_pairs(argv[2], *tokenizer), max_tokens);
   for (int round = 0; round <= repeats; ++round) {

@@ -1,0 +1,34 @@
+// What the fuzzers share.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+#include "core/error.hpp"
+
+namespace knnseq::fuzz {
+
+inline std::string_view as_text(const std::uint8_t* data, std::size_t size) {
+  return {reinterpret_cast<const char*>(data), size};
+}
+
+/// Ends the process, which the fuzzer reports as a finding.
+inline void require(bool condition, const char* message) {
+  if (condition) return;
+  std::fprintf(stderr, "does not hold: %s\n", message);
+  std::abort();
+}
+
+/// Runs a reader that may refuse its input, in the way the program reports to its user.
+template <class Reader>
+void read(Reader reader) {
+  try {
+    reader();
+  } catch (const core::InputError&) {
+  }
+}
+
+}  // namespace knnseq::fuzz

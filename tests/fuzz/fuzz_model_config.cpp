@@ -1,0 +1,28 @@
+// config.json and generation_config.json of all families, as one JSON array of the two.
+#include "core/parse_json.hpp"
+#include "fuzz.hpp"
+#include "model/fairseq_config.hpp"
+#include "model/m2m100_config.hpp"
+#include "model/marian_config.hpp"
+
+using namespace knnseq;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  fuzz::read([&] {
+    const auto files = core::parse_json(fuzz::as_text(data, size), "input");
+    if (!files.is_array() || files.empty()) return;
+    const auto generation = files.size() > 1 ? files[1] : core::Json();
+    for (const auto family :
+         {model::read_fairseq_config, model::read_m2m100_config, model::read_marian_config}) {
+      fuzz::read([&] {
+        const auto made = family("model", files[0], generation);
+        const auto inside = [&](core::TokenId id) { return id >= 0 && id < made.info.vocab_size; };
+        fuzz::require(made.info.width > 0 && made.info.decoder_layers > 0, "sizes are positive");
+        fuzz::require(inside(made.info.eos) && inside(made.info.pad), "eos and pad are tokens");
+        fuzz::require(inside(made.info.decoder_start), "START is a token");
+        for (const auto id : made.info.bad_tokens) fuzz::require(inside(id), "a bad word is one");
+      });
+    }
+  });
+  return 0;
+}

@@ -3,8 +3,8 @@
 
     reference_knnmt.py RUN_DIR [--decoding test-knn] [--sentences 20]
 
-For a single Hugging Face model (RUN_DIR/config.yaml names it), without preprocess and threshold. Needs
-the PyPI packages torch, transformers, sentencepiece, h5py, numpy, pyyaml and faiss-cpu.
+For one Hugging Face model (RUN_DIR/config.yaml names it). Needs torch, transformers, sentencepiece,
+h5py, numpy, pyyaml and faiss-cpu from PyPI.
 """
 import argparse
 import json
@@ -34,7 +34,7 @@ tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **many if text["s
 model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float64).eval()
 start = [model.generation_config.decoder_start_token_id]
 start += tokenizer(text_target="").input_ids[:-1]  # the target language, where the model has many
-layer, caught = model.get_decoder().layers[made_with["layer"]], []
+caught, layer = [], model.get_decoder().layers[made_with["layer"]]
 if made_with["key"] == "ffn_in":
     layer.fc1.register_forward_pre_hook(lambda module, given: caught.append(given[0]))
 else:
@@ -47,7 +47,7 @@ def teacher_force(source, target):
     with torch.no_grad():
         out = model(input_ids=torch.tensor([source]), decoder_input_ids=inputs, use_cache=False)
     log_p = out.logits[0, len(start) - 1:].log_softmax(-1)[range(len(target)), target]
-    return caught[0].view(inputs.numel(), -1)[len(start) - 1:].numpy(), log_p.numpy()
+    return caught[0].view(inputs.numel(), -1)[len(start) - 1:].float().numpy(), log_p.numpy()
 
 def nearest(distances, ids):
     """The k best of each row, by (distance, entry number); an id is token << 40 | entry number."""
@@ -63,14 +63,13 @@ def log_p(distances, ids):
 # Keys of sentences of the corpus, in turn from all shards.
 files = [sorted((run / part).glob("shard-*.h5")) for part in ("corpus", "datastore")]
 shards = [(h5py.File(corpus), h5py.File(store)) for corpus, store in zip(*files)]
-own_keys, stored_keys = [], []
+keys = []
 for i in range(args.sentences):
     corpus, store = shards[i % len(shards)]
     at = i * len(corpus["line_numbers"]) // args.sentences
     source, rows = (slice(*corpus[name][at:at + 2]) for name in ("source_starts", "sentence_starts"))
     sentence = corpus["source_tokens"][source].tolist(), corpus["target_tokens"][rows].tolist()
-    own_keys.append(teacher_force(*sentence)[0].astype(np.float16))
-    stored_keys.append(store["keys"][rows])
+    keys.append(store["keys"][rows] - teacher_force(*sentence)[0].astype(np.float16).astype(float))
 
 # Queries and the model's own probabilities, for test sentences and their best translations.
 sources = (decoding / "src.txt").read_text(encoding="utf-8").split("\n")
@@ -79,7 +78,6 @@ chosen = [i * len(best) // args.sentences for i in range(args.sentences)]
 tokens = [best[at]["tokens"][len(start) - 1:] for at in chosen]
 made = [teacher_force(tokenizer(sources[at]).input_ids, own) for at, own in zip(chosen, tokens)]
 queries, log_p_mt = map(np.concatenate, zip(*made))
-queries = queries.astype(np.float32)
 
 # Their neighbours in the index files, and among the raw keys.
 found, true = [], (np.empty((len(queries), 0)), np.empty((len(queries), 0), int))
@@ -91,9 +89,9 @@ for path, (_, store) in zip(sorted((run / "index").glob("shard-*.faiss")), shard
     entries = np.repeat(store["entry_starts"][:] - starts[:-1], np.diff(starts))
     ids = store["values"][:].astype(int) << 40 | entries + np.arange(starts[-1])
     for first in range(0, len(ids), 65536):
-        keys = store["keys"][first:first + 65536].astype(np.float32)
-        squares = (queries ** 2).sum(1)[:, None] - 2 * queries @ keys.T + (keys ** 2).sum(1)
-        few = np.argpartition(squares, min(k, len(keys)) - 1)[:, :k]
+        raw = store["keys"][first:first + 65536].astype(np.float32)
+        squares = (queries ** 2).sum(1)[:, None] - 2 * queries @ raw.T + (raw ** 2).sum(1)
+        few = np.argpartition(squares, min(k, len(raw)) - 1)[:, :k]
         few = np.take_along_axis(squares, few, 1), ids[first + few]
         true = nearest(*map(np.hstack, zip(true, few)))
 found = nearest(*map(np.hstack, zip(*found)))
@@ -101,15 +99,13 @@ found = nearest(*map(np.hstack, zip(*found)))
 stored = np.concatenate([best[at]["log_probs"][len(start) - 1:] for at in chosen])
 sums = np.add.reduceat(log_p(*found), np.cumsum([0] + [len(own) for own in tokens[:-1]]))
 scores = sums / np.array([len(best[at]["tokens"]) for at in chosen]) ** knn["length_penalty"]
-keys = np.concatenate(stored_keys).astype(float) - np.concatenate(own_keys)
-rows = {"keys": keys, "log p of each token": log_p(*found) - stored,
+rows = {"keys": np.concatenate(keys), "log p of each token": log_p(*found) - stored,
         "score of each translation": scores - [best[at]["score"] for at in chosen],
         "log p with the true neighbours": log_p(*true) - stored}
 print(f"{'stored against recomputed':32}{'compared':>10}{'largest':>10}{'median':>10}  difference")
-for name, differences in rows.items():
-    sizes = np.abs(differences)
-    print(f"{name:32}{sizes.size:10}{sizes.max():10.2g}{np.median(sizes):10.2g}")
+for name, size in rows.items():
+    print(f"{name:32}{size.size:10}{abs(size).max():10.2g}{np.median(abs(size)):10.2g}")
 same = (found[1][:, :, None] == true[1][:, None]).any(2)
-print(f"keys with the same 16 bits: {(keys == 0).mean():.2%}\n"
+print(f"keys with the same 16 bits: {(rows['keys'] == 0).mean():.2%}\n"
       f"of the true {k} neighbours the index finds {same.mean():.1%}, of the nearest ones "
       f"{(found[1] == true[1][:, :1]).any(1).mean():.1%}")

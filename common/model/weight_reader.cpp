@@ -1,5 +1,7 @@
 #include "model/weight_reader.hpp"
 
+#include <malloc.h>
+
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
@@ -42,7 +44,9 @@ Linear WeightReader::joined(const std::vector<std::string>& prefixes, std::int64
   }
   // A single weight of the right dtype is packed straight from the file.
   Linear made(weights.size() == 1 ? weights.front() : at::cat(weights), at::cat(biases));
+  weights.clear();
   for (const auto& prefix : prefixes) files_.release(prefix + ".weight");
+  ::malloc_trim(0);  // glibc would keep what was freed, and the peak would grow with every layer
   return made;
 }
 

@@ -38,7 +38,8 @@ TransformerConfig read_hugging_face_shape(ConfigReader& config) {
 }
 
 void ignore_harmless_keys(ConfigReader& config) {
-  config.ignore({"_name_or_path",
+  config.ignore({"_attn_implementation_autoset",
+                 "_name_or_path",
                  "_num_labels",
                  "activation_dropout",
                  "architectures",

@@ -33,7 +33,7 @@ ModelConfig read_m2m100_config(const std::filesystem::path& folder, const core::
   describe_shape("m2m_100", shape, info);
   if (generation.is_null()) info.bad_tokens = read_bad_tokens(config, info.vocab_size);
   ignore_harmless_keys(config);
-  config.ignore({"_attn_implementation_autoset", "early_stopping", "forced_bos_token_id"});
+  config.ignore({"early_stopping", "forced_bos_token_id"});
   config.finish();
   if (!generation.is_null()) {
     read_generation_config(folder / "generation_config.json", generation, true, info);

@@ -1,9 +1,8 @@
 #include "model/weight_reader.hpp"
 
-#include <malloc.h>
-
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include "core/error.hpp"
 

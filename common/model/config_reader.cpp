@@ -28,6 +28,11 @@ std::int64_t ConfigReader::integer(const std::string& key) {
   const core::Json& json = value(key);
   if (json.is_null()) fail(key, "is missing");
   if (!json.is_number_integer()) fail(key, json.dump() + " is not an integer");
+  // All are sizes or tokens.
+  const bool fits = json.is_number_unsigned()
+                        ? std::in_range<std::int32_t>(json.get<std::uint64_t>())
+                        : std::in_range<std::int32_t>(json.get<std::int64_t>());
+  if (!fits) fail(key, json.dump() + " is out of range");
   return json.get<std::int64_t>();
 }
 

@@ -93,7 +93,7 @@ std::vector<TokenId> read_bad_tokens(ConfigReader& config, std::int64_t vocab_si
     tokens.push_back(core::narrow<TokenId>(id));
   }
   std::ranges::sort(tokens);
-  tokens.erase(std::ranges::unique(tokens).begin(), tokens.end());
+  tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
   return tokens;
 }
 

@@ -7,6 +7,7 @@
 #include <caffe2/serialize/inline_container.h>
 #include <fmt/format.h>
 
+#include "core/parse_json.hpp"
 #include "model/model_config.hpp"
 
 namespace knnseq::model {
@@ -71,8 +72,7 @@ KeySpec read_key(ConfigReader& facts, std::int64_t layers) {
 TorchscriptFacts read_torchscript_facts(const std::filesystem::path& file,
                                         const std::vector<TokenId>& forced_tokens) {
   const std::string label = fmt::format("{}: {}", file.string(), name);
-  const core::Json json = core::Json::parse(read_extra_file(file), nullptr, false);
-  if (json.is_discarded()) throw core::InputError(label, "is malformed");
+  const core::Json json = core::parse_json(read_extra_file(file), label);
   ConfigReader facts(label, json);
   if (const auto format = facts.integer("format"); format != 1) {
     facts.fail("format", fmt::format("{} is not supported, only 1", format));

@@ -16,6 +16,8 @@ void TransformerConfig::validate(const std::string& where) const {
   for (const StackConfig& stack : {encoder, decoder}) {
     require(stack.width > 0, fmt::format("width {} is not positive", stack.width));
     require(stack.max_positions > 1, fmt::format("{} positions are too few", stack.max_positions));
+    require(stack.max_positions <= 1'000'000,
+            fmt::format("{} positions are too many", stack.max_positions));
     require(stack.layers > 0, fmt::format("{} layers are too few", stack.layers));
     require(stack.ffn_width > 0, fmt::format("ffn width {} is not positive", stack.ffn_width));
     require(stack.heads > 0 && stack.width % stack.heads == 0,

@@ -19,6 +19,7 @@ using core::Json;
 using core::TokenId;
 
 constexpr const char* mask = "<mask>";
+constexpr std::int64_t most_tokens = 1 << 24;
 
 /// SentencePiece's <unk>, <s>, </s> make room for fairseq's four.
 std::vector<std::string> fairseq_pieces(const fs::path& path, const SentencePieces& pieces) {
@@ -36,10 +37,11 @@ std::vector<std::string> fairseq_pieces(const fs::path& path, const SentencePiec
 /// added_tokens.json. False where neither does.
 bool add_numbered(const fs::path& model_dir, MultilingualTokens& tokens) {
   const auto add = [&](const fs::path& path, const std::string& token, std::int64_t id) {
-    if (id >= std::ssize(tokens.pieces)) {
+    if (id >= std::ssize(tokens.pieces) && id < most_tokens) {
       tokens.specials.add(token, core::narrow<TokenId>(id));
       if (token != mask) tokens.languages.emplace(token, core::narrow<TokenId>(id));
-    } else if (id < 0 || tokens.pieces[static_cast<std::size_t>(id)] != token) {
+    } else if (id < 0 || id >= most_tokens ||
+               tokens.pieces[static_cast<std::size_t>(id)] != token) {
       throw core::InputError(path, fmt::format("'{}' cannot have the id {}", token, id));
     }
   };
@@ -48,7 +50,8 @@ bool add_numbered(const fs::path& model_dir, MultilingualTokens& tokens) {
   if (config.contains("added_tokens_decoder")) {
     for (const auto& [key, value] : config["added_tokens_decoder"].items()) {
       std::int64_t id = -1;
-      std::from_chars(key.data(), key.data() + key.size(), id);
+      const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
+      if (end != key.data() + key.size()) id = -1;
       add(config_path, token_text(value, config_path, "added_tokens_decoder"), id);
     }
   }

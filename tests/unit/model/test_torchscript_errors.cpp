@@ -57,14 +57,14 @@ class Altered {
 TEST_CASE("facts of a TorchScript archive that cannot be", "[model]") {
   Altered("\"format\": 1", "\"format\": 2").check("knnseq.json: format: 2 is not supported");
   Altered("\"format\": 1", "\"fromat\": 1").check("format: is missing");
-  Altered("\"format\": 1", "\"format\"= 1").check("knnseq.json: is malformed");
+  Altered("\"format\": 1", "\"format\"= 1").check("knnseq.json: not valid JSON");
   Altered("extra/knnseq.json", "extra/knnsex.json").check("has no extra file knnseq.json");
   Altered("\"layer\": -1", "\"layer\": -9").check("layer: -9 does not exist");
   Altered("\"key\": \"ffn_in\"", "\"key\": \"ffn_up\"").check("key: is neither");
   Altered("\"decoder_start\": 0", "\"decoder_stort\": 0").check("decoder_start: is missing");
   Altered("\"bad_tokens\": []", "\"bad_tokens\": 17").check("bad_tokens: is not a list");
   Altered("\"width\": 16", "\"width\": -6").check("width: -6 is out of range");
-  Altered("\"pad\": 0", "\"pad\": x").check("malformed");
+  Altered("\"pad\": 0", "\"pad\": x").check("not valid JSON");
 }
 
 TEST_CASE("scripts that do not keep the contract", "[model]") {

@@ -6,8 +6,8 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/LegacyTypeDispatch.h>
-#include <fmt/format.h>
 
+#include "model/check_sentences.hpp"
 #include "model/transformer_state.hpp"
 
 namespace knnseq::model {
@@ -88,28 +88,6 @@ void mean_rows(const at::Tensor& states, const PackedTokens& tokens, at::Tensor 
   }
 }
 
-struct Limits {
-  std::int64_t vocab_size = 0;
-  std::int64_t tokens = 0;
-};
-
-void check(Sentences sentences, const char* side, const Limits& limits) {
-  for (std::size_t i = 0; i < sentences.size(); ++i) {
-    const auto where = fmt::format("{} sentence {} of the batch", side, i);
-    const auto& sentence = sentences[i];
-    if (sentence.empty()) throw core::InputError(where, "is empty: EOS is missing");
-    if (static_cast<std::int64_t>(sentence.size()) > limits.tokens) {
-      throw core::InputError(
-          where, fmt::format("has {} tokens; the model takes {}", sentence.size(), limits.tokens));
-    }
-    for (const TokenId token : sentence) {
-      if (token < 0 || token >= limits.vocab_size) {
-        throw core::InputError(where, fmt::format("token {} is outside the vocabulary", token));
-      }
-    }
-  }
-}
-
 /// Rows of `vectors` [rows, …] that predict a target token: all but the first `skipped` of each
 /// sentence.
 at::Tensor predicting_rows(const at::Tensor& vectors, const PackedTokens& targets,
@@ -131,11 +109,11 @@ TransformerState& as_transformer_state(DecoderState& state) {
 }  // namespace
 
 void NativeTransformer::check_source(Sentences sentences) const {
-  check(sentences, "source", {parts_.source_vocab_size, info().source_positions});
+  check_sentences(sentences, "source", {parts_.source_vocab_size, info().source_positions});
 }
 
 void NativeTransformer::check_target(Sentences sentences) const {
-  check(sentences, "target", {info().vocab_size, info().target_tokens()});
+  check_sentences(sentences, "target", {info().vocab_size, info().target_tokens()});
 }
 
 EncodedSource NativeTransformer::encode(Sentences sources) {

@@ -105,7 +105,7 @@ std::unique_ptr<faiss::IndexIVFPQ> make_faiss_ivfpq(const Codebook& codebook) {
   quantizer->add(spec.nlist, codebook.coarse_centroids.contiguous().const_data_ptr<float>());
   auto index = std::make_unique<faiss::IndexIVFPQ>(
       quantizer.get(), static_cast<std::size_t>(spec.d_out), static_cast<std::size_t>(spec.nlist),
-      static_cast<std::size_t>(spec.m), static_cast<std::size_t>(spec.nbits), faiss::METRIC_L2);
+      static_cast<std::size_t>(spec.m), static_cast<std::size_t>(spec.nbits()), faiss::METRIC_L2);
   index->own_fields = true;
   quantizer.release();  // NOLINT(bugprone-unused-return-value): the index owns it now
   const auto centroids = vector_of(codebook.pq_centroids);

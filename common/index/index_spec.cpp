@@ -1,6 +1,7 @@
 #include "index/index_spec.hpp"
 
 #include <charconv>
+#include <iterator>
 #include <optional>
 #include <vector>
 
@@ -13,8 +14,8 @@ namespace knnseq::index {
 namespace {
 
 constexpr auto supported =
-    "this version supports [OPQm|OPQm_d|PCAd,]IVFn,PQm[x8][np] with metric l2, "
-    "for example OPQ32_128,IVF1024,PQ32";
+    "supported are [OPQm|OPQm_d|PCAd,][IVFn|IVFn_HNSWk,]Flat|PQm and, without lists, PQmx4fs and "
+    "HNSWk, for example OPQ32_128,IVF1024,PQ32";
 
 [[noreturn]] void refuse(std::string_view factory, std::string_view reason) {
   throw core::InputError(
@@ -69,39 +70,94 @@ bool parse_lists(std::string_view part, IndexSpec& spec) {
   if (!take(part, "IVF")) return false;
   const auto nlist = take_number(part);
   spec.nlist = nlist.value_or(0);
+  if (take(part, "_HNSW")) {
+    const auto edges = take_number(part);
+    spec.coarse_edges = edges.value_or(0);
+    return nlist && edges && part.empty();
+  }
   return nlist.has_value() && part.empty();
 }
 
-bool parse_quantizer(std::string_view part, IndexSpec& spec) {
+bool parse_storage(std::string_view part, IndexSpec& spec) {
+  if (part == "Flat") {
+    spec.storage = Storage::flat;
+    return true;
+  }
+  if (take(part, "HNSW")) {
+    spec.storage = Storage::hnsw;
+    const auto edges = take_number(part);
+    spec.edges = edges.value_or(0);
+    return edges.has_value() && part.empty();
+  }
   if (!take(part, "PQ")) return false;
   const auto m = take_number(part);
   spec.m = m.value_or(0);
+  spec.storage = part == "x4fs" ? Storage::pq_fast_scan : Storage::pq;
+  if (spec.storage == Storage::pq_fast_scan) return m.has_value();
   take(part, "x8");
   take(part, "np");  // ours never trains polysemous codes
   return m.has_value() && part.empty();
 }
 
+Metric parse_metric(std::string_view metric) {
+  for (const Metric known : {Metric::l2, Metric::ip, Metric::cos}) {
+    if (metric == to_string(known)) return known;
+  }
+  throw core::InputError(fmt::format("metric '{}' is none of l2, ip and cos", metric));
+}
+
 }  // namespace
 
+std::string_view to_string(Metric metric) {
+  return metric == Metric::l2 ? "l2" : metric == Metric::ip ? "ip" : "cos";
+}
+
+std::int64_t IndexSpec::code_bytes() const {
+  return has_quantizer() ? m * nbits() / 8 : d_out * static_cast<std::int64_t>(sizeof(float));
+}
+
 std::string IndexSpec::factory() const {
-  std::string prefix;
-  if (transform == Transform::opq) prefix = fmt::format("OPQ{}_{},", opq_m, d_out);
-  if (transform == Transform::pca) prefix = fmt::format("PCA{},", d_out);
-  return fmt::format("{}IVF{},PQ{}", prefix, nlist, m);
+  std::string text;
+  if (transform == Transform::opq) text = fmt::format("OPQ{}_{},", opq_m, d_out);
+  if (transform == Transform::pca) text = fmt::format("PCA{},", d_out);
+  if (has_lists()) text += fmt::format("IVF{}", nlist);
+  if (coarse_edges > 0) text += fmt::format("_HNSW{}", coarse_edges);
+  if (has_lists()) text += ",";
+  switch (storage) {
+    case Storage::flat:
+      return text + "Flat";
+    case Storage::hnsw:
+      return text + fmt::format("HNSW{}", edges);
+    case Storage::pq_fast_scan:
+      return text + fmt::format("PQ{}x4fs", m);
+    case Storage::pq:
+      break;
+  }
+  return text + fmt::format("PQ{}", m);
 }
 
 void IndexSpec::validate() const {
   const auto require = [&](bool holds, const std::string& reason) {
     if (!holds) refuse(factory(), reason);
   };
+  const bool quantized = storage == Storage::pq || storage == Storage::pq_fast_scan;
   require(d_in > 0, "the width of the keys must be positive");
-  require(nlist > 0 && m > 0 && d_out > 0, "all numbers must be positive");
+  require(
+      nlist >= 0 && d_out > 0 && quantized == (m > 0) && (storage == Storage::hnsw) == (edges > 0),
+      "all numbers must be positive");
   require(nlist <= (std::int64_t{1} << 31) - 1, "too many lists");
-  require(nbits == 8, "PQ codes have 8 bits");
+  require(edges != 1 && edges <= 1024 && coarse_edges != 1 && coarse_edges <= 1024,
+          "HNSW takes 2 to 1024 edges");
+  require(has_lists() || coarse_edges == 0, "a graph over centroids needs lists");
+  require(!has_lists() || storage == Storage::flat || storage == Storage::pq,
+          "lists stand only before Flat and PQm");
   require(d_out <= d_in,
           fmt::format("the transform cannot widen keys of width {} to {}", d_in, d_out));
   require(transform != Transform::none || d_out == d_in, "only a transform changes the width");
-  require(d_out % m == 0, fmt::format("PQ{} cannot cut width {} into equal parts", m, d_out));
+  if (quantized) {
+    require(d_out % m == 0, fmt::format("PQ{} cannot cut width {} into equal parts", m, d_out));
+  }
+  require(storage != Storage::pq_fast_scan || m % 2 == 0, "4-bit codes need an even m");
   if (transform == Transform::opq) {
     require(opq_m > 0 && d_out % opq_m == 0,
             fmt::format("OPQ{} cannot cut width {} into equal parts", opq_m, d_out));
@@ -109,22 +165,31 @@ void IndexSpec::validate() const {
 }
 
 IndexSpec parse_index_spec(std::string_view factory, std::int64_t d_in, std::string_view metric) {
-  if (metric != "l2") {
-    throw core::InputError(
-        fmt::format("metric '{}' is not supported in this version, only l2 is", metric));
-  }
   IndexSpec spec;
+  spec.metric = parse_metric(metric);
   spec.d_in = d_in;
   spec.d_out = d_in;
   const auto parts = split_at_commas(factory);
-  if (parts.size() < 2 || parts.size() > 3) refuse(factory, "not of this form");
-  if (parts.size() == 3 && !parse_transform(parts.front(), spec)) {
-    refuse(factory, fmt::format("'{}' is not a supported transform", parts.front()));
+  auto part = parts.begin();
+  if (part->starts_with("OPQ") || part->starts_with("PCA")) {
+    if (!parse_transform(*part, spec)) {
+      refuse(factory, fmt::format("'{}' is not OPQm, OPQm_d or PCAd", *part));
+    }
+    ++part;
   }
-  const auto lists = parts[parts.size() - 2];
-  if (!parse_lists(lists, spec)) refuse(factory, fmt::format("'{}' is not IVFn", lists));
-  if (!parse_quantizer(parts.back(), spec)) {
-    refuse(factory, fmt::format("'{}' is not PQm[x8][np]", parts.back()));
+  if (part != parts.end() && part->starts_with("IVF")) {
+    if (!parse_lists(*part, spec)) {
+      refuse(factory, fmt::format("'{}' is not IVFn or IVFn_HNSWk", *part));
+    }
+    ++part;
+  }
+  if (part == parts.end()) refuse(factory, "it does not say how entries are stored");
+  if (!parse_storage(*part, spec)) {
+    refuse(factory, fmt::format("'{}' is none of Flat, PQm, PQmx4fs and HNSWk", *part));
+  }
+  if (std::next(part) != parts.end() &&
+      !(spec.storage == Storage::hnsw && part[1] == "Flat" && part + 2 == parts.end())) {
+    refuse(factory, fmt::format("'{}' is too much", part[1]));
   }
   spec.validate();
   return spec;

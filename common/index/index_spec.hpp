@@ -1,4 +1,4 @@
-// The faiss factory strings that this version trains and searches itself.
+// The faiss factory strings that knnseq trains, fills and searches.
 #pragma once
 
 #include <cstdint>
@@ -8,22 +8,43 @@
 namespace knnseq::index {
 
 enum class Transform { none, opq, pca };
-enum class Metric { l2 };
 
-/// `[OPQm[_dout]|PCAdout,]IVFn,PQm[x8][np]` in parts.
+/// What the nearest entries are nearest by. cos is the inner product of vectors that were
+/// normalised in their original width.
+enum class Metric { l2, ip, cos };
+
+constexpr bool is_inner_product(Metric metric) { return metric != Metric::l2; }
+
+/// How entries are stored.
+enum class Storage {
+  flat,          ///< fp32 vectors
+  pq,            ///< product quantiser, 8 bits a sub-vector
+  pq_fast_scan,  ///< product quantiser, 4 bits a sub-vector, in blocks for SIMD registers
+  hnsw           ///< fp32 vectors with a graph over them
+};
+
+/// A factory string in parts: `[OPQm|OPQm_d|PCAd,][IVFn[_HNSWk],]Flat|PQm|PQmx4fs|HNSWk`; lists
+/// only before Flat and PQm.
 struct IndexSpec {
   Transform transform = Transform::none;
   std::int64_t d_in = 0;   ///< width of a key
   std::int64_t d_out = 0;  ///< width after the transform; d_in where there is none
-  std::int64_t nlist = 0;  ///< inverted lists
-  std::int64_t m = 0;      ///< sub-vectors, and bytes, of a code
+  std::int64_t nlist = 0;  ///< inverted lists; 0: entries are not in lists
+  /// Edges of the graph over the coarse centroids that faiss finds lists by; 0: no graph.
+  std::int64_t coarse_edges = 0;
+  Storage storage = Storage::pq;
+  std::int64_t m = 0;      ///< sub-vectors of a code; 0 without a product quantiser
+  std::int64_t edges = 0;  ///< of the graph over entries; 0 unless storage is hnsw
   std::int64_t opq_m = 0;  ///< sub-vectors OPQ optimises for; 0 unless transform is opq
-  int nbits = 8;           ///< bits per sub-vector
   Metric metric = Metric::l2;
 
   bool operator==(const IndexSpec&) const = default;
-  std::int64_t centroids() const { return std::int64_t{1} << nbits; }  ///< per sub-vector
-  std::int64_t dsub() const { return d_out / m; }                      ///< width of a sub-vector
+  bool has_lists() const { return nlist > 0; }
+  bool has_quantizer() const { return m > 0; }
+  std::int64_t nbits() const { return storage == Storage::pq_fast_scan ? 4 : 8; }
+  std::int64_t centroids() const { return std::int64_t{1} << nbits(); }  ///< per sub-vector
+  std::int64_t dsub() const { return d_out / m; }                        ///< width of a sub-vector
+  std::int64_t code_bytes() const;  ///< of one entry as it is stored
 
   /// The canonical factory string, for example "OPQ32_128,IVF1024,PQ32".
   std::string factory() const;
@@ -32,9 +53,12 @@ struct IndexSpec {
   void validate() const;
 };
 
-/// Parses and validates a factory string for keys of width `d_in`. `metric`: "l2".
+/// Parses and validates a factory string for keys of width `d_in`. `metric`: "l2", "ip" or "cos".
 /// Throws core::InputError, naming what is supported, for everything else.
 IndexSpec parse_index_spec(std::string_view factory, std::int64_t d_in,
                            std::string_view metric = "l2");
+
+/// "l2", "ip" or "cos".
+std::string_view to_string(Metric metric);
 
 }  // namespace knnseq::index

@@ -78,7 +78,7 @@ std::vector<SearchedDatastore> check_search(runtime::StageContext& context, cons
 }
 
 void require_enough_lists(const retrieval::SearchOptions& search, std::int64_t lists) {
-  if (search.nprobe <= lists) return;
+  if (lists == 0 || search.nprobe <= lists) return;
   throw core::InputError(
       fmt::format("knn.nprobe {} is more than the index's {} lists", search.nprobe, lists));
 }
@@ -90,7 +90,7 @@ retrieval::DistributedSearch open_search(runtime::StageContext& context,
   const std::int64_t shards = datastore.corpus.at("inputs").at("shards");
   const auto team = runtime::make_shard_team(context.comm, shards);
   index::Codebook codebook;
-  std::optional<index::LocalIndex> local;
+  std::unique_ptr<index::LocalIndex> local;
   comm::agree(context.comm, [&] {
     codebook = index::read_codebook(folders.codebook / "codebook.faiss");
     std::vector<std::filesystem::path> files;
@@ -103,18 +103,14 @@ retrieval::DistributedSearch open_search(runtime::StageContext& context,
                                "run 'knnseq add --force'");
       }
     }
-    local = index::LocalIndex::load(codebook, files, team.member(), team.members());
+    local = index::load_local_index(
+        codebook, files, {team.member(), team.members(), search.backend, search.ef_search});
   });
   const auto entries = context.comm.all_reduce(local->entries(), comm::Reduction::sum);
   const auto most = context.comm.all_reduce(local->bytes(), comm::Reduction::max);
-  if (context.comm.is_root() && local->entries() > 0 && !local->has_tables()) {
-    context.log.warn(
-        "the look-up tables of all lists would take more than 2 GiB, so one is made for "
-        "every query and probed list: searching is slower than with a smaller nlist or m");
-  }
   context.log.info(fmt::format("searching {} entries, {} a rank", obs::with_commas(entries),
                                obs::as_bytes(most)));
-  return {context.comm, codebook, std::move(*local), search};
+  return {context.comm, codebook, std::move(local), search};
 }
 
 }  // namespace knnseq::stages

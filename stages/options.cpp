@@ -48,7 +48,7 @@ DatastoreOptions read_datastore(const Section& section, const std::string& dtype
 IndexOptions read_index(const Section& section) {
   IndexOptions options;
   options.factory = section.text("factory");
-  options.metric = section.choice("metric", {"l2"}, "l2");
+  options.metric = section.choice("metric", {"l2", "ip", "cos"}, "l2");
   auto& training = options.training;
   const auto count = [&](const char* key, std::int64_t fallback, std::int64_t least) {
     return section.integer(key, fallback, {.least = least});
@@ -66,12 +66,36 @@ IndexOptions read_index(const Section& section) {
   return options;
 }
 
+/// T has a usual default for squared distances only: elsewhere it is 0 until it is given.
+void read_temperature(const Section& section, const std::string& metric, DecodeOptions& options) {
+  float& temperature = options.interpolation.temperature;
+  const bool needed = metric != "l2" && !section.has("temperature");
+  if (needed) {
+    section.optional_number("temperature");
+  } else {
+    temperature = static_cast<float>(section.number("temperature", temperature, {.least = 1e-6}));
+  }
+}
+
 /// The keys of `knn:`, which items of `decode:` may override.
-void read_knn(const Section& section, DecodeOptions& options) {
+void read_knn(const Section& section, const std::string& metric, DecodeOptions& options) {
   options.search.k = section.integer("k", options.search.k, {.least = 1});
   options.search.nprobe = section.integer("nprobe", options.search.nprobe, {.least = 1});
-  options.interpolation.temperature = static_cast<float>(
-      section.number("temperature", options.interpolation.temperature, {.least = 1e-6}));
+  using index::Backend;
+  using index::Probing;
+  const bool hnsw = options.search.probing == Probing::hnsw;
+  options.search.probing =
+      section.choice("probing", {"exact", "hnsw"}, hnsw ? "hnsw" : "exact") == "hnsw"
+          ? Probing::hnsw
+          : Probing::exact;
+  const bool faiss = options.search.backend == Backend::faiss;
+  options.search.backend =
+      section.choice("backend", {"knnseq", "faiss"}, faiss ? "faiss" : "knnseq") == "faiss"
+          ? Backend::faiss
+          : Backend::knnseq;
+  options.search.ef_search =
+      section.integer("ef_search", options.search.ef_search, {.least = 1, .most = 1'000'000});
+  read_temperature(section, metric, options);
   options.interpolation.lambda = static_cast<float>(
       section.number("lambda", options.interpolation.lambda, {.least = 0, .most = 1}));
   if (options.interpolation.lambda >= 1) {
@@ -100,7 +124,8 @@ void read_beam(const Section& section, DecodeOptions& options) {
       section.integer("block_sentences", options.block_sentences, {.least = 1});
 }
 
-std::vector<DecodeOptions> read_decode(const Section& root, const DecodeOptions& defaults) {
+std::vector<DecodeOptions> read_decode(const Section& root, const std::string& metric,
+                                       const DecodeOptions& defaults) {
   std::vector<DecodeOptions> all;
   std::set<std::string> names;
   for (const auto& section : root.sections("decode")) {
@@ -119,7 +144,11 @@ std::vector<DecodeOptions> read_decode(const Section& root, const DecodeOptions&
     const std::string reference = section.text("reference", "");
     if (!reference.empty()) options.reference = reference;
     options.knn = section.flag("knn", true);
-    read_knn(section, options);
+    read_knn(section, metric, options);
+    if (options.knn && options.interpolation.temperature == 0) {
+      section.problem("temperature", "is required where index.metric is " + metric +
+                                         " (here or in knn): its scale is that of inner products");
+    }
     read_beam(section, options);
     all.push_back(options);
   }
@@ -179,9 +208,11 @@ Options read_options(const config::Config& config) {
   DecodeOptions defaults;
   defaults.beam.key = options.datastore.key;
   defaults.dtype = dtype;
-  read_knn(root.section("knn"), defaults);
+  const std::string& metric = options.index.metric;
+  if (metric != "l2") defaults.interpolation.temperature = 0;
+  read_knn(root.section("knn"), metric, defaults);
   read_beam(root.section("beam_search"), defaults);
-  options.decode = read_decode(root, defaults);
+  options.decode = read_decode(root, metric, defaults);
   check_datastores(root, options);
   const auto evaluate = root.section("evaluate");
   options.evaluate.language = evaluate.text("language", "");

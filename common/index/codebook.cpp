@@ -2,13 +2,15 @@
 
 #include <array>
 
-#include <faiss/IndexIVFPQ.h>
+#include <faiss/IndexHNSW.h>
+#include <faiss/IndexIVF.h>
 #include <faiss/index_io.h>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/hash.hpp"
 #include "index/faiss_codebook.hpp"
+#include "index/faiss_file.hpp"
 
 namespace knnseq::index {
 
@@ -39,14 +41,22 @@ void Codebook::check(const std::string& where) const {
   } catch (const core::InputError& e) {
     throw core::InputError(where, e.what());
   }
-  if (rotation.defined() != (spec.transform != Transform::none) ||
-      bias.defined() != (spec.transform == Transform::pca)) {
+  const bool centred = spec.transform == Transform::pca && spec.metric == Metric::l2;
+  if (rotation.defined() != (spec.transform != Transform::none) || bias.defined() != centred) {
     throw core::InputError(where, "its transform is not the one of " + spec.factory());
+  }
+  if (coarse_centroids.defined() != spec.has_lists() ||
+      pq_centroids.defined() != spec.has_quantizer()) {
+    throw core::InputError(where, "its quantisers are not those of " + spec.factory());
   }
   if (rotation.defined()) check_tensor(where, "rotation", rotation, {spec.d_out, spec.d_in});
   if (bias.defined()) check_tensor(where, "bias", bias, {spec.d_out});
-  check_tensor(where, "coarse quantiser", coarse_centroids, {spec.nlist, spec.d_out});
-  check_tensor(where, "product quantiser", pq_centroids, {spec.m, spec.centroids(), spec.dsub()});
+  if (spec.has_lists()) {
+    check_tensor(where, "coarse quantiser", coarse_centroids, {spec.nlist, spec.d_out});
+  }
+  if (spec.has_quantizer()) {
+    check_tensor(where, "product quantiser", pq_centroids, {spec.m, spec.centroids(), spec.dsub()});
+  }
 }
 
 std::uint64_t checksum(const Codebook& codebook) {
@@ -58,7 +68,7 @@ std::uint64_t checksum(const Codebook& codebook) {
 }
 
 void write_codebook(const std::filesystem::path& path, const Codebook& codebook) {
-  const auto index = with_transform(codebook, make_faiss_ivfpq(codebook));
+  const auto index = with_transform(codebook, make_faiss_index(codebook));
   core::publish_file(path, [&](const std::filesystem::path& temporary) {
     try {
       faiss::write_index(index.get(), temporary.c_str());
@@ -68,6 +78,15 @@ void write_codebook(const std::filesystem::path& path, const Codebook& codebook)
   });
 }
 
-Codebook read_codebook(const std::filesystem::path& path) { return read_faiss_file(path).codebook; }
+Codebook read_codebook(const std::filesystem::path& path) {
+  FaissFile file = read_faiss_file(path);
+  if (file.lists != nullptr) {
+    if (auto* graph = dynamic_cast<faiss::IndexHNSWFlat*>(file.lists->quantizer)) {
+      file.lists->own_fields = false;  // the graph outlives the index it was read with
+      file.codebook.coarse_graph.reset(graph);
+    }
+  }
+  return std::move(file.codebook);
+}
 
 }  // namespace knnseq::index

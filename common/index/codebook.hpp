@@ -2,10 +2,15 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 
 #include <ATen/ATen.h>
 
 #include "index/index_spec.hpp"
+
+namespace faiss {
+struct IndexHNSWFlat;
+}
 
 namespace knnseq::index {
 
@@ -13,9 +18,13 @@ namespace knnseq::index {
 struct Codebook {
   IndexSpec spec;
   at::Tensor rotation;          ///< [d_out, d_in]; undefined without a transform
-  at::Tensor bias;              ///< [d_out], added after the rotation; undefined unless PCA
-  at::Tensor coarse_centroids;  ///< [nlist, d_out]
-  at::Tensor pq_centroids;      ///< [m, 256, dsub], of residuals
+  at::Tensor bias;              ///< [d_out], added after the rotation; only of a centred PCA (l2)
+  at::Tensor coarse_centroids;  ///< [nlist, d_out]; undefined without lists
+  /// [m, centroids, dsub], of residuals where there are lists; undefined without a quantiser
+  at::Tensor pq_centroids;
+  /// faiss's graph over the coarse centroids, where spec.coarse_edges says so: see
+  /// build_coarse_graph(). It follows from the centroids.
+  std::shared_ptr<faiss::IndexHNSWFlat> coarse_graph = nullptr;
 
   /// Throws core::InputError (`where` names the file) where a tensor is missing, has another shape
   /// or dtype than the spec says, or is not finite.
@@ -26,9 +35,12 @@ struct Codebook {
 /// faiss file does not say how many sub-vectors OPQ worked on).
 std::uint64_t checksum(const Codebook& codebook);
 
-/// Writes an ordinary faiss file, an empty IndexIVFPQ over IndexFlatL2 (in an IndexPreTransform
-/// where there is a transform), durably and with the same bytes each time. Throws
-/// core::SystemError.
+/// Makes `coarse_graph` where spec.coarse_edges asks for it, on one thread, so that it is the same
+/// each time. Needs nlist · edges · 8 bytes beside the centroids.
+void build_coarse_graph(Codebook& codebook);
+
+/// Writes an ordinary faiss file: an empty index of spec.factory(), trained; durably and with the
+/// same bytes each time. cos is inner product behind faiss's L2norm. Throws core::SystemError.
 void write_codebook(const std::filesystem::path& path, const Codebook& codebook);
 
 /// Reads such a file, ours or one that faiss trained (entries in it are ignored).

@@ -2,9 +2,15 @@
 
 #include <algorithm>
 #include <compare>
+#include <limits>
 #include <vector>
 
+#include <faiss/IndexHNSW.h>
+#include <fmt/format.h>
+
+#include "core/error.hpp"
 #include "core/types.hpp"
+#include "index/faiss_codebook.hpp"
 #include "index/parallel.hpp"
 
 namespace knnseq::index {
@@ -29,64 +35,134 @@ void offer(std::vector<Candidate>& heap, std::size_t count, const Candidate& can
   std::push_heap(heap.begin(), heap.end());
 }
 
-float squared_distance(const float* a, const float* b, std::int64_t d) {
+/// Σ term(a, b), in an order that does not depend on the compiler's choices.
+template <class Term>
+float sum_of(const float* a, const float* b, std::int64_t d, Term term) {
   constexpr int lanes = 8;
   float sums[lanes] = {};
   std::int64_t j = 0;
   for (; j + lanes <= d; j += lanes) {
-    for (int lane = 0; lane < lanes; ++lane) {
-      const float difference = a[j + lane] - b[j + lane];
-      sums[lane] += difference * difference;
-    }
+    for (int lane = 0; lane < lanes; ++lane) sums[lane] += term(a[j + lane], b[j + lane]);
   }
-  for (; j < d; ++j) sums[0] += (a[j] - b[j]) * (a[j] - b[j]);
+  for (; j < d; ++j) sums[0] += term(a[j], b[j]);
   return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+/// As Probes has it.
+float distance_of(Metric metric, const float* a, const float* b, std::int64_t d) {
+  if (is_inner_product(metric)) {
+    return -sum_of(a, b, d, [](float x, float y) { return x * y; });
+  }
+  return sum_of(a, b, d, [](float x, float y) { return (x - y) * (x - y); });
 }
 
 }  // namespace
 
 at::Tensor rotate_vectors(const Codebook& codebook, const at::Tensor& keys) {
   KNNSEQ_ASSERT(keys.dim() == 2 && keys.size(1) == codebook.spec.d_in, "keys are [n, d_in]");
-  const at::Tensor vectors = keys.to(at::kFloat).contiguous();
+  at::Tensor vectors = keys.to(at::kFloat).contiguous();
+  if (codebook.spec.metric == Metric::cos) {
+    vectors = vectors / at::linalg_vector_norm(vectors, 2, 1, /*keepdim=*/true)
+                            .clamp_min(std::numeric_limits<float>::min());
+  }
   if (!codebook.rotation.defined()) return vectors;
   if (!codebook.bias.defined()) return at::mm(vectors, codebook.rotation.t());
   return at::addmm(codebook.bias, vectors, codebook.rotation.t());
 }
 
-Coder::Coder(const Codebook& codebook)
-    : codebook_(codebook),
-      coarse_(codebook.coarse_centroids),
-      pq_tables_(make_pq_tables({codebook.pq_centroids.const_data_ptr<float>(),
-                                 codebook.spec.m * codebook.spec.centroids(), codebook.spec.dsub()},
-                                codebook.spec.m)) {}
+Coder::Coder(const Codebook& codebook) : codebook_(codebook) {
+  const IndexSpec& spec = codebook.spec;
+  if (spec.has_lists()) coarse_.emplace(codebook.coarse_centroids);
+  if (spec.storage == Storage::pq) {
+    pq_tables_ = make_pq_tables(
+        {codebook.pq_centroids.const_data_ptr<float>(), spec.m * spec.centroids(), spec.dsub()},
+        spec.m);
+  }
+}
 
 at::Tensor Coder::rotate(const at::Tensor& keys) const { return rotate_vectors(codebook_, keys); }
 
-at::Tensor Coder::assign_exact(const at::Tensor& rotated) const { return coarse_.nearest(rotated); }
+at::Tensor Coder::assign_exact(const at::Tensor& rotated) const {
+  KNNSEQ_ASSERT(coarse_, "an index without lists");
+  return coarse_->nearest(rotated);
+}
 
 at::Tensor Coder::encode(const at::Tensor& rotated, const at::Tensor& lists) const {
-  const at::Tensor residuals =
-      (rotated - at::index_select(codebook_.coarse_centroids, 0, lists)).contiguous();
-  at::Tensor codes = at::empty({residuals.size(0), pq_tables_.m}, at::kByte);
-  pq_assign({residuals.const_data_ptr<float>(), residuals.size(0), residuals.size(1)}, pq_tables_,
+  const IndexSpec& spec = codebook_.spec;
+  if (!spec.has_quantizer()) {
+    return rotated.contiguous().view(at::kByte).view({rotated.size(0), spec.code_bytes()});
+  }
+  if (spec.storage == Storage::pq_fast_scan) return fast_scan_codes(codebook_, rotated);
+  const at::Tensor vectors =
+      (spec.has_lists() ? rotated - at::index_select(codebook_.coarse_centroids, 0, lists)
+                        : rotated)
+          .contiguous();
+  at::Tensor codes = at::empty({vectors.size(0), spec.m}, at::kByte);
+  pq_assign({vectors.const_data_ptr<float>(), vectors.size(0), vectors.size(1)}, *pq_tables_,
             {codes.mutable_data_ptr<std::uint8_t>(), codes.size(0), codes.size(1)});
   return codes;
 }
 
-Probes Coder::probe(const at::Tensor& rotated, std::int64_t nprobe) const {
+Probes Coder::probe(const at::Tensor& rotated, std::int64_t nprobe, Probing probing) const {
   const at::Tensor queries = rotated.contiguous();
+  if (!coarse_) {
+    return {at::empty({queries.size(0), 0}, at::kLong),
+            at::empty({queries.size(0), 0}, at::kFloat)};
+  }
+  const std::int64_t width = std::min(nprobe, codebook_.spec.nlist);
+  return probing == Probing::hnsw ? probe_graph(queries, width)
+                                  : probe_exhaustively(queries, width);
+}
+
+Probes Coder::probe_graph(const at::Tensor& queries, std::int64_t width) const {
+  if (!codebook_.coarse_graph) {
+    throw core::InputError("probing by hnsw needs lists with a graph, such as " +
+                           fmt::format("IVF{}_HNSW32", codebook_.spec.nlist));
+  }
   const std::int64_t q = queries.size(0);
   const std::int64_t d = queries.size(1);
-  const std::int64_t width = std::min(nprobe, codebook_.spec.nlist);
+  Probes probes{at::empty({q, width}, at::kLong), at::empty({q, width}, at::kFloat)};
+  auto* lists = probes.lists.mutable_data_ptr<std::int64_t>();
+  auto* distances = probes.distances.mutable_data_ptr<float>();
+  const float* query = queries.const_data_ptr<float>();
+  const float* centroids = codebook_.coarse_centroids.const_data_ptr<float>();
+  parallel_for(q, [&](std::int64_t i) {
+    std::vector<FaissId> found(static_cast<std::size_t>(width));
+    std::vector<float> scores(found.size());
+    codebook_.coarse_graph->search(1, query + i * d, width, scores.data(), found.data());
+    std::vector<Candidate> candidates;
+    for (const FaissId list : found) {
+      if (list < 0) continue;
+      candidates.push_back(
+          {distance_of(codebook_.spec.metric, query + i * d, centroids + list * d, d),
+           static_cast<std::int32_t>(list)});
+    }
+    std::sort(candidates.begin(), candidates.end());
+    for (std::int64_t j = 0; j < width; ++j) {
+      const bool there = j < std::ssize(candidates);
+      lists[i * width + j] = there ? candidates[static_cast<std::size_t>(j)].list : -1;
+      distances[i * width + j] = there ? candidates[static_cast<std::size_t>(j)].distance : 0;
+    }
+  });
+  return probes;
+}
+
+Probes Coder::probe_exhaustively(const at::Tensor& queries, std::int64_t width) const {
+  const std::int64_t q = queries.size(0);
+  const std::int64_t d = queries.size(1);
+  const Metric metric = codebook_.spec.metric;
   // The matrix product rounds; a few more candidates than needed are measured again exactly.
   const auto count = static_cast<std::size_t>(
       std::min(codebook_.spec.nlist, width + std::max<std::int64_t>(8, width / 4)));
   std::vector<std::vector<Candidate>> nearest(static_cast<std::size_t>(q));
-  coarse_.visit_tiles(queries, [&](const ScoreTile& tile) {
+  coarse_->visit_tiles(queries, [&](const ScoreTile& tile) {
     parallel_for(tile.products.rows, [&](std::int64_t i) {
       auto& heap = nearest[static_cast<std::size_t>(tile.first_row + i)];
       for (std::int64_t j = 0; j < tile.products.columns; ++j) {
-        offer(heap, count, {tile.score(i, j), static_cast<std::int32_t>(tile.first_centroid + j)});
+        const float score = is_inner_product(metric)
+                                ? -tile.products.data[i * tile.products.columns + j]
+                                : tile.score(i, j);
+        offer(heap, count, {score, static_cast<std::int32_t>(tile.first_centroid + j)});
       }
     });
   });
@@ -99,7 +175,7 @@ Probes Coder::probe(const at::Tensor& rotated, std::int64_t nprobe) const {
   parallel_for(q, [&](std::int64_t i) {
     auto& candidates = nearest[static_cast<std::size_t>(i)];
     for (Candidate& candidate : candidates) {
-      candidate.distance = squared_distance(query + i * d, centroids + candidate.list * d, d);
+      candidate.distance = distance_of(metric, query + i * d, centroids + candidate.list * d, d);
     }
     std::sort(candidates.begin(), candidates.end());
     for (std::int64_t j = 0; j < width; ++j) {

@@ -1,6 +1,8 @@
 // What a codebook does to vectors: rotation, list, code, probes.
 #pragma once
 
+#include <optional>
+
 #include <ATen/ATen.h>
 
 #include "index/centroid_scan.hpp"
@@ -10,8 +12,15 @@
 
 namespace knnseq::index {
 
-/// Applies the codebook's transform: keys [n, d_in] (fp16, bf16 or fp32) → [n, d_out] fp32. Without
-/// a transform and with fp32 keys the result is `keys` itself.
+/// How the lists that a query visits are found.
+enum class Probing {
+  exact,  ///< by comparing it with all centroids
+  hnsw    ///< by faiss's graph over the centroids: faster with many lists, may miss some
+};
+
+/// Normalises for cos, then applies the codebook's transform: keys [n, d_in] (fp16, bf16 or fp32) →
+/// [n, d_out] fp32. With nothing to do and fp32 keys the result is `keys` itself. A vector of zeros
+/// stays one.
 at::Tensor rotate_vectors(const Codebook& codebook, const at::Tensor& keys);
 
 /// Not collective. Results depend on the batch handed in only, not on the number of ranks.
@@ -26,20 +35,26 @@ class Coder {
   at::Tensor rotate(const at::Tensor& keys) const;
 
   /// rotated [n, d_out] fp32 → the nearest list of each row, int32 [n]; exhaustive, in fp32; ties
-  /// go to the lowest list.
+  /// go to the lowest list. Only with lists.
   at::Tensor assign_exact(const at::Tensor& rotated) const;
 
-  /// Codes of the residuals: rotated [n, d_out] fp32, lists int32 [n] → uint8 [n, m].
+  /// What is stored of rotated [n, d_out] fp32: uint8 [n, code_bytes]. Of an index with lists and
+  /// quantiser these are codes of the residuals: lists int32 [n], else undefined.
   at::Tensor encode(const at::Tensor& rotated, const at::Tensor& lists) const;
 
-  /// The min(nprobe, nlist) nearest lists of each row by (distance, list), nearest first. Distances
-  /// are exact fp32 sums of squared differences.
-  Probes probe(const at::Tensor& rotated, std::int64_t nprobe) const;
+  /// The min(nprobe, nlist) nearest lists of each row by (distance, list), nearest first; none
+  /// without lists. Distances are exact fp32 sums of squared differences, or of products with
+  /// their sign turned. Throws core::InputError for Probing::hnsw without a graph.
+  Probes probe(const at::Tensor& rotated, std::int64_t nprobe,
+               Probing probing = Probing::exact) const;
 
  private:
+  Probes probe_exhaustively(const at::Tensor& queries, std::int64_t width) const;
+  Probes probe_graph(const at::Tensor& queries, std::int64_t width) const;
+
   Codebook codebook_;
-  CentroidScan coarse_;
-  PqTables pq_tables_;
+  std::optional<CentroidScan> coarse_;  ///< with lists
+  std::optional<PqTables> pq_tables_;   ///< with codes of 8 bits a sub-vector
 };
 
 }  // namespace knnseq::index

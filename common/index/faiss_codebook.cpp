@@ -5,14 +5,15 @@
 #include <vector>
 
 #include <faiss/IndexFlat.h>
+#include <faiss/IndexHNSW.h>
+#include <faiss/IndexIVFFlat.h>
 #include <faiss/IndexIVFPQ.h>
+#include <faiss/IndexPQ.h>
+#include <faiss/IndexPQFastScan.h>
 #include <faiss/IndexPreTransform.h>
 #include <faiss/VectorTransform.h>
-#include <faiss/index_io.h>
-#include <faiss/invlists/OnDiskInvertedLists.h>
-#include <fmt/format.h>
+#include <omp.h>
 
-#include "core/error.hpp"
 #include "core/types.hpp"
 
 namespace knnseq::index {
@@ -25,127 +26,175 @@ std::vector<float> vector_of(const at::Tensor& tensor) {
   return {data, data + dense.numel()};
 }
 
-at::Tensor tensor_of(const float* data, at::IntArrayRef shape) {
-  at::Tensor result = at::empty(shape, at::kFloat);
-  std::memcpy(result.mutable_data_ptr<float>(), data, result.nbytes());
-  return result;
+/// One thread for faiss while it lives.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
+std::unique_ptr<faiss::IndexHNSWFlat> make_graph(const IndexSpec& spec, std::int64_t edges) {
+  auto graph = std::make_unique<faiss::IndexHNSWFlat>(
+      core::narrow<int>(spec.d_out), core::narrow<int>(edges), faiss_metric(spec.metric));
+  graph->is_trained = true;
+  return graph;
 }
 
-void require(bool holds, const std::filesystem::path& path, const std::string& message) {
-  if (!holds) throw core::InputError(path, message);
-}
-
-void read_transform(const std::filesystem::path& path, const faiss::IndexPreTransform& whole,
-                    Codebook& codebook) {
-  require(whole.chain.size() == 1, path, "has several transforms, one is supported");
-  const auto* linear = dynamic_cast<const faiss::LinearTransform*>(whole.chain.front());
-  require(linear != nullptr, path, "its transform is not linear (OPQ or PCA)");
-  IndexSpec& spec = codebook.spec;
-  spec.d_in = linear->d_in;
-  require(linear->d_out == spec.d_out && spec.d_in > 0, path,
-          "transform and index do not fit together");
-  require(std::cmp_equal(linear->A.size(), spec.d_in * spec.d_out) &&
-              (!linear->have_bias || std::cmp_equal(linear->b.size(), spec.d_out)),
-          path, "its transform is damaged");
-  codebook.rotation = tensor_of(linear->A.data(), {spec.d_out, spec.d_in});
-  if (linear->have_bias) codebook.bias = tensor_of(linear->b.data(), {spec.d_out});
-  spec.transform = linear->have_bias ? Transform::pca : Transform::opq;
-  if (spec.transform == Transform::opq) spec.opq_m = spec.m;
-}
-
-/// The codebook of what was read. faiss trusts the file in much; this does not.
-Codebook codebook_of(const std::filesystem::path& path, const faiss::Index& whole,
-                     const faiss::IndexIVFPQ& ivfpq) {
-  const auto* coarse = dynamic_cast<const faiss::IndexFlat*>(ivfpq.quantizer);
-  require(coarse != nullptr, path, "its coarse quantiser is not flat");
-  const auto d = static_cast<std::int64_t>(ivfpq.d);
-  const auto nlist = static_cast<std::int64_t>(ivfpq.nlist);
-  const auto m = static_cast<std::int64_t>(ivfpq.pq.M);
-  require(ivfpq.is_trained, path, "is not trained");
-  require(ivfpq.metric_type == faiss::METRIC_L2 && ivfpq.by_residual, path,
-          "is not an L2 index of residuals");
-  require(d > 0 && nlist > 0 && m > 0 && d % m == 0 && ivfpq.pq.nbits == 8 &&
-              ivfpq.code_size == ivfpq.pq.M && std::cmp_equal(ivfpq.pq.d, d) &&
-              std::cmp_equal(ivfpq.pq.centroids.size(), d * 256),
-          path, "its product quantiser is damaged or does not have 8 bits");
-  require(coarse->ntotal == nlist && coarse->d == ivfpq.d, path, "its coarse quantiser is damaged");
-  Codebook codebook;
-  codebook.spec.d_in = d;
-  codebook.spec.d_out = d;
-  codebook.spec.nlist = nlist;
-  codebook.spec.m = m;
-  if (const auto* outer = dynamic_cast<const faiss::IndexPreTransform*>(&whole)) {
-    read_transform(path, *outer, codebook);
+/// Finds the lists; owned by the index that gets it.
+std::unique_ptr<faiss::Index> make_quantizer(const Codebook& codebook) {
+  if (codebook.spec.coarse_edges > 0) {
+    KNNSEQ_ASSERT(codebook.coarse_graph, "the graph over the coarse centroids is not there");
+    auto graph = make_graph(codebook.spec, codebook.spec.coarse_edges);
+    auto& storage = dynamic_cast<faiss::IndexFlat&>(*graph->storage);
+    storage.add(codebook.spec.nlist, codebook.coarse_centroids.const_data_ptr<float>());
+    graph->hnsw = codebook.coarse_graph->hnsw;
+    graph->ntotal = codebook.spec.nlist;
+    return graph;
   }
-  codebook.coarse_centroids = tensor_of(coarse->get_xb(), {nlist, d});
-  codebook.pq_centroids = tensor_of(ivfpq.pq.centroids.data(), {m, 256, d / m});
-  codebook.check(path.string());
-  return codebook;
+  auto flat =
+      std::make_unique<faiss::IndexFlat>(codebook.spec.d_out, faiss_metric(codebook.spec.metric));
+  flat->add(codebook.spec.nlist, codebook.coarse_centroids.contiguous().const_data_ptr<float>());
+  return flat;
 }
 
-/// Reading mapped lists beyond the end of a truncated file would end the process.
-void require_whole_lists(const std::filesystem::path& path, const faiss::IndexIVFPQ& ivfpq) {
-  const auto* mapped = dynamic_cast<const faiss::OnDiskInvertedLists*>(ivfpq.invlists);
-  if (mapped == nullptr) return;
-  require(mapped->nlist == ivfpq.nlist && mapped->code_size == ivfpq.code_size, path,
-          "its lists are damaged");
-  const std::size_t entry_bytes = mapped->code_size + sizeof(std::int64_t);
-  for (const auto& list : mapped->lists) {
-    const bool inside = list.offset <= mapped->totsize &&
-                        list.size <= (mapped->totsize - list.offset) / entry_bytes;
-    require(inside, path, "is truncated");
-  }
-}
-
-}  // namespace
-
-std::unique_ptr<faiss::IndexIVFPQ> make_faiss_ivfpq(const Codebook& codebook) {
-  const IndexSpec& spec = codebook.spec;
-  auto quantizer = std::make_unique<faiss::IndexFlatL2>(spec.d_out);
-  quantizer->add(spec.nlist, codebook.coarse_centroids.contiguous().const_data_ptr<float>());
-  auto index = std::make_unique<faiss::IndexIVFPQ>(
-      quantizer.get(), static_cast<std::size_t>(spec.d_out), static_cast<std::size_t>(spec.nlist),
-      static_cast<std::size_t>(spec.m), static_cast<std::size_t>(spec.nbits()), faiss::METRIC_L2);
-  index->own_fields = true;
-  quantizer.release();  // NOLINT(bugprone-unused-return-value): the index owns it now
+void set_quantizer(const Codebook& codebook, faiss::ProductQuantizer& pq) {
   const auto centroids = vector_of(codebook.pq_centroids);
-  std::copy(centroids.begin(), centroids.end(), index->pq.centroids.begin());
+  KNNSEQ_ASSERT(centroids.size() == pq.centroids.size(), "product quantisers of different shapes");
+  std::copy(centroids.begin(), centroids.end(), pq.centroids.begin());
+}
+
+std::unique_ptr<faiss::IndexPQ> make_flat_quantizer(const Codebook& codebook) {
+  const IndexSpec& spec = codebook.spec;
+  auto index = std::make_unique<faiss::IndexPQ>(
+      core::narrow<int>(spec.d_out), static_cast<std::size_t>(spec.m),
+      static_cast<std::size_t>(spec.nbits()), faiss_metric(spec.metric));
+  set_quantizer(codebook, index->pq);
   index->is_trained = true;
   return index;
 }
 
-std::unique_ptr<faiss::Index> with_transform(const Codebook& codebook,
-                                             std::unique_ptr<faiss::IndexIVFPQ> index) {
-  if (codebook.spec.transform == Transform::none) return index;
-  auto linear = std::make_unique<faiss::LinearTransform>(core::narrow<int>(codebook.spec.d_in),
-                                                         core::narrow<int>(codebook.spec.d_out),
-                                                         codebook.bias.defined());
+std::unique_ptr<faiss::LinearTransform> make_linear(const Codebook& codebook) {
+  const auto d_in = core::narrow<int>(codebook.spec.d_in);
+  const auto d_out = core::narrow<int>(codebook.spec.d_out);
+  std::unique_ptr<faiss::LinearTransform> linear;
+  if (codebook.spec.transform == Transform::pca) {
+    linear = std::make_unique<faiss::PCAMatrix>(d_in, d_out);
+  } else {
+    linear = std::make_unique<faiss::LinearTransform>(d_in, d_out, /*have_bias=*/false);
+  }
   linear->A = vector_of(codebook.rotation);
-  if (codebook.bias.defined()) linear->b = vector_of(codebook.bias);
+  if (linear->have_bias) {
+    linear->b.assign(static_cast<std::size_t>(d_out), 0);
+    if (codebook.bias.defined()) linear->b = vector_of(codebook.bias);
+  }
   linear->is_trained = true;
-  auto whole = std::make_unique<faiss::IndexPreTransform>(linear.get(), index.get());
+  return linear;
+}
+
+}  // namespace
+
+faiss::MetricType faiss_metric(Metric metric) {
+  return is_inner_product(metric) ? faiss::METRIC_INNER_PRODUCT : faiss::METRIC_L2;
+}
+
+void build_coarse_graph(Codebook& codebook) {
+  if (codebook.spec.coarse_edges == 0) return;
+  const OneThread one_thread;
+  std::shared_ptr<faiss::IndexHNSWFlat> graph =
+      make_graph(codebook.spec, codebook.spec.coarse_edges);
+  graph->add(codebook.spec.nlist, codebook.coarse_centroids.const_data_ptr<float>());
+  codebook.coarse_graph = std::move(graph);
+}
+
+std::unique_ptr<faiss::IndexIVF> make_faiss_lists(const Codebook& codebook) {
+  const IndexSpec& spec = codebook.spec;
+  const auto d = static_cast<std::size_t>(spec.d_out);
+  const auto nlist = static_cast<std::size_t>(spec.nlist);
+  auto quantizer = make_quantizer(codebook);
+  std::unique_ptr<faiss::IndexIVF> index;
+  if (spec.storage == Storage::flat) {
+    index =
+        std::make_unique<faiss::IndexIVFFlat>(quantizer.get(), d, nlist, faiss_metric(spec.metric));
+  } else {
+    auto ivfpq = std::make_unique<faiss::IndexIVFPQ>(
+        quantizer.get(), d, nlist, static_cast<std::size_t>(spec.m),
+        static_cast<std::size_t>(spec.nbits()), faiss_metric(spec.metric));
+    ivfpq->by_residual = true;
+    set_quantizer(codebook, ivfpq->pq);
+    index = std::move(ivfpq);
+  }
+  index->own_fields = true;
+  quantizer.release();  // NOLINT(bugprone-unused-return-value): the index owns it now
+  index->is_trained = true;
+  return index;
+}
+
+std::unique_ptr<faiss::Index> make_faiss_index(const Codebook& codebook) {
+  const IndexSpec& spec = codebook.spec;
+  if (spec.has_lists()) return make_faiss_lists(codebook);
+  switch (spec.storage) {
+    case Storage::flat:
+      return std::make_unique<faiss::IndexFlat>(spec.d_out, faiss_metric(spec.metric));
+    case Storage::hnsw:
+      return make_graph(spec, spec.edges);
+    case Storage::pq_fast_scan:
+      return std::make_unique<faiss::IndexPQFastScan>(*make_flat_quantizer(codebook));
+    case Storage::pq:
+      break;
+  }
+  return make_flat_quantizer(codebook);
+}
+
+std::unique_ptr<faiss::Index> with_transform(const Codebook& codebook,
+                                             std::unique_ptr<faiss::Index> index) {
+  const bool normalised = codebook.spec.metric == Metric::cos;
+  if (codebook.spec.transform == Transform::none && !normalised) return index;
+  auto whole = std::make_unique<faiss::IndexPreTransform>(index.get());
   whole->own_fields = true;
-  linear.release();  // NOLINT(bugprone-unused-return-value): owned by `whole` now, as the index is
-  index.release();   // NOLINT(bugprone-unused-return-value)
+  index.release();  // NOLINT(bugprone-unused-return-value): owned by `whole` now
+  const auto prepend = [&](std::unique_ptr<faiss::VectorTransform> transform) {
+    whole->prepend_transform(transform.get());
+    transform.release();  // NOLINT(bugprone-unused-return-value): likewise
+  };
+  if (codebook.spec.transform != Transform::none) prepend(make_linear(codebook));
+  if (normalised) {
+    prepend(std::make_unique<faiss::NormalizationTransform>(core::narrow<int>(codebook.spec.d_in),
+                                                            2.0f));
+  }
   return whole;
 }
 
-FaissFile read_faiss_file(const std::filesystem::path& path) {
-  require(std::filesystem::is_regular_file(path), path, "no such file");
-  FaissFile file;
-  try {
-    file.index.reset(faiss::read_index(path.c_str(),
-                                       faiss::IO_FLAG_SKIP_PRECOMPUTE_TABLE | faiss::IO_FLAG_MMAP));
-  } catch (const std::exception& e) {  // faiss's own, or a size in the file that no memory holds
-    throw core::InputError(path, std::string("cannot be read as a faiss index: ") + e.what());
+std::unique_ptr<faiss::Index> make_filled_index(const Codebook& codebook,
+                                                std::span<const std::uint8_t> codes) {
+  const IndexSpec& spec = codebook.spec;
+  KNNSEQ_ASSERT(!spec.has_lists(), "entries of an index with lists");
+  const auto n = std::ssize(codes) / spec.code_bytes();
+  if (spec.storage == Storage::flat || spec.storage == Storage::hnsw) {
+    const OneThread one_thread;
+    auto index = make_faiss_index(codebook);
+    if (n > 0) index->add(n, reinterpret_cast<const float*>(codes.data()));
+    return index;
   }
-  faiss::Index* inner = file.index.get();
-  if (auto* outer = dynamic_cast<faiss::IndexPreTransform*>(inner)) inner = outer->index;
-  file.ivfpq = dynamic_cast<faiss::IndexIVFPQ*>(inner);
-  require(file.ivfpq != nullptr, path, "is not an IVFPQ index");
-  file.codebook = codebook_of(path, *file.index, *file.ivfpq);
-  require_whole_lists(path, *file.ivfpq);
-  return file;
+  auto index = make_flat_quantizer(codebook);
+  index->codes.assign(codes.begin(), codes.end());
+  index->ntotal = n;
+  if (spec.storage == Storage::pq) return index;
+  return std::make_unique<faiss::IndexPQFastScan>(*index);
+}
+
+at::Tensor fast_scan_codes(const Codebook& codebook, const at::Tensor& x) {
+  const auto quantizer = make_flat_quantizer(codebook);
+  const at::Tensor vectors = x.contiguous();
+  at::Tensor codes = at::empty({x.size(0), codebook.spec.code_bytes()}, at::kByte);
+  quantizer->pq.compute_codes(vectors.const_data_ptr<float>(),
+                              codes.mutable_data_ptr<std::uint8_t>(),
+                              static_cast<std::size_t>(x.size(0)));
+  return codes;
 }
 
 }  // namespace knnseq::index

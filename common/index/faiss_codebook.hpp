@@ -1,35 +1,41 @@
-// Codebooks as faiss objects and files; for the .cpp files of this module.
+// Codebooks as faiss objects; for the .cpp files of this module.
 #pragma once
 
-#include <filesystem>
 #include <memory>
+#include <span>
+
+#include <faiss/Index.h>
 
 #include "index/codebook.hpp"
 
 namespace faiss {
-struct Index;
-struct IndexIVFPQ;
-}  // namespace faiss
+struct IndexIVF;
+}
 
 namespace knnseq::index {
 
-/// The codebook without its transform, as an index without entries.
-std::unique_ptr<faiss::IndexIVFPQ> make_faiss_ivfpq(const Codebook& codebook);
+using FaissId = decltype(faiss::Index::ntotal);  // its name differs between versions
+static_assert(sizeof(FaissId) == sizeof(std::int64_t));
 
-/// Puts the codebook's transform, if it has one, before the index.
+faiss::MetricType faiss_metric(Metric metric);
+
+/// The codebook without its transform, as an index without entries and ids. Lists are found by a
+/// copy of the coarse graph where there is one.
+std::unique_ptr<faiss::Index> make_faiss_index(const Codebook& codebook);
+/// The same, for a codebook with lists.
+std::unique_ptr<faiss::IndexIVF> make_faiss_lists(const Codebook& codebook);
+
+/// Puts the codebook's normalisation and transform, if it has them, before the index.
 std::unique_ptr<faiss::Index> with_transform(const Codebook& codebook,
-                                             std::unique_ptr<faiss::IndexIVFPQ> index);
+                                             std::unique_ptr<faiss::Index> index);
 
-/// A faiss file that was read: the index, the IVFPQ in it, and its codebook.
-struct FaissFile {
-  std::unique_ptr<faiss::Index> index;
-  faiss::IndexIVFPQ* ivfpq = nullptr;  ///< owned by `index`
-  Codebook codebook;
-};
+/// An index without lists that holds entries: codes uint8 [n, code_bytes] in their order, without
+/// ids. A graph is built on one thread, so that it is the same each time.
+std::unique_ptr<faiss::Index> make_filled_index(const Codebook& codebook,
+                                                std::span<const std::uint8_t> codes);
 
-/// Reads a file; codes and ids of entries stay in it and are mapped into memory. Throws
-/// core::InputError naming the file where it is missing, truncated, not faiss's or not of a
-/// supported type.
-FaissFile read_faiss_file(const std::filesystem::path& path);
+/// The codes that make_filled_index() takes, uint8 [n, m / 2], of x fp32 [n, d_out] under a
+/// product quantiser of 4 bits a sub-vector.
+at::Tensor fast_scan_codes(const Codebook& codebook, const at::Tensor& x);
 
 }  // namespace knnseq::index

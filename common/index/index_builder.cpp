@@ -8,7 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include <faiss/IndexIVFPQ.h>
+#include <faiss/IndexIDMap.h>
+#include <faiss/IndexIVF.h>
 #include <faiss/index_io.h>
 
 #include "core/entry_id.hpp"
@@ -61,41 +62,6 @@ class OutputFile {
   std::unique_ptr<std::FILE, Closer> file_;
 };
 
-/// Positions of all entries by list and, in a list, by entry number.
-struct ListOrder {
-  std::vector<std::uint64_t> sizes;     ///< [nlist]
-  std::vector<std::int64_t> positions;  ///< [n]
-};
-
-ListOrder order_by_list(std::span<const std::int32_t> lists, std::span<const std::int64_t> ids,
-                        std::int64_t nlist) {
-  ListOrder order{std::vector<std::uint64_t>(static_cast<std::size_t>(nlist), 0),
-                  std::vector<std::int64_t>(lists.size())};
-  for (const std::int32_t list : lists) {
-    KNNSEQ_ASSERT(list >= 0 && list < nlist, "no such list");
-    ++order.sizes[static_cast<std::size_t>(list)];
-  }
-  std::vector<std::int64_t> ends(order.sizes.size(), 0);
-  for (std::size_t list = 1; list < ends.size(); ++list) {
-    ends[list] = ends[list - 1] + static_cast<std::int64_t>(order.sizes[list - 1]);
-  }
-  for (std::size_t i = 0; i < lists.size(); ++i) {
-    auto& end = ends[static_cast<std::size_t>(lists[i])];
-    order.positions[static_cast<std::size_t>(end++)] = static_cast<std::int64_t>(i);
-  }
-  const auto by_entry = [&](std::int64_t a, std::int64_t b) {
-    return core::entry_number_of(ids[static_cast<std::size_t>(a)]) <
-           core::entry_number_of(ids[static_cast<std::size_t>(b)]);
-  };
-  auto begin = order.positions.begin();
-  for (const std::uint64_t size : order.sizes) {
-    const auto end = begin + static_cast<std::ptrdiff_t>(size);
-    if (!std::is_sorted(begin, end, by_entry)) std::sort(begin, end, by_entry);
-    begin = end;
-  }
-  return order;
-}
-
 /// faiss's ArrayInvertedLists: sizes of all lists, then codes and ids of each.
 void write_lists(OutputFile& file, const ListOrder& order, std::span<const std::uint8_t> codes,
                  std::span<const std::int64_t> ids) {
@@ -117,45 +83,65 @@ void write_lists(OutputFile& file, const ListOrder& order, std::span<const std::
   }
 }
 
-template <class T>
-std::span<const T> span_of(const at::Tensor& tensor) {
-  return {tensor.const_data_ptr<T>(), static_cast<std::size_t>(tensor.numel())};
+/// An index with lists: faiss writes it without them, which ends in "il00"; the lists are written
+/// in its place, entry by entry, so that no second copy of them is needed in memory.
+void write_with_lists(OutputFile& file, const Codebook& codebook, const CodedEntries& entries,
+                      const ListOrder& order) {
+  auto lists = make_faiss_lists(codebook);
+  const auto code_size = lists->code_size;
+  lists->replace_invlists(nullptr, false);
+  lists->ntotal = entries.ids.numel();
+  faiss::write_index(with_transform(codebook, std::move(lists)).get(), file.handle());
+  file.take_back("il00");
+  file.write("ilar");
+  file.write(static_cast<std::uint64_t>(codebook.spec.nlist));
+  file.write(static_cast<std::uint64_t>(code_size));
+  file.write("full");
+  file.write(static_cast<std::uint64_t>(order.sizes.size()));
+  file.write(std::span<const std::uint64_t>(order.sizes));
+  write_lists(file, order, span_of<std::uint8_t>(entries.codes),
+              span_of<std::int64_t>(entries.ids));
+}
+
+void write_without_lists(OutputFile& file, const Codebook& codebook, const CodedEntries& entries,
+                         const ListOrder& order) {
+  const at::Tensor positions = at::tensor(order.positions, at::kLong);
+  const at::Tensor codes = at::index_select(entries.codes, 0, positions);
+  auto core = make_filled_index(codebook, span_of<std::uint8_t>(codes));
+  auto map = std::make_unique<faiss::IndexIDMap2>();
+  map->d = core->d;
+  map->metric_type = core->metric_type;
+  map->ntotal = core->ntotal;
+  map->is_trained = true;
+  const auto ids = span_of<std::int64_t>(entries.ids);
+  for (const auto position : order.positions) {
+    map->id_map.push_back(ids[static_cast<std::size_t>(position)]);
+  }
+  map->index = core.release();
+  map->own_fields = true;
+  const auto whole = with_transform(codebook, std::move(map));
+  faiss::write_index(whole.get(), file.handle());
 }
 
 }  // namespace
 
 void write_local_index(const std::filesystem::path& path, const Codebook& codebook,
                        const CodedEntries& entries) {
-  const at::Tensor lists = entries.lists.contiguous();
-  const at::Tensor codes = entries.codes.contiguous();
-  const at::Tensor ids = entries.ids.contiguous();
-  const std::int64_t n = ids.numel();
-  KNNSEQ_ASSERT(lists.numel() == n && codes.numel() == n * codebook.spec.m,
+  const std::int64_t n = entries.ids.numel();
+  KNNSEQ_ASSERT(entries.codes.numel() == n * codebook.spec.code_bytes() &&
+                    (!codebook.spec.has_lists() || entries.lists.numel() == n),
                 "lists, codes and ids of different numbers of entries");
-  const ListOrder order =
-      order_by_list(span_of<std::int32_t>(lists), span_of<std::int64_t>(ids), codebook.spec.nlist);
-
-  // faiss writes an index without lists, which ends in "il00"; the lists are written in its place,
-  // entry by entry, so that no second copy of them is needed in memory.
-  auto ivfpq = make_faiss_ivfpq(codebook);
-  ivfpq->replace_invlists(nullptr, false);
-  ivfpq->ntotal = n;
-  const auto index = with_transform(codebook, std::move(ivfpq));
+  const CodedEntries dense{entries.lists.defined() ? entries.lists.contiguous() : entries.lists,
+                           entries.codes.contiguous(), entries.ids.contiguous()};
+  const ListOrder order = order_by_list(dense, codebook.spec.nlist);
   core::publish_file(path, [&](const std::filesystem::path& temporary) {
     OutputFile file(temporary);
     try {
-      faiss::write_index(index.get(), file.handle());
+      const auto write = codebook.spec.has_lists() ? write_with_lists : write_without_lists;
+      write(file, codebook, dense, order);
     } catch (const std::exception& e) {
       throw core::SystemError(temporary.string() + ": cannot be written: " + e.what());
     }
-    file.take_back("il00");
-    file.write("ilar");
-    file.write(static_cast<std::uint64_t>(codebook.spec.nlist));
-    file.write(static_cast<std::uint64_t>(codebook.spec.m));
-    file.write("full");
-    file.write(static_cast<std::uint64_t>(order.sizes.size()));
-    file.write(std::span<const std::uint64_t>(order.sizes));
-    write_lists(file, order, span_of<std::uint8_t>(codes), span_of<std::int64_t>(ids));
     file.close();
   });
 }

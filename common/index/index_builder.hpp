@@ -1,22 +1,18 @@
-// Writes one shard's inverted lists.
+// Writes one shard's entries.
 #pragma once
 
 #include <filesystem>
 
 #include "index/codebook.hpp"
+#include "index/coded_entries.hpp"
 
 namespace knnseq::index {
 
-/// The entries of one shard, as Coder made them.
-struct CodedEntries {
-  at::Tensor lists;  ///< int32 [n]
-  at::Tensor codes;  ///< uint8 [n, m]
-  at::Tensor ids;    ///< int64 [n], packed entry ids (core/entry_id.hpp)
-};
-
-/// Writes an ordinary faiss file that holds codebook and entries, those of a list in the order of
-/// their entry numbers; durably, and with the same bytes each time whatever order the entries came
-/// in. Needs 8 bytes of memory an entry beside its arguments. Throws core::SystemError.
+/// Writes an ordinary faiss file that holds codebook and entries in the order of their entry
+/// numbers (in every list, where there are lists; else with the ids in an IDMap2); durably, and
+/// with the same bytes each time whatever order the entries came in. With lists it needs 8 bytes of
+/// memory an entry beside its arguments, without them a second copy of the codes (and of a graph
+/// its edges). Throws core::SystemError.
 void write_local_index(const std::filesystem::path& path, const Codebook& codebook,
                        const CodedEntries& entries);
 

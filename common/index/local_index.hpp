@@ -1,4 +1,4 @@
-// Inverted lists in memory, and the search in them.
+// A rank's entries in memory, and the search in them.
 #pragma once
 
 #include <cstdint>
@@ -7,44 +7,52 @@
 #include <vector>
 
 #include "index/codebook.hpp"
+#include "index/coded_entries.hpp"
 #include "index/probes.hpp"
 #include "index/top_k.hpp"
 
 namespace knnseq::index {
 
-/// The entries of some shards (or a part of them) as one faiss IndexIVFPQ. Not collective.
+/// Whose code scans inverted lists of PQ codes. Both find the same neighbours; distances differ by
+/// rounding. All other types are always faiss's.
+enum class Backend { knnseq, faiss };
+
+struct LocalIndexOptions {
+  /// Of each shard's entries only those at positions ≡ part (mod parts) (of every list, where there
+  /// are lists) are loaded, so that several ranks can share a shard. Graphs and 4-bit codes cannot
+  /// be parted: there part 0 has them all.
+  std::int64_t part = 0;
+  std::int64_t parts = 1;
+  Backend backend = Backend::knnseq;
+  std::int64_t ef_search = 64;  ///< of a graph over entries: candidates kept while walking it
+};
+
+/// The entries of some shards (or a part of them). Not collective.
 class LocalIndex {
  public:
-  /// Without entries.
-  explicit LocalIndex(const Codebook& codebook);
-  LocalIndex(LocalIndex&&) noexcept;
-  LocalIndex& operator=(LocalIndex&&) noexcept;
-  ~LocalIndex();
+  LocalIndex() = default;
+  virtual ~LocalIndex() = default;
+  LocalIndex(const LocalIndex&) = delete;
+  LocalIndex& operator=(const LocalIndex&) = delete;
 
-  /// Merges the files' lists; of every list of every file only the entries at positions
-  /// ≡ part (mod parts) are kept, so that several ranks can share a shard. Files may be none.
-  /// Throws core::InputError naming the file where one is missing, truncated, not a faiss file, or
-  /// was made with another codebook.
-  static LocalIndex load(const Codebook& codebook,
-                         const std::vector<std::filesystem::path>& shard_files,
-                         std::int64_t part = 0, std::int64_t parts = 1);
+  /// The k best entries of each query by (distance, entry number): exactly (as the index has the
+  /// distances), among the entries of the probed lists or, without lists, among all; of HNSW those
+  /// that walking the graph finds. rotated: fp32 [q, d_out], q may be 0.
+  virtual TopK search(const at::Tensor& rotated, const Probes& probes, std::int64_t k) const = 0;
 
-  /// The k best entries of each query among its probed lists, exactly, by (distance, entry number).
-  /// rotated: fp32 [q, d_out], q may be 0. A scan keeps whichever of equal distances it saw first,
-  /// so more than k are asked for, and more again for queries where the cut falls into a tie.
-  TopK search(const at::Tensor& rotated, const Probes& probes, std::int64_t k) const;
-
-  std::int64_t entries() const;
-  /// Whether the tables of all lists are in memory (faiss makes them up to 2 GiB). Without them
-  /// each probed list of each query costs a table, which is slower, the more so the shorter the
-  /// lists are.
-  bool has_tables() const;
-  std::int64_t bytes() const;  ///< memory of lists and look-up tables
-
- private:
-  struct State;
-  explicit LocalIndex(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  virtual std::int64_t entries() const = 0;
+  virtual std::int64_t bytes() const = 0;  ///< of memory, for entries and what belongs to them
 };
+
+/// Loads and merges files of write_local_index(); there may be none.
+/// Throws core::InputError naming the file where one is missing, truncated, not a faiss file, or
+/// was made with another codebook.
+std::unique_ptr<LocalIndex> load_local_index(const Codebook& codebook,
+                                             const std::vector<std::filesystem::path>& shard_files,
+                                             const LocalIndexOptions& options = {});
+
+/// The same from memory. Options' parts must be 1.
+std::unique_ptr<LocalIndex> make_local_index(const Codebook& codebook, const CodedEntries& entries,
+                                             const LocalIndexOptions& options = {});
 
 }  // namespace knnseq::index

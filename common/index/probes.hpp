@@ -6,8 +6,9 @@
 namespace knnseq::index {
 
 struct Probes {
-  at::Tensor lists;      ///< int64 [q, nprobe], nearest first
-  at::Tensor distances;  ///< fp32 [q, nprobe], squared L2 distance to the centroid
+  at::Tensor lists;  ///< int64 [q, nprobe], nearest first
+  at::Tensor
+      distances;  ///< fp32 [q, nprobe], squared L2 distance to the centroid, or −(inner product)
 };
 
 }  // namespace knnseq::index

@@ -15,7 +15,7 @@ inline constexpr float missing_distance = std::numeric_limits<float>::infinity()
 struct TopK {
   std::int64_t queries = 0;
   std::int64_t k = 0;
-  std::vector<float> distances;   ///< squared L2, of the quantised entry
+  std::vector<float> distances;   ///< squared L2 or −(inner product), of the quantised entry
   std::vector<std::int64_t> ids;  ///< packed entry ids (core/entry_id.hpp)
 };
 

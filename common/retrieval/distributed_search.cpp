@@ -80,7 +80,8 @@ index::TopK merge_all(const std::vector<index::TopK>& partial) {
 }  // namespace
 
 DistributedSearch::DistributedSearch(comm::Communicator& comm, const index::Codebook& codebook,
-                                     index::LocalIndex local_index, const SearchOptions& options)
+                                     std::unique_ptr<index::LocalIndex> local_index,
+                                     const SearchOptions& options)
     : comm_(comm), coder_(codebook), local_index_(std::move(local_index)), options_(options) {
   options_.validate();
 }
@@ -90,7 +91,7 @@ Exchange DistributedSearch::search(const at::Tensor& queries, std::int64_t statu
   {
     const Timed timed(times_.prepare_seconds);
     prepared.rotated = coder_.rotate(queries);
-    prepared.probes = coder_.probe(prepared.rotated, options_.nprobe);
+    prepared.probes = coder_.probe(prepared.rotated, options_.nprobe, options_.probing);
   }
   ++times_.exchanges;
   times_.queries += queries.size(0);
@@ -98,7 +99,7 @@ Exchange DistributedSearch::search(const at::Tensor& queries, std::int64_t statu
     const Timed timed(times_.scan_seconds);
     times_.scanned_queries += queries.size(0);
     Exchange exchange =
-        to_exchange(local_index_.search(prepared.rotated, prepared.probes, options_.k));
+        to_exchange(local_index_->search(prepared.rotated, prepared.probes, options_.k));
     exchange.statuses = {status};
     return exchange;
   }
@@ -120,7 +121,7 @@ Exchange DistributedSearch::search_together(const PreparedQueries& prepared, std
   index::TopK found;
   {
     const Timed timed(times_.scan_seconds);
-    found = local_index_.search(received.all.rotated, received.all.probes, options_.k);
+    found = local_index_->search(received.all.rotated, received.all.probes, options_.k);
     times_.scanned_queries += found.queries;
   }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -16,8 +17,8 @@ namespace knnseq::retrieval {
 
 /// What one exchange brings back to this rank.
 struct Exchange {
-  at::Tensor scores;                   ///< fp32 [q, k]: −(squared distance); −inf where missing
-  at::Tensor ids;                      ///< int64 [q, k]: packed entry ids; −1 where missing
+  at::Tensor scores;  ///< fp32 [q, k]: −(squared distance) or inner product; −inf where missing
+  at::Tensor ids;     ///< int64 [q, k]: packed entry ids; −1 where missing
   std::vector<std::int64_t> statuses;  ///< of all ranks, as they gave them to search()
 };
 
@@ -36,7 +37,7 @@ class DistributedSearch {
  public:
   /// `comm` must outlive this object. The codebook is the same on every rank.
   DistributedSearch(comm::Communicator& comm, const index::Codebook& codebook,
-                    index::LocalIndex local_index, const SearchOptions& options);
+                    std::unique_ptr<index::LocalIndex> local_index, const SearchOptions& options);
 
   /// One lockstep exchange; collective. queries [q, d_in] (fp32, fp16 or bf16, on the CPU), q may
   /// be 0 and differs by rank. `status` is free for the caller and reaches all ranks. Results are
@@ -52,7 +53,7 @@ class DistributedSearch {
 
   comm::Communicator& comm_;
   index::Coder coder_;
-  index::LocalIndex local_index_;
+  std::unique_ptr<index::LocalIndex> local_index_;
   SearchOptions options_;
   SearchTimes times_;
 };

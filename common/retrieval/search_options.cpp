@@ -11,6 +11,9 @@ void SearchOptions::validate() const {
   if (nprobe < 1) {
     throw core::InputError(fmt::format("nprobe is {}, it must be at least 1", nprobe));
   }
+  if (ef_search < 1) {
+    throw core::InputError(fmt::format("ef_search is {}, it must be at least 1", ef_search));
+  }
 }
 
 }  // namespace knnseq::retrieval

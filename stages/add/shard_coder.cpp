@@ -47,9 +47,13 @@ void ShardCoder::open_shard(const store::CorpusShard& corpus, std::int64_t shard
 }
 
 std::vector<store::DatasetSpec> ShardCoder::layout() const {
-  const auto m = coder_.codebook().spec.m;
-  return {{"lists", store::DataType::int32, {corpus_->entries()}, {}},
-          {"codes", store::DataType::uint8, {corpus_->entries(), m}, {}}};
+  const auto& spec = coder_.codebook().spec;
+  std::vector<store::DatasetSpec> datasets = {
+      {"codes", store::DataType::uint8, {corpus_->entries(), spec.code_bytes()}, {}}};
+  if (spec.has_lists()) {
+    datasets.push_back({"lists", store::DataType::int32, {corpus_->entries()}, {}});
+  }
+  return datasets;
 }
 
 void ShardCoder::code_unit(std::int64_t unit, core::Range batches, store::ShardFile& file) const {
@@ -65,16 +69,19 @@ void ShardCoder::code_unit(std::int64_t unit, core::Range batches, store::ShardF
                 "units of add and encode differ");
   store::verify_range(keys_path_, *range, std::as_bytes(half));
 
+  const bool has_lists = coder_.codebook().spec.has_lists();
   std::vector<at::Tensor> lists, codes;
   for (auto batch = batches.begin; batch < batches.end; ++batch) {
     const auto of_batch = corpus_->entries_of({batch, batch + 1});
     const at::Tensor rotated =
         coder_.rotate(keys.slice(0, of_batch.begin - rows.begin, of_batch.end - rows.begin));
-    lists.push_back(coder_.assign_exact(rotated));
-    codes.push_back(coder_.encode(rotated, lists.back()));
+    if (has_lists) lists.push_back(coder_.assign_exact(rotated));
+    codes.push_back(coder_.encode(rotated, has_lists ? lists.back() : at::Tensor()));
   }
-  file.write("lists", rows.begin,
-             std::span<const std::int32_t>(values_of<std::int32_t>(at::cat(lists))));
+  if (has_lists) {
+    file.write("lists", rows.begin,
+               std::span<const std::int32_t>(values_of<std::int32_t>(at::cat(lists))));
+  }
   file.write("codes", rows.begin,
              std::span<const std::uint8_t>(values_of<std::uint8_t>(at::cat(codes))));
 }
@@ -83,10 +90,13 @@ void ShardCoder::write_index(const std::filesystem::path& coded, const std::file
                              std::int64_t vocab_size) const {
   const auto file = store::Hdf5File::open_for_reading(coded);
   const auto n = corpus_->entries();
-  index::CodedEntries entries{at::empty({n}, at::kInt),
-                              at::empty({n, coder_.codebook().spec.m}, at::kByte),
-                              entry_ids(*corpus_, vocab_size)};
-  file.read_rows("lists", 0, values_of<std::int32_t>(entries.lists));
+  const auto& spec = coder_.codebook().spec;
+  index::CodedEntries entries{
+      {}, at::empty({n, spec.code_bytes()}, at::kByte), entry_ids(*corpus_, vocab_size)};
+  if (spec.has_lists()) {
+    entries.lists = at::empty({n}, at::kInt);
+    file.read_rows("lists", 0, values_of<std::int32_t>(entries.lists));
+  }
   file.read_rows("codes", 0, values_of<std::uint8_t>(entries.codes));
   index::write_local_index(index, coder_.codebook(), entries);
 }

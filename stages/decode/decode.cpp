@@ -244,6 +244,9 @@ core::Json decode_inputs(runtime::StageContext& context, const Options& options,
   }
   inputs["k"] = decoding.search.k;
   inputs["nprobe"] = decoding.search.nprobe;
+  inputs["probing"] = decoding.search.probing == index::Probing::hnsw ? "hnsw" : "exact";
+  inputs["backend"] = decoding.search.backend == index::Backend::faiss ? "faiss" : "knnseq";
+  inputs["ef_search"] = decoding.search.ef_search;
   inputs["temperature"] = decoding.interpolation.temperature;
   inputs["lambda"] = decoding.interpolation.lambda;
   inputs["threshold"] = threshold ? core::Json(*threshold) : core::Json();

@@ -44,7 +44,7 @@ retrieval::Exchange search_alone(const Datastore& datastore, const at::Tensor& q
   const auto self = comm::make_self_communicator();
   return retrieval::DistributedSearch(
              *self, datastore.codebook,
-             index::LocalIndex::load(datastore.codebook, {datastore.folder / "all"}), options)
+             index::load_local_index(datastore.codebook, {datastore.folder / "all"}), options)
       .search(queries, 0);
 }
 
@@ -57,7 +57,7 @@ TEST_CASE("distributed search equals search in one index") {
         retrieval::SearchOptions{700, 100}}) {
     retrieval::DistributedSearch together(
         world(), datastore.codebook,
-        index::LocalIndex::load(datastore.codebook, {datastore.shard(world().rank())}), options);
+        index::load_local_index(datastore.codebook, {datastore.shard(world().rank())}), options);
     for (std::uint64_t step = 0; step < 3; ++step) {
       const at::Tensor queries = my_queries(100 * step);
       const auto found = together.search(queries, world().rank() * 10);
@@ -78,7 +78,7 @@ TEST_CASE("a rank may hold no entries, and no rank need ask anything") {
   std::vector<std::filesystem::path> files;
   if (world().is_root()) files.push_back(datastore.folder / "all");
   retrieval::DistributedSearch together(
-      world(), datastore.codebook, index::LocalIndex::load(datastore.codebook, files), options);
+      world(), datastore.codebook, index::load_local_index(datastore.codebook, files), options);
   const at::Tensor queries = my_queries(7);
   const auto found = together.search(queries, 0);
   REQUIRE_ALL(at::equal(found.ids, search_alone(datastore, queries, options).ids));

@@ -59,7 +59,8 @@ inline index::CodedEntries coded_entries(const index::Codebook& codebook, const 
                                          std::int64_t first = 0) {
   const index::Coder coder(codebook);
   const at::Tensor rotated = coder.rotate(keys);
-  const at::Tensor lists = coder.assign_exact(rotated);
+  const bool has_lists = codebook.spec.has_lists();
+  const at::Tensor lists = has_lists ? coder.assign_exact(rotated) : at::Tensor();
   at::Tensor ids = at::empty({keys.size(0)}, at::kLong);
   for (std::int64_t i = 0; i < keys.size(0); ++i) {
     ids.mutable_data_ptr<std::int64_t>()[i] =
@@ -69,8 +70,8 @@ inline index::CodedEntries coded_entries(const index::Codebook& codebook, const 
 }
 
 inline index::CodedEntries select(const index::CodedEntries& entries, const at::Tensor& rows) {
-  return {at::index_select(entries.lists, 0, rows), at::index_select(entries.codes, 0, rows),
-          at::index_select(entries.ids, 0, rows)};
+  return {entries.lists.defined() ? at::index_select(entries.lists, 0, rows) : entries.lists,
+          at::index_select(entries.codes, 0, rows), at::index_select(entries.ids, 0, rows)};
 }
 
 }  // namespace knnseq::test

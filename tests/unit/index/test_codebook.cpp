@@ -45,11 +45,12 @@ TEST_CASE("other faiss indexes are refused") {
   const test::TemporaryFolder folder;
   const auto path = folder / "knnseq-other.faiss";
   const auto vectors = test::normal(300, 8, 1);
-  for (const char* factory : {"Flat", "IVF4,Flat", "PQ4x4np"}) {
+  for (const char* factory : {"SQ8", "IVF4,SQ8", "PQ4x4np", "LSH"}) {
     const std::unique_ptr<faiss::Index> other(faiss::index_factory(8, factory));
     other->train(300, vectors.const_data_ptr<float>());
     faiss::write_index(other.get(), path.c_str());
-    CHECK_THROWS_WITH(index::read_codebook(path), Catch::Contains("not an IVFPQ"));
+    CHECK_THROWS_WITH(index::read_codebook(path),
+                      Catch::Contains("codebook") || Catch::Contains(path.string()));
   }
 }
 

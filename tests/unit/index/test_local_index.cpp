@@ -61,21 +61,21 @@ TEST_CASE("shards and parts of shards together give what one index gives, ties i
   const index::Coder coder(codebook);
   const at::Tensor rotated = coder.rotate(test::clustered(40, 16, 11));
   const auto probes = coder.probe(rotated, 4);
-  const auto one = index::LocalIndex::load(codebook, {folder / "all"});
-  CHECK(one.entries() == n);
-  CHECK(one.bytes() > n * 12);
-  const auto merged = index::LocalIndex::load(codebook, shards);
-  const auto even = index::LocalIndex::load(codebook, shards, 0, 2);
-  const auto odd = index::LocalIndex::load(codebook, shards, 1, 2);
-  CHECK(even.entries() + odd.entries() == n);
+  const auto one = index::load_local_index(codebook, {folder / "all"});
+  CHECK(one->entries() == n);
+  CHECK(one->bytes() > n * 12);
+  const auto merged = index::load_local_index(codebook, shards);
+  const auto even = index::load_local_index(codebook, shards, {.part = 0, .parts = 2});
+  const auto odd = index::load_local_index(codebook, shards, {.part = 1, .parts = 2});
+  CHECK(even->entries() + odd->entries() == n);
 
   for (const std::int64_t k : {1, 16, 100}) {
-    const auto expected = one.search(rotated, probes, k);
-    const auto found = merged.search(rotated, probes, k);
+    const auto expected = one->search(rotated, probes, k);
+    const auto found = merged->search(rotated, probes, k);
     CHECK(found.ids == expected.ids);
     CHECK(found.distances == expected.distances);
-    const auto a = even.search(rotated, probes, k);
-    const auto b = odd.search(rotated, probes, k);
+    const auto a = even->search(rotated, probes, k);
+    const auto b = odd->search(rotated, probes, k);
     for (std::int64_t i = 0; i < 40; ++i) {
       std::vector<std::pair<float, std::int64_t>> both;
       for (auto j = static_cast<std::size_t>(i * k); j < static_cast<std::size_t>((i + 1) * k);
@@ -101,11 +101,11 @@ TEST_CASE("neighbours are those of plain arithmetic; what is missing is marked")
   const auto codebook = test::quick_codebook();
   const auto entries = test::coded_entries(codebook, test::clustered(60, 16, 21), 1000);
   index::write_local_index(folder / "all", codebook, entries);
-  const auto index = index::LocalIndex::load(codebook, {folder / "all"});
+  const auto index = index::load_local_index(codebook, {folder / "all"});
   const index::Coder coder(codebook);
   const at::Tensor rotated = coder.rotate(test::clustered(20, 16, 22));
   const auto probes = coder.probe(rotated, 3);
-  const auto found = index.search(rotated, probes, 60);
+  const auto found = index->search(rotated, probes, 60);
   for (std::int64_t i = 0; i < 20; ++i) {
     const auto expected =
         plain_search(codebook, entries, rotated.select(0, i), probes.lists.select(0, i));
@@ -121,10 +121,10 @@ TEST_CASE("neighbours are those of plain arithmetic; what is missing is marked")
     }
     CHECK(different <= 4);  // neighbours nearer to each other than the rounding
   }
-  const index::LocalIndex empty(codebook);
-  CHECK(empty.entries() == 0);
-  CHECK(empty.search(rotated, probes, 2).ids == std::vector<std::int64_t>(40, -1));
-  CHECK(index.search(rotated.narrow(0, 0, 0), coder.probe(rotated.narrow(0, 0, 0), 3), 2)
+  const auto empty = index::load_local_index(codebook, {});
+  CHECK(empty->entries() == 0);
+  CHECK(empty->search(rotated, probes, 2).ids == std::vector<std::int64_t>(40, -1));
+  CHECK(index->search(rotated.narrow(0, 0, 0), coder.probe(rotated.narrow(0, 0, 0), 3), 2)
             .ids.empty());
 }
 
@@ -147,7 +147,7 @@ TEST_CASE("faiss opens the files and finds the same neighbours") {
   const index::Coder coder(codebook);
   const at::Tensor rotated = coder.rotate(queries);
   const auto found =
-      index::LocalIndex::load(codebook, {path}).search(rotated, coder.probe(rotated, 4), 10);
+      index::load_local_index(codebook, {path})->search(rotated, coder.probe(rotated, 4), 10);
   int same = 0;
   for (std::size_t i = 0; i < 500; ++i) {
     CHECK(found.distances[i] == Approx(distances[i]).epsilon(1e-3).margin(1e-3));
@@ -172,15 +172,15 @@ TEST_CASE("files that do not fit are refused by name") {
   const auto path = folder / "all";
   index::write_local_index(path, codebook,
                            test::coded_entries(codebook, test::clustered(500, 16, 51)));
-  CHECK_THROWS_WITH(index::LocalIndex::load(test::quick_codebook(2), {path}),
+  CHECK_THROWS_WITH(index::load_local_index(test::quick_codebook(2), {path}),
                     Catch::Contains(path.string()) && Catch::Contains("another codebook"));
   const std::string bytes = core::read_file(path);
   for (const std::size_t length : {bytes.size() - 1, bytes.size() - 3000, bytes.size() / 3}) {
     std::ofstream(path, std::ios::binary) << bytes.substr(0, length);
-    CHECK_THROWS_AS(index::LocalIndex::load(codebook, {path}), core::InputError);
+    CHECK_THROWS_AS(index::load_local_index(codebook, {path}), core::InputError);
   }
   std::ofstream(path, std::ios::binary) << std::string(5000, 'x');
-  CHECK_THROWS_WITH(index::LocalIndex::load(codebook, {path}), Catch::Contains(path.string()));
-  CHECK_THROWS_WITH(index::LocalIndex::load(codebook, {folder / "none"}),
+  CHECK_THROWS_WITH(index::load_local_index(codebook, {path}), Catch::Contains(path.string()));
+  CHECK_THROWS_WITH(index::load_local_index(codebook, {folder / "none"}),
                     Catch::Contains("no such file"));
 }

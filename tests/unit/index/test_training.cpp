@@ -40,7 +40,7 @@ double recall_at_10(const index::Codebook& codebook, const at::Tensor& keys,
   const index::Coder coder(codebook);
   const at::Tensor rotated = coder.rotate(queries);
   const auto found =
-      index::LocalIndex::load(codebook, {path}).search(rotated, coder.probe(rotated, 8), 10);
+      index::load_local_index(codebook, {path})->search(rotated, coder.probe(rotated, 8), 10);
   const at::Tensor truth = at::argmin(at::cdist(queries, keys), 1);
   int hits = 0;
   for (std::int64_t i = 0; i < queries.size(0); ++i) {

@@ -57,6 +57,27 @@ TEST_CASE("items of decode inherit from knn and beam_search and may override") {
   CHECK_FALSE(options.decode[1].knn);
 }
 
+TEST_CASE("inner products need a temperature of their own") {
+  const auto problems = [](const std::string& index, const std::string& more) {
+    try {
+      stages::read_options(config::Config::parse(
+          "run_dir: r\nmodel: m\ncorpus: {source: a, target: b}\nindex: " + index + "\n" + more,
+          "c.yaml"));
+    } catch (const core::InputError& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  const std::string ip = "{factory: \"IVF4,PQ4\", metric: ip}";
+  const std::string sets = "decode: [{name: a, source: t}]\n";
+  CHECK_THAT(problems(ip, sets), Contains("temperature: is required where index.metric is ip"));
+  CHECK(problems(ip, sets + "knn: {temperature: 2}\n").empty());
+  CHECK(problems(ip, "decode: [{name: a, source: t, temperature: 3}]\n").empty());
+  CHECK(problems(ip, "decode: [{name: a, source: t, knn: false}]\n").empty());
+  CHECK(problems("{factory: \"IVF4,PQ4\"}", sets).empty());
+  CHECK_THAT(problems("{factory: \"IVF4,PQ4\", metric: l1}", sets), Contains("metric"));
+}
+
 TEST_CASE("rules across keys") {
   CHECK_THAT(problems_of("decode: [{name: a, source: t}, {name: a, source: u}]\n"),
              Contains("name: is used twice"));

@@ -1,0 +1,103 @@
+#include <faiss/IndexIVFPQ.h>
+#include <faiss/invlists/InvertedLists.h>
+
+#include "core/error.hpp"
+#include "index/certain_top_k.hpp"
+#include "index/faiss_codebook.hpp"
+#include "index/list_index.hpp"
+#include "index/parallel.hpp"
+
+namespace knnseq::index {
+
+namespace {
+
+/// IVFFlat or IVFPQ.
+class FaissListIndex final : public ListIndex {
+ public:
+  FaissListIndex(const Codebook& codebook, std::span<const std::int64_t> sizes)
+      : index_(make_faiss_lists(codebook)),
+        filled_(sizes.size(), 0),
+        sign_(is_inner_product(codebook.spec.metric) ? -1.0f : 1.0f) {
+    for (std::size_t list = 0; list < sizes.size(); ++list) {
+      index_->invlists->resize(list, static_cast<std::size_t>(sizes[list]));
+      index_->ntotal += sizes[list];
+    }
+    auto* ivfpq = dynamic_cast<faiss::IndexIVFPQ*>(index_.get());
+    if (ivfpq != nullptr && index_->ntotal > 0) ivfpq->precompute_table();
+  }
+
+  void append(std::int64_t list, std::span<const std::uint8_t> codes,
+              std::span<const std::int64_t> ids) override {
+    if (ids.empty()) return;
+    std::size_t& filled = filled_[static_cast<std::size_t>(list)];
+    const std::vector<FaissId> faiss_ids(ids.begin(), ids.end());
+    index_->invlists->update_entries(static_cast<std::size_t>(list), filled, ids.size(),
+                                     faiss_ids.data(), codes.data());
+    filled += ids.size();
+  }
+
+  TopK search(const at::Tensor& rotated, const Probes& probes, std::int64_t k) const override {
+    const at::Tensor queries = rotated.contiguous();
+    const at::Tensor lists = probes.lists.contiguous();
+    const at::Tensor distances = probes.distances.contiguous();
+    const std::int64_t q = queries.size(0);
+    KNNSEQ_ASSERT(k > 0 && lists.size(0) == q && distances.sizes() == lists.sizes(),
+                  "shapes of queries and probes differ");
+    TopK result = missing_top_k(q, k);
+    if (entries() == 0) return result;
+    parallel_for(q, [&](std::int64_t i) {
+      const auto scan = [&](std::size_t count) {
+        return scan_one(queries.const_data_ptr<float>() + i * queries.size(1),
+                        {lists.const_data_ptr<std::int64_t>() + i * lists.size(1),
+                         static_cast<std::size_t>(lists.size(1))},
+                        distances.const_data_ptr<float>() + i * lists.size(1), count);
+      };
+      set_row(result, i, certain_top_k(static_cast<std::size_t>(k), scan));
+    });
+    return result;
+  }
+
+  std::int64_t entries() const override { return index_->ntotal; }
+
+  std::int64_t bytes() const override {
+    const auto* ivfpq = dynamic_cast<const faiss::IndexIVFPQ*>(index_.get());
+    const auto tables = ivfpq == nullptr ? 0 : ivfpq->precomputed_table.size();
+    return static_cast<std::int64_t>(
+        static_cast<std::size_t>(entries()) * (index_->code_size + sizeof(FaissId)) +
+        (tables + index_->nlist * static_cast<std::size_t>(index_->d)) * sizeof(float));
+  }
+
+ private:
+  /// faiss scans one query at a time: batches of another size could round otherwise.
+  std::vector<Neighbour> scan_one(const float* query, std::span<const std::int64_t> lists,
+                                  const float* list_distances, std::size_t count) const {
+    std::vector<float> distances(count);
+    std::vector<FaissId> ids(count);
+    const std::vector<FaissId> faiss_lists(lists.begin(), lists.end());
+    std::vector<float> list_scores(lists.size());
+    for (std::size_t j = 0; j < lists.size(); ++j) list_scores[j] = sign_ * list_distances[j];
+    faiss::IVFSearchParameters parameters;
+    parameters.nprobe = lists.size();
+    index_->search_preassigned(1, query, static_cast<FaissId>(count), faiss_lists.data(),
+                               list_scores.data(), distances.data(), ids.data(),
+                               /*store_pairs=*/false, &parameters);
+    std::vector<Neighbour> found;
+    for (std::size_t j = 0; j < count && ids[j] >= 0; ++j) {
+      found.push_back({sign_ * distances[j], ids[j]});
+    }
+    return found;
+  }
+
+  std::unique_ptr<faiss::IndexIVF> index_;
+  std::vector<std::size_t> filled_;
+  float sign_;  ///< −1 for inner products, of which faiss takes the larger
+};
+
+}  // namespace
+
+std::unique_ptr<ListIndex> make_faiss_list_index(const Codebook& codebook,
+                                                 std::span<const std::int64_t> sizes) {
+  return std::make_unique<FaissListIndex>(codebook, sizes);
+}
+
+}  // namespace knnseq::index

@@ -4,19 +4,10 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/entry_id.hpp"
+#include "index/neighbour.hpp"
 #include "index/top_k.hpp"
 
 namespace knnseq::index {
-
-struct Neighbour {
-  float distance;
-  std::int64_t id;
-  bool operator<(const Neighbour& other) const {
-    if (distance != other.distance) return distance < other.distance;
-    return core::entry_number_of(id) < core::entry_number_of(other.id);
-  }
-};
 
 /// `scan(count)` returns at most `count` of one query's nearest neighbours (fewer where there are
 /// no more), of equal distances any. A scan keeps whichever of equal distances it saw first, so

@@ -130,18 +130,21 @@ Probes Coder::probe_graph(const at::Tensor& queries, std::int64_t width) const {
     std::vector<FaissId> found(static_cast<std::size_t>(width));
     std::vector<float> scores(found.size());
     codebook_.coarse_graph->search(1, query + i * d, width, scores.data(), found.data());
+    // a graph in pieces may give too few: then any lists make up the number
+    std::erase(found, FaissId{-1});
+    for (FaissId list = 0; std::ssize(found) < width; ++list) {
+      if (std::find(found.begin(), found.end(), list) == found.end()) found.push_back(list);
+    }
     std::vector<Candidate> candidates;
     for (const FaissId list : found) {
-      if (list < 0) continue;
       candidates.push_back(
           {distance_of(codebook_.spec.metric, query + i * d, centroids + list * d, d),
            static_cast<std::int32_t>(list)});
     }
     std::sort(candidates.begin(), candidates.end());
     for (std::int64_t j = 0; j < width; ++j) {
-      const bool there = j < std::ssize(candidates);
-      lists[i * width + j] = there ? candidates[static_cast<std::size_t>(j)].list : -1;
-      distances[i * width + j] = there ? candidates[static_cast<std::size_t>(j)].distance : 0;
+      lists[i * width + j] = candidates[static_cast<std::size_t>(j)].list;
+      distances[i * width + j] = candidates[static_cast<std::size_t>(j)].distance;
     }
   });
   return probes;

@@ -10,6 +10,7 @@
 #include "core/error.hpp"
 #include "core/types.hpp"
 #include "index/faiss_file.hpp"
+#include "index/ivfpq_scan.hpp"
 #include "index/list_index.hpp"
 #include "index/whole_index.hpp"
 
@@ -88,7 +89,11 @@ void require_same_codebook(const std::filesystem::path& path, const Codebook& wa
 
 std::unique_ptr<ListIndex> make_list_index(const Codebook& codebook,
                                            const std::vector<std::int64_t>& sizes,
-                                           const LocalIndexOptions&) {
+                                           const LocalIndexOptions& options) {
+  if (codebook.spec.storage == Storage::pq && options.backend == Backend::knnseq) {
+    return std::make_unique<IvfPqScan>(
+        codebook, sizes, ScanOptions{.inner_product = is_inner_product(codebook.spec.metric)});
+  }
   return make_faiss_list_index(codebook, sizes);
 }
 

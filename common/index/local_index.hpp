@@ -30,10 +30,7 @@ struct LocalIndexOptions {
 /// The entries of some shards (or a part of them). Not collective.
 class LocalIndex {
  public:
-  LocalIndex() = default;
   virtual ~LocalIndex() = default;
-  LocalIndex(const LocalIndex&) = delete;
-  LocalIndex& operator=(const LocalIndex&) = delete;
 
   /// The k best entries of each query by (distance, entry number): exactly (as the index has the
   /// distances), among the entries of the probed lists or, without lists, among all; of HNSW those
@@ -42,6 +39,11 @@ class LocalIndex {
 
   virtual std::int64_t entries() const = 0;
   virtual std::int64_t bytes() const = 0;  ///< of memory, for entries and what belongs to them
+
+ protected:
+  LocalIndex() = default;
+  LocalIndex(LocalIndex&&) = default;
+  LocalIndex& operator=(LocalIndex&&) = default;
 };
 
 /// Loads and merges files of write_local_index(); there may be none.

@@ -1,0 +1,170 @@
+#include "index/scan_group.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+
+namespace knnseq::index {
+
+namespace {
+
+/// Entries among which a query's first bound is found, as a multiple of k and at least.
+constexpr std::int64_t first_entries_per_k = 8;
+constexpr std::int64_t least_first_entries = 512;
+
+/// The float above `value`, so that comparing with < misses nothing; infinity where there is none.
+float above(double value) {
+  if (!(value < static_cast<double>(std::numeric_limits<float>::max()))) return missing_distance;
+  return std::nextafter(static_cast<float>(value), missing_distance);
+}
+
+}  // namespace
+
+ScanGroup::ScanGroup(const ScanTarget& target, const ScanBatch& batch, core::Range rows,
+                     std::int64_t k)
+    : target_(target),
+      batch_(batch),
+      rows_(rows),
+      k_(k),
+      padded_(static_cast<std::size_t>(rows.size() * target.centroids.m() *
+                                       target.centroids.padded_dsub()),
+              0),
+      tables_(at::empty({rows.size(), target.centroids.m() * 256}, at::kByte)),
+      queries_(),
+      best_(static_cast<std::size_t>(rows.size()), BestNeighbours(k)),
+      scores_(),
+      passing_(),
+      candidates_() {
+  const ScanCentroids& centroids = target_.centroids;
+  for (std::int64_t i = 0; i < rows_.size(); ++i) {
+    float* padded = padded_.data() + i * centroids.m() * centroids.padded_dsub();
+    centroids.pad(batch_.queries.row(rows_.begin + i).data(), target_.inner_product ? -1 : -2,
+                  padded);
+    queries_.push_back(
+        make_scan_query(target_.kernel, centroids, padded,
+                        tables_.mutable_data_ptr<std::uint8_t>() + i * centroids.m() * 256));
+  }
+}
+
+void ScanGroup::search() {
+  std::vector<Visit> rest;
+  for (std::int64_t query = 0; query < rows_.size(); ++query) {
+    const std::int64_t first = search_nearest_lists(query);
+    for (std::int64_t probe = first; probe < batch_.lists.columns; ++probe) {
+      const Visit found = visit_of(query, probe);
+      if (target_.lists.size(found.list) > 0) rest.push_back(found);
+    }
+  }
+  std::sort(rest.begin(), rest.end());
+  for (const Visit& next : rest) visit(next);
+}
+
+void ScanGroup::write(TopK& result) {
+  for (std::int64_t i = 0; i < rows_.size(); ++i) {
+    auto slot = static_cast<std::size_t>((rows_.begin + i) * k_);
+    for (const Neighbour& neighbour : best_[static_cast<std::size_t>(i)].sorted()) {
+      result.distances[slot] = neighbour.distance;
+      result.ids[slot++] = neighbour.id;
+    }
+  }
+}
+
+/// Visits a query's nearest lists until they hold enough entries to tell roughly how far the k-th
+/// is; only those entries are then measured whose bounds allow them to be among the best k. Returns
+/// the number of lists visited.
+std::int64_t ScanGroup::search_nearest_lists(std::int64_t query) {
+  const auto k = static_cast<std::size_t>(k_);
+  const std::int64_t wanted = std::max(least_first_entries, first_entries_per_k * k_);
+  const double slack = queries_[static_cast<std::size_t>(query)].slack;
+  double error = 0;
+  candidates_.clear();
+  std::int64_t probe = 0;
+  for (std::int64_t entries = 0; probe < batch_.lists.columns && entries < wanted; ++probe) {
+    const Visit nearest = visit_of(query, probe);
+    const std::int64_t size = target_.lists.size(nearest.list);
+    if (size == 0) continue;
+    run_kernel(nearest, missing_distance);
+    error = std::max(error, error_of(nearest));
+    const double base = base_of(nearest);
+    for (std::int64_t i = 0; i < size; ++i) {
+      candidates_.push_back(
+          {base + static_cast<double>(scores_[static_cast<std::size_t>(i)]), probe, i});
+    }
+    entries += size;
+  }
+  double limit = std::numeric_limits<double>::infinity();
+  if (candidates_.size() > k) {
+    const auto kth = candidates_.begin() + static_cast<std::ptrdiff_t>(k - 1);
+    std::nth_element(candidates_.begin(), kth, candidates_.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.bound < b.bound; });
+    limit = kth->bound + slack + 2 * error;
+  }
+  for (const Candidate& candidate : candidates_) {
+    if (candidate.bound <= limit) measure(visit_of(query, candidate.probe), candidate.position);
+  }
+  return probe;
+}
+
+void ScanGroup::visit(const Visit& visit) {
+  const BestNeighbours& best = best_[static_cast<std::size_t>(visit.query)];
+  const double margin = error_of(visit) - base_of(visit);
+  const auto limit = [&] { return above(static_cast<double>(best.worst()) + margin); };
+  run_kernel(visit, limit());
+  for (std::size_t block = 0; block < passing_.size(); ++block) {
+    for (std::uint64_t bits = passing_[block]; bits != 0; bits &= bits - 1) {
+      const std::size_t position =
+          block * scan_block_entries + static_cast<std::size_t>(std::countr_zero(bits));
+      // The limit may have fallen since.
+      if (scores_[position] < limit()) measure(visit, static_cast<std::int64_t>(position));
+    }
+  }
+}
+
+void ScanGroup::run_kernel(const Visit& visit, float limit) {
+  const std::int64_t count = target_.lists.block_count(visit.list);
+  scores_.resize(static_cast<std::size_t>(count * scan_block_entries));
+  passing_.resize(static_cast<std::size_t>(count));
+  const ScanQuery& query = queries_[static_cast<std::size_t>(visit.query)];
+  target_.kernel.scan({.blocks = target_.lists.blocks(visit.list),
+                       .count = count,
+                       .m = target_.lists.m(),
+                       .table = query.table,
+                       .scale = query.scale,
+                       .limit = limit,
+                       .scores = scores_.data(),
+                       .passing = passing_.data()});
+}
+
+void ScanGroup::measure(const Visit& visit, std::int64_t position) {
+  const ScanQuery& query = queries_[static_cast<std::size_t>(visit.query)];
+  const float product = target_.centroids.dot(
+      query.padded, target_.lists.code(visit.list, position), scan_block_entries);
+  const float base = probe_distance(visit) + target_.lists.term(visit.list, position);
+  best_[static_cast<std::size_t>(visit.query)].offer(
+      {base + product, target_.lists.id(visit.list, position)});
+}
+
+ScanGroup::Visit ScanGroup::visit_of(std::int64_t query, std::int64_t probe) const {
+  const std::int64_t list = batch_.lists.row(rows_.begin + query)[static_cast<std::size_t>(probe)];
+  KNNSEQ_ASSERT(list >= 0 && list < target_.lists.lists(), "a probe of no list");
+  return {list, query, probe};
+}
+
+float ScanGroup::probe_distance(const Visit& visit) const {
+  return batch_.probe_distances.row(rows_.begin +
+                                    visit.query)[static_cast<std::size_t>(visit.probe)];
+}
+
+double ScanGroup::base_of(const Visit& visit) const {
+  return static_cast<double>(probe_distance(visit)) +
+         queries_[static_cast<std::size_t>(visit.query)].floor;
+}
+
+double ScanGroup::error_of(const Visit& visit) const {
+  return queries_[static_cast<std::size_t>(visit.query)].error(
+      std::abs(static_cast<double>(probe_distance(visit))) +
+      static_cast<double>(target_.lists.largest_term(visit.list)));
+}
+
+}  // namespace knnseq::index

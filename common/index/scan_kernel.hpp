@@ -1,0 +1,66 @@
+// The inner loops of IvfPqScan, compiled once per instruction set. What is inline here has internal
+// linkage: no other file may get it compiled for an instruction set that the processor may lack.
+#pragma once
+
+#include <cstdint>
+
+namespace knnseq::index {
+
+/// Entries that are scanned at a time. A block in memory is [m, 64] bytes of codes and then [64]
+/// fp32 terms (ScanLists).
+inline constexpr int scan_block_entries = 64;
+
+static constexpr std::int64_t scan_block_bytes(std::int64_t m) {
+  return scan_block_entries * (m + static_cast<std::int64_t>(sizeof(float)));
+}
+
+/// Where in its row of 64 codes an entry's byte lies. Of each 32 entries the first 16 have the even
+/// bytes and the others the odd ones: sums of bytes are made in 16-bit lanes, of the even bytes in
+/// one register and of the odd ones in another, and come out of both in the order of entries.
+static constexpr int scan_byte_of(int entry) {
+  return (entry & 32) + 2 * (entry & 15) + ((entry >> 4) & 1);
+}
+
+/// One query's look-up table: of every sub-vector the contributions of all 256 centroids, less
+/// their minimum, in whole steps of `scale`, rounded down.
+struct ScanTableJob {
+  const float* query = nullptr;    ///< [m, dsub], times the metric's factor
+  std::int64_t query_stride = 0;   ///< floats from one sub-vector of the query to the next
+  const float* columns = nullptr;  ///< [m, dsub, 256], the centroids transposed
+  std::int64_t m = 0;
+  std::int64_t dsub = 0;
+  float levels = 0;               ///< the largest number of steps: m · levels < 2^16
+  float* products = nullptr;      ///< [m, 256], scratch
+  float* minima = nullptr;        ///< out: [m]
+  std::uint8_t* table = nullptr;  ///< out: [m, 256]
+  float widest = 0;               ///< out: the largest difference within a sub-vector
+};
+
+/// Differences below this are not told apart in a table.
+inline constexpr float least_scan_width = 1e-30F;
+
+/// Consecutive blocks that one query is compared with.
+struct ScanRun {
+  const std::uint8_t* blocks = nullptr;  ///< [count, scan_block_bytes(m)], aligned to 64 bytes
+  std::int64_t count = 0;
+  std::int64_t m = 0;
+  const std::uint8_t* table = nullptr;  ///< [m, 256], aligned to 64 bytes
+  float scale = 0;
+  float limit = 0;
+  float* scores = nullptr;           ///< out: [count, 64], term + scale · sum of table bytes
+  std::uint64_t* passing = nullptr;  ///< out: [count], bit i: scores[i] < limit
+};
+
+/// Both operations for one instruction set. Sums of bytes are exact, so that kernels differ only in
+/// how tables and scores are rounded.
+struct ScanKernel {
+  const char* name;
+  void (*make_table)(ScanTableJob& job);
+  void (*scan)(const ScanRun& run);
+};
+
+extern const ScanKernel scan_kernel_baseline;
+extern const ScanKernel scan_kernel_avx2;
+extern const ScanKernel scan_kernel_avx512;  ///< needs AVX-512 F, BW, VL and VBMI
+
+}  // namespace knnseq::index

@@ -1,0 +1,42 @@
+#include "index/scan_kernel.hpp"
+#include "index/scan_table.hpp"
+
+namespace knnseq::index {
+
+namespace {
+
+struct Lanes {
+  static constexpr int lanes = 4;
+  using Floats [[gnu::vector_size(4 * sizeof(float))]] = float;
+  using Ints [[gnu::vector_size(4 * sizeof(std::int32_t))]] = std::int32_t;
+  using Bytes [[gnu::vector_size(4)]] = std::uint8_t;
+};
+
+void scan_block(const ScanRun& run, std::int64_t b) {
+  const std::uint8_t* codes = run.blocks + b * scan_block_bytes(run.m);
+  std::uint32_t sums[scan_block_entries] = {};
+  for (std::int64_t s = 0; s < run.m; ++s) {
+    const std::uint8_t* row = codes + s * scan_block_entries;
+    const std::uint8_t* table = run.table + s * 256;
+    for (int i = 0; i < scan_block_entries; ++i) sums[i] += table[row[i]];
+  }
+  float terms[scan_block_entries];
+  __builtin_memcpy(terms, codes + run.m * scan_block_entries, sizeof(terms));
+  float* scores = run.scores + b * scan_block_entries;
+  std::uint64_t passing = 0;
+  for (int i = 0; i < scan_block_entries; ++i) {
+    scores[i] = terms[i] + run.scale * static_cast<float>(sums[scan_byte_of(i)]);
+    passing |= std::uint64_t{scores[i] < run.limit} << i;
+  }
+  run.passing[b] = passing;
+}
+
+void scan(const ScanRun& run) {
+  for (std::int64_t b = 0; b < run.count; ++b) scan_block(run, b);
+}
+
+}  // namespace
+
+const ScanKernel scan_kernel_baseline = {"baseline", ScanTableMaker<Lanes>::make, scan};
+
+}  // namespace knnseq::index

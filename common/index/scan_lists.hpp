@@ -1,0 +1,58 @@
+// Inverted lists as the scan reads them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+namespace knnseq::index {
+
+/// Codes of PQ, ids and one fp32 term an entry. A list is a row of blocks of 64 entries, the last
+/// filled up with entries of infinite terms; in a block the codes are transposed, so that those of
+/// one sub-vector lie together (scan_kernel.hpp). Not copied; not collective.
+class ScanLists {
+ public:
+  /// Room for lists of these sizes [nlist]; all are empty. m: bytes of a code.
+  ScanLists(std::int64_t m, std::span<const std::int64_t> sizes);
+  ScanLists(ScanLists&&) noexcept = default;
+  ScanLists& operator=(ScanLists&&) noexcept = default;
+  ScanLists(const ScanLists&) = delete;
+  ScanLists& operator=(const ScanLists&) = delete;
+  ~ScanLists() = default;
+
+  /// One entry at the end of a list that has room. code [m].
+  void append(std::int64_t list, std::span<const std::uint8_t> code, std::int64_t id, float term);
+
+  std::int64_t lists() const { return static_cast<std::int64_t>(sizes_.size()); }
+  std::int64_t m() const { return m_; }
+  std::int64_t size(std::int64_t list) const { return sizes_[static_cast<std::size_t>(list)]; }
+  std::int64_t entries() const;
+  std::int64_t bytes() const;
+
+  /// Blocks that hold entries.
+  std::int64_t block_count(std::int64_t list) const;
+  /// The first of the list's blocks; they follow one another. Aligned to 64 bytes.
+  const std::uint8_t* blocks(std::int64_t list) const;
+  /// The largest absolute value of the list's terms.
+  float largest_term(std::int64_t list) const {
+    return largest_terms_[static_cast<std::size_t>(list)];
+  }
+
+  /// Of the list's `position`-th entry: its code, whose bytes are 64 bytes apart; its term; its id.
+  const std::uint8_t* code(std::int64_t list, std::int64_t position) const;
+  float term(std::int64_t list, std::int64_t position) const;
+  std::int64_t id(std::int64_t list, std::int64_t position) const;
+
+ private:
+  std::int64_t m_;
+  std::vector<std::int64_t> sizes_;         ///< [nlist]
+  std::vector<std::int64_t> first_blocks_;  ///< [nlist + 1]
+  std::vector<std::int64_t> first_ids_;     ///< [nlist + 1]
+  std::vector<float> largest_terms_;        ///< [nlist]
+  at::Tensor blocks_;                       ///< uint8 [blocks, scan_block_bytes(m)]
+  std::vector<std::int64_t> ids_;
+};
+
+}  // namespace knnseq::index

@@ -1,0 +1,413 @@
+#include <map>
+
+#include <ATen/Parallel.h>
+#include <catch2/catch.hpp>
+#include <faiss/IndexIVFPQ.h>
+
+#include "core/entry_id.hpp"
+#include "core/random.hpp"
+#include "index/faiss_codebook.hpp"
+#include "index/ivfpq_scan.hpp"
+#include "index/neighbour.hpp"
+#include "index/scan_kernels.hpp"
+#include "index/scan_query.hpp"
+#include "unit/index/synthetic.hpp"
+
+using namespace knnseq;
+
+namespace {
+
+struct List {
+  std::vector<std::uint8_t> codes;  ///< [n, m]
+  std::vector<std::int64_t> ids;
+};
+
+/// A codebook without a transform, lists, queries and their probes.
+struct Case {
+  index::Codebook codebook;
+  std::vector<List> lists;
+  at::Tensor queries;
+  index::Probes probes;
+  bool inner_product = false;
+
+  index::ScanOptions options(const index::ScanKernel* kernel = nullptr) const {
+    return {inner_product, kernel};
+  }
+  std::int64_t entries() const {
+    std::size_t count = 0;
+    for (const List& list : lists) count += list.ids.size();
+    return static_cast<std::int64_t>(count);
+  }
+};
+
+struct Shape {
+  std::int64_t m = 8;
+  std::int64_t dsub = 4;
+  bool whole_numbers = false;  ///< small enough for fp32 to be exact
+  std::int64_t codes = 0;      ///< different codes; 0: all are drawn by themselves
+};
+
+at::Tensor draw(at::IntArrayRef shape, core::Random& random, bool whole_numbers) {
+  at::Tensor result = at::empty(shape, at::kFloat);
+  auto* data = result.mutable_data_ptr<float>();
+  for (std::int64_t i = 0; i < result.numel(); ++i) {
+    const double value = random.normal();
+    data[i] =
+        static_cast<float>(whole_numbers ? std::clamp(std::round(2 * value), -6.0, 6.0) : value);
+  }
+  return result;
+}
+
+/// All lists are probed in an order of the query's own, those beyond `nprobe` left out.
+index::Probes draw_probes(const Case& test, std::int64_t nprobe) {
+  const at::Tensor q = test.queries.to(at::kDouble);
+  const at::Tensor c = test.codebook.coarse_centroids.to(at::kDouble);
+  const at::Tensor distances = test.inner_product
+                                   ? -at::mm(q, c.t())
+                                   : at::sum(at::square(q.unsqueeze(1) - c.unsqueeze(0)), {2});
+  const auto [sorted, lists] = at::sort(distances, 1);
+  return {lists.slice(1, 0, nprobe).contiguous(),
+          sorted.slice(1, 0, nprobe).to(at::kFloat).contiguous()};
+}
+
+const std::vector<std::int64_t> some_sizes = {0, 1, 63, 64, 65, 500, 0, 130, 257, 700};
+
+Case make_case(const Shape& shape, bool inner_product, std::uint64_t seed,
+               const std::vector<std::int64_t>& sizes = some_sizes, std::int64_t queries = 12) {
+  core::Random random(seed);
+  const std::int64_t d = shape.m * shape.dsub;
+  const auto nlist = static_cast<std::int64_t>(sizes.size());
+  Case test;
+  test.inner_product = inner_product;
+  test.codebook.spec = {.d_in = d, .d_out = d, .nlist = nlist, .m = shape.m};
+  test.codebook.coarse_centroids = draw({nlist, d}, random, shape.whole_numbers);
+  test.codebook.pq_centroids = draw({shape.m, 256, shape.dsub}, random, shape.whole_numbers);
+  test.queries = draw({queries, d}, random, shape.whole_numbers);
+  const auto byte = [&] { return static_cast<std::uint8_t>(random.below(256)); };
+  std::vector<std::uint8_t> pool(static_cast<std::size_t>(shape.codes * shape.m));
+  std::generate(pool.begin(), pool.end(), byte);
+  std::int64_t entry = 0;
+  for (const std::int64_t size : sizes) {
+    List& list = test.lists.emplace_back();
+    for (std::int64_t i = 0; i < size; ++i) {
+      // numbers neither in order nor in that of the tokens above them
+      const std::int64_t number = (entry++ * 7919) % 10007;
+      list.ids.push_back(core::pack_entry_id(static_cast<core::TokenId>(number % 97), number));
+      const auto at = static_cast<std::size_t>(
+          shape.codes > 0 ? random.below(static_cast<std::uint64_t>(shape.codes)) : 0);
+      for (std::size_t s = 0; s < static_cast<std::size_t>(shape.m); ++s) {
+        list.codes.push_back(shape.codes > 0 ? pool[at * static_cast<std::size_t>(shape.m) + s]
+                                             : byte());
+      }
+    }
+  }
+  test.probes = draw_probes(test, nlist - 2);
+  return test;
+}
+
+index::IvfPqScan make_scan(const Case& test, const index::ScanKernel* kernel = nullptr) {
+  std::vector<std::int64_t> sizes;
+  for (const List& list : test.lists) sizes.push_back(static_cast<std::int64_t>(list.ids.size()));
+  index::IvfPqScan scan(test.codebook, sizes, test.options(kernel));
+  for (std::size_t list = 0; list < test.lists.size(); ++list) {
+    scan.append(static_cast<std::int64_t>(list), test.lists[list].codes, test.lists[list].ids);
+  }
+  return scan;
+}
+
+struct Expected {
+  double distance;
+  std::int64_t entry;
+  std::int64_t id;
+  auto operator<=>(const Expected&) const = default;
+};
+
+/// All entries of the query's lists in the order of (distance, entry number), in double.
+std::vector<Expected> plain_search(const Case& test, std::int64_t query) {
+  const std::int64_t m = test.codebook.spec.m;
+  const std::int64_t dsub = test.codebook.spec.dsub();
+  const float* q = test.queries.const_data_ptr<float>() + query * m * dsub;
+  std::vector<Expected> all;
+  for (std::int64_t p = 0; p < test.probes.lists.size(1); ++p) {
+    const auto list =
+        test.probes.lists.const_data_ptr<std::int64_t>()[query * test.probes.lists.size(1) + p];
+    const float* centroid =
+        test.codebook.coarse_centroids.const_data_ptr<float>() + list * m * dsub;
+    const List& content = test.lists[static_cast<std::size_t>(list)];
+    for (std::size_t i = 0; i < content.ids.size(); ++i) {
+      double distance = 0;
+      for (std::int64_t j = 0; j < m * dsub; ++j) {
+        const auto code =
+            content.codes[i * static_cast<std::size_t>(m) + static_cast<std::size_t>(j / dsub)];
+        const double decoded =
+            double{centroid[j]} +
+            test.codebook.pq_centroids
+                .const_data_ptr<float>()[(j / dsub * 256 + code) * dsub + j % dsub];
+        distance += test.inner_product ? -q[j] * decoded : (q[j] - decoded) * (q[j] - decoded);
+      }
+      all.push_back({distance, core::entry_number_of(content.ids[i]), content.ids[i]});
+    }
+  }
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+/// Slots that are not exactly what plain arithmetic gives.
+std::int64_t differing_slots(const Case& test, const index::TopK& found) {
+  std::int64_t different = 0;
+  for (std::int64_t i = 0; i < found.queries; ++i) {
+    const auto expected = plain_search(test, i);
+    for (std::int64_t j = 0; j < found.k; ++j) {
+      const auto slot = static_cast<std::size_t>(i * found.k + j);
+      const auto at = static_cast<std::size_t>(j);
+      const bool same = at < expected.size()
+                            ? found.ids[slot] == expected[at].id &&
+                                  double{found.distances[slot]} == expected[at].distance
+                            : found.ids[slot] == index::missing_id &&
+                                  found.distances[slot] == index::missing_distance;
+      different += same ? 0 : 1;
+    }
+  }
+  return different;
+}
+
+/// The same, but for rounding: distances within `tolerance`, neighbours exchanged only within it.
+void check_close(const Case& test, const index::TopK& found, double tolerance) {
+  std::int64_t far = 0;
+  std::int64_t unsorted = 0;
+  for (std::int64_t i = 0; i < found.queries; ++i) {
+    const auto expected = plain_search(test, i);
+    std::map<std::int64_t, double> distances;
+    for (const Expected& entry : expected) distances[entry.id] = entry.distance;
+    const auto row = static_cast<std::size_t>(i * found.k);
+    const auto count = std::min(static_cast<std::size_t>(found.k), expected.size());
+    for (std::size_t j = 0; j < count; ++j) {
+      const index::Neighbour neighbour{found.distances[row + j], found.ids[row + j]};
+      const bool close =
+          distances.contains(neighbour.id) &&
+          std::abs(distances[neighbour.id] - double{neighbour.distance}) <= tolerance &&
+          std::abs(expected[j].distance - double{neighbour.distance}) <= tolerance;
+      far += close ? 0 : 1;
+      if (j > 0) {
+        const index::Neighbour before{found.distances[row + j - 1], found.ids[row + j - 1]};
+        unsorted += before < neighbour ? 0 : 1;
+      }
+    }
+  }
+  CHECK(far == 0);
+  CHECK(unsorted == 0);
+}
+
+bool same(const index::TopK& a, const index::TopK& b) {
+  return a.ids == b.ids && a.distances == b.distances;
+}
+
+}  // namespace
+
+TEST_CASE("a scan finds exactly what plain arithmetic finds, whatever the shape and the kernel") {
+  const auto m = GENERATE(1, 2, 3, 5, 8, 31, 64);
+  const auto dsub = GENERATE(1, 2, 3, 4, 8, 9);
+  const auto inner_product = GENERATE(false, true);
+  const Case test = make_case({m, dsub, /*whole_numbers=*/true}, inner_product, 1);
+  for (const index::ScanKernel* kernel : index::scan_kernels_of_this_cpu()) {
+    const auto scan = make_scan(test, kernel);
+    INFO(kernel->name << ", m " << m << ", dsub " << dsub << (inner_product ? ", ip" : ", l2"));
+    CHECK(scan.entries() == test.entries());
+    for (const std::int64_t k : {1, 7, 64, 2000}) {
+      CHECK(differing_slots(test, scan.search(test.queries, test.probes, k)) == 0);
+    }
+  }
+}
+
+TEST_CASE("entries with equal codes are told apart by their numbers, at the cut too") {
+  const auto inner_product = GENERATE(false, true);
+  // 3 codes: nearly all distances tie, hundreds of times.
+  const Case test = make_case({4, 4, /*whole_numbers=*/true, /*codes=*/3}, inner_product, 2);
+  for (const index::ScanKernel* kernel : index::scan_kernels_of_this_cpu()) {
+    const auto scan = make_scan(test, kernel);
+    for (const std::int64_t k : {1, 10, 100, 333}) {
+      CHECK(differing_slots(test, scan.search(test.queries, test.probes, k)) == 0);
+    }
+  }
+}
+
+TEST_CASE("of real numbers all kernels find the same, and what is right but for rounding") {
+  const auto inner_product = GENERATE(false, true);
+  const auto m = GENERATE(1, 16, 33);
+  const auto outlier = GENERATE(1.0, 300.0);
+  Case test = make_case({m, 4}, inner_product, 3);
+  test.codebook.pq_centroids[0] *=
+      outlier;  // one sub-vector's steps are far too wide for the others
+  const auto kernels = index::scan_kernels_of_this_cpu();
+  const auto expected = make_scan(test, kernels.back()).search(test.queries, test.probes, 50);
+  check_close(test, expected, 1e-4 * outlier * outlier);
+  for (const index::ScanKernel* kernel : kernels) {
+    INFO(kernel->name);
+    CHECK(same(make_scan(test, kernel).search(test.queries, test.probes, 50), expected));
+  }
+}
+
+TEST_CASE("codes longer than 257 bytes do not overflow sums of 16 bits") {
+  Case test = make_case({300, 1, /*whole_numbers=*/true}, false, 4, {200, 300});
+  test.probes = draw_probes(test, 2);
+  for (const index::ScanKernel* kernel : index::scan_kernels_of_this_cpu()) {
+    CHECK(differing_slots(test, make_scan(test, kernel).search(test.queries, test.probes, 20)) ==
+          0);
+  }
+}
+
+TEST_CASE("sums of table bytes bound distances from both sides") {
+  const Case test = make_case({16, 4}, false, 5, {256}, 5);
+  const index::ScanCentroids centroids(test.codebook);
+  index::ScanLists lists(16, std::vector<std::int64_t>{256});
+  for (std::size_t i = 0; i < 256; ++i) {
+    lists.append(0, std::span(test.lists[0].codes).subspan(i * 16, 16), 1, 0);
+  }
+  for (const index::ScanKernel* kernel : index::scan_kernels_of_this_cpu()) {
+    for (std::int64_t q = 0; q < 5; ++q) {
+      std::vector<float> padded(64, 0);
+      centroids.pad(test.queries.const_data_ptr<float>() + q * 64, -2, padded.data());
+      at::Tensor table = at::empty({16, 256}, at::kByte);
+      const auto query = index::make_scan_query(*kernel, centroids, padded.data(),
+                                                table.mutable_data_ptr<std::uint8_t>());
+      std::vector<float> scores(256);
+      std::vector<std::uint64_t> passing(4);
+      kernel->scan({.blocks = lists.blocks(0),
+                    .count = 4,
+                    .m = 16,
+                    .table = query.table,
+                    .scale = query.scale,
+                    .limit = 10,
+                    .scores = scores.data(),
+                    .passing = passing.data()});
+      CHECK(query.error(0) < 1e-2 * query.slack);
+      double largest_gap = 0;
+      for (std::int64_t i = 0; i < 256; ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        const double gap = double{centroids.dot(padded.data(), lists.code(0, i), 64)} -
+                           (query.floor + double{scores[at]});
+        largest_gap = std::max(largest_gap, gap);
+        CHECK(gap > -query.error(0));
+        CHECK(gap < query.slack + query.error(0));
+        CHECK((passing[at / 64] >> (at % 64) & 1) == (scores[at] < 10 ? 1 : 0));
+      }
+      CHECK(largest_gap > 0.3 * query.slack);  // it is no looser than it has to be
+    }
+  }
+}
+
+TEST_CASE("results depend neither on threads and batches nor on where the entries are") {
+  const auto inner_product = GENERATE(false, true);
+  const Case test = make_case({8, 4, false, /*codes=*/40}, inner_product, 6, some_sizes, 25);
+  const auto whole = make_scan(test);
+  constexpr std::int64_t k = 30;
+  const auto expected = whole.search(test.queries, test.probes, k);
+
+  const int threads = at::get_num_threads();
+  for (const int count : {1, 2, 3}) {
+    at::set_num_threads(count);
+    CHECK(same(whole.search(test.queries, test.probes, k), expected));
+  }
+  at::set_num_threads(threads);
+
+  Case even = test;
+  Case odd = test;
+  for (std::size_t list = 0; list < test.lists.size(); ++list) {
+    even.lists[list] = odd.lists[list] = {};
+    for (std::size_t i = test.lists[list].ids.size(); i-- > 0;) {  // backwards
+      List& part = (i % 2 == 0 ? even : odd).lists[list];
+      part.ids.push_back(test.lists[list].ids[i]);
+      const auto* code = test.lists[list].codes.data() + i * 8;
+      part.codes.insert(part.codes.end(), code, code + 8);
+    }
+  }
+  const auto of_even = make_scan(even).search(test.queries, test.probes, k);
+  const auto of_odd = make_scan(odd).search(test.queries, test.probes, k);
+  for (std::int64_t i = 0; i < 25; ++i) {
+    const auto alone = whole.search(
+        test.queries.slice(0, i, i + 1),
+        {test.probes.lists.slice(0, i, i + 1), test.probes.distances.slice(0, i, i + 1)}, k);
+    index::BestNeighbours merged(k);
+    for (auto slot = static_cast<std::size_t>(i * k); slot < static_cast<std::size_t>((i + 1) * k);
+         ++slot) {
+      merged.offer({of_even.distances[slot], of_even.ids[slot]});
+      merged.offer({of_odd.distances[slot], of_odd.ids[slot]});
+    }
+    std::int64_t different = 0;
+    for (std::size_t j = 0; j < static_cast<std::size_t>(k); ++j) {
+      const auto slot = static_cast<std::size_t>(i * k) + j;
+      const index::Neighbour& both = merged.sorted()[j];
+      different += alone.ids[j] == expected.ids[slot] ? 0 : 1;
+      different += alone.distances[j] == expected.distances[slot] ? 0 : 1;
+      different += both.id == expected.ids[slot] ? 0 : 1;
+      different += both.distance == expected.distances[slot] ? 0 : 1;
+    }
+    CHECK(different == 0);
+  }
+}
+
+TEST_CASE("faiss finds the same neighbours in the same lists") {
+  const Case test = make_case({8, 4}, false, 7, {400, 0, 300, 65, 1000}, 40);
+  const auto lists = index::make_faiss_lists(test.codebook);
+  auto* faiss_index = dynamic_cast<faiss::IndexIVFPQ*>(lists.get());
+  REQUIRE(faiss_index != nullptr);
+  for (std::size_t list = 0; list < test.lists.size(); ++list) {
+    faiss_index->invlists->add_entries(list, test.lists[list].ids.size(),
+                                       test.lists[list].ids.data(), test.lists[list].codes.data());
+  }
+  faiss_index->ntotal = test.entries();
+  faiss_index->precompute_table();
+  faiss_index->nprobe = 3;
+  constexpr std::size_t slots = 40 * 20;
+  std::vector<float> distances(slots);
+  std::vector<std::int64_t> ids(slots);
+  faiss_index->search_preassigned(40, test.queries.const_data_ptr<float>(), 20,
+                                  test.probes.lists.const_data_ptr<std::int64_t>(),
+                                  test.probes.distances.const_data_ptr<float>(), distances.data(),
+                                  ids.data(), false);
+  REQUIRE(test.probes.lists.size(1) == 3);
+  const auto found = make_scan(test).search(test.queries, test.probes, 20);
+  std::size_t same_ids = 0;
+  for (std::size_t i = 0; i < slots; ++i) {
+    CHECK(found.distances[i] == Approx(distances[i]).epsilon(1e-4));
+    same_ids += found.ids[i] == ids[i] ? 1 : 0;
+  }
+  CHECK(same_ids > slots - 8);  // equal but for the order of near ties
+}
+
+TEST_CASE("without entries or queries nothing is found, and numbers that are none are not kept") {
+  Case test = make_case({4, 4}, false, 8);
+  const auto scan = make_scan(test);
+  const at::Tensor lists = test.probes.lists.slice(0, 0, 0);
+  CHECK(scan.search(test.queries.slice(0, 0, 0), {lists, test.probes.distances.slice(0, 0, 0)}, 3)
+            .ids.empty());
+  const std::vector<std::int64_t> no_entries(some_sizes.size(), 0);
+  const index::IvfPqScan empty(test.codebook, no_entries);
+  CHECK(empty.entries() == 0);
+  CHECK(empty.search(test.queries, test.probes, 2).ids == std::vector<std::int64_t>(24, -1));
+  const index::IvfPqScan unfilled(test.codebook, some_sizes);
+  CHECK(unfilled.search(test.queries, test.probes, 2).ids == std::vector<std::int64_t>(24, -1));
+
+  const auto before = scan.search(test.queries, test.probes, 5);
+  const at::Tensor broken = test.queries.clone();
+  broken[3][0] = std::numeric_limits<float>::quiet_NaN();
+  broken[4][7] = std::numeric_limits<float>::infinity();
+  broken[5].fill_(3e38);
+  const auto after = scan.search(broken, test.probes, 5);
+  for (std::size_t slot = 0; slot < 60; ++slot) {
+    const bool is_broken = slot >= 15 && slot < 30;
+    if (slot < 20) CHECK(after.ids[slot] == (is_broken ? -1 : before.ids[slot]));
+    if (slot >= 30) CHECK(after.ids[slot] == before.ids[slot]);
+  }
+}
+
+TEST_CASE("a list takes no more than there is room for, and blocks are all that is added") {
+  const Case test = make_case({8, 4}, false, 9, {100'000, 3}, 1);
+  auto scan = make_scan(test);
+  CHECK_THROWS_AS(scan.append(1, std::vector<std::uint8_t>(8), std::vector<std::int64_t>{1}),
+                  std::logic_error);
+  CHECK_THROWS_AS(scan.append(2, std::vector<std::uint8_t>(8), std::vector<std::int64_t>{1}),
+                  std::logic_error);
+  CHECK(scan.bytes() > 100'000 * 20);
+  CHECK(scan.bytes() < 100'128 * 20 + 100'000);
+}

@@ -8,6 +8,7 @@
 #include "core/random.hpp"
 #include "index/faiss_codebook.hpp"
 #include "index/ivfpq_scan.hpp"
+#include "index/kth_smallest.hpp"
 #include "index/neighbour.hpp"
 #include "index/scan_kernels.hpp"
 #include "index/scan_query.hpp"
@@ -306,6 +307,33 @@ TEST_CASE("sums of table bytes bound distances from both sides") {
       CHECK(largest_gap > 0.3 * query.slack);  // it is no looser than it has to be
     }
   }
+}
+
+TEST_CASE("the bound of the k-th smallest is one, and close") {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  core::Random random(11);
+  std::vector<float> values(1003);
+  for (float& value : values) value = static_cast<float>(1000 + random.normal());
+  auto sorted = values;
+  std::sort(sorted.begin(), sorted.end());
+  const float step = (sorted.back() - sorted.front()) / 1000;
+  for (const std::int64_t k : {1, 2, 64, 500, 1002, 1003}) {
+    const float kth = sorted[static_cast<std::size_t>(k - 1)];
+    const float bound = index::kth_smallest_at_most(values, k);
+    CHECK(bound >= kth);
+    CHECK(bound <= kth + step);
+  }
+  CHECK(index::kth_smallest_at_most(values, 1004) == infinity);
+  values[5] = infinity;
+  values[700] = std::numeric_limits<float>::quiet_NaN();
+  CHECK(index::kth_smallest_at_most(values, 1002) == infinity);
+  CHECK(index::kth_smallest_at_most(values, 1001) >= sorted[1000]);
+  CHECK(index::kth_smallest_at_most(values, 1001) <= sorted.back());
+  values[6] = -infinity;
+  CHECK(index::kth_smallest_at_most(values, 3) <= sorted.back());
+  CHECK(index::kth_smallest_at_most(std::vector<float>(5, 2.5F), 5) == 2.5F);
+  CHECK(index::kth_smallest_at_most(std::vector<float>{-3e38F, 3e38F}, 1) == 3e38F);
+  CHECK(index::kth_smallest_at_most({}, 1) == infinity);
 }
 
 TEST_CASE("results depend neither on threads and batches nor on where the entries are") {

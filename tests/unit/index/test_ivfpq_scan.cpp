@@ -420,6 +420,9 @@ TEST_CASE("without entries or queries nothing is found, and numbers that are non
   const at::Tensor lists = test.probes.lists.slice(0, 0, 0);
   CHECK(scan.search(test.queries.slice(0, 0, 0), {lists, test.probes.distances.slice(0, 0, 0)}, 3)
             .ids.empty());
+  const index::Probes no_probes{test.probes.lists.slice(1, 0, 0),
+                                test.probes.distances.slice(1, 0, 0)};
+  CHECK(scan.search(test.queries, no_probes, 2).ids == std::vector<std::int64_t>(24, -1));
   const std::vector<std::int64_t> no_entries(some_sizes.size(), 0);
   const index::IvfPqScan empty(test.codebook, no_entries);
   CHECK(empty.entries() == 0);

@@ -57,7 +57,7 @@ TopK IvfPqScan::search(const at::Tensor& rotated, const Probes& probes, std::int
   const auto slots = static_cast<std::size_t>(q * k);
   TopK result{q, k, std::vector<float>(slots, missing_distance),
               std::vector<std::int64_t>(slots, missing_id)};
-  if (entries() == 0) return result;
+  if (entries() == 0 || probes.lists.size(1) == 0) return result;
   const at::Tensor queries = rotated.contiguous();
   const at::Tensor lists = probes.lists.contiguous();
   const at::Tensor distances = probes.distances.contiguous();

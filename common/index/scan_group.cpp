@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "index/kth_smallest.hpp"
+
 namespace knnseq::index {
 
 namespace {
@@ -34,8 +36,7 @@ ScanGroup::ScanGroup(const ScanTarget& target, const ScanBatch& batch, core::Ran
       queries_(),
       best_(static_cast<std::size_t>(rows.size()), BestNeighbours(k)),
       scores_(),
-      passing_(),
-      candidates_() {
+      passing_() {
   const ScanCentroids& centroids = target_.centroids;
   for (std::int64_t i = 0; i < rows_.size(); ++i) {
     float* padded = padded_.data() + i * centroids.m() * centroids.padded_dsub();
@@ -57,7 +58,10 @@ void ScanGroup::search() {
     }
   }
   std::sort(rest.begin(), rest.end());
-  for (const Visit& next : rest) visit(next);
+  for (std::size_t i = 0; i < rest.size(); ++i) {
+    next_blocks_ = target_.lists.blocks(rest[std::min(i + 1, rest.size() - 1)].list);
+    visit(rest[i]);
+  }
 }
 
 void ScanGroup::write(TopK& result) {
@@ -74,34 +78,31 @@ void ScanGroup::write(TopK& result) {
 /// is; only those entries are then measured whose bounds allow them to be among the best k. Returns
 /// the number of lists visited.
 std::int64_t ScanGroup::search_nearest_lists(std::int64_t query) {
-  const auto k = static_cast<std::size_t>(k_);
   const std::int64_t wanted = std::max(least_first_entries, first_entries_per_k * k_);
-  const double slack = queries_[static_cast<std::size_t>(query)].slack;
-  double error = 0;
-  candidates_.clear();
+  const double first_base = base_of(visit_of(query, 0));
   std::int64_t probe = 0;
+  double error = 0;
+  scores_.clear();
   for (std::int64_t entries = 0; probe < batch_.lists.columns && entries < wanted; ++probe) {
     const Visit nearest = visit_of(query, probe);
-    const std::int64_t size = target_.lists.size(nearest.list);
-    if (size == 0) continue;
-    run_kernel(nearest, missing_distance);
+    const std::size_t first = scores_.size();
+    next_blocks_ =
+        target_.lists.blocks(visit_of(query, std::min(probe + 1, batch_.lists.columns - 1)).list);
+    run_kernel(nearest, missing_distance, first);
+    const auto shift = static_cast<float>(base_of(nearest) - first_base);
+    for (std::size_t i = first; i < scores_.size(); ++i) scores_[i] += shift;
     error = std::max(error, error_of(nearest));
-    const double base = base_of(nearest);
-    for (std::int64_t i = 0; i < size; ++i) {
-      candidates_.push_back(
-          {base + static_cast<double>(scores_[static_cast<std::size_t>(i)]), probe, i});
+    entries += target_.lists.size(nearest.list);
+  }
+  const double kth = static_cast<double>(kth_smallest_at_most(scores_, k_));
+  const float limit = above(kth + queries_[static_cast<std::size_t>(query)].slack + 2 * error);
+  const float* scores = scores_.data();
+  for (std::int64_t p = 0; p < probe; ++p) {
+    const Visit nearest = visit_of(query, p);
+    for (std::int64_t i = 0; i < target_.lists.size(nearest.list); ++i) {
+      if (scores[i] < limit) measure(nearest, i);
     }
-    entries += size;
-  }
-  double limit = std::numeric_limits<double>::infinity();
-  if (candidates_.size() > k) {
-    const auto kth = candidates_.begin() + static_cast<std::ptrdiff_t>(k - 1);
-    std::nth_element(candidates_.begin(), kth, candidates_.end(),
-                     [](const Candidate& a, const Candidate& b) { return a.bound < b.bound; });
-    limit = kth->bound + slack + 2 * error;
-  }
-  for (const Candidate& candidate : candidates_) {
-    if (candidate.bound <= limit) measure(visit_of(query, candidate.probe), candidate.position);
+    scores += target_.lists.block_count(nearest.list) * scan_block_entries;
   }
   return probe;
 }
@@ -110,7 +111,7 @@ void ScanGroup::visit(const Visit& visit) {
   const BestNeighbours& best = best_[static_cast<std::size_t>(visit.query)];
   const double margin = error_of(visit) - base_of(visit);
   const auto limit = [&] { return above(static_cast<double>(best.worst()) + margin); };
-  run_kernel(visit, limit());
+  run_kernel(visit, limit(), 0);
   for (std::size_t block = 0; block < passing_.size(); ++block) {
     for (std::uint64_t bits = passing_[block]; bits != 0; bits &= bits - 1) {
       const std::size_t position =
@@ -121,9 +122,10 @@ void ScanGroup::visit(const Visit& visit) {
   }
 }
 
-void ScanGroup::run_kernel(const Visit& visit, float limit) {
+/// Scores of the list's blocks from scores_[first] on, which becomes their end.
+void ScanGroup::run_kernel(const Visit& visit, float limit, std::size_t first) {
   const std::int64_t count = target_.lists.block_count(visit.list);
-  scores_.resize(static_cast<std::size_t>(count * scan_block_entries));
+  scores_.resize(first + static_cast<std::size_t>(count * scan_block_entries));
   passing_.resize(static_cast<std::size_t>(count));
   const ScanQuery& query = queries_[static_cast<std::size_t>(visit.query)];
   target_.kernel.scan({.blocks = target_.lists.blocks(visit.list),
@@ -132,7 +134,8 @@ void ScanGroup::run_kernel(const Visit& visit, float limit) {
                        .table = query.table,
                        .scale = query.scale,
                        .limit = limit,
-                       .scores = scores_.data(),
+                       .next = next_blocks_,
+                       .scores = scores_.data() + first,
                        .passing = passing_.data()});
 }
 

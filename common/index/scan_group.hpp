@@ -48,16 +48,9 @@ class ScanGroup {
     std::int64_t probe;  ///< position among the query's probes
     bool operator<(const Visit& other) const { return list < other.list; }
   };
-  /// An entry not yet measured.
-  struct Candidate {
-    double bound;
-    std::int64_t probe;
-    std::int64_t position;  ///< in its list
-  };
-
   std::int64_t search_nearest_lists(std::int64_t query);
   void visit(const Visit& visit);
-  void run_kernel(const Visit& visit, float limit);
+  void run_kernel(const Visit& visit, float limit, std::size_t first);
   void measure(const Visit& visit, std::int64_t position);
   Visit visit_of(std::int64_t query, std::int64_t probe) const;
   float probe_distance(const Visit& visit) const;
@@ -72,9 +65,9 @@ class ScanGroup {
   at::Tensor tables_;          ///< uint8 [rows, m, 256]
   std::vector<ScanQuery> queries_;
   std::vector<BestNeighbours> best_;
-  std::vector<float> scores_;           ///< of the list visited last
-  std::vector<std::uint64_t> passing_;  ///< likewise
-  std::vector<Candidate> candidates_;
+  std::vector<float> scores_;                  ///< of the lists visited last
+  std::vector<std::uint64_t> passing_;         ///< likewise
+  const std::uint8_t* next_blocks_ = nullptr;  ///< of the list to be visited next
 };
 
 }  // namespace knnseq::index

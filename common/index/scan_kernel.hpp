@@ -47,6 +47,8 @@ struct ScanRun {
   const std::uint8_t* table = nullptr;  ///< [m, 256], aligned to 64 bytes
   float scale = 0;
   float limit = 0;
+  const std::uint8_t* next =
+      nullptr;                       ///< blocks that will be read after these: a hint, may be null
   float* scores = nullptr;           ///< out: [count, 64], term + scale · sum of table bytes
   std::uint64_t* passing = nullptr;  ///< out: [count], bit i: scores[i] < limit
 };

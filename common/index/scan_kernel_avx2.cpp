@@ -55,7 +55,9 @@ std::uint64_t score(const ScanRun& run, __m128i sums, const float* terms, float*
 }
 
 /// 32 entries of a block.
-std::uint64_t scan_half(const ScanRun& run, const std::uint8_t* block, int first, float* scores) {
+std::uint64_t scan_half(const ScanRun& run, std::int64_t b, int first) {
+  const std::uint8_t* block = run.blocks + b * scan_block_bytes(run.m);
+  float* scores = run.scores + b * scan_block_entries + first;
   __m256i both = _mm256_setzero_si256();  // the even bytes and 256 times the odd ones, mod 2^16
   __m256i odd = _mm256_setzero_si256();
   for (std::int64_t s = 0; s < run.m; ++s) {
@@ -74,10 +76,7 @@ std::uint64_t scan_half(const ScanRun& run, const std::uint8_t* block, int first
 
 void scan(const ScanRun& run) {
   for (std::int64_t b = 0; b < run.count; ++b) {
-    const std::uint8_t* block = run.blocks + b * scan_block_bytes(run.m);
-    float* scores = run.scores + b * scan_block_entries;
-    run.passing[b] = scan_half(run, block, 0, scores) | scan_half(run, block, 32, scores + 32)
-                                                            << 32;
+    run.passing[b] = scan_half(run, b, 0) | scan_half(run, b, 32) << 32;
   }
 }
 

@@ -56,15 +56,22 @@ std::uint64_t score(const ScanRun& run, __m256i sums, const float* terms, float*
   return _mm512_cmp_ps_mask(values, _mm512_set1_ps(run.limit), _CMP_LT_OQ);
 }
 
-/// Blocks b … b + count − 1 together, so that each part of the table is loaded once for all.
+/// Blocks that are worked on together, so that each part of the table is loaded once for all.
+constexpr int most_blocks = 4;
+
+/// Blocks b … b + count − 1.
 template <int count>
 void scan_blocks(const ScanRun& run, std::int64_t b) {
   const std::int64_t bytes = scan_block_bytes(run.m);
   const std::uint8_t* codes = run.blocks + b * bytes;
+  // As many blocks further on: left to itself the processor waits for memory half of the time.
+  const bool is_last = b + most_blocks >= run.count && run.next != nullptr;
+  const std::uint8_t* ahead = is_last ? run.next : codes + most_blocks * bytes;
   Sums sums[count];
   for (std::int64_t s = 0; s < run.m; ++s) {
     const Table table(run.table + s * 256);
     for (int i = 0; i < count; ++i) {
+      _mm_prefetch(ahead + i * bytes + s * scan_block_entries, _MM_HINT_T0);
       sums[i].add(table.look_up(_mm512_load_si512(codes + i * bytes + s * scan_block_entries)));
     }
   }
@@ -84,7 +91,7 @@ void scan_blocks(const ScanRun& run, std::int64_t b) {
 
 void scan(const ScanRun& run) {
   std::int64_t b = 0;
-  for (; b + 4 <= run.count; b += 4) scan_blocks<4>(run, b);
+  for (; b + most_blocks <= run.count; b += most_blocks) scan_blocks<most_blocks>(run, b);
   switch (run.count - b) {
     case 3:
       return scan_blocks<3>(run, b);

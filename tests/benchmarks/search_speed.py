@@ -30,9 +30,9 @@ RANK = 48
 
 
 class Mixture:
-    """Clusters along directions of their own, `width` wide."""
+    """Small clusters along directions of their own, `width` wide; lists come out about even."""
 
-    def __init__(self, width, clusters=2000):
+    def __init__(self, width, clusters=20_000):
         rng = np.random.default_rng(1)
         self.centres = 1.5 * rng.standard_normal((clusters, width), np.float32)
         self.bases = rng.standard_normal((16, RANK, width), np.float32) / RANK ** 0.5

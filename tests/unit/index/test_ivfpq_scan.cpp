@@ -8,6 +8,7 @@
 #include "core/random.hpp"
 #include "index/faiss_codebook.hpp"
 #include "index/ivfpq_scan.hpp"
+#include "index/kth_smallest.hpp"
 #include "index/neighbour.hpp"
 #include "index/scan_kernels.hpp"
 #include "index/scan_query.hpp"
@@ -152,11 +153,20 @@ std::vector<Expected> plain_search(const Case& test, std::int64_t query) {
   return all;
 }
 
+using Answers = std::vector<std::vector<Expected>>;
+
+/// plain_search() for all queries.
+Answers plain_answers(const Case& test) {
+  Answers answers;
+  for (std::int64_t i = 0; i < test.queries.size(0); ++i) answers.push_back(plain_search(test, i));
+  return answers;
+}
+
 /// Slots that are not exactly what plain arithmetic gives.
-std::int64_t differing_slots(const Case& test, const index::TopK& found) {
+std::int64_t differing_slots(const Answers& answers, const index::TopK& found) {
   std::int64_t different = 0;
   for (std::int64_t i = 0; i < found.queries; ++i) {
-    const auto expected = plain_search(test, i);
+    const auto& expected = answers[static_cast<std::size_t>(i)];
     for (std::int64_t j = 0; j < found.k; ++j) {
       const auto slot = static_cast<std::size_t>(i * found.k + j);
       const auto at = static_cast<std::size_t>(j);
@@ -205,16 +215,17 @@ bool same(const index::TopK& a, const index::TopK& b) {
 }  // namespace
 
 TEST_CASE("a scan finds exactly what plain arithmetic finds, whatever the shape and the kernel") {
-  const auto m = GENERATE(1, 2, 3, 5, 8, 31, 64);
-  const auto dsub = GENERATE(1, 2, 3, 4, 8, 9);
+  const auto m = GENERATE(1, 2, 3, 8, 31, 64);
+  const auto dsub = GENERATE(1, 3, 4, 8, 9);
   const auto inner_product = GENERATE(false, true);
   const Case test = make_case({m, dsub, /*whole_numbers=*/true}, inner_product, 1);
+  const auto answers = plain_answers(test);
   for (const index::ScanKernel* kernel : index::scan_kernels_of_this_cpu()) {
     const auto scan = make_scan(test, kernel);
     INFO(kernel->name << ", m " << m << ", dsub " << dsub << (inner_product ? ", ip" : ", l2"));
     CHECK(scan.entries() == test.entries());
     for (const std::int64_t k : {1, 7, 64, 2000}) {
-      CHECK(differing_slots(test, scan.search(test.queries, test.probes, k)) == 0);
+      CHECK(differing_slots(answers, scan.search(test.queries, test.probes, k)) == 0);
     }
   }
 }
@@ -223,10 +234,11 @@ TEST_CASE("entries with equal codes are told apart by their numbers, at the cut 
   const auto inner_product = GENERATE(false, true);
   // 3 codes: nearly all distances tie, hundreds of times.
   const Case test = make_case({4, 4, /*whole_numbers=*/true, /*codes=*/3}, inner_product, 2);
+  const auto answers = plain_answers(test);
   for (const index::ScanKernel* kernel : index::scan_kernels_of_this_cpu()) {
     const auto scan = make_scan(test, kernel);
     for (const std::int64_t k : {1, 10, 100, 333}) {
-      CHECK(differing_slots(test, scan.search(test.queries, test.probes, k)) == 0);
+      CHECK(differing_slots(answers, scan.search(test.queries, test.probes, k)) == 0);
     }
   }
 }
@@ -250,8 +262,9 @@ TEST_CASE("of real numbers all kernels find the same, and what is right but for 
 TEST_CASE("codes longer than 257 bytes do not overflow sums of 16 bits") {
   Case test = make_case({300, 1, /*whole_numbers=*/true}, false, 4, {200, 300});
   test.probes = draw_probes(test, 2);
+  const auto answers = plain_answers(test);
   for (const index::ScanKernel* kernel : index::scan_kernels_of_this_cpu()) {
-    CHECK(differing_slots(test, make_scan(test, kernel).search(test.queries, test.probes, 20)) ==
+    CHECK(differing_slots(answers, make_scan(test, kernel).search(test.queries, test.probes, 20)) ==
           0);
   }
 }
@@ -296,6 +309,33 @@ TEST_CASE("sums of table bytes bound distances from both sides") {
   }
 }
 
+TEST_CASE("the bound of the k-th smallest is one, and close") {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  core::Random random(11);
+  std::vector<float> values(1003);
+  for (float& value : values) value = static_cast<float>(1000 + random.normal());
+  auto sorted = values;
+  std::sort(sorted.begin(), sorted.end());
+  const float step = (sorted.back() - sorted.front()) / 1000;
+  for (const std::int64_t k : {1, 2, 64, 500, 1002, 1003}) {
+    const float kth = sorted[static_cast<std::size_t>(k - 1)];
+    const float bound = index::kth_smallest_at_most(values, k);
+    CHECK(bound >= kth);
+    CHECK(bound <= kth + step);
+  }
+  CHECK(index::kth_smallest_at_most(values, 1004) == infinity);
+  values[5] = infinity;
+  values[700] = std::numeric_limits<float>::quiet_NaN();
+  CHECK(index::kth_smallest_at_most(values, 1002) == infinity);
+  CHECK(index::kth_smallest_at_most(values, 1001) >= sorted[1000]);
+  CHECK(index::kth_smallest_at_most(values, 1001) <= sorted.back());
+  values[6] = -infinity;
+  CHECK(index::kth_smallest_at_most(values, 3) <= sorted.back());
+  CHECK(index::kth_smallest_at_most(std::vector<float>(5, 2.5F), 5) == 2.5F);
+  CHECK(index::kth_smallest_at_most(std::vector<float>{-3e38F, 3e38F}, 1) == 3e38F);
+  CHECK(index::kth_smallest_at_most({}, 1) == infinity);
+}
+
 TEST_CASE("results depend neither on threads and batches nor on where the entries are") {
   const auto inner_product = GENERATE(false, true);
   const Case test = make_case({8, 4, false, /*codes=*/40}, inner_product, 6, some_sizes, 25);
@@ -333,10 +373,11 @@ TEST_CASE("results depend neither on threads and batches nor on where the entrie
       merged.offer({of_even.distances[slot], of_even.ids[slot]});
       merged.offer({of_odd.distances[slot], of_odd.ids[slot]});
     }
+    const auto& sorted = merged.sorted();
     std::int64_t different = 0;
     for (std::size_t j = 0; j < static_cast<std::size_t>(k); ++j) {
       const auto slot = static_cast<std::size_t>(i * k) + j;
-      const index::Neighbour& both = merged.sorted()[j];
+      const index::Neighbour& both = sorted[j];
       different += alone.ids[j] == expected.ids[slot] ? 0 : 1;
       different += alone.distances[j] == expected.distances[slot] ? 0 : 1;
       different += both.id == expected.ids[slot] ? 0 : 1;
@@ -381,6 +422,9 @@ TEST_CASE("without entries or queries nothing is found, and numbers that are non
   const at::Tensor lists = test.probes.lists.slice(0, 0, 0);
   CHECK(scan.search(test.queries.slice(0, 0, 0), {lists, test.probes.distances.slice(0, 0, 0)}, 3)
             .ids.empty());
+  const index::Probes no_probes{test.probes.lists.slice(1, 0, 0),
+                                test.probes.distances.slice(1, 0, 0)};
+  CHECK(scan.search(test.queries, no_probes, 2).ids == std::vector<std::int64_t>(24, -1));
   const std::vector<std::int64_t> no_entries(some_sizes.size(), 0);
   const index::IvfPqScan empty(test.codebook, no_entries);
   CHECK(empty.entries() == 0);

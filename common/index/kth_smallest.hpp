@@ -1,0 +1,14 @@
+// A cheap bound of an order statistic.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace knnseq::index {
+
+/// A number that is not below the k-th smallest of the finite `values` and above it by at most some
+/// thousandth of their range; infinity where there are fewer than k. One histogram instead of a
+/// selection.
+float kth_smallest_at_most(std::span<const float> values, std::int64_t k);
+
+}  // namespace knnseq::index

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <compare>
+#include <limits>
 #include <vector>
 
 #include "core/types.hpp"
@@ -47,7 +48,11 @@ float squared_distance(const float* a, const float* b, std::int64_t d) {
 
 at::Tensor rotate_vectors(const Codebook& codebook, const at::Tensor& keys) {
   KNNSEQ_ASSERT(keys.dim() == 2 && keys.size(1) == codebook.spec.d_in, "keys are [n, d_in]");
-  const at::Tensor vectors = keys.to(at::kFloat).contiguous();
+  at::Tensor vectors = keys.to(at::kFloat).contiguous();
+  if (codebook.spec.metric == Metric::cos) {
+    vectors = vectors / at::linalg_vector_norm(vectors, 2, 1, /*keepdim=*/true)
+                            .clamp_min(std::numeric_limits<float>::min());
+  }
   if (!codebook.rotation.defined()) return vectors;
   if (!codebook.bias.defined()) return at::mm(vectors, codebook.rotation.t());
   return at::addmm(codebook.bias, vectors, codebook.rotation.t());

@@ -1,12 +1,9 @@
 #include "index/centroid_scan.hpp"
 
 #include <algorithm>
-#include <cstring>
-#include <limits>
-#include <vector>
+#include <numeric>
 
 #include "core/error.hpp"
-#include "index/parallel.hpp"
 
 namespace knnseq::index {
 
@@ -16,51 +13,16 @@ namespace {
 constexpr std::int64_t tile_rows = 1024;
 constexpr std::int64_t tile_centroids = 512;
 
-struct Best {
-  float score = std::numeric_limits<float>::infinity();
-  std::int32_t centroid = 0;
-};
-
-/// The best of one row of a tile; `best` holds that of lower centroids.
-void update_best(const ScoreTile& tile, std::int64_t row, Best& best) {
-  constexpr int lanes = 8;
-  using Floats [[gnu::vector_size(lanes * sizeof(float))]] = float;
-  using Ints [[gnu::vector_size(lanes * sizeof(std::int32_t))]] = std::int32_t;
-  Floats scores = Floats{} + std::numeric_limits<float>::infinity();
-  Ints centroids = Ints{} + std::numeric_limits<std::int32_t>::max();
-  Ints current = {0, 1, 2, 3, 4, 5, 6, 7};
-  const std::int64_t columns = tile.products.columns;
-  const float* products = tile.products.row(row).data();
-  std::int64_t j = 0;
-  for (; j + lanes <= columns; j += lanes, current += lanes) {
-    Floats norm;
-    Floats product;
-    std::memcpy(&norm, tile.norms + j, sizeof(norm));
-    std::memcpy(&product, products + j, sizeof(product));
-    const Floats score = norm - 2 * product;
-    const Ints nearer = score < scores;
-    scores = nearer ? score : scores;
-    centroids = nearer ? current : centroids;
-  }
-  Best tile_best{best.score, std::numeric_limits<std::int32_t>::max()};
-  const auto offer = [&](float score, std::int32_t centroid) {
-    if (score < tile_best.score || (score == tile_best.score && centroid < tile_best.centroid)) {
-      tile_best = {score, centroid};
-    }
-  };
-  for (int lane = 0; lane < lanes; ++lane) offer(scores[lane], centroids[lane]);
-  for (; j < columns; ++j) offer(tile.score(row, j), static_cast<std::int32_t>(j));
-  if (tile_best.score < best.score) {
-    best = {tile_best.score, tile_best.centroid + static_cast<std::int32_t>(tile.first_centroid)};
-  }
-}
-
 }  // namespace
 
-CentroidScan::CentroidScan(const at::Tensor& centroids)
-    : centroids_(centroids.contiguous()), norms_(at::sum(centroids_ * centroids_, {1})) {
+CentroidScan::CentroidScan(const at::Tensor& centroids, Metric metric)
+    : centroids_(centroids.contiguous()),
+      norms_(is_inner_product(metric) ? at::zeros({centroids.size(0)}, at::kFloat)
+                                      : at::sum(centroids_ * centroids_, {1})),
+      all_(static_cast<std::size_t>(centroids.size(0))) {
   KNNSEQ_ASSERT(centroids.dim() == 2 && centroids.scalar_type() == at::kFloat,
                 "centroids are fp32 [k, d]");
+  std::iota(all_.begin(), all_.end(), 0);
 }
 
 void CentroidScan::visit_tiles(const at::Tensor& x,
@@ -87,17 +49,27 @@ void CentroidScan::visit_tiles(const at::Tensor& x,
 }
 
 at::Tensor CentroidScan::nearest(const at::Tensor& x) const {
-  const std::int64_t n = x.size(0);
-  at::Tensor result = at::empty({n}, at::kInt);
-  auto* const result_data = result.mutable_data_ptr<std::int32_t>();
-  std::vector<Best> best(static_cast<std::size_t>(n));
-  visit_tiles(x, [&](const ScoreTile& tile) {
-    parallel_for(tile.products.rows, [&](std::int64_t i) {
-      update_best(tile, i, best[static_cast<std::size_t>(tile.first_row + i)]);
-    });
-  });
-  for (std::int64_t i = 0; i < n; ++i) result_data[i] = best[static_cast<std::size_t>(i)].centroid;
+  KNNSEQ_ASSERT(x.dim() == 2 && x.size(1) == centroids_.size(1), "vectors are [n, d]");
+  const at::Tensor dense = x.contiguous();
+  RowPointers rows;
+  append_rows(dense, rows);
+  const auto found = nearest(rows);
+  at::Tensor result = at::empty({x.size(0)}, at::kInt);
+  std::copy(found.begin(), found.end(), result.mutable_data_ptr<std::int32_t>());
   return result;
+}
+
+std::vector<std::int32_t> CentroidScan::nearest(const RowPointers& rows) const {
+  std::vector<std::int32_t> numbers(rows.size());
+  std::iota(numbers.begin(), numbers.end(), 0);
+  std::vector<std::int32_t> result(rows.size());
+  const NearestJob job{numbers, all_};
+  find_nearest(rows, scored(), {&job, 1}, result.data());
+  return result;
+}
+
+ScoredCentroids CentroidScan::scored() const {
+  return {centroids_.const_data_ptr<float>(), norms_.const_data_ptr<float>(), centroids_.size(1)};
 }
 
 }  // namespace knnseq::index

@@ -1,12 +1,15 @@
-// Exhaustive comparison of vectors with centroids, by tiles of a matrix product.
+// Exhaustive comparison of vectors with centroids.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include <ATen/ATen.h>
 
 #include "core/views.hpp"
+#include "index/index_spec.hpp"
+#include "index/nearest_rows.hpp"
 
 namespace knnseq::index {
 
@@ -15,9 +18,9 @@ struct ScoreTile {
   std::int64_t first_row = 0;
   std::int64_t first_centroid = 0;
   core::MatrixView<const float> products;  ///< [rows, centroids]
-  const float* norms = nullptr;            ///< [centroids] squared norms
+  const float* norms = nullptr;            ///< [centroids] squared norms; zeros for inner products
 
-  /// Squared distance less the row's own squared norm.
+  /// l2: squared distance less the row's own squared norm; else minus twice the inner product.
   float score(std::int64_t row, std::int64_t centroid) const {
     return norms[centroid] - 2 * products.data[row * products.columns + centroid];
   }
@@ -26,19 +29,25 @@ struct ScoreTile {
 /// Centroids [k, d] fp32 with their squared norms.
 class CentroidScan {
  public:
-  explicit CentroidScan(const at::Tensor& centroids);
+  explicit CentroidScan(const at::Tensor& centroids, Metric metric = Metric::l2);
 
-  /// Calls `visit` for all tiles of x [n, d] fp32: centroids ascend for any one row.
+  /// Calls `visit` for all tiles of x [n, d] fp32: centroids ascend for any one row. Products round
+  /// as the matrix library does for these rows.
   void visit_tiles(const at::Tensor& x, const std::function<void(const ScoreTile&)>& visit) const;
 
-  /// The nearest centroid of each row, int32 [n]; ties go to the lowest.
+  /// The nearest centroid of each row, int32 [n]; ties go to the lowest. Compared in fp32; a row's
+  /// result does not depend on the other rows.
   at::Tensor nearest(const at::Tensor& x) const;
+  /// Likewise, of rows that lie anywhere.
+  std::vector<std::int32_t> nearest(const RowPointers& rows) const;
 
   const at::Tensor& centroids() const { return centroids_; }
+  ScoredCentroids scored() const;
 
  private:
   at::Tensor centroids_;
   at::Tensor norms_;
+  std::vector<std::int32_t> all_;  ///< 0 … k − 1
 };
 
 }  // namespace knnseq::index

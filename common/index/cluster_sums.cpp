@@ -1,9 +1,11 @@
 #include "index/cluster_sums.hpp"
 
 #include <algorithm>
+#include <functional>
 
 #include "core/types.hpp"
 #include "index/parallel.hpp"
+#include "index/simd_kernels.hpp"
 
 namespace knnseq::index {
 
@@ -13,41 +15,25 @@ ClusterSums::ClusterSums(const FixedPoint& fixed_point, std::int64_t clusters, s
       sums_(static_cast<std::size_t>(clusters * dim), 0),
       counts_(static_cast<std::size_t>(clusters), 0) {}
 
-void ClusterSums::add(core::MatrixView<const float> x, std::span<const std::int32_t> assignment) {
-  KNNSEQ_ASSERT(std::cmp_equal(assignment.size(), x.rows) && x.columns == dim_, "shapes differ");
+void ClusterSums::add(std::span<const float* const> rows,
+                      std::span<const std::int32_t> assignment) {
+  KNNSEQ_ASSERT(assignment.size() == rows.size(), "a cluster for each row");
   for (const std::int32_t cluster : assignment) ++counts_[static_cast<std::size_t>(cluster)];
-  constexpr std::int64_t slice = 16;  // columns of one thread: each sum has one writer
-  const FixedPoint fixed_point = fixed_point_;
-  parallel_for(core::ceil_div(dim_, slice), [&](std::int64_t part) {
-    const std::int64_t begin = part * slice;
-    const std::int64_t count = std::min(slice, dim_ - begin);
-    for (std::int64_t i = 0; i < x.rows; ++i) {
-      const float* from = x.data + i * dim_ + begin;
-      std::int64_t* to = sums_.data() + assignment[static_cast<std::size_t>(i)] * dim_ + begin;
-      for (std::int64_t j = 0; j < count; ++j) {
-        to[j] += fixed_point.round(static_cast<double>(from[j]));
-      }
+  constexpr std::int64_t slice = 16;  // a thread has whole slices of columns: each sum one writer
+  parallel_ranges(core::ceil_div(dim_, slice), [&](core::Range slices) {
+    const std::int64_t begin = slices.begin * slice;
+    const std::int64_t count = std::min(slices.end * slice, dim_) - begin;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      simd_kernels().sum(rows[i] + begin, count, fixed_point_.scale(),
+                         sums_.data() + assignment[i] * dim_ + begin);
     }
   });
 }
 
-void ClusterSums::add_coded(core::MatrixView<const float> x,
-                            core::MatrixView<const std::uint8_t> codes) {
-  const std::int64_t m = codes.columns;
-  KNNSEQ_ASSERT(codes.rows == x.rows && x.columns == m * dim_, "shapes differ");
-  const FixedPoint fixed_point = fixed_point_;
-  parallel_for(m, [&](std::int64_t sub_vector) {
-    std::int64_t* sums = sums_.data() + sub_vector * 256 * dim_;
-    std::int64_t* counts = counts_.data() + sub_vector * 256;
-    for (std::int64_t i = 0; i < x.rows; ++i) {
-      const float* from = x.data + i * x.columns + sub_vector * dim_;
-      const std::int64_t code = codes.data[i * m + sub_vector];
-      ++counts[code];
-      for (std::int64_t j = 0; j < dim_; ++j) {
-        sums[code * dim_ + j] += fixed_point.round(static_cast<double>(from[j]));
-      }
-    }
-  });
+void ClusterSums::merge(std::span<const std::int64_t> sums, std::span<const std::int64_t> counts) {
+  KNNSEQ_ASSERT(sums.size() == sums_.size() && counts.size() == counts_.size(), "shapes differ");
+  std::transform(sums_.begin(), sums_.end(), sums.begin(), sums_.begin(), std::plus<>());
+  std::transform(counts_.begin(), counts_.end(), counts.begin(), counts_.begin(), std::plus<>());
 }
 
 void ClusterSums::reduce(comm::Communicator& comm) {

@@ -16,10 +16,10 @@ class ClusterSums {
  public:
   ClusterSums(const FixedPoint& fixed_point, std::int64_t clusters, std::int64_t dim);
 
-  /// Adds x [n, dim] to the clusters of `assignment` (int32 [n]).
-  void add(core::MatrixView<const float> x, std::span<const std::int32_t> assignment);
-  /// Adds the m sub-vectors of x [n, m * dim]: the i-th to cluster i * 256 + its code.
-  void add_coded(core::MatrixView<const float> x, core::MatrixView<const std::uint8_t> codes);
+  /// Adds rows [dim] to the clusters of `assignment`.
+  void add(std::span<const float* const> rows, std::span<const std::int32_t> assignment);
+  /// Adds sums [clusters, dim] and counts [clusters] that were rounded at the same scale.
+  void merge(std::span<const std::int64_t> sums, std::span<const std::int64_t> counts);
 
   /// Sums over all ranks. Collective; call once, after the last add().
   void reduce(comm::Communicator& comm);
@@ -29,6 +29,8 @@ class ClusterSums {
   /// After reduce(): writes the means of all clusters that are not empty.
   void write_means(core::MatrixView<float> centroids) const;
   std::span<std::int64_t> counts() { return counts_; }
+  std::span<const std::int64_t> sums() const { return sums_; }
+  const FixedPoint& fixed_point() const { return fixed_point_; }
 
  private:
   FixedPoint fixed_point_;

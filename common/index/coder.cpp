@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <compare>
-#include <limits>
 #include <vector>
 
 #include <faiss/IndexHNSW.h>
@@ -11,6 +10,7 @@
 #include "core/error.hpp"
 #include "core/types.hpp"
 #include "index/faiss_codebook.hpp"
+#include "index/normalised.hpp"
 #include "index/parallel.hpp"
 
 namespace knnseq::index {
@@ -60,11 +60,8 @@ float distance_of(Metric metric, const float* a, const float* b, std::int64_t d)
 
 at::Tensor rotate_vectors(const Codebook& codebook, const at::Tensor& keys) {
   KNNSEQ_ASSERT(keys.dim() == 2 && keys.size(1) == codebook.spec.d_in, "keys are [n, d_in]");
-  at::Tensor vectors = keys.to(at::kFloat).contiguous();
-  if (codebook.spec.metric == Metric::cos) {
-    vectors = vectors / at::linalg_vector_norm(vectors, 2, 1, /*keepdim=*/true)
-                            .clamp_min(std::numeric_limits<float>::min());
-  }
+  const at::Tensor vectors =
+      codebook.spec.metric == Metric::cos ? normalised(keys) : keys.to(at::kFloat).contiguous();
   if (!codebook.rotation.defined()) return vectors;
   if (!codebook.bias.defined()) return at::mm(vectors, codebook.rotation.t());
   return at::addmm(codebook.bias, vectors, codebook.rotation.t());
@@ -72,7 +69,7 @@ at::Tensor rotate_vectors(const Codebook& codebook, const at::Tensor& keys) {
 
 Coder::Coder(const Codebook& codebook) : codebook_(codebook) {
   const IndexSpec& spec = codebook.spec;
-  if (spec.has_lists()) coarse_.emplace(codebook.coarse_centroids);
+  if (spec.has_lists()) coarse_.emplace(codebook.coarse_centroids, spec.metric);
   if (spec.storage == Storage::pq) {
     pq_tables_ = make_pq_tables(
         {codebook.pq_centroids.const_data_ptr<float>(), spec.m * spec.centroids(), spec.dsub()},
@@ -162,10 +159,7 @@ Probes Coder::probe_exhaustively(const at::Tensor& queries, std::int64_t width) 
     parallel_for(tile.products.rows, [&](std::int64_t i) {
       auto& heap = nearest[static_cast<std::size_t>(tile.first_row + i)];
       for (std::int64_t j = 0; j < tile.products.columns; ++j) {
-        const float score = is_inner_product(metric)
-                                ? -tile.products.data[i * tile.products.columns + j]
-                                : tile.score(i, j);
-        offer(heap, count, {score, static_cast<std::int32_t>(tile.first_centroid + j)});
+        offer(heap, count, {tile.score(i, j), static_cast<std::int32_t>(tile.first_centroid + j)});
       }
     });
   });

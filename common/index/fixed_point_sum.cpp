@@ -1,6 +1,7 @@
 #include "index/fixed_point_sum.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -17,15 +18,19 @@ FixedPoint::FixedPoint(double largest, std::int64_t terms) {
   scale_ = std::ldexp(1.0, std::min(62 - bits, 50) - top);
 }
 
-FixedPoint agree_on_fixed_point(comm::Communicator& comm, double local_largest,
-                                std::int64_t terms) {
+double agree_on_largest(comm::Communicator& comm, double local_largest) {
   const double largest = comm.all_reduce(
       std::isnan(local_largest) ? std::numeric_limits<double>::infinity() : local_largest,
       comm::Reduction::max);
   if (!std::isfinite(largest)) {
     throw core::InputError("the training sample holds numbers that are not finite");
   }
-  return FixedPoint(largest, terms);
+  return largest;
+}
+
+FixedPoint agree_on_fixed_point(comm::Communicator& comm, double local_largest,
+                                std::int64_t terms) {
+  return FixedPoint(agree_on_largest(comm, local_largest), terms);
 }
 
 double largest_magnitude(std::span<const float> values) {

@@ -1,12 +1,12 @@
 // Exact sums over blocks and ranks.
 #pragma once
 
-#include <bit>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "comm/communicator.hpp"
+#include "index/fixed_point_magic.hpp"
 
 namespace knnseq::index {
 
@@ -18,17 +18,17 @@ class FixedPoint {
   /// keeps at least 38 bits below `largest` while terms ≤ 2^23.
   FixedPoint(double largest, std::int64_t terms);
 
-  std::int64_t round(double value) const {
-    // Adding 1.5·2^52 leaves the rounded integer in the mantissa; unlike a conversion instruction
-    // this vectorises everywhere. Magnitudes stay below 2^51 by the choice of the scale.
-    return std::bit_cast<std::int64_t>(value * scale_ + magic) - std::bit_cast<std::int64_t>(magic);
-  }
+  std::int64_t round(double value) const { return round_to_fixed_point(value, scale_); }
   double value(std::int64_t sum) const { return static_cast<double>(sum) / scale_; }
+  double scale() const { return scale_; }
 
  private:
-  static constexpr double magic = 0x1.8p52;
   double scale_;
 };
+
+/// The greatest of the ranks' largest magnitudes. Collective.
+/// Throws core::InputError on all ranks where one is not finite.
+double agree_on_largest(comm::Communicator& comm, double local_largest);
 
 /// The FixedPoint for what all ranks together will add: `local_largest` is this rank's largest
 /// magnitude, `terms` the same on all ranks. Collective.

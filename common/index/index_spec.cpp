@@ -117,8 +117,13 @@ std::int64_t IndexSpec::code_bytes() const {
   return has_quantizer() ? m * nbits() / 8 : d_out * static_cast<std::int64_t>(sizeof(float));
 }
 
+std::int64_t IndexSpec::quantizer_centroids() const {
+  if (transform == Transform::opq) return 256;  // whatever the index stores
+  return has_quantizer() ? centroids() : 0;
+}
+
 std::int64_t IndexSpec::least_sample() const {
-  return std::max({nlist, has_quantizer() ? centroids() : 0, std::int64_t{1}});
+  return std::max({nlist, quantizer_centroids(), std::int64_t{1}});
 }
 
 std::string IndexSpec::factory() const {

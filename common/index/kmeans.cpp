@@ -1,52 +1,103 @@
 #include "index/kmeans.hpp"
 
+#include <algorithm>
+#include <functional>
+
 #include <fmt/format.h>
 
-#include "core/error.hpp"
 #include "core/hash.hpp"
 #include "index/centroid_scan.hpp"
-#include "index/cluster_sums.hpp"
-#include "index/sample_scale.hpp"
+#include "index/near_scan.hpp"
+#include "index/normalised.hpp"
 #include "index/sample_selection.hpp"
-#include "index/split_clusters.hpp"
 
 namespace knnseq::index {
 
+namespace {
+
+constexpr std::int64_t near_from = 1 << 14;     ///< centroids: what `automatic` goes by
+constexpr std::int64_t last_exhaustive = 2;     ///< iterations at the end
+constexpr std::int64_t segment_rows = 1 << 16;  ///< assigned together
+
+/// Iterations up to `end` that share their rows and the way of looking.
+struct Phase {
+  std::int64_t end = 0;
+  std::uint64_t one_in = 1;
+  bool near = false;
+};
+
+/// Calls `body` with pointers to the kept rows of consecutive blocks, about segment_rows at a time.
+void for_each_segment(const SampleBlocks& sample, const Thinning& thinning,
+                      const std::function<void(const RowPointers&)>& body) {
+  std::vector<at::Tensor> blocks;
+  RowPointers rows;
+  for (std::size_t b = 0; b < sample.blocks.size(); ++b) {
+    blocks.push_back(sample.blocks[b].to(at::kFloat).contiguous());
+    const float* row = blocks.back().const_data_ptr<float>();
+    for (std::int64_t i = 0; i < blocks.back().size(0); ++i, row += sample.dim) {
+      if (thinning.keeps(sample.row_number(b, i))) rows.push_back(row);
+    }
+    if (std::ssize(rows) < segment_rows && b + 1 < sample.blocks.size()) continue;
+    body(rows);
+    rows.clear();
+    blocks.clear();
+  }
+}
+
+bool looks_near(CoarseSearch search, std::int64_t k) {
+  return search == CoarseSearch::near || (search == CoarseSearch::automatic && k >= near_from);
+}
+
+std::vector<Phase> phases(const KmeansOptions& options, std::int64_t rows, std::int64_t k) {
+  constexpr std::int64_t least_rows = 10;  // a centroid
+  const std::int64_t all = options.iterations;
+  const bool near = looks_near(options.search, k);
+  const std::int64_t exhaustive_from = near ? std::max<std::int64_t>(all - last_exhaustive, 0) : 0;
+  std::vector<Phase> result;
+  const auto until = [&](std::int64_t end, std::uint64_t one_in) {
+    if (static_cast<std::int64_t>(one_in) * least_rows * k > rows) one_in = 1;
+    if (near) result.push_back({std::min(end, exhaustive_from), one_in, true});
+    result.push_back({end, one_in, false});
+  };
+  if (options.growing) {
+    until(all / 2, 4);
+    until(all * 7 / 10, 2);
+  }
+  until(all, 1);
+  return result;
+}
+
+}  // namespace
+
 Clustering start_kmeans(comm::Communicator& comm, const SampleBlocks& sample, std::int64_t k,
-                        std::uint64_t seed) {
-  return {draw_rows(comm, sample, k, seed), 0, 0, 0};
+                        const KmeansOptions& options) {
+  at::Tensor rows = draw_rows(comm, sample, k, options.seed);
+  if (is_inner_product(options.metric)) rows = normalised(rows);
+  return {rows, 0, 0, 0};
 }
 
 Clustering kmeans(comm::Communicator& comm, const SampleBlocks& sample,
                   const KmeansOptions& options, Clustering start,
                   const AfterIteration& after_iteration) {
   Clustering state = std::move(start);
-  if (state.iterations >= options.iterations) return state;
-  const std::int64_t k = state.centroids.size(0);
-  const std::int64_t d = sample.dim;
-  const SampleScale scale = scale_of(comm, sample);
-  while (state.iterations < options.iterations) {
-    const CentroidScan scan(state.centroids);
-    ClusterSums sums(scale.fixed_point, k, d);
-    for (const at::Tensor& stored : sample.blocks) {
-      const at::Tensor block = stored.to(at::kFloat).contiguous();
-      const at::Tensor nearest = scan.nearest(block);
-      sums.add({block.const_data_ptr<float>(), block.size(0), d},
-               {nearest.const_data_ptr<std::int32_t>(), static_cast<std::size_t>(nearest.numel())});
-    }
-    sums.reduce(comm);
-
-    at::Tensor centroids = state.centroids.clone();
-    const core::MatrixView<float> view{centroids.mutable_data_ptr<float>(), k, d};
-    const double error = scale.squares - sums.explained({view.data, k, d});
-    sums.write_means(view);
-    core::Random random(
-        core::seeded_hash(options.seed, static_cast<std::uint64_t>(state.iterations)));
-    state.splits = split_empty_clusters(view, sums.counts(), random);
-    state.centroids = centroids;
-    state.mean_squared_error = error / static_cast<double>(sample.total_rows);
-    ++state.iterations;
-    if (after_iteration) after_iteration(state);
+  for (const Phase& phase : phases(options, sample.total_rows, state.centroids.size(0))) {
+    if (state.iterations >= phase.end) continue;
+    const Thinning thinning{core::seeded_hash(options.seed, 2), phase.one_in};
+    const auto assign = [&](const at::Tensor& centroids, ClusterSums& sums) {
+      const auto add = [&](const auto& scan) {
+        for_each_segment(sample, thinning,
+                         [&](const RowPointers& rows) { sums.add(rows, scan.nearest(rows)); });
+      };
+      if (phase.near) {
+        add(NearScan(comm, centroids, options));
+      } else {
+        add(CentroidScan(centroids, options.metric));
+      }
+    };
+    state = lloyd(comm,
+                  {phase.end, options.seed, is_inner_product(options.metric),
+                   scale_of(comm, sample, thinning), assign},
+                  std::move(state), after_iteration);
   }
   return state;
 }

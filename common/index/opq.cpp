@@ -6,9 +6,11 @@
 #include <vector>
 
 #include "core/hash.hpp"
+#include "index/cross_product.hpp"
 #include "index/product_quantizer_training.hpp"
 #include "index/root_tensor.hpp"
 #include "index/sample_moments.hpp"
+#include "index/sample_scale.hpp"
 #include "index/sample_selection.hpp"
 
 namespace knnseq::index {
@@ -44,47 +46,58 @@ at::Tensor parametric_rotation(const at::Tensor& covariance, const OpqOptions& o
   return at::index_select(columns.t().flip(0), 0, at::tensor(order, at::kLong));
 }
 
-/// The rotation R that maximises the trace of R·correlation, correlation = Σ xᵀ y [d_in, d_out].
+/// The rotation R that maximises the trace of R·correlation, correlation = Σ yᵀ decoded.
 at::Tensor procrustes(const at::Tensor& correlation) {
   const auto [u, values, v] = at::linalg_svd(correlation, /*full_matrices=*/false);
   return at::mm(u, v).t();
 }
 
+/// Σ rotatedᵀ decoded over all rows. Collective.
+at::Tensor correlation_of(comm::Communicator& comm, const SampleBlocks& rotated,
+                          const std::vector<at::Tensor>& codes, const at::Tensor& centroids) {
+  CrossProduct product(rotated, scale_of(comm, rotated).largest,
+                       at::abs(centroids).max().item<float>());
+  for (std::size_t b = 0; b < codes.size(); ++b) {
+    product.add(rotated.blocks[b], pq_decode(codes[b], centroids));
+  }
+  return product.total(comm, rotated.dim, rotated.dim);
+}
+
 }  // namespace
 
-OpqState start_opq(comm::Communicator& comm, const SampleBlocks& sample,
+OpqState start_opq(comm::Communicator& comm, const SampleBlocks& sample, const at::Tensor& means,
                    const OpqOptions& options) {
-  const SampleBlocks x = centred(sample, column_means(comm, sample));
-  const at::Tensor scatter = cross_product(comm, x, x);
+  const at::Tensor moments = second_moments(comm, sample, means);
   OpqState state;
-  state.rotation = compute_on_root(comm, {options.d_out, sample.dim}, [&] {
-    return parametric_rotation((scatter + scatter.t()) / static_cast<double>(2 * sample.total_rows),
-                               options);
-  });
+  state.rotation = compute_on_root(comm, {options.d_out, sample.dim},
+                                   [&] { return parametric_rotation(moments, options); });
   return state;
 }
 
-OpqState train_opq(comm::Communicator& comm, const SampleBlocks& sample, const OpqOptions& options,
-                   OpqState start, const std::function<void(const OpqState&)>& after_iteration) {
+OpqState train_opq(comm::Communicator& comm, const SampleBlocks& sample, const at::Tensor& means,
+                   const OpqOptions& options, OpqState start,
+                   const std::function<void(const OpqState&)>& after_iteration) {
   OpqState state = std::move(start);
-  if (state.iterations >= options.iterations) return state;
-  const SampleBlocks x = centred(sample, column_means(comm, sample));
-  while (state.iterations < options.iterations) {
+  while (state.iterations < options.iterations && !state.settled) {
     const at::Tensor transposed = state.rotation.t();
-    const SampleBlocks rotated = map_blocks(
-        x, options.d_out, [&](const at::Tensor& block) { return at::mm(block, transposed); });
-    const bool first = state.iterations == 0;
-    const auto seed = core::seeded_hash(options.seed, static_cast<std::uint64_t>(state.iterations));
-    const Clustering quantizer = train_product_quantizer(
-        comm, rotated, {first ? options.first_pq_iterations : options.pq_iterations, seed},
-        first ? start_product_quantizer(comm, rotated, options.m, options.seed)
-              : Clustering{state.pq_centroids, 0, 0, 0});
-    const SampleBlocks decoded = map_blocks(rotated, options.d_out, [&](const at::Tensor& block) {
-      return pq_decode(pq_encode(block, quantizer.centroids), quantizer.centroids);
+    const at::Tensor bias = -at::mv(state.rotation, means);
+    const SampleBlocks rotated = map_blocks(sample, options.d_out, [&](const at::Tensor& block) {
+      return at::addmm(bias, block, transposed);
     });
-    const at::Tensor correlation = cross_product(comm, x, decoded);
-    state.rotation =
-        compute_on_root(comm, {options.d_out, sample.dim}, [&] { return procrustes(correlation); });
+    const bool first = state.iterations == 0;
+    const QuantizerOptions pq{
+        options.m, options.centroids, first ? options.first_pq_iterations : options.pq_iterations,
+        core::seeded_hash(options.seed, static_cast<std::uint64_t>(state.iterations))};
+    const Clustering from = first ? start_product_quantizer(comm, rotated, pq)
+                                  : Clustering{state.pq_centroids, 0, 0, 0};
+    std::vector<at::Tensor> codes;
+    const Clustering quantizer = train_product_quantizer(comm, rotated, pq, from, {}, &codes);
+    const at::Tensor correlation = correlation_of(comm, rotated, codes, quantizer.centroids);
+    state.rotation = compute_on_root(comm, {options.d_out, sample.dim}, [&] {
+      return at::mm(procrustes(correlation), state.rotation.to(at::kDouble));
+    });
+    const double fallen = state.mean_squared_error - quantizer.mean_squared_error;
+    state.settled = !first && fallen < options.tolerance * quantizer.mean_squared_error;
     state.pq_centroids = quantizer.centroids;
     state.mean_squared_error = quantizer.mean_squared_error;
     ++state.iterations;

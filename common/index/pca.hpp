@@ -10,14 +10,11 @@
 
 namespace knnseq::index {
 
-struct Pca {
-  at::Tensor rotation;  ///< fp32 [d_out, d_in], rows by descending variance
-  at::Tensor bias;      ///< fp32 [d_out], −rotation · mean
-};
-
-/// The d_out directions of largest variance (eigenvectors of the covariance, on rank 0; the largest
-/// component of each is positive). Not whitened. The result does not depend on the number of ranks.
-/// Collective. Throws core::InputError on all ranks where the sample is not finite.
-Pca train_pca(comm::Communicator& comm, const SampleBlocks& sample, std::int64_t d_out);
+/// The d_out directions of largest second moment about `means` [d_in], in descending order, fp32
+/// [d_out, d_in]: eigenvectors, computed on rank 0; the largest component of each is positive. Not
+/// whitened. The result does not depend on the number of ranks. Collective.
+/// Throws core::InputError on all ranks where the sample is not finite.
+at::Tensor train_pca(comm::Communicator& comm, const SampleBlocks& sample, const at::Tensor& means,
+                     std::int64_t d_out);
 
 }  // namespace knnseq::index

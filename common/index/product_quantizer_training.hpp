@@ -1,26 +1,38 @@
 // Distributed training of a product quantiser (Jégou et al., PAMI 2011), and its codes.
 #pragma once
 
+#include <vector>
+
 #include <ATen/ATen.h>
 
 #include "comm/communicator.hpp"
-#include "index/kmeans.hpp"
+#include "index/lloyd.hpp"
 #include "index/sample_blocks.hpp"
 
 namespace knnseq::index {
 
-/// 256 rows of the sample, drawn by hash and cut into m parts: centroids [m, 256, dsub].
+struct QuantizerOptions {
+  std::int64_t m = 0;            ///< sub-vectors
+  std::int64_t centroids = 256;  ///< per sub-vector, at most 256
+  std::int64_t iterations = 25;
+  std::uint64_t seed = 1234;
+};
+
+/// Rows of the sample, drawn by hash and cut into m parts: centroids [m, centroids, dsub].
 /// Collective.
 Clustering start_product_quantizer(comm::Communicator& comm, const SampleBlocks& sample,
-                                   std::int64_t m, std::uint64_t seed);
+                                   const QuantizerOptions& options);
 
 /// k-means of all m sub-vectors side by side, from `start` until options.iterations are done; with
-/// the properties of kmeans(). The error is that of whole vectors. Collective.
+/// the properties of lloyd(). The error is that of whole vectors. Where `codes` is given, it gets
+/// the codes of this rank's blocks, uint8 [rows, m], that the last update was made from.
+/// Collective. Throws core::InputError on all ranks where the sample is not finite.
 Clustering train_product_quantizer(comm::Communicator& comm, const SampleBlocks& sample,
-                                   const KmeansOptions& options, Clustering start,
-                                   const AfterIteration& after_iteration = {});
+                                   const QuantizerOptions& options, Clustering start,
+                                   const AfterIteration& after_iteration = {},
+                                   std::vector<at::Tensor>* codes = nullptr);
 
-/// Codes, uint8 [n, m], of x fp32 [n, m * dsub] under centroids [m, 256, dsub].
+/// Codes, uint8 [n, m], of x fp32 [n, m * dsub] under centroids [m, centroids, dsub].
 at::Tensor pq_encode(const at::Tensor& x, const at::Tensor& centroids);
 
 /// The vectors, fp32 [n, m * dsub], that codes stand for.

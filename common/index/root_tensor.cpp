@@ -25,12 +25,4 @@ at::Tensor compute_on_root(comm::Communicator& comm, at::IntArrayRef shape,
   return result;
 }
 
-at::Tensor double_matrix(const std::vector<double>& values, std::int64_t rows,
-                         std::int64_t columns) {
-  KNNSEQ_ASSERT(std::cmp_equal(values.size(), rows * columns), "matrix of another size");
-  at::Tensor result = at::empty({rows, columns}, at::kDouble);
-  std::copy(values.begin(), values.end(), result.mutable_data_ptr<double>());
-  return result;
-}
-
 }  // namespace knnseq::index

@@ -14,8 +14,4 @@ namespace knnseq::index {
 at::Tensor compute_on_root(comm::Communicator& comm, at::IntArrayRef shape,
                            const std::function<at::Tensor()>& compute);
 
-/// A matrix of doubles as an fp64 tensor [rows, columns] of its own.
-at::Tensor double_matrix(const std::vector<double>& values, std::int64_t rows,
-                         std::int64_t columns);
-
 }  // namespace knnseq::index

@@ -1,8 +1,11 @@
 #include "index/sample_blocks.hpp"
 
+#include "core/hash.hpp"
 #include "core/types.hpp"
 
 namespace knnseq::index {
+
+std::int64_t SampleBlocks::total_blocks() const { return core::ceil_div(total_rows, block_rows); }
 
 void SampleBlocks::check() const {
   KNNSEQ_ASSERT(blocks.size() == block_numbers.size(), "a number for each block of the sample");
@@ -17,13 +20,16 @@ void SampleBlocks::check() const {
   }
 }
 
+bool Thinning::keeps(std::int64_t row) const {
+  return core::seeded_hash(seed, static_cast<std::uint64_t>(row)) % one_in == 0;
+}
+
 SampleBlocks deal_sample(const at::Tensor& sample, std::int64_t block_rows, int rank, int ranks) {
   SampleBlocks result;
   result.total_rows = sample.size(0);
   result.block_rows = block_rows;
   result.dim = sample.size(1);
-  const std::int64_t blocks = core::ceil_div(result.total_rows, block_rows);
-  for (std::int64_t b = rank; b < blocks; b += ranks) {
+  for (std::int64_t b = rank; b < result.total_blocks(); b += ranks) {
     const std::int64_t rows = std::min(block_rows, result.total_rows - b * block_rows);
     result.blocks.push_back(sample.narrow(0, b * block_rows, rows).clone());
     result.block_numbers.push_back(b);

@@ -15,11 +15,27 @@ struct SampleBlocks {
   std::vector<at::Tensor> blocks;  ///< this rank's, [rows ≤ block_rows, dim], fp32 or fp16
   std::vector<std::int64_t> block_numbers;  ///< ascending, one per block
   std::int64_t total_rows = 0;              ///< of the whole sample, over all ranks
-  std::int64_t block_rows = 8192;
+  std::int64_t block_rows = 4096;
   std::int64_t dim = 0;
+
+  /// Number in the whole sample of a row of blocks[block].
+  std::int64_t row_number(std::size_t block, std::int64_t row) const {
+    return block_numbers[block] * block_rows + row;
+  }
+  /// Blocks of the whole sample, over all ranks.
+  std::int64_t total_blocks() const;
 
   /// Throws std::logic_error where the parts contradict each other.
   void check() const;
+};
+
+/// Every so-maniest row of a sample, chosen by hash: the same rows for any number of ranks.
+struct Thinning {
+  std::uint64_t seed = 0;
+  std::uint64_t one_in = 1;
+
+  /// row: number in the whole sample.
+  bool keeps(std::int64_t row) const;
 };
 
 /// Deals a whole sample [n, dim] that this rank holds: takes the blocks of `rank` among `ranks`.

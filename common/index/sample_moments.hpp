@@ -1,8 +1,6 @@
 // Means and second moments of the sample, summed exactly over blocks and ranks.
 #pragma once
 
-#include <vector>
-
 #include <ATen/ATen.h>
 
 #include "comm/communicator.hpp"
@@ -14,12 +12,8 @@ namespace knnseq::index {
 /// sample is not finite.
 at::Tensor column_means(comm::Communicator& comm, const SampleBlocks& sample);
 
-/// The sample with `means` subtracted from every row, fp32. Not collective.
-SampleBlocks centred(const SampleBlocks& sample, const at::Tensor& means);
-
-/// Σ leftᵀ right over all blocks, fp64 [left.dim, right.dim]; both have the same rows in the same
-/// blocks. A block's product is fp32. Collective.
-at::Tensor cross_product(comm::Communicator& comm, const SampleBlocks& left,
-                         const SampleBlocks& right);
+/// Mean of (x − means)ᵀ (x − means) over all rows, fp64 [dim, dim]. Collective; throws likewise.
+at::Tensor second_moments(comm::Communicator& comm, const SampleBlocks& sample,
+                          const at::Tensor& means);
 
 }  // namespace knnseq::index

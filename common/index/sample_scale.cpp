@@ -4,35 +4,63 @@
 #include <span>
 #include <vector>
 
+#include "index/parallel.hpp"
+
 namespace knnseq::index {
 
 namespace {
 
-std::span<const float> values_of(const at::Tensor& block) {
-  return {block.const_data_ptr<float>(), static_cast<std::size_t>(block.numel())};
+/// In an order that does not depend on the compiler's choices.
+double sum_of_squares(std::span<const float> values) {
+  constexpr std::size_t lanes = 8;
+  double sums[lanes] = {};
+  std::size_t i = 0;
+  for (; i + lanes <= values.size(); i += lanes) {
+    for (std::size_t lane = 0; lane < lanes; ++lane) {
+      const auto value = static_cast<double>(values[i + lane]);
+      sums[lane] += value * value;
+    }
+  }
+  for (; i < values.size(); ++i) sums[0] += static_cast<double>(values[i]) * values[i];
+  double sum = 0;
+  for (const double part : sums) sum += part;
+  return sum;
 }
 
 }  // namespace
 
-SampleScale scale_of(comm::Communicator& comm, const SampleBlocks& sample) {
-  double largest = 0;
-  std::vector<double> squares;
-  for (const at::Tensor& stored : sample.blocks) {
-    const at::Tensor block = stored.to(at::kFloat).contiguous();
-    largest = std::max(largest, largest_magnitude(values_of(block)));
-    double sum = 0;
-    for (const float value : values_of(block)) sum += static_cast<double>(value) * value;
-    squares.push_back(sum);
+SampleScale scale_of(comm::Communicator& comm, const SampleBlocks& sample,
+                     const Thinning& thinning) {
+  struct Part {
+    double largest = 0;
+    double squares = 0;
+    std::int64_t rows = 0;
+  };
+  std::vector<Part> parts(sample.blocks.size());
+  parallel_for(std::ssize(parts), [&](std::int64_t i) {
+    const auto b = static_cast<std::size_t>(i);
+    const at::Tensor block = sample.blocks[b].to(at::kFloat).contiguous();
+    for (std::int64_t row = 0; row < block.size(0); ++row) {
+      if (!thinning.keeps(sample.row_number(b, row))) continue;
+      const std::span values(block.const_data_ptr<float>() + row * sample.dim,
+                             static_cast<std::size_t>(sample.dim));
+      parts[b].largest = std::max(parts[b].largest, largest_magnitude(values));
+      parts[b].squares += sum_of_squares(values);
+      ++parts[b].rows;
+    }
+  });
+  Part mine;
+  double largest_part = 0;
+  for (const Part& part : parts) {
+    mine.largest = std::max(mine.largest, part.largest);
+    largest_part = std::max(largest_part, part.squares);
+    mine.rows += part.rows;
   }
-  const FixedPoint fixed_point = agree_on_fixed_point(comm, largest, sample.total_rows);
-  const double largest_sum =
-      squares.empty() ? 0 : *std::max_element(squares.begin(), squares.end());
-  FixedPointSum total(
-      agree_on_fixed_point(comm, largest_sum,
-                           sample.total_rows),  // there are no more blocks than rows
-      1);
-  for (const double sum : squares) total.add_at(0, sum);
-  return {fixed_point, total.total(comm).front()};
+  const double largest = agree_on_largest(comm, mine.largest);
+  FixedPointSum squares(agree_on_fixed_point(comm, largest_part, sample.total_blocks()), 1);
+  for (const Part& part : parts) squares.add_at(0, part.squares);
+  return {FixedPoint(largest, sample.total_rows), squares.total(comm).front(), largest,
+          comm.all_reduce(mine.rows, comm::Reduction::sum)};
 }
 
 }  // namespace knnseq::index

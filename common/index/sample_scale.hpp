@@ -7,13 +7,17 @@
 
 namespace knnseq::index {
 
-/// The FixedPoint for sums of sample rows, and the exact sum of all their squares.
+/// The FixedPoint for sums of sample rows, and what is known of the rows that are kept.
 struct SampleScale {
   FixedPoint fixed_point;
-  double squares;
+  double squares = 0;     ///< exact sum of all squared components
+  double largest = 0;     ///< magnitude of a component
+  std::int64_t rows = 0;  ///< over all ranks
 };
 
-/// Collective. Throws core::InputError on all ranks where the sample is not finite.
-SampleScale scale_of(comm::Communicator& comm, const SampleBlocks& sample);
+/// Of the rows that `thinning` keeps. Collective. Throws core::InputError on all ranks where one of
+/// them is not finite.
+SampleScale scale_of(comm::Communicator& comm, const SampleBlocks& sample,
+                     const Thinning& thinning = {});
 
 }  // namespace knnseq::index

@@ -2,17 +2,22 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "core/error.hpp"
 #include "core/hash.hpp"
+#include "index/centroid_scan.hpp"
 #include "index/coder.hpp"
 #include "index/kmeans.hpp"
+#include "index/normalised.hpp"
 #include "index/opq.hpp"
 #include "index/pca.hpp"
 #include "index/product_quantizer_training.hpp"
+#include "index/root_tensor.hpp"
+#include "index/sample_moments.hpp"
 #include "index/sample_selection.hpp"
 #include "index/train_state.hpp"
 
@@ -20,7 +25,7 @@ namespace knnseq::index {
 
 namespace {
 
-constexpr std::int64_t pq_centroid_count = 256;
+constexpr std::int64_t opq_centroids = 256;  // where the index itself has no product quantiser
 constexpr std::int64_t pca_points_per_dimension = 1000;  // as in faiss's PCAMatrix
 
 /// Hash of all rows in their places, the same for any number of ranks. Collective.
@@ -47,17 +52,21 @@ void require_same(comm::Communicator& comm, std::uint64_t value, const std::stri
 
 class Training {
  public:
-  Training(comm::Communicator& comm, const SampleBlocks& sample, const IndexSpec& spec,
+  Training(comm::Communicator& comm, SampleBlocks sample, const IndexSpec& spec,
            const TrainOptions& options, const CheckpointHooks& hooks)
-      : comm_(comm), sample_(sample), spec_(spec), options_(options), hooks_(hooks) {}
+      : comm_(comm), sample_(std::move(sample)), spec_(spec), options_(options), hooks_(hooks) {}
 
   Codebook run() {
     check_inputs();
     take_up_state();
     if (state_.step == TrainStep::transform) train_transform();
+    if (state_.step != TrainStep::done) rotate_sample();
     if (state_.step == TrainStep::coarse) train_coarse();
     if (state_.step == TrainStep::quantizer) train_quantizer();
-    return codebook();
+    Codebook codebook{spec_, state_.rotation, state_.bias, state_.coarse_centroids,
+                      state_.pq_centroids};
+    build_coarse_graph(codebook);
+    return codebook;
   }
 
  private:
@@ -69,24 +78,28 @@ class Training {
       throw core::InputError(fmt::format("index {} is for keys of width {}, the sample's have {}",
                                          spec_.factory(), spec_.d_in, sample_.dim));
     }
-    const std::int64_t least = std::max(spec_.nlist, pq_centroid_count);
+    const std::int64_t least = spec_.least_sample();
     if (sample_.total_rows < least) {
       throw core::InputError(
           fmt::format("{} training vectors are too few for {}, which needs at least {}",
                       sample_.total_rows, spec_.factory(), least));
     }
     warn(few_points_warning("coarse k-means", sample_.total_rows, spec_.nlist));
-    warn(few_points_warning("product quantiser", sample_.total_rows, pq_centroid_count));
+    warn(few_points_warning("product quantiser", sample_.total_rows, spec_.quantizer_centroids()));
   }
 
   void take_up_state() {
-    const std::array<std::int64_t, 7> numbers = {options_.coarse_iterations,
-                                                 options_.opq_iterations,
-                                                 options_.opq_pq_iterations,
-                                                 options_.opq_first_pq_iterations,
-                                                 options_.pq_iterations,
-                                                 options_.max_points_per_centroid,
-                                                 spec_.d_in};
+    const std::array<std::int64_t, 10> numbers = {
+        options_.coarse_iterations,
+        options_.opq_iterations,
+        options_.opq_pq_iterations,
+        options_.opq_first_pq_iterations,
+        options_.pq_iterations,
+        options_.max_points_per_centroid,
+        spec_.d_in,
+        static_cast<std::int64_t>(spec_.metric),
+        static_cast<std::int64_t>(options_.coarse_search),
+        std::bit_cast<std::int64_t>(options_.opq_tolerance)};
     const auto text = spec_.factory();
     state_.identity = core::mix64(sample_hash(comm_, sample_)) ^ core::mix64(options_.seed) ^
                       core::checksum_of(std::span<const std::int64_t>(numbers)) ^
@@ -104,71 +117,103 @@ class Training {
   }
 
   void train_transform() {
-    if (spec_.transform == Transform::opq) train_rotation();
-    if (spec_.transform == Transform::pca) {
-      const Pca pca =
-          train_pca(comm_, limited(pca_points_per_dimension * spec_.d_in, 4), spec_.d_out);
-      state_.rotation = pca.rotation;
-      state_.bias = pca.bias;
-      save(1);
-    }
+    if (spec_.transform == Transform::opq) train_rotation(points(quantizer_centroids()));
+    if (spec_.transform == Transform::pca) train_components(pca_points_per_dimension * spec_.d_in);
     begin_step(TrainStep::coarse);
   }
 
-  void train_rotation() {
-    const SampleBlocks rows = limited(points(pq_centroid_count), 1);
-    const OpqOptions opq{spec_.opq_m,
-                         spec_.d_out,
-                         options_.opq_iterations,
-                         options_.opq_pq_iterations,
-                         options_.opq_first_pq_iterations,
-                         core::seeded_hash(options_.seed, 11)};
-    const OpqState start = state_.iterations == 0 ? start_opq(comm_, rows, opq)
-                                                  : OpqState{state_.rotation, state_.pq_centroids,
-                                                             state_.iterations, 0};
-    const OpqState trained = train_opq(comm_, rows, opq, start, [&](const OpqState& now) {
+  void train_rotation(std::int64_t points) {
+    const SampleBlocks rows = normalised_rows(limited(sample_, points, 1));
+    const at::Tensor means = centre(rows);
+    OpqOptions opq;
+    opq.m = spec_.opq_m;
+    opq.d_out = spec_.d_out;
+    opq.centroids = quantizer_centroids();
+    opq.iterations = options_.opq_iterations;
+    opq.pq_iterations = options_.opq_pq_iterations;
+    opq.first_pq_iterations = options_.opq_first_pq_iterations;
+    opq.tolerance = options_.opq_tolerance;
+    opq.seed = core::seeded_hash(options_.seed, 11);
+    const OpqState start = state_.iterations == 0
+                               ? start_opq(comm_, rows, means, opq)
+                               : OpqState{state_.rotation, state_.pq_centroids, state_.iterations,
+                                          state_.mean_squared_error, state_.settled};
+    const OpqState trained = train_opq(comm_, rows, means, opq, start, [&](const OpqState& now) {
       state_.rotation = now.rotation;
       state_.pq_centroids = now.pq_centroids;
-      report(now.iterations, opq.iterations, now.mean_squared_error);
-      save(now.iterations);
+      state_.settled = now.settled;
+      after_iteration(now.iterations, opq.iterations, now.mean_squared_error);
     });
     state_.rotation = trained.rotation;
   }
 
+  void train_components(std::int64_t points) {
+    const SampleBlocks rows = normalised_rows(limited(sample_, points, 4));
+    const at::Tensor means = centre(rows);
+    state_.rotation = train_pca(comm_, rows, means, spec_.d_out);
+    if (spec_.metric == Metric::l2) {
+      state_.bias = compute_on_root(comm_, {spec_.d_out}, [&] {
+        return -at::mv(state_.rotation.to(at::kDouble), means.to(at::kDouble));
+      });
+    }
+    save(1);
+  }
+
+  /// Replaces the sample by the rows that the steps to come use, rotated.
+  void rotate_sample() {
+    const std::int64_t coarse_rows = spec_.has_lists() ? points(spec_.nlist) : 0;
+    const std::int64_t pq_rows = spec_.has_quantizer() ? points(spec_.centroids()) : 0;
+    const std::int64_t used = std::max({coarse_rows, pq_rows, std::int64_t{1}});
+    const Codebook so_far{spec_, state_.rotation, state_.bias, {}, {}};
+    sample_ = map_blocks(limited(std::move(sample_), used, 2), spec_.d_out,
+                         [&](const at::Tensor& block) { return rotate_vectors(so_far, block); });
+  }
+
   void train_coarse() {
-    const SampleBlocks rows = rotated(limited(points(spec_.nlist), 2));
-    const KmeansOptions kmeans_options{options_.coarse_iterations,
-                                       core::seeded_hash(options_.seed, 12)};
-    Clustering start = start_kmeans(comm_, rows, spec_.nlist, kmeans_options.seed);
-    if (state_.iterations > 0) start = {state_.coarse_centroids, state_.iterations, 0, 0};
-    const Clustering trained =
-        kmeans(comm_, rows, kmeans_options, start, [&](const Clustering& now) {
-          state_.coarse_centroids = now.centroids;
-          report(now.iterations, kmeans_options.iterations, now.mean_squared_error);
-          save(now.iterations);
-        });
-    state_.coarse_centroids = trained.centroids;
+    if (spec_.has_lists()) {
+      const SampleBlocks rows = limited(sample_, points(spec_.nlist), 3);
+      const KmeansOptions kmeans_options{options_.coarse_iterations,
+                                         core::seeded_hash(options_.seed, 12), spec_.metric,
+                                         options_.coarse_search, /*growing=*/true};
+      const Clustering start = state_.iterations == 0
+                                   ? start_kmeans(comm_, rows, spec_.nlist, kmeans_options)
+                                   : Clustering{state_.coarse_centroids, state_.iterations, 0, 0};
+      const Clustering trained =
+          kmeans(comm_, rows, kmeans_options, start, [&](const Clustering& now) {
+            state_.coarse_centroids = now.centroids;
+            after_iteration(now.iterations, kmeans_options.iterations, now.mean_squared_error);
+          });
+      state_.coarse_centroids = trained.centroids;
+    }
     begin_step(TrainStep::quantizer);
   }
 
   void train_quantizer() {
-    const SampleBlocks vectors = rotated(limited(points(pq_centroid_count), 3));
-    const CentroidScan lists(state_.coarse_centroids);
-    const SampleBlocks rows = map_blocks(vectors, spec_.d_out, [&](const at::Tensor& block) {
+    if (spec_.has_quantizer()) {
+      sample_ = limited(std::move(sample_), points(spec_.centroids()), 5);
+      if (spec_.has_lists()) subtract_centroids();
+      const QuantizerOptions pq{spec_.m, spec_.centroids(), options_.pq_iterations,
+                                core::seeded_hash(options_.seed, 13)};
+      const Clustering start = state_.iterations == 0
+                                   ? start_product_quantizer(comm_, sample_, pq)
+                                   : Clustering{state_.pq_centroids, state_.iterations, 0, 0};
+      const Clustering trained =
+          train_product_quantizer(comm_, sample_, pq, start, [&](const Clustering& now) {
+            state_.pq_centroids = now.centroids;
+            after_iteration(now.iterations, pq.iterations, now.mean_squared_error);
+          });
+      state_.pq_centroids = trained.centroids;
+    } else {
+      state_.pq_centroids.reset();  // OPQ's
+    }
+    begin_step(TrainStep::done);
+  }
+
+  void subtract_centroids() {
+    const CentroidScan lists(state_.coarse_centroids, spec_.metric);
+    sample_ = map_blocks(std::move(sample_), spec_.d_out, [&](const at::Tensor& block) {
       return block - at::index_select(state_.coarse_centroids, 0, lists.nearest(block));
     });
-    const KmeansOptions kmeans_options{options_.pq_iterations,
-                                       core::seeded_hash(options_.seed, 13)};
-    Clustering start = start_product_quantizer(comm_, rows, spec_.m, kmeans_options.seed);
-    if (state_.iterations > 0) start = {state_.pq_centroids, state_.iterations, 0, 0};
-    const Clustering trained =
-        train_product_quantizer(comm_, rows, kmeans_options, start, [&](const Clustering& now) {
-          state_.pq_centroids = now.centroids;
-          report(now.iterations, kmeans_options.iterations, now.mean_squared_error);
-          save(now.iterations);
-        });
-    state_.pq_centroids = trained.centroids;
-    begin_step(TrainStep::done);
   }
 
   std::int64_t points(std::int64_t centroids) const {
@@ -176,24 +221,27 @@ class Training {
   }
 
   /// At most this many rows of the sample, each purpose with its own choice.
-  SampleBlocks limited(std::int64_t rows, std::uint64_t purpose) const {
-    if (options_.max_points_per_centroid == 0) return sample_;
-    return subsample(sample_, rows, core::seeded_hash(options_.seed, purpose));
+  SampleBlocks limited(SampleBlocks sample, std::int64_t rows, std::uint64_t purpose) const {
+    if (options_.max_points_per_centroid == 0) return sample;
+    return subsample(comm_, std::move(sample), rows, core::seeded_hash(options_.seed, purpose));
   }
 
-  SampleBlocks rotated(const SampleBlocks& rows) const {
-    const Codebook so_far{spec_, state_.rotation, state_.bias, {}, {}};
-    return map_blocks(rows, spec_.d_out,
-                      [&](const at::Tensor& block) { return rotate_vectors(so_far, block); });
+  SampleBlocks normalised_rows(SampleBlocks rows) const {
+    if (spec_.metric != Metric::cos) return rows;
+    return map_blocks(std::move(rows), spec_.d_in, normalised);
   }
 
-  Codebook codebook() const {
-    return {spec_, state_.rotation, state_.bias, state_.coarse_centroids, state_.pq_centroids};
+  /// What OPQ and PCA subtract from every row.
+  at::Tensor centre(const SampleBlocks& rows) const {
+    return spec_.metric == Metric::l2 ? column_means(comm_, rows)
+                                      : at::zeros({spec_.d_in}, at::kFloat);
   }
 
   void begin_step(TrainStep step) {
     state_.step = step;
     state_.iterations = 0;
+    state_.mean_squared_error = 0;
+    state_.settled = false;
   }
 
   std::string step_name() const {
@@ -212,9 +260,11 @@ class Training {
     if (hooks_.save) hooks_.save(step_name(), iteration, to_bytes(state_));
   }
 
-  void report(std::int64_t iteration, std::int64_t iterations, double mean_squared_error) const {
+  void after_iteration(std::int64_t iteration, std::int64_t iterations, double mean_squared_error) {
+    state_.mean_squared_error = mean_squared_error;
     log(fmt::format("{} iteration {}/{}: mean squared error {:.6g}", step_name(), iteration,
                     iterations, mean_squared_error));
+    save(iteration);
   }
   void log(const std::string& line) const {
     if (options_.log) options_.log(line);
@@ -224,7 +274,7 @@ class Training {
   }
 
   comm::Communicator& comm_;
-  const SampleBlocks& sample_;
+  SampleBlocks sample_;
   const IndexSpec& spec_;
   const TrainOptions& options_;
   const CheckpointHooks& hooks_;
@@ -233,9 +283,9 @@ class Training {
 
 }  // namespace
 
-Codebook train_codebook(comm::Communicator& comm, const SampleBlocks& sample, const IndexSpec& spec,
+Codebook train_codebook(comm::Communicator& comm, SampleBlocks sample, const IndexSpec& spec,
                         const TrainOptions& options, const CheckpointHooks& hooks) {
-  return Training(comm, sample, spec, options, hooks).run();
+  return Training(comm, std::move(sample), spec, options, hooks).run();
 }
 
 }  // namespace knnseq::index

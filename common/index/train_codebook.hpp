@@ -8,12 +8,17 @@
 
 namespace knnseq::index {
 
-/// Trains rotation (OPQ or PCA), coarse centroids (k-means on the rotated sample) and product
-/// quantiser (k-means on the residuals). Collective; returns the same codebook on every rank, bit
-/// by bit the same for any number of ranks and any number of interruptions (at equal threads per
-/// rank and hardware). Throws core::InputError on all ranks where the sample is too small or not
-/// finite, or where hooks.resume belongs to another training.
-Codebook train_codebook(comm::Communicator& comm, const SampleBlocks& sample, const IndexSpec& spec,
+/// Trains what the spec needs: rotation (OPQ or PCA), coarse centroids (k-means on the rotated
+/// sample) and product quantiser (k-means on the residuals, or on the rotated sample where there
+/// are no lists). For l2 OPQ and PCA work on centred vectors; for ip and cos they do not, and
+/// coarse centroids have length 1; for cos vectors are normalised first. Collective; returns the
+/// same codebook on every rank, bit by bit the same for any number of ranks and any number of
+/// interruptions (at equal threads per rank and hardware).
+/// The sample is consumed: hand it over with std::move, so that its blocks can be let go. Memory
+/// beside it is bounded: see docs/design.md.
+/// Throws core::InputError on all ranks where the sample is too small or not finite, or where
+/// hooks.resume belongs to another training.
+Codebook train_codebook(comm::Communicator& comm, SampleBlocks sample, const IndexSpec& spec,
                         const TrainOptions& options, const CheckpointHooks& hooks = {});
 
 }  // namespace knnseq::index

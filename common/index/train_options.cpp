@@ -17,6 +17,10 @@ void TrainOptions::validate() const {
   at_least("opq_pq_iterations", opq_pq_iterations, 1);
   at_least("opq_first_pq_iterations", opq_first_pq_iterations, 1);
   at_least("pq_iterations", pq_iterations, 1);
+  if (!(opq_tolerance >= 0 && opq_tolerance < 1)) {
+    throw core::InputError(
+        fmt::format("opq_tolerance is {}, it must be from 0 to below 1", opq_tolerance));
+  }
   at_least("max_points_per_centroid", max_points_per_centroid, 0);
 }
 

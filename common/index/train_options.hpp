@@ -8,15 +8,19 @@
 #include <string>
 #include <vector>
 
+#include "index/coarse_search.hpp"
+
 namespace knnseq::index {
 
 /// Other defaults follow faiss (ClusteringParameters, IndexIVF, OPQMatrix).
 struct TrainOptions {
   std::uint64_t seed = 1234;
   std::int64_t coarse_iterations = 10;
-  std::int64_t opq_iterations = 25;           ///< fewer than faiss: the start is better than random
-  std::int64_t opq_pq_iterations = 4;         ///< k-means iterations inside one of OPQ's
-  std::int64_t opq_first_pq_iterations = 40;  ///< the same inside the first one
+  CoarseSearch coarse_search = CoarseSearch::automatic;
+  std::int64_t opq_iterations = 25;           ///< at most
+  double opq_tolerance = 1e-3;                ///< OPQ ends where its error falls by a smaller share
+  std::int64_t opq_pq_iterations = 2;         ///< k-means iterations inside one of OPQ's
+  std::int64_t opq_first_pq_iterations = 10;  ///< the same inside the first one
   std::int64_t pq_iterations = 25;
   /// Coarse k-means uses at most this many rows per list, OPQ and PQ this many per PQ centroid;
   /// of a larger sample those with the smallest hashes of (seed, row); PCA uses at most 1000 rows a

@@ -1,5 +1,6 @@
 #include "index/train_state.hpp"
 
+#include <bit>
 #include <cstring>
 
 #include "core/error.hpp"
@@ -9,7 +10,7 @@ namespace knnseq::index {
 
 namespace {
 
-constexpr std::uint64_t magic = 0x31'54'53'51'45'53'4e'4bU;  // "KNSEQST1"
+constexpr std::uint64_t magic = 0x32'54'53'51'45'53'4e'4bU;  // "KNSEQST2"
 
 class Writer {
  public:
@@ -81,6 +82,8 @@ std::vector<std::byte> to_bytes(const TrainState& state) {
   writer.number(state.identity);
   writer.number(static_cast<std::uint64_t>(state.step));
   writer.number(static_cast<std::uint64_t>(state.iterations));
+  writer.number(std::bit_cast<std::uint64_t>(state.mean_squared_error));
+  writer.number(state.settled ? 1 : 0);
   writer.tensor(state.rotation);
   writer.tensor(state.bias);
   writer.tensor(state.coarse_centroids);
@@ -90,7 +93,7 @@ std::vector<std::byte> to_bytes(const TrainState& state) {
 
 TrainState train_state_from(std::span<const std::byte> bytes) {
   constexpr std::size_t checksum_bytes = sizeof(std::uint64_t);
-  if (bytes.size() < 5 * sizeof(std::uint64_t)) Reader::fail();
+  if (bytes.size() < 7 * sizeof(std::uint64_t)) Reader::fail();
   const auto content = bytes.first(bytes.size() - checksum_bytes);
   if (Reader(bytes.last(checksum_bytes)).number() != core::checksum(content)) Reader::fail();
   Reader reader(content);
@@ -101,6 +104,8 @@ TrainState train_state_from(std::span<const std::byte> bytes) {
   if (step > static_cast<std::uint64_t>(TrainStep::done)) Reader::fail();
   state.step = static_cast<TrainStep>(step);
   state.iterations = static_cast<std::int64_t>(reader.number());
+  state.mean_squared_error = std::bit_cast<double>(reader.number());
+  state.settled = reader.number() != 0;
   state.rotation = reader.tensor();
   state.bias = reader.tensor();
   state.coarse_centroids = reader.tensor();

@@ -16,8 +16,10 @@ enum class TrainStep : std::int64_t { transform = 0, coarse = 1, quantizer = 2, 
 struct TrainState {
   std::uint64_t identity = 0;  ///< hash of what is trained from what: spec, options and sample
   TrainStep step = TrainStep::transform;
-  std::int64_t iterations = 0;  ///< done in this step
-  at::Tensor rotation;          ///< each fp32, or undefined so far
+  std::int64_t iterations = 0;    ///< done in this step
+  double mean_squared_error = 0;  ///< in the last of them
+  bool settled = false;           ///< OPQ need not go on
+  at::Tensor rotation;            ///< each fp32, or undefined so far
   at::Tensor bias;
   at::Tensor coarse_centroids;
   at::Tensor pq_centroids;

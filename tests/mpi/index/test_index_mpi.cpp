@@ -31,8 +31,8 @@ TEST_CASE("drawn rows are the same for any number of ranks") {
   const auto mine = index::deal_sample(sample, 100, world().rank(), world().size());
   REQUIRE_ALL(
       at::equal(index::draw_rows(*self, whole, 50, 3), index::draw_rows(world(), mine, 50, 3)));
-  const auto few = index::subsample(whole, 90, 4);
-  const auto my_few = index::subsample(mine, 90, 4);
+  const auto few = index::subsample(*self, whole, 90, 4);
+  const auto my_few = index::subsample(world(), mine, 90, 4);
   REQUIRE_ALL(
       at::equal(index::draw_rows(*self, few, 90, 3), index::draw_rows(world(), my_few, 90, 3)));
 }

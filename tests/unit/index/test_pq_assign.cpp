@@ -1,8 +1,10 @@
+#include <cmath>
+
 #include <catch2/catch.hpp>
 
 #include "core/random.hpp"
 #include "index/pq_assign.hpp"
-#include "index/pq_kernel.hpp"
+#include "index/simd_kernels.hpp"
 
 using namespace knnseq;
 
@@ -63,27 +65,52 @@ TEST_CASE("ties go to the lowest code") {
 }
 
 TEST_CASE("all instruction sets of this machine agree but for rounding") {
-  const std::int64_t dsub = 4;
+  const auto dsub = GENERATE(1, 4, 5, 8, 16);
   const std::int64_t m = 8;
-  const auto columns = normals(m * dsub * index::pq_chunk_rows, 7);
-  const auto centroids = normals(m * 256 * dsub, 8);
-  const auto tables = index::make_pq_tables({centroids.data(), m * 256, dsub}, m);
-  const auto run = [&](index::PqKernel kernel) {
-    std::vector<std::uint8_t> codes(static_cast<std::size_t>(m * index::pq_chunk_rows));
-    kernel({columns.data(), tables.packed.data(), m, dsub, codes.data()});
-    return codes;
+  const std::int64_t count = 100;
+  const std::int64_t centroid_count = GENERATE(16, 256);
+  const auto rows = normals(m * dsub * count, 7);
+  const auto centroids = normals(m * centroid_count * dsub, 8);
+  const auto tables = index::make_pq_tables({centroids.data(), m * centroid_count, dsub}, m);
+  struct Outcome {
+    std::vector<std::uint8_t> codes;
+    std::vector<std::int64_t> sums;
+    std::vector<std::int64_t> members;
   };
-  const auto baseline = run(index::pq_kernel_baseline);
-  const auto differences = [&](const std::vector<std::uint8_t>& codes) {
-    int count = 0;
-    for (std::size_t i = 0; i < codes.size(); ++i) count += codes[i] != baseline[i] ? 1 : 0;
-    return count;
+  const auto run = [&](index::PqKernel kernel) {
+    Outcome outcome{std::vector<std::uint8_t>(m * count),
+                    std::vector<std::int64_t>(centroids.size(), 0),
+                    std::vector<std::int64_t>(centroids.size() / dsub, 0)};
+    std::vector<float> tile(index::pq_tile_columns(dsub) * index::pq_chunk_rows);
+    kernel({rows.data(), tables.packed.data(), count, m, dsub, centroid_count, outcome.codes.data(),
+            outcome.sums.data(), outcome.members.data(), 1 << 20, tile.data()});
+    return outcome;
+  };
+  const auto baseline = run(index::simd_kernels_baseline().pq);
+  // The sums are those of the codes.
+  std::vector<std::int64_t> sums(centroids.size(), 0);
+  std::vector<std::int64_t> members(baseline.members.size(), 0);
+  for (std::int64_t i = 0; i < count * m; ++i) {
+    const std::int64_t cluster = i % m * centroid_count + baseline.codes[i];
+    ++members[cluster];
+    for (std::int64_t t = 0; t < dsub; ++t) {
+      sums[cluster * dsub + t] += std::llrint(double{rows[i * dsub + t]} * (1 << 20));
+    }
+  }
+  CHECK(baseline.sums == sums);
+  CHECK(baseline.members == members);
+  const auto differences = [&](const Outcome& outcome) {
+    int different = 0;
+    for (std::int64_t i = 0; i < m * count; ++i) different += outcome.codes[i] != baseline.codes[i];
+    return different;
   };
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    CHECK(differences(run(index::pq_kernel_avx2)) <= 2);
+    CHECK(differences(run(index::simd_kernels_avx2().pq)) <= 2);
   }
-  if (__builtin_cpu_supports("avx512f")) CHECK(differences(run(index::pq_kernel_avx512)) <= 2);
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) {
+    CHECK(differences(run(index::simd_kernels_avx512().pq)) <= 2);
+  }
 #endif
   CHECK(differences(baseline) == 0);
 }

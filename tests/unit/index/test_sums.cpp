@@ -51,7 +51,7 @@ TEST_CASE("cluster sums give means, counts and the error") {
   std::vector<float> centroids = {1, 1, 5, 5, 9, 9};
   const auto self = comm::make_self_communicator();
   index::ClusterSums sums(index::FixedPoint(10, 3), 3, 2);
-  sums.add({x.data(), 3, 2}, assignment);
+  sums.add(std::vector<const float*>{x.data(), x.data() + 2, x.data() + 4}, assignment);
   sums.reduce(*self);
   const double squares = 4 + 16 + 100 + 100;
   CHECK(squares - sums.explained({centroids.data(), 3, 2}) == Approx(2 + 10 + 2));

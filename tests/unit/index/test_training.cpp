@@ -11,6 +11,7 @@
 #include "index/local_index.hpp"
 #include "index/pca.hpp"
 #include "index/product_quantizer_training.hpp"
+#include "index/sample_moments.hpp"
 #include "support/temporary_folder.hpp"
 #include "unit/index/synthetic.hpp"
 
@@ -90,7 +91,7 @@ TEST_CASE("k-means converges on well separated clusters and reports its error") 
   const auto sample = index::deal_sample(points, 64, 0, 1);
   std::vector<double> errors;
   const auto result = index::kmeans(
-      *self, sample, {20, 5}, index::start_kmeans(*self, sample, 3, 5),
+      *self, sample, {20, 5}, index::start_kmeans(*self, sample, 3, {20, 5}),
       [&](const index::Clustering& now) { errors.push_back(now.mean_squared_error); });
   REQUIRE(errors.size() == 20);
   CHECK(errors.back() <= errors.front());
@@ -102,11 +103,12 @@ TEST_CASE("k-means converges on well separated clusters and reports its error") 
 TEST_CASE("PCA finds the directions of largest variance") {
   const at::Tensor x = test::normal(2000, 6, 3) * at::tensor({1.F, 5.F, 0.1F, 3.F, 0.2F, 0.3F}) + 7;
   const auto self = comm::make_self_communicator();
-  const auto pca = index::train_pca(*self, index::deal_sample(x, 300, 0, 1), 2);
-  CHECK(pca.rotation.select(0, 0).select(0, 1).item<float>() == Approx(1).epsilon(0.01));
-  CHECK(pca.rotation.select(0, 1).select(0, 3).item<float>() == Approx(1).epsilon(0.01));
-  const at::Tensor y = at::addmm(pca.bias, x, pca.rotation.t());
-  CHECK(at::abs(y.mean(0)).max().item<float>() < 1e-3F);
+  const auto sample = index::deal_sample(x, 300, 0, 1);
+  const at::Tensor means = index::column_means(*self, sample);
+  CHECK(at::allclose(means, x.mean(0), 0, 1e-4));
+  const at::Tensor rotation = index::train_pca(*self, sample, means, 2);
+  CHECK(rotation.select(0, 0).select(0, 1).item<float>() == Approx(1).epsilon(0.01));
+  CHECK(rotation.select(0, 1).select(0, 3).item<float>() == Approx(1).epsilon(0.01));
 }
 
 TEST_CASE("a resumed training ends as an uninterrupted one, bit by bit") {

@@ -1,0 +1,13 @@
+// How k-means looks for the nearest centroids.
+#pragma once
+
+namespace knnseq::index {
+
+/// Which centroids a row is compared with while k-means runs.
+enum class CoarseSearch {
+  automatic,  ///< near from 16,384 centroids on, below that all
+  all,
+  near  ///< but in the last two iterations those near the row's cell of a coarser k-means: NearScan
+};
+
+}  // namespace knnseq::index

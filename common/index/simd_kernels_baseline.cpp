@@ -1,0 +1,12 @@
+#include "index/nearest_kernel_body.hpp"
+#include "index/pq_kernel_body.hpp"
+#include "index/simd_kernels.hpp"
+#include "index/sum_kernel_body.hpp"
+
+namespace knnseq::index {
+
+SimdKernels simd_kernels_baseline() {
+  return {assign_chunk_any<4, 2>, PanelScan<4, 2, 2>::scan, 4 * 2, add_rounded<0>};
+}
+
+}  // namespace knnseq::index

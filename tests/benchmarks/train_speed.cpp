@@ -1,0 +1,135 @@
+// Trains a codebook on vectors from a file and codes them all with it, and says how long that took.
+// Started by train_speed.py; also on several ranks, by mpirun.
+#include <fstream>
+#include <map>
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include "comm/mpi_environment.hpp"
+#include "core/entry_id.hpp"
+#include "index/coder.hpp"
+#include "index/index_builder.hpp"
+#include "index/train_codebook.hpp"
+#include "obs/resources.hpp"
+
+using namespace knnseq;
+
+namespace {
+
+struct Vectors {
+  std::string path;  ///< raw fp16 [rows, width]
+  std::int64_t rows = 0;
+  std::int64_t width = 0;
+
+  at::Tensor read(core::Range range) const {
+    at::Tensor result = at::empty({range.size(), width}, at::kHalf);
+    std::ifstream file(path, std::ios::binary);
+    file.seekg(range.begin * width * 2);
+    file.read(static_cast<char*>(result.mutable_data_ptr()),
+              static_cast<std::streamsize>(result.nbytes()));
+    if (!file) throw std::runtime_error(path + " cannot be read");
+    return result;
+  }
+
+  index::SampleBlocks sample(const comm::Communicator& comm) const {
+    index::SampleBlocks sample;
+    sample.total_rows = rows;
+    sample.dim = width;
+    for (std::int64_t b = comm.rank(); b < sample.total_blocks(); b += comm.size()) {
+      const std::int64_t first = b * sample.block_rows;
+      sample.blocks.push_back(read({first, std::min(first + sample.block_rows, rows)}));
+      sample.block_numbers.push_back(b);
+    }
+    return sample;
+  }
+};
+
+index::TrainOptions options_from(std::map<std::string, std::string> settings) {
+  index::TrainOptions options;
+  const auto number = [&](const char* key, std::int64_t& value) {
+    if (settings.contains(key)) value = std::stoll(settings.at(key));
+  };
+  number("coarse_iterations", options.coarse_iterations);
+  number("opq_iterations", options.opq_iterations);
+  number("opq_pq_iterations", options.opq_pq_iterations);
+  number("opq_first_pq_iterations", options.opq_first_pq_iterations);
+  number("pq_iterations", options.pq_iterations);
+  number("max_points_per_centroid", options.max_points_per_centroid);
+  if (settings.contains("opq_tolerance")) {
+    options.opq_tolerance = std::stod(settings.at("opq_tolerance"));
+  }
+  if (settings["coarse_search"] == "all") options.coarse_search = index::CoarseSearch::all;
+  if (settings["coarse_search"] == "near") options.coarse_search = index::CoarseSearch::near;
+  return options;
+}
+
+/// Seconds between the start of the first and the end of the last rank. Collective.
+template <class Work>
+double timed(comm::Communicator& comm, Work work) {
+  comm.barrier();
+  const obs::Stopwatch watch;
+  work();
+  return comm.all_reduce(watch.seconds(), comm::Reduction::max);
+}
+
+}  // namespace
+
+/// Arguments: VECTORS ROWS WIDTH FACTORY METRIC THREADS OUT [key=value …]. Writes
+/// OUT.codebook.faiss and, per rank, OUT-R.faiss; prints lines of JSON.
+int main(int argc, char** argv) {
+  comm::MpiEnvironment mpi(argc, argv);
+  const auto comm = mpi.world(0);
+  const std::vector<std::string> args(argv + 1, argv + argc);
+  if (args.size() < 7) {
+    fmt::print(stderr, "train_speed VECTORS ROWS WIDTH FACTORY METRIC THREADS OUT [key=value …]\n");
+    return 2;
+  }
+  const Vectors vectors{args[0], std::stoll(args[1]), std::stoll(args[2])};
+  const auto spec = index::parse_index_spec(args[3], vectors.width, args[4]);
+  at::set_num_threads(std::stoi(args[5]));
+  const std::string& out = args[6];
+  std::map<std::string, std::string> settings;
+  for (std::size_t i = 7; i < args.size(); ++i) {
+    settings.emplace(args[i].substr(0, args[i].find('=')), args[i].substr(args[i].find('=') + 1));
+  }
+  auto options = options_from(settings);
+  const obs::Stopwatch since_start;
+  options.log = [&](const std::string& line) {
+    if (comm->is_root()) fmt::print(stderr, "{:8.3f} s  {}\n", since_start.seconds(), line);
+  };
+
+  const std::int64_t before = obs::peak_memory_bytes();
+  index::SampleBlocks sample = vectors.sample(*comm);
+  index::Codebook codebook;
+  const double training = timed(
+      *comm, [&] { codebook = index::train_codebook(*comm, std::move(sample), spec, options); });
+  const auto peak = comm->all_reduce(obs::peak_memory_bytes(), comm::Reduction::max);
+  if (comm->is_root()) index::write_codebook(out + ".codebook.faiss", codebook);
+
+  const index::Coder coder(codebook);
+  const auto mine = core::even_part(vectors.rows, comm->rank(), comm->size());
+  const at::Tensor keys = vectors.read(mine);
+  std::vector<at::Tensor> lists;
+  std::vector<at::Tensor> codes;
+  const double adding = timed(*comm, [&] {
+    constexpr std::int64_t batch_rows = 32768;
+    for (std::int64_t first = 0; first < mine.size(); first += batch_rows) {
+      const at::Tensor rotated =
+          coder.rotate(keys.narrow(0, first, std::min(batch_rows, mine.size() - first)));
+      lists.push_back(coder.assign_exact(rotated));
+      codes.push_back(coder.encode(rotated, lists.back()));
+    }
+  });
+  index::write_local_index(fmt::format("{}-{}.faiss", out, comm->rank()), codebook,
+                           {at::cat(lists), at::cat(codes), at::arange(mine.begin, mine.end)});
+  if (comm->is_root()) {
+    fmt::print(
+        R"({{"ranks": {}, "train_seconds": {:.3f}, "vectors_per_second": {:.0f}, "checksum": "{:x}", )"
+        R"("program_bytes": {}, "peak_bytes": {}}})"
+        "\n",
+        comm->size(), training, static_cast<double>(vectors.rows) / adding,
+        index::checksum(codebook), before, peak);
+  }
+  return 0;
+}

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <limits>
 
 #include <ATen/ATen.h>
 #include <ATen/core/LegacyTypeDispatch.h>
@@ -61,6 +60,7 @@ void add_model(ModelInfo& info, const ModelInfo& other, EnsembleQueries queries)
     info.width += other.width;
     info.decoder_layers = std::min(info.decoder_layers, other.decoder_layers);
   }
+  info.source_vocab_size = std::min(info.source_vocab_size, other.source_vocab_size);
   info.source_positions = std::min(info.source_positions, other.source_positions);
   info.target_positions = std::min(info.target_positions, other.target_positions);
   std::vector<TokenId> bad;
@@ -87,8 +87,7 @@ KeySpec EnsembleModel::key_of(std::size_t i, KeySpec asked) const {
 }
 
 void EnsembleModel::check_source(Sentences sources) const {
-  // Models know their own source vocabularies.
-  check_sentences(sources, "source", {std::numeric_limits<TokenId>::max(), info_.source_positions});
+  check_sentences(sources, "source", {info_.source_vocab_size, info_.source_positions});
 }
 
 EncodedSource EnsembleModel::encode(Sentences sources) {

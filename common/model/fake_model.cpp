@@ -90,6 +90,7 @@ FakeModel::FakeModel(const FakeModelOptions& options) : options_(options) {
   info_.width = options.width;
   info_.source_width = options.width;
   info_.decoder_layers = 1;
+  info_.source_vocab_size = options.source_vocab_size;
   info_.vocab_size = options.vocab_size;
   info_.source_positions = options.max_positions;
   info_.target_positions = options.max_positions;

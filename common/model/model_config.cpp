@@ -10,6 +10,7 @@ void describe_shape(const std::string& family, const TransformerConfig& transfor
   info.width = transformer.decoder.width;
   info.source_width = transformer.encoder.width;
   info.decoder_layers = transformer.decoder.layers;
+  info.source_vocab_size = transformer.source_vocab_size;
   info.vocab_size = transformer.vocab_size;
   info.source_positions = transformer.encoder.max_positions;
   info.target_positions = transformer.decoder.max_positions;

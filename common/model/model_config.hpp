@@ -22,7 +22,7 @@ struct ModelConfig {
   TensorNames names;
 };
 
-/// Fills family, widths, layers, positions and vocab_size.
+/// Fills family, widths, layers, positions and vocabulary sizes.
 void describe_shape(const std::string& family, const TransformerConfig& transformer,
                     ModelInfo& info);
 

@@ -109,7 +109,7 @@ TransformerState& as_transformer_state(DecoderState& state) {
 }  // namespace
 
 void NativeTransformer::check_source(Sentences sentences) const {
-  check_sentences(sentences, "source", {parts_.source_vocab_size, info().source_positions});
+  check_sentences(sentences, "source", {info().source_vocab_size, info().source_positions});
 }
 
 void NativeTransformer::check_target(Sentences sentences) const {

@@ -5,7 +5,6 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/LegacyTypeDispatch.h>
-#include <fmt/format.h>
 
 #include "model/check_sentences.hpp"
 #include "model/padded_tokens.hpp"
@@ -73,19 +72,11 @@ at::Tensor means(const at::Tensor& states, const at::Tensor& lengths) {
 TorchscriptModel::TorchscriptModel(const std::filesystem::path& file,
                                    const std::vector<TokenId>& forced_tokens)
     : path_(file.string()),
-      facts_(read_torchscript_facts(file, forced_tokens)),
-      module_(file, facts_.info) {}
-
-void TorchscriptModel::check_key(KeySpec asked) const {
-  if (asked.resolved(info().decoder_layers) == facts_.key) return;
-  throw core::InputError(
-      path_, fmt::format("key: its script gives {} of layer {} only, not {} of layer {}",
-                         to_string(facts_.key.kind), facts_.key.layer, to_string(asked.kind),
-                         asked.layer));
-}
+      info_(read_torchscript_facts(file, forced_tokens)),
+      module_(file, info_) {}
 
 void TorchscriptModel::check_source(Sentences sources) const {
-  check_sentences(sources, "source", {facts_.source_vocab_size, info().source_positions});
+  check_sentences(sources, "source", {info().source_vocab_size, info().source_positions});
 }
 
 EncodedSource TorchscriptModel::encode(Sentences sources) {
@@ -107,7 +98,7 @@ TeacherForced TorchscriptModel::teacher_force(Sentences sources, Sentences targe
                                               const TeacherForcingOptions& options) {
   const NoAutograd guard;
   KNNSEQ_ASSERT(sources.size() == targets.size(), "sources and targets must be as many");
-  check_key(options.key);
+  resolve_key(info(), options.key, path_);
   check_source(sources);
   check_sentences(targets, "target", {info().vocab_size, info().target_tokens()});
   std::vector<TokenId> prefix = {info().decoder_start};
@@ -144,7 +135,7 @@ std::unique_ptr<DecoderState> TorchscriptModel::start(const EncodedSource& sourc
                                                       std::int64_t beams, KeySpec key) {
   const NoAutograd guard;
   KNNSEQ_ASSERT(beams > 0, "a state needs at least one row a sentence");
-  check_key(key);
+  resolve_key(info(), key, path_);
   auto state = std::make_unique<TorchscriptState>();
   state->lengths = at::tensor(source.lengths, at::kLong);
   KNNSEQ_ASSERT(state->lengths.sum().item<std::int64_t>() == source.states.size(0),

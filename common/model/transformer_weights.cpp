@@ -18,7 +18,6 @@ class TransformerReader {
   TransformerParts read() {
     TransformerParts parts;
     parts.info = config_.info;
-    parts.source_vocab_size = shape_.source_vocab_size;
     parts.decoder.output = output();  // the largest first: converting it takes twice its memory
     read_encoder(parts.encoder);
     read_decoder(parts.decoder);

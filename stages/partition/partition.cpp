@@ -151,7 +151,6 @@ void partition(runtime::StageContext& context, const Options& options) {
   model::ModelInfo info;
   comm::agree(context.comm, [&] {
     info = describe_model(options, *open_tokenizer(options));
-    options.datastore.key.resolved(info.decoder_layers);
     spec = index::parse_index_spec(options.index.factory, info.width, options.index.metric);
     for (const auto& decoding : options.decode) {
       model::read_model_info(options.models.front(), {decoding.dtype});  // refuses the dtype here

@@ -16,6 +16,15 @@ void describe_shape(const std::string& family, const TransformerConfig& transfor
   info.target_positions = transformer.decoder.max_positions;
 }
 
+void check_position_width(ConfigReader& config, const std::string& key, const StackConfig& stack) {
+  constexpr std::int64_t least = 4;
+  if (stack.positions == PositionKind::fairseq_sinusoidal && stack.width < least) {
+    config.fail(key,
+                fmt::format("{} is too narrow for fairseq's sinusoidal positions, which need {}",
+                            stack.width, least));
+  }
+}
+
 Activation read_activation(ConfigReader& config, const std::string& key) {
   const std::string name = config.text(key);
   if (name == "relu") return Activation::relu;

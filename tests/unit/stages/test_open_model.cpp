@@ -1,5 +1,6 @@
 // A tokeniser must fit every model it is used with, on both sides.
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
 
 #include "core/error.hpp"
 #include "stages/open_model.hpp"
@@ -23,8 +24,8 @@ struct TokenizerFolder : test::TemporaryFolder {
     for (const auto& [side, words] :
          {std::pair("source", source_words), std::pair("target", target_words)}) {
       std::string lines;
-      for (int i = 0; i < words; ++i) lines += "w" + std::to_string(i) + " 1\n";
-      write(std::string("dict.") + side + ".txt", lines);
+      for (int i = 0; i < words; ++i) lines += fmt::format("w{} 1\n", i);
+      write(fmt::format("dict.{}.txt", side), lines);
     }
   }
 };

@@ -22,12 +22,6 @@ struct EnsembleState final : DecoderState {
   std::int64_t rows() const override { return states.front()->rows(); }
 };
 
-EnsembleState& as_own_state(DecoderState& state) {
-  auto* own = dynamic_cast<EnsembleState*>(&state);
-  KNNSEQ_ASSERT(own != nullptr, "the state was started by another model");
-  return *own;
-}
-
 /// log of the mean of the probabilities.
 at::Tensor combine(const std::vector<at::Tensor>& log_probs) {
   const double models = static_cast<double>(log_probs.size());
@@ -132,7 +126,7 @@ std::unique_ptr<DecoderState> EnsembleModel::start(const EncodedSource& source, 
 
 StepOutput EnsembleModel::step(DecoderState& any_state, std::span<const TokenId> tokens) {
   const NoAutograd guard;
-  EnsembleState& state = as_own_state(any_state);
+  EnsembleState& state = state_of<EnsembleState>(any_state);
   std::vector<at::Tensor> queries;
   std::vector<at::Tensor> log_probs;
   for (std::size_t i = 0; i < members_.size(); ++i) {
@@ -145,7 +139,7 @@ StepOutput EnsembleModel::step(DecoderState& any_state, std::span<const TokenId>
 }
 
 void EnsembleModel::reorder(DecoderState& any_state, std::span<const std::int64_t> rows) {
-  EnsembleState& state = as_own_state(any_state);
+  EnsembleState& state = state_of<EnsembleState>(any_state);
   for (std::size_t i = 0; i < members_.size(); ++i)
     members_[i].model->reorder(*state.states[i], rows);
 }

@@ -35,12 +35,6 @@ struct TorchscriptState final : DecoderState {
   }
 };
 
-TorchscriptState& as_own_state(DecoderState& state) {
-  auto* own = dynamic_cast<TorchscriptState*>(&state);
-  KNNSEQ_ASSERT(own != nullptr, "the state was started by another model");
-  return *own;
-}
-
 /// Calls work(sources, targets) for run after run.
 void for_each_run(Sentences sources, Sentences targets,
                   const std::function<void(Sentences, Sentences)>& work) {
@@ -148,7 +142,7 @@ std::unique_ptr<DecoderState> TorchscriptModel::start(const EncodedSource& sourc
 
 StepOutput TorchscriptModel::step(DecoderState& any_state, std::span<const TokenId> tokens) {
   const NoAutograd guard;
-  TorchscriptState& state = as_own_state(any_state);
+  TorchscriptState& state = state_of<TorchscriptState>(any_state);
   KNNSEQ_ASSERT(std::ssize(tokens) == state.rows() && state.rows() > 0,
                 "a step takes one token a row");
   KNNSEQ_ASSERT(state.position < info().target_positions, "the model has no more positions");
@@ -164,7 +158,7 @@ StepOutput TorchscriptModel::step(DecoderState& any_state, std::span<const Token
 
 void TorchscriptModel::reorder(DecoderState& any_state, std::span<const std::int64_t> rows) {
   const NoAutograd guard;
-  TorchscriptState& state = as_own_state(any_state);
+  TorchscriptState& state = state_of<TorchscriptState>(any_state);
   const RowGroups groups = group_rows(rows, state.rows(), state.beams);
   const at::Tensor row_numbers = at::tensor(at::IntArrayRef(rows.data(), rows.size()), at::kLong);
   for (at::Tensor& tensor : state.cache) tensor = tensor.index_select(0, row_numbers);

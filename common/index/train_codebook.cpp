@@ -25,7 +25,6 @@ namespace knnseq::index {
 
 namespace {
 
-constexpr std::int64_t opq_centroids = 256;  // where the index itself has no product quantiser
 constexpr std::int64_t pca_points_per_dimension = 1000;  // as in faiss's PCAMatrix
 
 /// Hash of all rows in their places, the same for any number of ranks. Collective.

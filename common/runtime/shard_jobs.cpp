@@ -16,6 +16,18 @@ namespace {
 fs::path manifest_path(const fs::path& folder, std::int64_t shard) {
   return folder / (shard_name(shard) + ".json");
 }
+
+/// Of a shard's manifest without what lies aside in its file.
+core::Json shard_fingerprint(core::Json manifest) {
+  for (auto& unit : manifest.at("units")) {
+    core::Json kept = core::Json::array();
+    for (const auto& range : unit) {
+      if (!range.value("aside", false)) kept.push_back(range);
+    }
+    unit = std::move(kept);
+  }
+  return core::fingerprint(manifest.dump());
+}
 }  // namespace
 
 core::Json read_shard_manifest(const fs::path& folder, std::int64_t shard) {
@@ -93,7 +105,7 @@ StageOutcome ShardJobs::run(const ShardWork& work) {
     if (!team_.comm->is_root()) return;
     for (const auto shard : team_.shards) {
       const auto name = shard_name(shard);
-      mine["shards"][name] = core::fingerprint(core::read_file(manifest_path(folder_, shard)));
+      mine["shards"][name] = shard_fingerprint(read_shard_manifest(folder_, shard));
       mine["files"].merge_patch(file_sizes(folder_, {name + ".json", name + work.result}));
     }
   });

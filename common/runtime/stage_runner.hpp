@@ -14,7 +14,8 @@ namespace knnseq::runtime {
 /// What a stage made, for its manifest.
 struct StageOutcome {
   /// The same bytes whatever the number of ranks was: no times, ranks or paths. Rank 0's counts.
-  /// "files": {name: bytes} lists what must be there for the stage to count as done.
+  /// "files": {name: bytes} lists what must be there for the stage to count as done; "aside" is
+  /// what makes no difference to later stages (store::make_manifest).
   core::Json content;
   StageWork work;
 };

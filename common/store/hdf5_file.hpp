@@ -21,6 +21,9 @@ struct DatasetSpec {
   DataType type = DataType::int64;
   std::vector<std::int64_t> shape;                ///< [rows] or [rows, columns]
   std::map<std::string, std::string> attributes;  ///< units, provenance
+  /// Copies of rows that are elsewhere in the file: no part of what its stage's manifest stands
+  /// for.
+  bool aside = false;
 };
 
 /// An open HDF5 file. Reading and writing of rows is independent (not collective).

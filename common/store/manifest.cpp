@@ -9,11 +9,28 @@
 
 namespace knnseq::store {
 
+namespace {
+
+/// Fingerprint of all that makes a difference.
+core::Json identity_of(core::Json manifest) {
+  for (const char* name : {"identity", "checksum"}) manifest.erase(name);
+  for (const char* name : {"files", "aside"}) manifest["content"].erase(name);
+  return core::fingerprint(manifest.dump());
+}
+
+core::Json checksum_of(core::Json manifest) {
+  manifest.erase("checksum");
+  return core::fingerprint(manifest.dump());
+}
+
+}  // namespace
+
 core::Json make_manifest(const std::string& stage, const core::Json& inputs,
                          const core::Json& content) {
   core::Json manifest = {
       {"version", manifest_version}, {"stage", stage}, {"inputs", inputs}, {"content", content}};
-  manifest["identity"] = core::fingerprint(manifest.dump());
+  manifest["identity"] = identity_of(manifest);
+  manifest["checksum"] = checksum_of(manifest);
   return manifest;
 }
 
@@ -27,10 +44,8 @@ std::optional<core::Json> read_manifest(const std::filesystem::path& path) {
     throw core::InputError(path, fmt::format("has version {}; this knnseq reads version {}",
                                              manifest["version"].dump(), manifest_version));
   }
-  core::Json rest = manifest;
-  rest.erase("identity");
-  if (manifest["identity"] != core::fingerprint(rest.dump())) {
-    throw core::InputError(path, "is damaged (its content does not match its identity)");
+  if (manifest.value("checksum", core::Json()) != checksum_of(manifest)) {
+    throw core::InputError(path, "is damaged (its content does not match its checksum)");
   }
   return manifest;
 }

@@ -9,11 +9,13 @@
 
 namespace knnseq::store {
 
-inline constexpr int manifest_version = 1;
+inline constexpr int manifest_version = 2;
 
-/// {"version", "stage", "inputs": {name: value …}, "content": {…}, "identity": fingerprint}.
-/// `identity` covers inputs and content; a later stage takes it as one of its inputs. Neither holds
-/// times, ranks or paths, so that the same inputs give the same bytes.
+/// {"version", "stage", "inputs": {name: value …}, "content": {…}, "identity", "checksum"}.
+/// `identity` is a fingerprint of inputs and content, without content's "files" (sizes) and "aside"
+/// (what is there, but makes no difference to what the stage made); a later stage takes it as one
+/// of its inputs. `checksum` covers all. Nothing holds times, ranks or paths, so that the same
+/// inputs give the same bytes.
 core::Json make_manifest(const std::string& stage, const core::Json& inputs,
                          const core::Json& content);
 

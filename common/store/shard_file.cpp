@@ -34,6 +34,9 @@ ShardFile ShardFile::open(const fs::path& folder, const std::string& name, comm:
     Hdf5File::create(path, team, datasets);
   }
   ShardFile shard(Hdf5File::open_for_writing(path, team), folder, name);
+  for (const auto& spec : datasets) {
+    if (spec.aside) shard.aside_.insert(spec.name);
+  }
   comm::agree(team, [&] {
     for (const auto& spec : datasets) {
       if (shard.file_.shape(spec.name) != spec.shape) {
@@ -61,6 +64,7 @@ void ShardFile::write_bytes(const std::string& dataset, std::int64_t first_row,
                       {"first_row", first_row},
                       {"bytes", bytes.size()},
                       {"checksum", hex_checksum(bytes)}});
+  if (aside_.contains(dataset)) pending_.back()["aside"] = true;
 }
 
 std::int64_t ShardFile::commit(std::int64_t unit) {

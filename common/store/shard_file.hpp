@@ -39,8 +39,8 @@ class ShardFile {
   std::int64_t commit(std::int64_t unit);
 
   /// Closes the file and returns the ranges of all units with their checksums, in order of units:
-  /// [[{"dataset", "first_row", "rows", "checksum"} …] …]. Every unit must be done. Collective on
-  /// `team`.
+  /// [[{"dataset", "first_row", "bytes", "checksum"} …] …], with "aside": true for those of
+  /// datasets that are. Every unit must be done. Collective on `team`.
   core::Json finish(comm::Communicator& team, std::int64_t units);
   /// Closes without finishing (work left for a later run). Collective on `team`.
   void close() { file_.close(); }
@@ -59,6 +59,7 @@ class ShardFile {
   std::string name_;
   std::unique_ptr<Journal> journal_;
   std::set<std::int64_t> done_;
+  std::set<std::string> aside_;  ///< datasets
   core::Json pending_ = core::Json::array();
 };
 

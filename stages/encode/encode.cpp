@@ -1,16 +1,46 @@
 #include "stages/encode/encode.hpp"
 
+#include <fmt/format.h>
+
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/encode/shard_encoder.hpp"
 #include "stages/open_model.hpp"
+#include "stages/sample_rule.hpp"
 #include "stages/stage.hpp"
 
 namespace knnseq::stages {
 
 namespace {
+
+/// Which sample the rows that are written aside belong to, until the manifest says so.
+constexpr const char* sample_name = "sample.json";
+
+/// The config's sample; but where an earlier run has begun to write another one aside, that one.
+SampleSpec begun_sample(runtime::StageContext& context, const Options& options) {
+  const auto path = Folders(context.run_dir).datastore / sample_name;
+  const SampleSpec wanted{options.datastore.sample, options.datastore.seed};
+  std::string begun = wanted.to_json().dump();
+  comm::agree(context.comm, [&] {
+    if (!context.comm.is_root()) return;
+    if (std::filesystem::exists(path)) {
+      begun = core::read_json(path).dump();
+    } else {
+      core::write_file_durably(path, begun + "\n");
+    }
+  });
+  const auto sample =
+      SampleSpec::from_json(core::Json::parse(context.comm.broadcast_string(begun)));
+  if (sample != wanted) {
+    context.log.info(
+        fmt::format("the training sample written aside stays the one that this datastore was begun "
+                    "with ({} entries, seed {}); train finds the config's",
+                    sample.size, sample.seed));
+  }
+  return sample;
+}
 
 runtime::StageOutcome make_datastore(runtime::StageContext& context, const Options& options,
                                      const core::Json& corpus_manifest) {
@@ -18,25 +48,10 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
   const auto& corpus_content = corpus_manifest.at("content");
   const auto team = runtime::make_shard_team(context.comm, options.shards);
   std::unique_ptr<model::TranslationModel> model;
-  SampleRule sample;
-  std::vector<core::Range> sentence_entries;  // of this member's share of the team's shards
-  comm::agree(context.comm, [&] {
-    model = open_key_model(options, *open_tokenizer(options));
-    for (const auto shard : team.shards) {
-      const auto name = runtime::shard_name(shard);
-      const auto corpus =
-          store::CorpusShard::read(folders.corpus, name, corpus_content.at("shards").at(name));
-      for (auto i = static_cast<std::size_t>(team.member()); i < corpus.entry_starts.size();
-           i += static_cast<std::size_t>(team.members())) {
-        const auto length = corpus.sentence_starts[i + 1] - corpus.sentence_starts[i];
-        sentence_entries.push_back({corpus.entry_starts[i], corpus.entry_starts[i] + length});
-      }
-    }
-  });
-  sample = make_sample_rule(context.comm, sentence_entries, options.datastore.sample,
-                            options.datastore.seed);
-
-  ShardEncoder encoder(*model, options.datastore, sample);
+  comm::agree(context.comm, [&] { model = open_key_model(options, *open_tokenizer(options)); });
+  const SampleSpec sample = begun_sample(context, options);
+  ShardEncoder encoder(*model, options.datastore,
+                       make_sample_rule(context.comm, corpus_content.at("entries"), sample));
   runtime::ShardJobs jobs(context, team, folders.datastore,
                           {"entries", corpus_content.at("entries")});
   store::CorpusShard corpus;
@@ -54,9 +69,7 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
     encoder.encode_unit(units[static_cast<std::size_t>(unit)], file);
   };
   const auto finish = [&](std::int64_t) {
-    return core::Json{{"entries", corpus.entries()},
-                      {"sentences", corpus.sentences()},
-                      {"sample", encoder.sample_size()}};
+    return core::Json{{"entries", corpus.entries()}, {"sentences", corpus.sentences()}};
   };
   runtime::StageOutcome outcome = jobs.run({prepare, work, finish, ".h5"});
   outcome.content["width"] = model->info().width;
@@ -64,6 +77,7 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
   outcome.content["entries"] = corpus_content.at("entries");
   outcome.content["sentences"] = corpus_content.at("sentences");
   outcome.content["vocab_size"] = model->info().vocab_size;
+  outcome.content["aside"]["sample"] = sample.to_json();
   return outcome;
 }
 
@@ -91,11 +105,12 @@ void encode(runtime::StageContext& context, const Options& options) {
                              {"unit_entries", store::unit_entries},
                              {"key", model::to_string(key.kind)},
                              {"layer", key.layer},
-                             {"sentence_keys", options.datastore.sentence_keys},
-                             {"sample", options.datastore.sample},
-                             {"seed", options.datastore.seed}};
+                             {"sentence_keys", options.datastore.sentence_keys}};
   runtime::run_stage(context, {"encode", folders.datastore, inputs,
                                [&] { return make_datastore(context, options, corpus); }});
+  comm::agree(context.comm, [&] {  // only now that the manifest is there
+    if (context.comm.is_root()) std::filesystem::remove(folders.datastore / sample_name);
+  });
 }
 
 }  // namespace knnseq::stages

@@ -22,6 +22,19 @@ std::span<const std::uint16_t> half_values(const at::Tensor& half) {
           static_cast<std::size_t>(half.numel())};
 }
 
+/// Rows of the shard that belong to the sample, ascending.
+std::vector<std::int64_t> sample_rows(const store::CorpusShard& shard, const SampleRule& rule) {
+  std::vector<std::int64_t> rows;
+  for (std::size_t i = 0; i < shard.entry_starts.size(); ++i) {
+    for (auto row = shard.sentence_starts[i]; row < shard.sentence_starts[i + 1]; ++row) {
+      if (rule.contains(shard.entry_starts[i] + row - shard.sentence_starts[i])) {
+        rows.push_back(row);
+      }
+    }
+  }
+  return rows;
+}
+
 }  // namespace
 
 void ShardEncoder::open_shard(const store::CorpusShard& corpus) {
@@ -34,6 +47,7 @@ std::vector<store::DatasetSpec> ShardEncoder::layout() const {
   const std::int64_t width = model_.info().width;
   const std::int64_t entries = corpus_->entries();
   const std::int64_t sentences = corpus_->sentences();
+  const std::int64_t sampled = std::ssize(sample_rows_);
   std::vector<store::DatasetSpec> specs = {
       {"keys",
        DataType::float16,
@@ -59,12 +73,14 @@ std::vector<store::DatasetSpec> ShardEncoder::layout() const {
        {{"description", "line of the input, from 0 over all files"}}},
       {"sample_keys",
        DataType::float16,
-       {sample_size(), width},
-       {{"description", "the keys of this shard that belong to the training sample"}}},
+       {sampled, width},
+       {{"description", "the keys of this shard that belong to the training sample"}},
+       /*aside=*/true},
       {"sample_entries",
        DataType::int64,
-       {sample_size()},
-       {{"description", "global entry numbers of sample_keys"}}}};
+       {sampled},
+       {{"description", "global entry numbers of sample_keys"}},
+       /*aside=*/true}};
   if (options_.sentence_keys) {
     specs.push_back({"sentence_keys",
                      DataType::float16,

@@ -1,14 +1,12 @@
 // Encoding of one shard.
 #pragma once
 
-#include <filesystem>
-#include <string>
+#include <vector>
 
 #include "model/translation_model.hpp"
-#include "runtime/progress.hpp"
-#include "runtime/shard_team.hpp"
-#include "stages/encode/sample.hpp"
 #include "stages/options.hpp"
+#include "stages/sample_rule.hpp"
+#include "store/corpus_shard.hpp"
 #include "store/shard_file.hpp"
 
 namespace knnseq::stages {
@@ -20,22 +18,21 @@ class ShardEncoder {
                const SampleRule& sample)
       : model_(model), options_(options), sample_(sample) {}
 
-  /// Datasets of the shard's file. Rows of the sample must have been set by open_shard().
-  std::vector<store::DatasetSpec> layout() const;
+  /// corpus must live until the next call.
   void open_shard(const store::CorpusShard& corpus);
+  /// Datasets of the open shard's file.
+  std::vector<store::DatasetSpec> layout() const;
 
   /// Encodes the batches of one unit and writes their rows. Throws core::InputError naming the
   /// sentence where a key is not finite.
   void encode_unit(core::Range batches, store::ShardFile& file) const;
-
-  std::int64_t sample_size() const { return std::ssize(sample_rows_); }
 
  private:
   model::TranslationModel& model_;
   DatastoreOptions options_;
   SampleRule sample_;
   const store::CorpusShard* corpus_ = nullptr;
-  std::vector<std::int64_t> sample_rows_;
+  std::vector<std::int64_t> sample_rows_;  ///< of the shard, ascending
 };
 
 }  // namespace knnseq::stages

@@ -4,52 +4,13 @@
 #include <cstring>
 #include <numeric>
 
-#include "comm/agreement.hpp"
-#include "runtime/shard_jobs.hpp"
-#include "store/hdf5_file.hpp"
+#include "core/types.hpp"
 
 namespace knnseq::stages {
 
 namespace {
 
 using Half = std::uint16_t;
-
-struct Rows {
-  std::vector<std::int64_t> entries;
-  std::vector<Half> keys;  ///< [entries, width]
-};
-
-/// The sample rows of this rank's shards, with their checksums compared.
-Rows read_own_shards(comm::Communicator& comm, const std::filesystem::path& datastore,
-                     std::int64_t shards, std::int64_t width) {
-  Rows rows;
-  for (std::int64_t shard = comm.rank(); shard < shards; shard += comm.size()) {
-    const auto path = datastore / (runtime::shard_name(shard) + ".h5");
-    const auto file = store::Hdf5File::open_for_reading(path);
-    const auto entries = file.read_all<std::int64_t>("sample_entries");
-    const auto keys = file.read_all<Half>("sample_keys");
-    const core::Json manifest = runtime::read_shard_manifest(datastore, shard);
-    for (const auto& unit : manifest.at("units")) {
-      for (const auto& range : unit) {
-        const auto begin = range.at("first_row").get<std::size_t>();
-        const auto bytes = range.at("bytes").get<std::size_t>();
-        if (range.at("dataset") == "sample_keys") {
-          store::verify_range(
-              path, range,
-              std::as_bytes(std::span(keys))
-                  .subspan(begin * static_cast<std::size_t>(width) * sizeof(Half), bytes));
-        } else if (range.at("dataset") == "sample_entries") {
-          store::verify_range(
-              path, range,
-              std::as_bytes(std::span(entries)).subspan(begin * sizeof(std::int64_t), bytes));
-        }
-      }
-    }
-    rows.entries.insert(rows.entries.end(), entries.begin(), entries.end());
-    rows.keys.insert(rows.keys.end(), keys.begin(), keys.end());
-  }
-  return rows;
-}
 
 /// `count` values of each row, regrouped so that rows come in the order `order`.
 template <class T>
@@ -65,11 +26,10 @@ std::vector<T> reordered(const std::vector<T>& values, std::size_t count,
 
 }  // namespace
 
-index::SampleBlocks read_sample(comm::Communicator& comm, const std::filesystem::path& datastore,
-                                std::int64_t shards, std::int64_t width) {
-  Rows mine;
-  comm::agree(comm, [&] { mine = read_own_shards(comm, datastore, shards, width); });
-
+index::SampleBlocks read_sample(runtime::StageContext& context, const SampledDatastore& datastore,
+                                const SampleSpec& wanted, std::int64_t width) {
+  auto& comm = context.comm;
+  SampleRows mine = find_sample_rows(context, datastore, wanted);
   auto all_entries = comm.all_gather(std::span<const std::int64_t>(mine.entries)).values;
   std::sort(all_entries.begin(), all_entries.end());
   index::SampleBlocks sample;

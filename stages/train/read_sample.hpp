@@ -1,18 +1,15 @@
 // The training sample, from the shards to the ranks that train on it.
 #pragma once
 
-#include <filesystem>
-
-#include "comm/communicator.hpp"
 #include "index/sample_blocks.hpp"
+#include "stages/train/sample_rows.hpp"
 
 namespace knnseq::stages {
 
-/// Reads the sample rows of all shards (each shard by one rank), checks their checksums and brings
-/// each row to the rank whose block it belongs to: blocks of fixed size in the order of entry
-/// numbers, so the same whatever the number of shards and ranks. No rank holds more than its part.
-/// Collective.
-index::SampleBlocks read_sample(comm::Communicator& comm, const std::filesystem::path& datastore,
-                                std::int64_t shards, std::int64_t width);
+/// Finds the rows of the wanted sample (see find_sample_rows) and brings each to the rank whose
+/// block it belongs to: blocks of fixed size in the order of entry numbers, so the same whatever
+/// the number of shards and ranks. No rank holds more than its part and what it read. Collective.
+index::SampleBlocks read_sample(runtime::StageContext& context, const SampledDatastore& datastore,
+                                const SampleSpec& wanted, std::int64_t width);
 
 }  // namespace knnseq::stages

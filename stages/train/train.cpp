@@ -26,11 +26,12 @@ std::vector<std::byte> read_bytes(const std::filesystem::path& path) {
 }
 
 runtime::StageOutcome make_codebook(runtime::StageContext& context, const Options& options,
-                                    const index::IndexSpec& spec) {
+                                    const index::IndexSpec& spec, const SampledDatastore& datastore,
+                                    const SampleSpec& wanted) {
   auto& comm = context.comm;
   const Folders folders(context.run_dir);
   const auto checkpoint = folders.codebook / checkpoint_name;
-  const auto sample = read_sample(comm, folders.datastore, options.shards, spec.d_in);
+  const auto sample = read_sample(context, datastore, wanted, spec.d_in);
 
   index::TrainOptions training = options.index.training;
   obs::Stopwatch since_shown;
@@ -105,10 +106,17 @@ void train(runtime::StageContext& context, const Options& options) {
     spec = index::parse_index_spec(options.index.factory, width, options.index.metric);
     options.index.training.validate();
   });
+  const auto& content = datastore.at("content");
+  const SampledDatastore sampled{folders.datastore, options.shards, content.at("entries"),
+                                 SampleSpec::from_json(content.at("aside").at("sample"))};
+  const auto sample =
+      SampleSpec{options.datastore.sample, options.datastore.seed}.of(sampled.entries);
   const auto& training = options.index.training;
   const core::Json inputs = {{"datastore", datastore.at("identity")},
                              {"factory", spec.factory()},
                              {"metric", options.index.metric},
+                             {"sample", sample.size},
+                             {"sample_seed", sample.seed},
                              {"threads", options.threads},
                              {"seed", training.seed},
                              {"coarse_iterations", training.coarse_iterations},
@@ -117,8 +125,9 @@ void train(runtime::StageContext& context, const Options& options) {
                              {"opq_first_pq_iterations", training.opq_first_pq_iterations},
                              {"pq_iterations", training.pq_iterations},
                              {"max_points_per_centroid", training.max_points_per_centroid}};
-  runtime::run_stage(context, {"train", folders.codebook, inputs,
-                               [&] { return make_codebook(context, options, spec); }});
+  runtime::run_stage(context, {"train", folders.codebook, inputs, [&] {
+                                 return make_codebook(context, options, spec, sampled, sample);
+                               }});
   comm::agree(context.comm, [&] {  // only now that the manifest is there
     if (context.comm.is_root()) std::filesystem::remove(folders.codebook / checkpoint_name);
   });

@@ -88,6 +88,7 @@ class BadInput(pipeline.PipelineTest):
         for stage in ("partition", "encode"):
             self.run_stage(stage)
         self.flip("datastore/shard-00000.h5", at=0.5)
+        self.refused("train", "--set", "datastore.seed=2", says="'keys' is damaged from row")
         self.run_stage("train")  # reads the sample, which is elsewhere in the file
         self.refused("add", says="'keys' is damaged from row")
         self.run_stage("encode", "--force")

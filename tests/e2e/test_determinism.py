@@ -1,4 +1,5 @@
 """Results are the same bytes whatever the number of ranks, and translations whatever the shards."""
+import shutil
 import unittest
 
 import pipeline
@@ -20,6 +21,23 @@ class Determinism(pipeline.PipelineTest):
                 translations.add(self.digest(*TRANSLATIONS, run=run))
             self.assertEqual(len(datastores), 1, f"{shards} shards")
         self.assertEqual(len(translations), 1)
+
+    def test_a_sample_is_the_same_written_aside_or_found_later(self):
+        two = ("--set", "shards=2")
+        for stage in ("partition", "encode"):
+            self.run_stage(stage, *two)
+        for size, seed, found, ranks in ((3000, 1, False, 1), (5000, 7, True, 3)):
+            wanted = (*two, "--set", f"datastore.sample={size}", "--set", f"datastore.seed={seed}")
+            run = f"{size}-{seed}"
+            for stage in ("partition", "encode", "train"):
+                text = self.run_stage(stage, *wanted, "--set", f"run_dir={self.folder / run}")
+                self.assertNotIn("reading all keys", text)
+            self.assertIn("already done", self.run_stage("encode", *wanted))
+            text = self.run_stage("train", *wanted, ranks=ranks)
+            self.assertEqual("reading all keys" in text, found, text)
+            self.assertEqual(self.digest("codebook/*"), self.digest("codebook/*", run=run))
+            self.assertIn(f"sample: was {size}, is 6000", self.run_stage("train", *two, code=2))
+            shutil.rmtree(self.folder / "run" / "codebook")
 
     def test_more_ranks_than_anything_to_do(self):
         """One batch for three shards, one block, four ranks."""

@@ -37,9 +37,12 @@ class Resume(pipeline.PipelineTest):
         ranks = 3
         for stage, moment in moments:
             ranks = ranks % 3 + 1
+            # Rows written aside are those of the sample that a datastore was begun with.
+            other = ("--set", "datastore.seed=3") if stage == "encode" else ()
             with self.subTest(stage=stage, ranks=ranks):
                 self.start_and_signal(stage, ranks=ranks, when=moment)
-                self.run_stage(stage, ranks=ranks % 3 + 1)
+                text = self.run_stage(stage, *other, ranks=ranks % 3 + 1)
+                self.assertEqual("was begun with (6000 entries, seed 1)" in text, bool(other))
         self.run_stage("run")
         self.assertEqual(self.digest(*EVERYTHING), self.digest(*EVERYTHING, run="whole"))
         self.assertFalse(list(run.rglob("*.journal.*")) + list(run.rglob("*.tmp")))

@@ -17,7 +17,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       fuzz::read([&] {
         const auto made = family("model", files[0], generation);
         const auto inside = [&](core::TokenId id) { return id >= 0 && id < made.info.vocab_size; };
-        fuzz::require(made.info.width > 0 && made.info.decoder_layers > 0, "sizes are positive");
+        fuzz::require(
+            made.info.width > 0 && made.info.decoder_layers > 0 && made.info.source_vocab_size > 0,
+            "sizes are positive");
         fuzz::require(inside(made.info.eos) && inside(made.info.pad), "eos and pad are tokens");
         fuzz::require(inside(made.info.decoder_start), "START is a token");
         for (const auto id : made.info.bad_tokens) fuzz::require(inside(id), "a bad word is one");

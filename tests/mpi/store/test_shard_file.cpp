@@ -1,11 +1,9 @@
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/hash.hpp"
 #include "store/shard_file.hpp"
 #include "support/mpi_main.hpp"
+#include "support/shared_folder.hpp"
 
 using namespace knnseq;
 using store::DataType;
@@ -18,20 +16,6 @@ constexpr std::int64_t rows_per_unit = 100;
 const std::vector<store::DatasetSpec> datasets = {
     {"keys", DataType::float16, {units * rows_per_unit, 8}, {{"description", "vectors"}}},
     {"values", DataType::uint32, {units * rows_per_unit}, {}}};
-
-/// The same folder on all ranks, empty.
-std::filesystem::path shared_folder(const std::string& name) {
-  auto& world = test::world();
-  const auto path = world.broadcast_string(
-      (std::filesystem::temp_directory_path() / fmt::format("knnseq-{}-{}", name, ::getpid()))
-          .string());
-  if (world.is_root()) {
-    std::filesystem::remove_all(path);
-    std::filesystem::create_directories(path);
-  }
-  world.barrier();
-  return path;
-}
 
 void write_unit(ShardFile& file, std::int64_t unit) {
   std::vector<std::uint16_t> keys(rows_per_unit * 8);
@@ -57,13 +41,13 @@ void work(ShardFile& file, std::int64_t end) {
 
 TEST_CASE("several ranks fill a shard; interrupted and resumed it has the same bytes") {
   auto& world = test::world();
-  const auto whole = shared_folder("whole");
+  const auto whole = test::shared_folder("whole");
   auto file = ShardFile::open(whole, "shard", world, datasets);
   work(file, units);
   const auto ranges = file.finish(world, units);
   REQUIRE_ALL(ranges.size() == units);
 
-  const auto parts = shared_folder("parts");
+  const auto parts = test::shared_folder("parts");
   for (const std::int64_t end : {2, 2, 5, 7}) {
     auto part = ShardFile::open(parts, "shard", world, datasets);
     work(part, end);
@@ -95,7 +79,7 @@ TEST_CASE("several ranks fill a shard; interrupted and resumed it has the same b
 
 TEST_CASE("journals without their file are not believed") {
   auto& world = test::world();
-  const auto folder = shared_folder("orphans");
+  const auto folder = test::shared_folder("orphans");
   if (world.is_root()) {
     store::Journal journal(folder / "shard.journal.0000");
     journal.append({{"unit", 0}, {"ranges", core::Json::array()}});
@@ -110,7 +94,7 @@ TEST_CASE("journals without their file are not believed") {
 
 TEST_CASE("a shard of another shape is refused on all ranks") {
   auto& world = test::world();
-  const auto folder = shared_folder("shape");
+  const auto folder = test::shared_folder("shape");
   ShardFile::open(folder, "shard", world, datasets).close();
   auto other = datasets;
   other[0].shape = {5, 8};

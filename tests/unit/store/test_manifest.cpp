@@ -20,6 +20,10 @@ TEST_CASE("a manifest is read back, and damage, another version or another file 
   damaged["content"]["entries"] = 8;
   core::write_file_durably(path, damaged.dump());
   CHECK_THROWS_WITH(read_manifest(path), Contains("is damaged"));
+  damaged = make_manifest("encode", {}, {{"files", {{"a.h5", 9}}}});
+  damaged["content"]["files"]["a.h5"] = 8;
+  core::write_file_durably(path, damaged.dump());
+  CHECK_THROWS_WITH(read_manifest(path), Contains("is damaged"));
   auto newer = manifest;
   newer["version"] = 99;
   core::write_file_durably(path, newer.dump());
@@ -35,6 +39,16 @@ TEST_CASE("identities differ with inputs and content only") {
         make_manifest("encode", {{"key", "ffn_out"}}, {{"entries", 7}}).at("identity"));
   CHECK(one.at("identity") !=
         make_manifest("encode", {{"key", "ffn_in"}}, {{"entries", 8}}).at("identity"));
+  const auto with = [](const core::Json& more) {
+    core::Json content = {{"entries", 7}};
+    content.update(more);
+    return make_manifest("encode", {{"key", "ffn_in"}}, content);
+  };
+  for (const core::Json& more :
+       {core::Json{{"files", {{"a.h5", 9}}}}, {{"aside", {{"size", 5}}}}}) {
+    CHECK(with(more).at("identity") == one.at("identity"));
+    CHECK(with(more).at("checksum") != one.at("checksum"));
+  }
 }
 
 TEST_CASE("changes are described by name, with both values") {

@@ -1,0 +1,150 @@
+#include "stages/train/sample_rows.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
+#include "obs/progress_meter.hpp"
+#include "runtime/progress.hpp"
+#include "runtime/shard_jobs.hpp"
+#include "runtime/stop_signal.hpp"
+#include "store/hdf5_file.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+/// One unit of a shard, as it was committed.
+class Unit {
+ public:
+  /// All must live as long as this.
+  Unit(const std::filesystem::path& path, const store::Hdf5File& file, const core::Json& ranges)
+      : path_(path), file_(file), ranges_(ranges) {}
+
+  bool has(const std::string& dataset) const { return find(dataset) != ranges_.end(); }
+
+  std::int64_t first_row(const std::string& dataset) const {
+    return range(dataset).at("first_row");
+  }
+  std::int64_t bytes(const std::string& dataset) const { return range(dataset).at("bytes"); }
+
+  /// Its values of a dataset, compared with their checksum.
+  template <class T>
+  std::vector<T> read(const std::string& dataset) const {
+    const core::Json& of = range(dataset);
+    std::vector<T> values(of.at("bytes").get<std::size_t>() / sizeof(T));
+    file_.read_rows(dataset, of.at("first_row"), std::span<T>(values));
+    store::verify_range(path_, of, std::as_bytes(std::span<const T>(values)));
+    return values;
+  }
+
+ private:
+  core::Json::const_iterator find(const std::string& dataset) const {
+    return std::find_if(ranges_.begin(), ranges_.end(),
+                        [&](const core::Json& r) { return r.at("dataset") == dataset; });
+  }
+  const core::Json& range(const std::string& dataset) const {
+    const auto found = find(dataset);
+    KNNSEQ_ASSERT(found != ranges_.end(), "a unit has no rows of a dataset");
+    return *found;
+  }
+
+  const std::filesystem::path& path_;
+  const store::Hdf5File& file_;
+  const core::Json& ranges_;
+};
+
+/// Global entry numbers of a unit's keys, in their order.
+std::vector<std::int64_t> entries_of(const Unit& unit, std::int64_t width) {
+  const auto first_entries = unit.read<std::int64_t>("entry_starts");
+  auto starts = unit.read<std::int64_t>("sentence_starts");
+  starts.resize(first_entries.size());  // a shard's last unit has one more, its end
+  const std::int64_t rows = unit.bytes("keys") / (width * std::int64_t{sizeof(std::uint16_t)});
+  starts.push_back(unit.first_row("keys") + rows);
+  std::vector<std::int64_t> entries;
+  for (std::size_t i = 0; i < first_entries.size(); ++i) {
+    for (auto row = starts[i]; row < starts[i + 1]; ++row) {
+      entries.push_back(first_entries[i] + row - starts[i]);
+    }
+  }
+  KNNSEQ_ASSERT(std::ssize(entries) == rows, "a unit's sentences are not its keys");
+  return entries;
+}
+
+/// Appends those of a unit's rows that belong to the sample. entries: of the rows of `dataset`.
+void take(const Unit& unit, const std::vector<std::int64_t>& entries, const std::string& dataset,
+          const SampleRule& rule, SampleRows& rows) {
+  std::vector<std::size_t> chosen;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (rule.contains(entries[i])) chosen.push_back(i);
+  }
+  if (chosen.empty()) return;
+  const auto keys = unit.read<std::uint16_t>(dataset);
+  const std::size_t width = keys.size() / entries.size();
+  for (const auto i : chosen) {
+    rows.entries.push_back(entries[i]);
+    const auto key = keys.begin() + static_cast<std::ptrdiff_t>(i * width);
+    rows.keys.insert(rows.keys.end(), key, key + static_cast<std::ptrdiff_t>(width));
+  }
+}
+
+/// Whether the wanted sample was written aside; says so where it was not.
+bool is_stored(runtime::StageContext& context, const SampledDatastore& datastore,
+               const SampleSpec& wanted) {
+  const auto entries = datastore.entries;
+  if (datastore.stored.holds(wanted, entries)) return true;
+  const auto describe = [&](const SampleSpec& sample) {
+    return sample.size == entries
+               ? "all entries"
+               : fmt::format("{} entries of seed {}", obs::with_commas(sample.size), sample.seed);
+  };
+  context.log.info(
+      fmt::format("reading all keys for the training sample: it is {}; encode wrote {} aside",
+                  describe(wanted), describe(datastore.stored)));
+  return false;
+}
+
+}  // namespace
+
+SampleRows find_sample_rows(runtime::StageContext& context, const SampledDatastore& datastore,
+                            const SampleSpec& wanted) {
+  const bool stored = is_stored(context, datastore, wanted);
+  const SampleRule rule = make_sample_rule(context.comm, datastore.entries, wanted);
+  const auto team = runtime::make_shard_team(context.comm, datastore.shards);
+  runtime::Progress progress(
+      context, "entries", stored ? datastore.stored.of(datastore.entries).size : datastore.entries);
+  SampleRows rows;
+  bool stopped = false;
+  const auto share = wanted.size * std::ssize(team.shards) / (datastore.shards * team.members());
+  for (const auto shard : team.shards) {
+    const auto path = datastore.folder / (runtime::shard_name(shard) + ".h5");
+    const auto file = store::Hdf5File::open_for_reading(path);
+    const std::int64_t width = file.shape("keys").at(1);
+    rows.keys.reserve(static_cast<std::size_t>((share + share / 8) * width));
+    const core::Json manifest = runtime::read_shard_manifest(datastore.folder, shard);
+    const core::Json& units = manifest.at("units");
+    for (auto i = static_cast<std::size_t>(team.member()); i < units.size() && !stopped;
+         i += static_cast<std::size_t>(team.members())) {
+      const Unit unit(path, file, units[i]);
+      if (stored && !unit.has("sample_entries")) continue;
+      const auto entries =
+          stored ? unit.read<std::int64_t>("sample_entries") : entries_of(unit, width);
+      take(unit, entries, stored ? "sample_keys" : "keys", rule, rows);
+      progress.add(std::ssize(entries));
+      stopped = runtime::stop_requested();
+    }
+  }
+  progress.finish();
+  if (!context.comm.all(!stopped)) {
+    comm::agree(context.comm, [] {
+      throw core::Stopped("stopped by SIGUSR1 while reading the sample; run again to begin anew");
+    });
+  }
+  const auto found = context.comm.all_reduce(std::ssize(rows.entries), comm::Reduction::sum);
+  KNNSEQ_ASSERT(found == wanted.size, "the sample is not whole");
+  return rows;
+}
+
+}  // namespace knnseq::stages

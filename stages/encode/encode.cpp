@@ -13,8 +13,7 @@ namespace knnseq::stages {
 namespace {
 
 runtime::StageOutcome make_datastore(runtime::StageContext& context, const Options& options,
-                                     const core::Json& corpus_manifest) {
-  const Folders folders(context.run_dir);
+                                     const CorpusPlace& place, const core::Json& corpus_manifest) {
   const auto& corpus_content = corpus_manifest.at("content");
   const auto team = runtime::make_shard_team(context.comm, options.shards);
   std::unique_ptr<model::TranslationModel> model;
@@ -25,7 +24,7 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
     for (const auto shard : team.shards) {
       const auto name = runtime::shard_name(shard);
       const auto corpus =
-          store::CorpusShard::read(folders.corpus, name, corpus_content.at("shards").at(name));
+          store::CorpusShard::read(place.text, name, corpus_content.at("shards").at(name));
       for (auto i = static_cast<std::size_t>(team.member()); i < corpus.entry_starts.size();
            i += static_cast<std::size_t>(team.members())) {
         const auto length = corpus.sentence_starts[i + 1] - corpus.sentence_starts[i];
@@ -37,13 +36,13 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
                             options.datastore.seed);
 
   ShardEncoder encoder(*model, options.datastore, sample);
-  runtime::ShardJobs jobs(context, team, folders.datastore,
+  runtime::ShardJobs jobs(context, team, place.datastore,
                           {"entries", corpus_content.at("entries")});
   store::CorpusShard corpus;
   std::vector<core::Range> units;
   const auto prepare = [&](std::int64_t shard) {
     const auto name = runtime::shard_name(shard);
-    corpus = store::CorpusShard::read(folders.corpus, name, corpus_content.at("shards").at(name));
+    corpus = store::CorpusShard::read(place.text, name, corpus_content.at("shards").at(name));
     units = store::cut_units(corpus);
     encoder.open_shard(corpus);
     runtime::ShardPlan plan{encoder.layout(), {}};
@@ -69,17 +68,18 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
 
 }  // namespace
 
-void encode(runtime::StageContext& context, const Options& options) {
-  context.log.set_stage("encode");
-  const Folders folders(context.run_dir);
-  const auto corpus = corpus_manifest(context, options);
+void encode(runtime::StageContext& context, const Options& options, const CorpusPlace& place) {
+  const std::string name = place.stage_name("encode");
+  context.log.set_stage(name);
+  const auto corpus = corpus_manifest(context, options, place);
   const auto tokenizer = tokenizer_fingerprint(context, options);
   model::KeySpec key;
   comm::agree(context.comm, [&] {
     if (corpus.at("inputs").at("tokenizer") != tokenizer) {
       throw core::InputError(
           "the corpus was tokenised for another model, language or command than " +
-          options.tokenizer.string() + " and the config say; run 'knnseq partition --force'");
+          options.tokenizer.string() + " and the config say; run 'knnseq " +
+          place.command("partition") + " --force'");
     }
     const auto info = describe_model(options, *open_tokenizer(options));
     key = options.datastore.key.resolved(info.decoder_layers);
@@ -94,8 +94,8 @@ void encode(runtime::StageContext& context, const Options& options) {
                              {"sentence_keys", options.datastore.sentence_keys},
                              {"sample", options.datastore.sample},
                              {"seed", options.datastore.seed}};
-  runtime::run_stage(context, {"encode", folders.datastore, inputs,
-                               [&] { return make_datastore(context, options, corpus); }});
+  runtime::run_stage(context, {name, place.datastore, inputs,
+                               [&] { return make_datastore(context, options, place, corpus); }});
 }
 
 }  // namespace knnseq::stages

@@ -2,13 +2,13 @@
 #pragma once
 
 #include "runtime/stage_context.hpp"
-#include "stages/options.hpp"
+#include "stages/corpus_place.hpp"
 
 namespace knnseq::stages {
 
 /// Teacher-forces the corpus batch by batch and writes datastore/shard-*.h5: keys, values, sentence
 /// keys and this shard's rows of the training sample. Interrupted work goes on at the unit it was
 /// at, with any number of ranks. Collective.
-void encode(runtime::StageContext& context, const Options& options);
+void encode(runtime::StageContext& context, const Options& options, const CorpusPlace& place);
 
 }  // namespace knnseq::stages

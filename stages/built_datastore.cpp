@@ -28,15 +28,16 @@ void require_chain(const BuiltCorpus& built, const core::Json& codebook) {
 
 void require_fits_first(const BuiltCorpus& built, const BuiltCorpus& first) {
   const auto fail = [&](const std::string& what) {
-    throw core::InputError(
-        built.place.folder,
-        what + "; run 'knnseq " + built.place.command("partition") + " --force'");
+    throw core::InputError(built.place.folder, what + "; run 'knnseq " +
+                                                   built.place.command("partition") + " --force'");
   };
   const auto same = [](const core::Json& a, const core::Json& b, const char* input) {
     return a.at("inputs").at(input) == b.at("inputs").at(input);
   };
-  if (built.shards() != first.shards()) fail("was dealt to another number of shards than the corpus");
-  if (!same(built.corpus, first.corpus, "tokenizer")) fail("was tokenised otherwise than the corpus");
+  if (built.shards() != first.shards())
+    fail("was dealt to another number of shards than the corpus");
+  if (!same(built.corpus, first.corpus, "tokenizer"))
+    fail("was tokenised otherwise than the corpus");
   for (const char* input : {"model", "key", "layer"}) {
     if (same(built.datastore, first.datastore, input)) continue;
     fail(fmt::format("its keys are of another {} than the datastore's", input));
@@ -106,8 +107,9 @@ std::filesystem::path checked_index_file(const CorpusPlace& place, std::int64_t 
   const core::Json manifest = runtime::read_shard_manifest(place.index, shard);
   if (manifest.at("fingerprint") == core::fingerprint_file(file)) return file;
   throw core::InputError(
-      file, fmt::format("is damaged (its bytes do not match its manifest); {}run 'knnseq {} --force'",
-                        place.appended() ? "remove it and " : "", place.command("add")));
+      file,
+      fmt::format("is damaged (its bytes do not match its manifest); {}run 'knnseq {} --force'",
+                  place.appended() ? "remove it and " : "", place.command("add")));
 }
 
 }  // namespace knnseq::stages

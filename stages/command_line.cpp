@@ -8,9 +8,8 @@
 namespace knnseq::stages {
 
 namespace {
-constexpr std::array stage_names = {"partition", "encode",   "train",   "add",
-                                    "append",    "decode",   "evaluate", "inspect",
-                                    "export",    "run"};
+constexpr std::array stage_names = {"partition", "encode",   "train",   "add",    "append",
+                                    "decode",    "evaluate", "inspect", "export", "run"};
 }
 
 std::string usage() {
@@ -81,8 +80,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
                                : "'" + command.stage + "' is not a stage (see knnseq --help)");
   }
   if (command.config.empty()) throw core::InputError("--config FILE is required");
-  if (!command.names.empty() && command.stage != "decode" &&
-      command.stage != "append") {
+  if (!command.names.empty() && command.stage != "decode" && command.stage != "append") {
     throw core::InputError("'" + command.names[0] + "'", "only append and decode take names");
   }
   return command;

@@ -26,12 +26,12 @@ struct Folders {
 struct CorpusPlace {
   std::string name;  ///< of the item of `append:`; empty: the first corpus
   CorpusOptions corpus;
-  std::filesystem::path folder;        ///< the parent of the next three
-  std::filesystem::path text;          ///< made by partition
-  std::filesystem::path datastore;     ///< made by encode
-  std::filesystem::path index;         ///< made by add
-  std::filesystem::path codebook;      ///< the first corpus's
-  std::int64_t first_entry = 0;        ///< number of its first entry in the index
+  std::filesystem::path folder;     ///< the parent of the next three
+  std::filesystem::path text;       ///< made by partition
+  std::filesystem::path datastore;  ///< made by encode
+  std::filesystem::path index;      ///< made by add
+  std::filesystem::path codebook;   ///< the first corpus's
+  std::int64_t first_entry = 0;     ///< number of its first entry in the index
 
   bool appended() const { return !name.empty(); }
   /// What a stage is called here: "encode", or "append-news-encode".

@@ -18,9 +18,9 @@ std::vector<BuiltDatastore> check_search(runtime::StageContext& context, const O
 /// Throws core::InputError where nprobe is larger than the number of lists.
 void require_enough_lists(const retrieval::SearchOptions& search, std::int64_t lists);
 
-/// Loads a datastore's codebook and this rank's shards of all its corpora; with more ranks than shards those of a team
-/// hold a part each. Throws core::InputError (on all ranks) where a file is missing or damaged.
-/// Collective.
+/// Loads a datastore's codebook and this rank's shards of all its corpora; with more ranks than
+/// shards those of a team hold a part each. Throws core::InputError (on all ranks) where a file is
+/// missing or damaged. Collective.
 retrieval::DistributedSearch open_search(runtime::StageContext& context,
                                          const BuiltDatastore& datastore,
                                          const retrieval::SearchOptions& search);

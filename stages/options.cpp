@@ -25,7 +25,7 @@ CorpusOptions read_corpus(const Section& section, CorpusOptions options) {
   if (options.source.empty()) section.problem("source", "is required (one file or a list)");
   if (options.target.empty()) section.problem("target", "is required (one file or a list)");
   options.drop_bad_pairs = section.choice("bad_pairs", {"drop", "stop"},
-                                           options.drop_bad_pairs ? "drop" : "stop") == "drop";
+                                          options.drop_bad_pairs ? "drop" : "stop") == "drop";
   options.max_tokens = section.integer("max_tokens", options.max_tokens, {.least = 1});
   return options;
 }
@@ -127,10 +127,10 @@ void read_beam(const Section& section, DecodeOptions& options) {
 /// The name of an item of a list, which is also a folder's: plain, and in the list once.
 std::string read_name(const Section& section, std::set<std::string>& names) {
   const std::string name = section.text("name");
-  const bool plain = !name.empty() && name[0] != '.' &&
-                     std::all_of(name.begin(), name.end(), [](unsigned char c) {
-                       return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
-                     });
+  const bool plain =
+      !name.empty() && name[0] != '.' && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+      });
   if (!plain) section.problem("name", "must be of letters, digits, '-', '_' and '.'");
   if (!names.insert(name).second) section.problem("name", "is used twice");
   return name;

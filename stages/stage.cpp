@@ -54,7 +54,8 @@ core::Json corpus_manifest(runtime::StageContext& context, const Options& option
 void require_made_from(const core::Json& manifest, const std::string& name, const core::Json& input,
                        const std::string& command) {
   if (manifest.at("inputs").at(name) == input.at("identity")) return;
-  throw core::InputError("the " + name + " has changed since; run 'knnseq " + command + " --force'");
+  throw core::InputError("the " + name + " has changed since; run 'knnseq " + command +
+                         " --force'");
 }
 
 }  // namespace knnseq::stages

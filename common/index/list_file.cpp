@@ -16,7 +16,8 @@ void begin_list_file(OutputFile& file, const Codebook& codebook,
   auto lists = make_faiss_lists(codebook);
   const auto code_size = lists->code_size;
   lists->replace_invlists(nullptr, false);
-  lists->ntotal = static_cast<FaissId>(std::accumulate(sizes.begin(), sizes.end(), std::uint64_t{0}));
+  lists->ntotal =
+      static_cast<FaissId>(std::accumulate(sizes.begin(), sizes.end(), std::uint64_t{0}));
   faiss::write_index(with_transform(codebook, std::move(lists)).get(), file.handle());
   file.take_back("il00");
   file.write("ilar");

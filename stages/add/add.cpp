@@ -71,12 +71,10 @@ void add(runtime::StageContext& context, const Options& options, const CorpusPla
       throw core::InputError("all corpora together have more than 2^40 entries");
     }
   });
-  const core::Json inputs = {{"corpus", corpus.at("identity")},
-                             {"datastore", datastore.at("identity")},
-                             {"codebook", codebook.at("identity")},
-                             {"first_entry", place.first_entry},
-                             {"threads", options.threads},
-                             {"unit_entries", store::unit_entries}};
+  const core::Json inputs = {
+      {"corpus", corpus.at("identity")},     {"datastore", datastore.at("identity")},
+      {"codebook", codebook.at("identity")}, {"first_entry", place.first_entry},
+      {"threads", options.threads},          {"unit_entries", store::unit_entries}};
   runtime::run_stage(context, {name, place.index, inputs, [&] {
                                  return make_index(context, options, place, corpus, datastore);
                                }});

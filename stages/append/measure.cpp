@@ -24,8 +24,7 @@ struct Measured {
 
 Measured measure_sample(comm::Communicator& comm, const index::Coder& coder,
                         const std::filesystem::path& datastore, const Options& options) {
-  const auto all =
-      read_sample(comm, datastore, options.shards, coder.codebook().spec.d_in);
+  const auto all = read_sample(comm, datastore, options.shards, coder.codebook().spec.d_in);
   const auto some = index::subsample(all, most_rows, options.datastore.seed);
   return {index::quantization_error(comm, coder, some), some.total_rows};
 }
@@ -65,10 +64,10 @@ void report(runtime::StageContext& context, const std::string& name, std::int64_
       "{}quantisation error {:.4g}, the training sample's is {:.4g}: {:.2f} times as large",
       counted, error, training, ratio));
   if (ratio <= much_larger || !context.comm.is_root()) return;
-  context.log.warn(
-      fmt::format("the codebook does not fit the corpus '{}' well; for better neighbours train it on "
-                  "all text together (corpus.source and corpus.target take lists of files)",
-                  name));
+  context.log.warn(fmt::format(
+      "the codebook does not fit the corpus '{}' well; for better neighbours train it on "
+      "all text together (corpus.source and corpus.target take lists of files)",
+      name));
 }
 
 }  // namespace

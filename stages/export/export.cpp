@@ -92,8 +92,7 @@ void run_beside(runtime::Progress& progress,
   result.get();
 }
 
-runtime::StageOutcome make_export(runtime::StageContext& context,
-                                  const BuiltDatastore& datastore) {
+runtime::StageOutcome make_export(runtime::StageContext& context, const BuiltDatastore& datastore) {
   auto& comm = context.comm;
   const auto folder = Folders(context.run_dir).exported;
   const auto entries = datastore.entries();
@@ -139,8 +138,7 @@ runtime::StageOutcome make_export(runtime::StageContext& context,
 void export_datastore(runtime::StageContext& context, const Options& options) {
   context.log.set_stage("export");
   corpus_manifest(context, options);
-  const auto datastore =
-      read_datastore(context, first_corpus(options), appended_corpora(options));
+  const auto datastore = read_datastore(context, first_corpus(options), appended_corpora(options));
   core::Json inputs = {{"codebook", datastore.codebook.at("identity")},
                        {"indexes", core::Json::array()}};
   for (const auto& built : datastore.corpora) {

@@ -92,16 +92,16 @@ at::Tensor pq_encode(const at::Tensor& x, const at::Tensor& centroids) {
 at::Tensor pq_decode(const at::Tensor& codes, const at::Tensor& centroids) {
   const at::Tensor dense = centroids.contiguous();
   const std::int64_t m = dense.size(0);
+  const std::int64_t count = dense.size(1);
   const std::int64_t dsub = dense.size(2);
-  const std::int64_t n = codes.size(0);
   const at::Tensor dense_codes = codes.contiguous();
-  at::Tensor result = at::empty({n, m * dsub}, at::kFloat);
+  at::Tensor result = at::empty({codes.size(0), m * dsub}, at::kFloat);
   const float* from = dense.const_data_ptr<float>();
   const auto* code = dense_codes.const_data_ptr<std::uint8_t>();
   float* to = result.mutable_data_ptr<float>();
-  parallel_for(n, [&](std::int64_t i) {
+  parallel_for(codes.size(0), [&](std::int64_t i) {
     for (std::int64_t s = 0; s < m; ++s) {
-      std::copy_n(from + (s * 256 + code[i * m + s]) * dsub, dsub, to + (i * m + s) * dsub);
+      std::copy_n(from + (s * count + code[i * m + s]) * dsub, dsub, to + (i * m + s) * dsub);
     }
   });
   return result;

@@ -11,9 +11,9 @@ namespace knnseq::index {
 namespace {
 
 /// Codes of 4 bits a sub-vector, the lower half of a byte first, as a byte each.
-at::Tensor unpack_nibbles(const at::Tensor& codes, std::int64_t m) {
+at::Tensor unpack_nibbles(const at::Tensor& codes) {
   const at::Tensor both = at::stack({codes.bitwise_and(15), codes.bitwise_right_shift(4)}, 2);
-  return both.flatten(1).narrow(1, 0, m).contiguous();
+  return both.flatten(1);
 }
 
 }  // namespace
@@ -23,7 +23,7 @@ at::Tensor decode_entries(const Codebook& codebook, const at::Tensor& codes,
   const IndexSpec& spec = codebook.spec;
   if (!spec.has_quantizer()) return codes.contiguous().view(at::kFloat);
   at::Tensor vectors =
-      pq_decode(spec.nbits() == 4 ? unpack_nibbles(codes, spec.m) : codes, codebook.pq_centroids);
+      pq_decode(spec.nbits() == 4 ? unpack_nibbles(codes) : codes, codebook.pq_centroids);
   if (spec.has_lists()) vectors += at::index_select(codebook.coarse_centroids, 0, lists);
   return vectors;
 }

@@ -24,17 +24,14 @@ double error_of(const index::Codebook& codebook, const at::Tensor& keys) {
 }  // namespace
 
 TEST_CASE("the quantisation error is that of faiss's codes") {
-  const auto [factory, metric] = GENERATE(table<std::string, std::string>(
-      {{"PQ4", "l2"}, {"IVF8,PQ4", "l2"}, {"OPQ4,IVF8,PQ4", "ip"}, {"PQ8x4fs", "l2"}}));
+  const std::string factory = GENERATE("PQ4", "IVF8,PQ4", "OPQ4,IVF8,PQ4", "PQ8x4fs");
   INFO(factory);
   const test::TemporaryFolder folder;
-  const auto codebook =
-      test::train_alone(test::clustered(900, width, 1),
-                        index::parse_index_spec(factory, width, metric), test::quick_options());
+  const auto codebook = test::random_codebook(index::parse_index_spec(factory, width));
   index::write_codebook(folder / "codebook", codebook);
   const std::unique_ptr<faiss::Index> faiss(faiss::read_index((folder / "codebook").c_str()));
   const at::Tensor keys = test::clustered(350, width, 7);
-  std::vector<std::uint8_t> codes(350 * faiss->sa_code_size());
+  std::vector<std::uint8_t> codes(350 * 64);  // more than any code takes
   if (auto* fast = dynamic_cast<faiss::IndexPQFastScan*>(faiss.get())) {
     fast->compute_codes(codes.data(), 350, keys.const_data_ptr<float>());
   } else {
@@ -42,16 +39,15 @@ TEST_CASE("the quantisation error is that of faiss's codes") {
   }
   at::Tensor decoded = at::empty({350, width}, at::kFloat);
   faiss->sa_decode(350, codes.data(), decoded.mutable_data_ptr<float>());
-  const double expected = at::sum(at::square((keys - decoded).to(at::kDouble))).item<double>() / 350;
+  const double expected =
+      at::sum(at::square((keys - decoded).to(at::kDouble))).item<double>() / 350;
   CHECK(error_of(codebook, keys) == Approx(expected).epsilon(1e-4));
 }
 
 TEST_CASE("the error is nothing where vectors are stored whole, and large for other data") {
   for (const char* factory : {"Flat", "PCA8,Flat", "IVF8,Flat", "HNSW4"}) {
     INFO(factory);
-    const auto codebook =
-        test::train_alone(test::clustered(900, width, 1), index::parse_index_spec(factory, width),
-                          test::quick_options());
+    const auto codebook = test::random_codebook(index::parse_index_spec(factory, width));
     CHECK(error_of(codebook, test::clustered(350, width, 7)) == 0);
   }
   const auto codebook = test::quick_codebook(1);

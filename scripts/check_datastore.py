@@ -7,17 +7,22 @@ Reads RUN_DIR/datastore/shard-*.h5 (keys [N, d] float16, values [N] uint32,
 sentence_starts [n+1] int64 in rows of the shard, entry_starts [n] int64 in entry
 numbers of the whole datastore) and RUN_DIR/index/shard-*.faiss (an IVF index with
 squared L2 distances, with or without a rotation before it; an id holds the value
-token in bits 40 to 62 and the entry number in the lower 40), and
+token in bits 40 to 62 and the entry number in the lower 40), the same of all
+RUN_DIR/append/*/, whose entries are numbered on from the first_entry in
+index/manifest.json, and
 - checks that the datastore has every entry number once, and so has the index;
 - checks that the token in every id of the index is the value of its entry;
 - takes random stored keys as queries and compares the k nearest of all raw keys
-  with what the index shards find together, merged by (distance, entry number).
+  with what the index shards find together, merged by (distance, entry number);
+- where there is RUN_DIR/export/, checks that index.faiss holds the same entries,
+  each list in the order of entry numbers, and finds the same, and values.npy.
 
 Recall counts a found entry as right when its raw key is no farther than the k-th
 nearest, so it does not matter which of equally distant entries was found. Memory:
 16 bytes an entry and one block of keys. Exits with 1 if a check fails.
 """
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -36,6 +41,15 @@ def shard_files(folder, pattern):
     return files
 
 
+def corpora(run_dir):
+    """[(number of the first entry, folder)] of the first corpus and those appended, by number."""
+    found = [(0, run_dir)]
+    for manifest in run_dir.glob("append/*/index/manifest.json"):
+        first = json.loads(manifest.read_text(encoding="utf-8"))["inputs"]["first_entry"]
+        found.append((first, manifest.parents[1]))
+    return sorted(found)
+
+
 def open_shard(path):
     try:
         file = h5py.File(path, "r")
@@ -47,32 +61,34 @@ def open_shard(path):
     return file
 
 
-def entry_numbers(file):
-    """[N] int64: the entry number of each row of an open datastore shard."""
+def entry_numbers(file, first):
+    """[N] int64: the entry number of each row of an open shard of a corpus that begins at `first`."""
     starts = file["sentence_starts"][:]
     lengths = np.diff(starts)
     if starts[0] != 0 or starts[-1] != len(file["values"]) or (lengths < 1).any():
         sys.exit(f"{file.filename}: sentence_starts do not divide its {len(file['values'])} rows")
-    return np.repeat(file["entry_starts"][:] - starts[:-1], lengths) + np.arange(starts[-1])
+    return first + np.repeat(file["entry_starts"][:] - starts[:-1], lengths) + np.arange(starts[-1])
 
 
 class Datastore:
     """The shards' keys, by entry number; values [N] uint32 in the order of entry numbers."""
 
-    def __init__(self, folder):
-        self.files = [open_shard(path) for path in shard_files(folder, "shard-*.h5")]
-        self.entries = [entry_numbers(file) for file in self.files]
+    def __init__(self, folders):
+        shards = [(open_shard(path), first) for first, folder in folders
+                  for path in shard_files(folder / "datastore", "shard-*.h5")]
+        self.files = [file for file, _ in shards]
+        self.entries = [entry_numbers(file, first) for file, first in shards]
         for file, entries in zip(self.files, self.entries):
             if len(file["keys"]) != len(entries):
                 sys.exit(f"{file.filename}: {len(file['keys'])} keys, {len(entries)} values")
         widths = {file["keys"].shape[1] for file in self.files}
         if len(widths) != 1:
-            sys.exit(f"{folder}: shards have keys of different widths: {sorted(widths)}")
+            sys.exit(f"shards have keys of different widths: {sorted(widths)}")
         self.width, self.size = widths.pop(), sum(map(len, self.entries))
         everywhere = np.concatenate(self.entries)
         self.order = np.argsort(everywhere, kind="stable")  # entry number -> row of all shards
         if not np.array_equal(everywhere[self.order], np.arange(self.size)):
-            sys.exit(f"{folder}: entry numbers are not 0 to {self.size - 1}, each once")
+            sys.exit(f"entry numbers are not 0 to {self.size - 1}, each once")
         self.values = np.concatenate([file["values"][:] for file in self.files])[self.order]
 
     def keys_of(self, wanted):
@@ -146,12 +162,35 @@ def check_index(store, ivfs):
     return [f"{count} {what}" for what, count in problems.items() if count]
 
 
-def report(store, indexes, queries, k):
-    """Print recall and quantisation error."""
+def check_export(store, folder, shards, queries, k, nprobe):
+    """Problems in export/, as a list of sentences; shards: what search_shards() found."""
+    index, ivf = open_index(folder / "index.faiss", store.width, nprobe)
+    ids = stored_ids(ivf)
+    lists = np.repeat(np.arange(ivf.nlist), [ivf.invlists.list_size(i) for i in range(ivf.nlist)])
+    ordered = np.array_equal(np.lexsort((ids, lists)), np.arange(len(ids)))
+    distances, entries = index.search(queries, 2 * k)
+    found = nearest(np.where(entries < 0, np.inf, distances), entries, k)
+    values = np.load(folder / "values.npy", mmap_mode="r")
+    problems = {"its lists do not hold every entry once": not np.array_equal(
+                    np.sort(ids), np.arange(store.size)),
+                "a list is not in the order of entry numbers": not ordered,
+                "it finds other distances than the shards": not np.allclose(found[0], shards[0]),
+                "values.npy does not hold the values": values.dtype != np.uint32
+                    or not np.array_equal(values, store.values)}
+    return [what for what, wrong in problems.items() if wrong]
+
+
+def search_shards(indexes, queries, k):
+    """(distances, entry numbers), both [queries, k], of all shards together."""
     results = [index.search(queries, k) for index, _ in indexes]
     distances = np.hstack([distances for distances, _ in results])
     entries = np.hstack([split_ids(ids)[1] for _, ids in results])
-    distances, entries = nearest(np.where(entries < 0, np.inf, distances), entries, k)
+    return nearest(np.where(entries < 0, np.inf, distances), entries, k)
+
+
+def report(store, indexes, shards, queries, k):
+    """Print recall and quantisation error; shards: what search_shards() found."""
+    distances, entries = shards
     found = entries >= 0
     keys = store.keys_of(np.maximum(entries, 0).reshape(-1)).reshape(*entries.shape, -1)
     true = ((keys - queries[:, None]) ** 2).sum(2)
@@ -187,10 +226,12 @@ def main():
     if min(args.queries, args.k, args.nprobe) < 1 or args.noise < 0:
         parser.error("--queries, --k and --nprobe must be at least 1, --noise at least 0")
 
-    store = Datastore(args.run_dir / "datastore")
-    print(f"datastore: {store.size} entries of width {store.width} in {len(store.files)} shards")
+    folders = corpora(args.run_dir)
+    store = Datastore(folders)
+    print(f"datastore: {store.size} entries of width {store.width} in {len(store.files)} shards "
+          f"of {len(folders)} corpora")
     indexes = [open_index(path, store.width, args.nprobe)
-               for path in shard_files(args.run_dir / "index", "shard-*.faiss")]
+               for _, folder in folders for path in shard_files(folder / "index", "shard-*.faiss")]
     ivfs = [ivf for _, ivf in indexes]
     print(f"index: {sum(ivf.ntotal for ivf in ivfs)} entries in {len(ivfs)} shards, "
           f"{ivfs[0].nlist} lists, {ivfs[0].code_size} bytes a code")
@@ -206,7 +247,13 @@ def main():
     k = min(args.k, store.size)
     print(f"queries: {len(queries)} stored keys, noise {args.noise:g}, k {k}, "
           f"nprobe {ivfs[0].nprobe}")
-    report(store, indexes, queries, k)
+    shards = search_shards(indexes, queries, k)
+    report(store, indexes, shards, queries, k)
+    if (args.run_dir / "export/manifest.json").exists():
+        problems = check_export(store, args.run_dir / "export", shards, queries, k, args.nprobe)
+        if problems:
+            sys.exit("export: " + "; ".join(problems))
+        print("export: the same entries, distances and values")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@
 namespace knnseq::stages {
 
 namespace {
-constexpr std::array stage_names = {"partition", "encode",   "train",   "add",
-                                    "decode",    "evaluate", "inspect", "run"};
+constexpr std::array stage_names = {"partition", "encode",   "train",   "add",    "append",
+                                    "decode",    "evaluate", "inspect", "export", "run"};
 }
 
 std::string usage() {
@@ -22,15 +22,18 @@ stages
   encode      compute the datastore's keys
   train       train the codebook (rotation, coarse centroids, product quantiser)
   add         assign and code the keys: one faiss file a shard
+  append      the same for more text, under that codebook [those named of the config's items]
   decode      translate the test sets of the config [those named, as in: decode test-knn]
   evaluate    BLEU and chrF of what was decoded
   inspect     one test sentence and the neighbours that changed it
+  export      all shards as one faiss file with a values.npy, for Python
   run         all of partition … evaluate, skipping what is done
 
 options
   --config FILE    YAML; configs/reference.yaml documents every key
   --set key=value  overrides a key (knn.k=8, decode.0.knn=false); may be repeated
-  --force          start the stage over; with run: those whose inputs have changed
+  --force          start the stage over; with run and append: those whose inputs have
+                   changed
   --help, --version
 
 exit codes: 0 done, 1 failed, 2 bad input, 75 stopped by SIGUSR1 (run again to go on)
@@ -77,8 +80,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
                                : "'" + command.stage + "' is not a stage (see knnseq --help)");
   }
   if (command.config.empty()) throw core::InputError("--config FILE is required");
-  if (!command.names.empty() && command.stage != "decode") {
-    throw core::InputError("'" + command.names[0] + "'", "only decode takes names");
+  if (!command.names.empty() && command.stage != "decode" && command.stage != "append") {
+    throw core::InputError("'" + command.names[0] + "'", "only append and decode take names");
   }
   return command;
 }

@@ -16,10 +16,12 @@
 #include "runtime/run_lock.hpp"
 #include "runtime/stop_signal.hpp"
 #include "stages/add/add.hpp"
+#include "stages/append/append.hpp"
 #include "stages/command_line.hpp"
 #include "stages/decode/decode.hpp"
 #include "stages/encode/encode.hpp"
 #include "stages/evaluate/evaluate.hpp"
+#include "stages/export/export.hpp"
 #include "stages/inspect/inspect.hpp"
 #include "stages/partition/partition.hpp"
 #include "stages/run/run.hpp"
@@ -37,10 +39,13 @@ std::string host_name() {
 
 void dispatch(const stages::CommandLine& command, runtime::StageContext& context,
               const stages::Options& options) {
-  if (command.stage == "partition") stages::partition(context, options);
-  if (command.stage == "encode") stages::encode(context, options);
+  const stages::CorpusPlace first = stages::first_corpus(options);
+  if (command.stage == "partition") stages::partition(context, options, first);
+  if (command.stage == "encode") stages::encode(context, options, first);
   if (command.stage == "train") stages::train(context, options);
-  if (command.stage == "add") stages::add(context, options);
+  if (command.stage == "add") stages::add(context, options, first);
+  if (command.stage == "append") stages::append(context, options, command.names);
+  if (command.stage == "export") stages::export_datastore(context, options);
   if (command.stage == "decode") stages::decode(context, options, command.names);
   if (command.stage == "evaluate") stages::evaluate(context, options);
   if (command.stage == "inspect") stages::inspect(context, options);
@@ -67,9 +72,8 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
   at::set_num_threads(static_cast<int>(options.threads));
   omp_set_num_threads(static_cast<int>(options.threads));
   using Force = runtime::StageContext::Force;
-  const auto force = !command.force           ? Force::no
-                     : command.stage == "run" ? Force::changed
-                                              : Force::always;
+  const bool several = command.stage == "run" || command.stage == "append";
+  const auto force = !command.force ? Force::no : several ? Force::changed : Force::always;
   runtime::StageContext context{*world, log,      options.run_dir,
                                 force,  resolved, options.timeout_seconds};
   const c10::InferenceMode no_gradients;

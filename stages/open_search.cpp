@@ -14,71 +14,49 @@ namespace knnseq::stages {
 
 namespace {
 
-SearchedDatastore check_datastore(runtime::StageContext& context, const Options& options,
-                                  const retrieval::SearchOptions& search,
-                                  const std::filesystem::path& run_dir) {
-  const Folders folders(run_dir);
-  const auto codebook = manifest_of(context, folders.codebook, "train");
-  SearchedDatastore made{run_dir, manifest_of(context, folders.corpus, "partition"),
-                         manifest_of(context, folders.datastore, "encode"),
-                         manifest_of(context, folders.index, "add")};
-  comm::agree(context.comm, [&] {
-    search.validate();
-    require_made_from(made.datastore, "corpus", made.corpus, "encode");
-    require_made_from(codebook, "datastore", made.datastore, "train");
-    require_made_from(made.index, "codebook", codebook, "add");
-    const auto layers = made.datastore.at("content").at("decoder_layers").get<std::int64_t>();
-    const auto key = options.datastore.key.resolved(layers);
-    const auto& stored = made.datastore.at("inputs");
-    if (stored.at("key") != model::to_string(key.kind) || stored.at("layer") != key.layer) {
-      throw core::InputError(
-          run_dir, fmt::format("the datastore's keys are {} of layer {}, the config asks for {} of "
-                               "layer {}",
-                               stored.at("key").get<std::string>(), stored.at("layer").dump(),
-                               model::to_string(key.kind), key.layer));
-    }
-    const auto& entries = made.index.at("content").at("entries");
-    if (entries < search.k) {
-      throw core::InputError(fmt::format("knn.k {} is more than the datastore's {} entries",
-                                         search.k, entries.dump()));
-    }
-    require_enough_lists(search, codebook.at("content").at("lists"));
-    const std::string factory = codebook.at("content").at("factory");
-    if (search.probing == index::Probing::hnsw && factory.find("_HNSW") == factory.npos) {
-      throw core::InputError(fmt::format(
-          "knn.probing: hnsw needs lists with a graph, such as IVF{}_HNSW32; the index is {}",
-          codebook.at("content").at("lists").dump(), factory));
-    }
-  });
-  return made;
+std::filesystem::path plain(const std::filesystem::path& path) {
+  return std::filesystem::absolute(path).lexically_normal();
+}
+
+/// The corpora that are searched in a run directory: what other configs have appended is not known.
+BuiltDatastore read_searched(runtime::StageContext& context, const Options& options,
+                             const std::filesystem::path& run_dir) {
+  const bool own = plain(run_dir / "") == plain(context.run_dir / "");
+  return read_datastore(context, first_corpus(options, run_dir),
+                        own ? appended_corpora(options) : std::vector<CorpusPlace>());
+}
+
+void check_settings(const retrieval::SearchOptions& search, const BuiltDatastore& datastore) {
+  search.validate();
+  if (datastore.entries() < search.k) {
+    throw core::InputError(fmt::format("knn.k {} is more than the datastore's {} entries", search.k,
+                                       datastore.entries()));
+  }
+  const auto& codebook = datastore.codebook.at("content");
+  require_enough_lists(search, codebook.at("lists"));
+  const std::string factory = codebook.at("factory");
+  if (search.probing == index::Probing::hnsw && factory.find("_HNSW") == factory.npos) {
+    throw core::InputError(fmt::format(
+        "knn.probing: hnsw needs lists with a graph, such as IVF{}_HNSW32; the index is {}",
+        codebook.at("lists").dump(), factory));
+  }
 }
 
 }  // namespace
 
-std::vector<SearchedDatastore> check_search(runtime::StageContext& context, const Options& options,
-                                            const DecodeOptions& decoding) {
-  std::vector<SearchedDatastore> datastores;
+std::vector<BuiltDatastore> check_search(runtime::StageContext& context, const Options& options,
+                                         const DecodeOptions& decoding) {
+  std::vector<BuiltDatastore> datastores;
   if (decoding.datastores.empty()) {
     corpus_manifest(context, options);
-    datastores.push_back(check_datastore(context, options, decoding.search, context.run_dir));
+    datastores.push_back(read_searched(context, options, context.run_dir));
   }
   for (const auto& run_dir : decoding.datastores) {
-    datastores.push_back(check_datastore(context, options, decoding.search, run_dir));
+    datastores.push_back(read_searched(context, options, run_dir));
   }
-  const auto tokenizer = tokenizer_fingerprint(context, options);
   for (std::size_t i = 0; i < datastores.size(); ++i) {
-    const auto model = model_fingerprint(context, options.models[i]);
-    comm::agree(context.comm, [&] {
-      const auto& made = datastores[i];
-      if (made.datastore.at("inputs").at("model") != model) {
-        throw core::InputError(
-            made.run_dir,
-            "the datastore's keys were made by another model than " + options.models[i].string());
-      }
-      if (made.corpus.at("inputs").at("tokenizer") != tokenizer) {
-        throw core::InputError(made.run_dir, "the datastore's corpus was tokenised otherwise");
-      }
-    });
+    comm::agree(context.comm, [&] { check_settings(decoding.search, datastores[i]); });
+    require_config(context, options, datastores[i].first(), options.models[i]);
   }
   return datastores;
 }
@@ -90,23 +68,17 @@ void require_enough_lists(const retrieval::SearchOptions& search, std::int64_t l
 }
 
 retrieval::DistributedSearch open_search(runtime::StageContext& context,
-                                         const SearchedDatastore& datastore,
+                                         const BuiltDatastore& datastore,
                                          const retrieval::SearchOptions& search) {
-  const Folders folders(datastore.run_dir);
-  const std::int64_t shards = datastore.corpus.at("inputs").at("shards");
-  const auto team = runtime::make_shard_team(context.comm, shards);
+  const auto team = runtime::make_shard_team(context.comm, datastore.first().shards());
   index::Codebook codebook;
   std::unique_ptr<index::LocalIndex> local;
   comm::agree(context.comm, [&] {
-    codebook = index::read_codebook(folders.codebook / "codebook.faiss");
+    codebook = index::read_codebook(datastore.first().place.codebook / "codebook.faiss");
     std::vector<std::filesystem::path> files;
-    for (const auto shard : team.shards) {
-      files.push_back(folders.index / (runtime::shard_name(shard) + ".faiss"));
-      const core::Json manifest = runtime::read_shard_manifest(folders.index, shard);
-      if (manifest.at("fingerprint") != core::fingerprint_file(files.back())) {
-        throw core::InputError(files.back(),
-                               "is damaged (its bytes do not match its manifest); "
-                               "run 'knnseq add --force'");
+    for (const auto& corpus : datastore.corpora) {
+      for (const auto shard : team.shards) {
+        files.push_back(checked_index_file(corpus.place, shard));
       }
     }
     local = index::load_local_index(

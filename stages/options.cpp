@@ -19,13 +19,13 @@ std::vector<std::filesystem::path> paths(const Section& section, const std::stri
   return {texts.begin(), texts.end()};
 }
 
-CorpusOptions read_corpus(const Section& section) {
-  CorpusOptions options;
+CorpusOptions read_corpus(const Section& section, CorpusOptions options) {
   options.source = paths(section, "source");
   options.target = paths(section, "target");
   if (options.source.empty()) section.problem("source", "is required (one file or a list)");
   if (options.target.empty()) section.problem("target", "is required (one file or a list)");
-  options.drop_bad_pairs = section.choice("bad_pairs", {"drop", "stop"}, "drop") == "drop";
+  options.drop_bad_pairs = section.choice("bad_pairs", {"drop", "stop"},
+                                          options.drop_bad_pairs ? "drop" : "stop") == "drop";
   options.max_tokens = section.integer("max_tokens", options.max_tokens, {.least = 1});
   return options;
 }
@@ -124,22 +124,35 @@ void read_beam(const Section& section, DecodeOptions& options) {
       section.integer("block_sentences", options.block_sentences, {.least = 1});
 }
 
+/// The name of an item of a list, which is also a folder's: plain, and in the list once.
+std::string read_name(const Section& section, std::set<std::string>& names) {
+  const std::string name = section.text("name");
+  const bool plain =
+      !name.empty() && name[0] != '.' && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+      });
+  if (!plain) section.problem("name", "must be of letters, digits, '-', '_' and '.'");
+  if (!names.insert(name).second) section.problem("name", "is used twice");
+  return name;
+}
+
+/// Items of `append:` inherit from `corpus:` what is not a file.
+std::vector<AppendOptions> read_append(const Section& root, const CorpusOptions& defaults) {
+  std::vector<AppendOptions> all;
+  std::set<std::string> names;
+  for (const auto& section : root.sections("append")) {
+    all.push_back({read_name(section, names), read_corpus(section, defaults)});
+  }
+  return all;
+}
+
 std::vector<DecodeOptions> read_decode(const Section& root, const std::string& metric,
                                        const DecodeOptions& defaults) {
   std::vector<DecodeOptions> all;
   std::set<std::string> names;
   for (const auto& section : root.sections("decode")) {
     DecodeOptions options = defaults;
-    options.name = section.text("name");
-    const bool plain =
-        !options.name.empty() &&
-        std::all_of(options.name.begin(), options.name.end(),
-                    [](unsigned char c) {
-                      return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
-                    }) &&
-        options.name[0] != '.';
-    if (!plain) section.problem("name", "must be of letters, digits, '-', '_' and '.'");
-    if (!names.insert(options.name).second) section.problem("name", "is used twice");
+    options.name = read_name(section, names);
     options.source = section.text("source");
     const std::string reference = section.text("reference", "");
     if (!reference.empty()) options.reference = reference;
@@ -202,7 +215,8 @@ Options read_options(const config::Config& config) {
   options.shards = root.integer("shards", options.shards, {.least = 1, .most = 99'999});
   options.threads = root.integer("threads", options.threads, {.least = 1, .most = 4096});
   options.timeout_seconds = root.number("timeout_seconds", options.timeout_seconds, {.least = 0});
-  options.corpus = read_corpus(root.section("corpus"));
+  options.corpus = read_corpus(root.section("corpus"), {});
+  options.append = read_append(root, options.corpus);
   options.datastore = read_datastore(root.section("datastore"), dtype);
   options.index = read_index(root.section("index"));
   DecodeOptions defaults;

@@ -53,6 +53,12 @@ struct DecodeOptions {
   std::int64_t block_sentences = 32;
 };
 
+/// Another corpus, searched beside the first under its codebook.
+struct AppendOptions {
+  std::string name;
+  CorpusOptions corpus;
+};
+
 struct EvaluateOptions {
   std::string language;  ///< of the target side, for the check that 13a fits
 };
@@ -83,6 +89,7 @@ struct Options {
   CorpusOptions corpus;
   DatastoreOptions datastore;
   IndexOptions index;
+  std::vector<AppendOptions> append;
   std::vector<DecodeOptions> decode;
   EvaluateOptions evaluate;
   InspectOptions inspect;

@@ -26,29 +26,36 @@ core::Json fingerprint_files(runtime::StageContext& context,
 }
 
 core::Json manifest_of(runtime::StageContext& context, const std::filesystem::path& folder,
-                       const std::string& stage) {
+                       const std::string& command) {
   core::Json manifest;
   comm::agree(context.comm, [&] {
-    if (context.comm.is_root()) manifest = runtime::require_manifest(folder, stage);
+    if (context.comm.is_root()) manifest = runtime::require_manifest(folder, command);
   });
   return core::Json::parse(context.comm.broadcast_string(manifest.dump()));
 }
 
-core::Json corpus_manifest(runtime::StageContext& context, const Options& options) {
-  const auto manifest = manifest_of(context, Folders(context.run_dir).corpus, "partition");
+core::Json corpus_manifest(runtime::StageContext& context, const Options& options,
+                           const CorpusPlace& place) {
+  const auto manifest = manifest_of(context, place.text, place.command("partition"));
   comm::agree(context.comm, [&] {
     const auto& shards = manifest.at("inputs").at("shards");
     if (shards == options.shards) return;
-    throw core::InputError("the corpus was dealt to " + shards.dump() +
-                           " shards, the config says " + std::to_string(options.shards));
+    throw core::InputError(place.text, "the corpus was dealt to " + shards.dump() +
+                                           " shards, the config says " +
+                                           std::to_string(options.shards));
   });
   return manifest;
 }
 
+core::Json corpus_manifest(runtime::StageContext& context, const Options& options) {
+  return corpus_manifest(context, options, first_corpus(options));
+}
+
 void require_made_from(const core::Json& manifest, const std::string& name, const core::Json& input,
-                       const std::string& stage) {
+                       const std::string& command) {
   if (manifest.at("inputs").at(name) == input.at("identity")) return;
-  throw core::InputError("the " + name + " has changed since; run 'knnseq " + stage + " --force'");
+  throw core::InputError("the " + name + " has changed since; run 'knnseq " + command +
+                         " --force'");
 }
 
 }  // namespace knnseq::stages

@@ -43,7 +43,13 @@ Json read_json(const fs::path& path) { return parse_json(read_file(path), path);
 
 void publish_file(const fs::path& path, const std::function<void(const fs::path&)>& write) {
   const fs::path temporary = path.string() + ".tmp";
-  write(temporary);
+  try {
+    write(temporary);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove(temporary, ignored);
+    throw;
+  }
   sync_path(temporary, O_RDONLY);
   if (::rename(temporary.c_str(), path.c_str()) != 0) throw SystemError("rename to", path, errno);
   sync_path(folder_of(path), O_RDONLY | O_DIRECTORY);

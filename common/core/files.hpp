@@ -23,7 +23,8 @@ Json read_json(const fs::path& path);
 /// new content is there, never a part. Throws SystemError.
 void write_file_durably(const fs::path& path, std::string_view content);
 
-/// Lets `write` make a file under a temporary name, then fsyncs and renames as above.
+/// Lets `write` make a file under a temporary name, then fsyncs and renames as above. Where it
+/// throws, what it has written is removed.
 void publish_file(const fs::path& path, const std::function<void(const fs::path&)>& write);
 
 /// Creates a folder and its parents; not an error where it exists. Throws SystemError.

@@ -1,68 +1,24 @@
 #include "index/index_builder.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <memory>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include <faiss/IndexIDMap.h>
-#include <faiss/IndexIVF.h>
 #include <faiss/index_io.h>
 
-#include "core/entry_id.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "index/faiss_codebook.hpp"
+#include "index/list_file.hpp"
+#include "index/output_file.hpp"
 
 namespace knnseq::index {
 
 namespace {
 
-/// A file that faiss and we write to in turn.
-class OutputFile {
- public:
-  explicit OutputFile(const std::filesystem::path& path)
-      : path_(path), file_(std::fopen(path.c_str(), "w+b")) {
-    if (!file_) throw core::SystemError("open", path.string(), errno);
-  }
-
-  std::FILE* handle() { return file_.get(); }
-
-  template <class T>
-  void write(std::span<const T> values) {
-    if (values.empty()) return;
-    check(std::fwrite(values.data(), sizeof(T), values.size(), handle()) == values.size(), "write");
-  }
-  void write(std::string_view text) { write(std::span<const char>(text)); }
-  void write(std::uint64_t value) { write(std::span<const std::uint64_t>(&value, 1)); }
-
-  /// Goes back over `text`, which must be what was written last.
-  void take_back(std::string_view text) {
-    std::string found(text.size(), '\0');
-    const auto back = -static_cast<long>(text.size());
-    check(std::fseek(handle(), back, SEEK_CUR) == 0, "seek");
-    check(std::fread(found.data(), 1, found.size(), handle()) == found.size(), "read back");
-    KNNSEQ_ASSERT(found == text, "faiss did not end the file as expected");
-    check(std::fseek(handle(), back, SEEK_CUR) == 0, "seek");
-  }
-
-  void close() { check(std::fclose(file_.release()) == 0, "close"); }
-
- private:
-  void check(bool holds, const char* call) const {
-    if (!holds) throw core::SystemError(call, path_.string(), errno);
-  }
-  struct Closer {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  std::filesystem::path path_;
-  std::unique_ptr<std::FILE, Closer> file_;
-};
-
-/// faiss's ArrayInvertedLists: sizes of all lists, then codes and ids of each.
+/// Codes and ids of each list.
 void write_lists(OutputFile& file, const ListOrder& order, std::span<const std::uint8_t> codes,
                  std::span<const std::int64_t> ids) {
   const std::size_t m = ids.empty() ? 0 : codes.size() / ids.size();
@@ -83,22 +39,9 @@ void write_lists(OutputFile& file, const ListOrder& order, std::span<const std::
   }
 }
 
-/// An index with lists: faiss writes it without them, which ends in "il00"; the lists are written
-/// in its place, entry by entry, so that no second copy of them is needed in memory.
 void write_with_lists(OutputFile& file, const Codebook& codebook, const CodedEntries& entries,
                       const ListOrder& order) {
-  auto lists = make_faiss_lists(codebook);
-  const auto code_size = lists->code_size;
-  lists->replace_invlists(nullptr, false);
-  lists->ntotal = entries.ids.numel();
-  faiss::write_index(with_transform(codebook, std::move(lists)).get(), file.handle());
-  file.take_back("il00");
-  file.write("ilar");
-  file.write(static_cast<std::uint64_t>(codebook.spec.nlist));
-  file.write(static_cast<std::uint64_t>(code_size));
-  file.write("full");
-  file.write(static_cast<std::uint64_t>(order.sizes.size()));
-  file.write(std::span<const std::uint64_t>(order.sizes));
+  begin_list_file(file, codebook, order.sizes);
   write_lists(file, order, span_of<std::uint8_t>(entries.codes),
               span_of<std::int64_t>(entries.ids));
 }

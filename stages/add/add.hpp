@@ -2,12 +2,14 @@
 #pragma once
 
 #include "runtime/stage_context.hpp"
-#include "stages/options.hpp"
+#include "stages/corpus_place.hpp"
 
 namespace knnseq::stages {
 
 /// Reads the keys of each shard in the units in which they were encoded, assigns and codes them,
-/// and writes index/shard-*.faiss. Interrupted work goes on at the unit it was at. Collective.
-void add(runtime::StageContext& context, const Options& options);
+/// and writes index/shard-*.faiss, its entries numbered from place.first_entry on. Interrupted work
+/// goes on at the unit it was at. Throws core::InputError where the numbers do not fit an id.
+/// Collective.
+void add(runtime::StageContext& context, const Options& options, const CorpusPlace& place);
 
 }  // namespace knnseq::stages

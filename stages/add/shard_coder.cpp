@@ -19,7 +19,8 @@ std::span<T> values_of(const at::Tensor& tensor) {
 }
 
 /// The ids of the shard's rows; tokens and entry numbers are checked against what an id can hold.
-at::Tensor entry_ids(const store::CorpusShard& corpus, std::int64_t vocab_size) {
+at::Tensor entry_ids(const store::CorpusShard& corpus, std::int64_t vocab_size,
+                     std::int64_t first_entry) {
   at::Tensor ids = at::empty({corpus.entries()}, at::kLong);
   auto* id = ids.data_ptr<std::int64_t>();
   for (std::size_t i = 0; i < corpus.entry_starts.size(); ++i) {
@@ -31,8 +32,9 @@ at::Tensor entry_ids(const store::CorpusShard& corpus, std::int64_t vocab_size) 
                         "vocabulary of {}",
                         corpus.line_numbers[i] + 1, token, vocab_size));
       }
-      id[row] = core::pack_entry_id(static_cast<core::TokenId>(token),
-                                    corpus.entry_starts[i] + row - corpus.sentence_starts[i]);
+      id[row] = core::pack_entry_id(
+          static_cast<core::TokenId>(token),
+          first_entry + corpus.entry_starts[i] + row - corpus.sentence_starts[i]);
     }
   }
   return ids;
@@ -91,8 +93,9 @@ void ShardCoder::write_index(const std::filesystem::path& coded, const std::file
   const auto file = store::Hdf5File::open_for_reading(coded);
   const auto n = corpus_->entries();
   const auto& spec = coder_.codebook().spec;
-  index::CodedEntries entries{
-      {}, at::empty({n, spec.code_bytes()}, at::kByte), entry_ids(*corpus_, vocab_size)};
+  index::CodedEntries entries{{},
+                              at::empty({n, spec.code_bytes()}, at::kByte),
+                              entry_ids(*corpus_, vocab_size, first_entry_)};
   if (spec.has_lists()) {
     entries.lists = at::empty({n}, at::kInt);
     file.read_rows("lists", 0, values_of<std::int32_t>(entries.lists));

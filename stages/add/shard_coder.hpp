@@ -13,8 +13,9 @@ namespace knnseq::stages {
 /// when it was encoded: batches do not depend on shards or ranks, so lists and codes do not either.
 class ShardCoder {
  public:
-  ShardCoder(const index::Coder& coder, std::filesystem::path datastore)
-      : coder_(coder), datastore_(std::move(datastore)) {}
+  /// first_entry: the number that the corpus's first entry gets in the index.
+  ShardCoder(const index::Coder& coder, std::filesystem::path datastore, std::int64_t first_entry)
+      : coder_(coder), datastore_(std::move(datastore)), first_entry_(first_entry) {}
 
   /// corpus must live until the next call.
   void open_shard(const store::CorpusShard& corpus, std::int64_t shard);
@@ -29,6 +30,7 @@ class ShardCoder {
  private:
   const index::Coder& coder_;
   std::filesystem::path datastore_;
+  std::int64_t first_entry_;
   const store::CorpusShard* corpus_ = nullptr;
   std::filesystem::path keys_path_;
   core::Json manifest_;

@@ -149,7 +149,7 @@ void report_search(runtime::StageContext& context, const retrieval::SearchTimes&
 
 runtime::StageOutcome translate_set(runtime::StageContext& context, const Options& options,
                                     const DecodeOptions& decoding,
-                                    const std::vector<SearchedDatastore>& datastores) {
+                                    const std::vector<BuiltDatastore>& datastores) {
   auto& comm = context.comm;
   const auto folder = Folders(context.run_dir).decode / decoding.name;
   std::unique_ptr<text::Tokenizer> tokenizer;
@@ -205,7 +205,7 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
 
 core::Json decode_inputs(runtime::StageContext& context, const Options& options,
                          const DecodeOptions& decoding,
-                         const std::vector<SearchedDatastore>& datastores) {
+                         const std::vector<BuiltDatastore>& datastores) {
   comm::agree(context.comm, [&] {
     decoding.beam.validate();
     decoding.interpolation.validate();
@@ -240,7 +240,9 @@ core::Json decode_inputs(runtime::StageContext& context, const Options& options,
   const auto& threshold = decoding.interpolation.threshold;
   inputs["indexes"] = core::Json::array();
   for (const auto& datastore : datastores) {
-    inputs["indexes"].push_back(datastore.index.at("identity"));
+    for (const auto& corpus : datastore.corpora) {
+      inputs["indexes"].push_back(corpus.index.at("identity"));
+    }
   }
   inputs["k"] = decoding.search.k;
   inputs["nprobe"] = decoding.search.nprobe;
@@ -273,7 +275,7 @@ void decode(runtime::StageContext& context, const Options& options,
     context.log.set_stage("decode-" + decoding.name);
     const auto folder = Folders(context.run_dir).decode / decoding.name;
     const auto datastores =
-        decoding.knn ? check_search(context, options, decoding) : std::vector<SearchedDatastore>();
+        decoding.knn ? check_search(context, options, decoding) : std::vector<BuiltDatastore>();
     runtime::run_stage(context, {"decode-" + decoding.name, folder,
                                  decode_inputs(context, options, decoding, datastores), [&] {
                                    return translate_set(context, options, decoding, datastores);

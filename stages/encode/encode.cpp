@@ -19,8 +19,9 @@ namespace {
 constexpr const char* sample_name = "sample.json";
 
 /// The config's sample; but where an earlier run has begun to write another one aside, that one.
-SampleSpec begun_sample(runtime::StageContext& context, const Options& options) {
-  const auto path = Folders(context.run_dir).datastore / sample_name;
+SampleSpec begun_sample(runtime::StageContext& context, const Options& options,
+                        const CorpusPlace& place) {
+  const auto path = place.datastore / sample_name;
   const SampleSpec wanted{options.datastore.sample, options.datastore.seed};
   std::string begun = wanted.to_json().dump();
   comm::agree(context.comm, [&] {
@@ -43,22 +44,21 @@ SampleSpec begun_sample(runtime::StageContext& context, const Options& options) 
 }
 
 runtime::StageOutcome make_datastore(runtime::StageContext& context, const Options& options,
-                                     const core::Json& corpus_manifest) {
-  const Folders folders(context.run_dir);
+                                     const CorpusPlace& place, const core::Json& corpus_manifest) {
   const auto& corpus_content = corpus_manifest.at("content");
   const auto team = runtime::make_shard_team(context.comm, options.shards);
   std::unique_ptr<model::TranslationModel> model;
   comm::agree(context.comm, [&] { model = open_key_model(options, *open_tokenizer(options)); });
-  const SampleSpec sample = begun_sample(context, options);
+  const SampleSpec sample = begun_sample(context, options, place);
   ShardEncoder encoder(*model, options.datastore,
                        make_sample_rule(context.comm, corpus_content.at("entries"), sample));
-  runtime::ShardJobs jobs(context, team, folders.datastore,
+  runtime::ShardJobs jobs(context, team, place.datastore,
                           {"entries", corpus_content.at("entries")});
   store::CorpusShard corpus;
   std::vector<core::Range> units;
   const auto prepare = [&](std::int64_t shard) {
     const auto name = runtime::shard_name(shard);
-    corpus = store::CorpusShard::read(folders.corpus, name, corpus_content.at("shards").at(name));
+    corpus = store::CorpusShard::read(place.text, name, corpus_content.at("shards").at(name));
     units = store::cut_units(corpus);
     encoder.open_shard(corpus);
     runtime::ShardPlan plan{encoder.layout(), {}};
@@ -83,17 +83,18 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
 
 }  // namespace
 
-void encode(runtime::StageContext& context, const Options& options) {
-  context.log.set_stage("encode");
-  const Folders folders(context.run_dir);
-  const auto corpus = corpus_manifest(context, options);
+void encode(runtime::StageContext& context, const Options& options, const CorpusPlace& place) {
+  const std::string name = place.stage_name("encode");
+  context.log.set_stage(name);
+  const auto corpus = corpus_manifest(context, options, place);
   const auto tokenizer = tokenizer_fingerprint(context, options);
   model::KeySpec key;
   comm::agree(context.comm, [&] {
     if (corpus.at("inputs").at("tokenizer") != tokenizer) {
       throw core::InputError(
           "the corpus was tokenised for another model, language or command than " +
-          options.tokenizer.string() + " and the config say; run 'knnseq partition --force'");
+          options.tokenizer.string() + " and the config say; run 'knnseq " +
+          place.command("partition") + " --force'");
     }
     const auto info = describe_model(options, *open_tokenizer(options));
     key = options.datastore.key.resolved(info.decoder_layers);
@@ -106,10 +107,10 @@ void encode(runtime::StageContext& context, const Options& options) {
                              {"key", model::to_string(key.kind)},
                              {"layer", key.layer},
                              {"sentence_keys", options.datastore.sentence_keys}};
-  runtime::run_stage(context, {"encode", folders.datastore, inputs,
-                               [&] { return make_datastore(context, options, corpus); }});
+  runtime::run_stage(context, {name, place.datastore, inputs,
+                               [&] { return make_datastore(context, options, place, corpus); }});
   comm::agree(context.comm, [&] {  // only now that the manifest is there
-    if (context.comm.is_root()) std::filesystem::remove(folders.datastore / sample_name);
+    if (context.comm.is_root()) std::filesystem::remove(place.datastore / sample_name);
   });
 }
 

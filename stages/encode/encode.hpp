@@ -2,7 +2,7 @@
 #pragma once
 
 #include "runtime/stage_context.hpp"
-#include "stages/options.hpp"
+#include "stages/corpus_place.hpp"
 
 namespace knnseq::stages {
 
@@ -10,6 +10,6 @@ namespace knnseq::stages {
 /// keys, and aside the rows of the config's training sample, so that train need not search for
 /// them. Interrupted work goes on at the unit it was at, with any number of ranks and the sample
 /// that it was begun with. Collective.
-void encode(runtime::StageContext& context, const Options& options);
+void encode(runtime::StageContext& context, const Options& options, const CorpusPlace& place);
 
 }  // namespace knnseq::stages

@@ -2,7 +2,6 @@
 
 #include "comm/agreement.hpp"
 #include "comm/gather_json.hpp"
-#include "runtime/stage_runner.hpp"
 #include "store/corpus_shard.hpp"
 
 namespace knnseq::stages {
@@ -31,23 +30,27 @@ std::string marked(const text::Tokenizer& tokenizer, const std::vector<core::Tok
 }  // namespace
 
 std::map<std::int64_t, DatastoreSentence> find_sentences(comm::Communicator& comm,
-                                                         const std::filesystem::path& corpus,
+                                                         const BuiltDatastore& datastore,
                                                          const std::vector<std::int64_t>& entries,
                                                          const text::Tokenizer& tokenizer) {
   core::Json found = core::Json::array();
+  const auto look_up = [&](const CorpusPlace& place, const store::CorpusShard& shard) {
+    for (const auto entry : entries) {
+      const auto number = entry - place.first_entry;
+      const auto sentence = shard.find_entry(number);
+      if (sentence < 0) continue;
+      const auto at = static_cast<std::size_t>(sentence);
+      found.push_back({entry, place.name, tokenizer.decode_source(shard.source(sentence)),
+                       marked(tokenizer, shard.target(sentence), number - shard.entry_starts[at]),
+                       shard.line_numbers[at] + 1});
+    }
+  };
   comm::agree(comm, [&] {
-    const auto manifest = runtime::require_manifest(corpus, "partition");
     std::int64_t index = 0;
-    for (const auto& [name, of_shard] : manifest.at("content").at("shards").items()) {
-      if (index++ % comm.size() != comm.rank()) continue;
-      const auto shard = store::CorpusShard::read(corpus, name, of_shard);
-      for (const auto entry : entries) {
-        const auto sentence = shard.find_entry(entry);
-        if (sentence < 0) continue;
-        const auto at = static_cast<std::size_t>(sentence);
-        found.push_back({entry, tokenizer.decode_source(shard.source(sentence)),
-                         marked(tokenizer, shard.target(sentence), entry - shard.entry_starts[at]),
-                         shard.line_numbers[at] + 1});
+    for (const auto& built : datastore.corpora) {
+      for (const auto& [name, of_shard] : built.corpus.at("content").at("shards").items()) {
+        if (index++ % comm.size() != comm.rank()) continue;
+        look_up(built.place, store::CorpusShard::read(built.place.text, name, of_shard));
       }
     }
   });
@@ -55,7 +58,7 @@ std::map<std::int64_t, DatastoreSentence> find_sentences(comm::Communicator& com
   for (const auto& of_rank : comm::gather_json(comm, found)) {
     for (const auto& item : of_rank) {
       sentences[item[0]] = {item[1].get<std::string>(), item[2].get<std::string>(),
-                            item[3].get<std::int64_t>()};
+                            item[3].get<std::string>(), item[4].get<std::int64_t>()};
     }
   }
   return sentences;

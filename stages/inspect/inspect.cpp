@@ -180,7 +180,7 @@ void inspect(runtime::StageContext& context, const Options& options) {
     for (const auto& neighbour : neighbours) entries.push_back(core::entry_number_of(neighbour.id));
   }
   entries = comm.all_gather(std::span<const std::int64_t>(entries)).values;
-  const auto sentences = find_sentences(comm, folders.corpus, entries, *tokenizer);
+  const auto sentences = find_sentences(comm, datastores.front(), entries, *tokenizer);
   if (!comm.is_root()) return;
 
   const auto probability = [&](const Tokens& tokens, const at::Tensor& of) {
@@ -197,9 +197,10 @@ void inspect(runtime::StageContext& context, const Options& options) {
   for (const auto& neighbour : neighbours) {
     const auto sentence = sentences.find(core::entry_number_of(neighbour.id));
     if (sentence == sentences.end()) throw core::InputError("an entry is not in the corpus shards");
-    fmt::print("  {:>9.2f} {:>7.3f}  {}\n  {:>18} {}  (line {})\n", -neighbour.score,
-               neighbour.probability, sentence->second.target, "<-", sentence->second.source,
-               sentence->second.line);
+    const auto& [corpus, source, target, line] = sentence->second;
+    fmt::print("  {:>9.2f} {:>7.3f}  {}\n  {:>18} {}  (line {}{})\n", -neighbour.score,
+               neighbour.probability, target, "<-", source, line,
+               corpus.empty() ? "" : " of append." + corpus);
   }
   std::fflush(stdout);
 }

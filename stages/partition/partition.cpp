@@ -71,9 +71,20 @@ void report_dropped(runtime::StageContext& context, const SentencePairs& pairs,
   });
 }
 
+/// Throws core::InputError where the codebook could not be trained on so few entries.
+void require_sample(const Options& options, const index::IndexSpec& spec, std::int64_t entries) {
+  const auto vectors = std::min(entries, options.datastore.sample);
+  const auto least = spec.least_sample();
+  if (vectors >= least) return;
+  throw core::InputError(
+      fmt::format("{} needs at least {} training vectors; the corpus and "
+                  "datastore.sample give {}",
+                  spec.factory(), least, vectors));
+}
+
 runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options& options,
-                                  const index::IndexSpec& spec) {
-  const auto folder = Folders(context.run_dir).corpus;
+                                  const CorpusPlace& place, const index::IndexSpec& spec) {
+  const auto& folder = place.text;
   auto& comm = context.comm;
   std::unique_ptr<text::Tokenizer> tokenizer;
   model::ModelInfo info;
@@ -83,25 +94,18 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
     info = describe_model(options, *tokenizer);
     for (const char* side : {"source", "target"}) core::make_directories(scratch / side);
   });
-  const PairRules rules{options.corpus, options.preprocess, scratch, info.source_positions,
+  const PairRules rules{place.corpus, options.preprocess, scratch, info.source_positions,
                         info.target_tokens()};
   const SentencePairs pairs = read_sentence_pairs(comm, rules, *tokenizer);
   const auto longest = std::max(info.source_positions, info.target_positions);
   const DealtCorpus corpus =
-      deal_sentences(comm, pairs, {options.shards, longest, options.corpus.max_tokens});
+      deal_sentences(comm, pairs, {options.shards, longest, place.corpus.max_tokens});
   comm::agree(comm, [&] {
     if (corpus.sentences == 0) throw core::InputError("the corpus holds no usable sentence pair");
     if (corpus.entries > core::max_entry_number) {
       throw core::InputError("the corpus has more than 2^40 entries");
     }
-    const auto vectors = std::min(corpus.entries, options.datastore.sample);
-    const auto least = spec.least_sample();
-    if (vectors < least) {
-      throw core::InputError(
-          fmt::format("{} needs at least {} training vectors; the corpus and "
-                      "datastore.sample give {}",
-                      spec.factory(), least, vectors));
-    }
+    if (!place.appended()) require_sample(options, spec, corpus.entries);
   });
 
   core::Json written;
@@ -133,7 +137,7 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
     for (const auto& [name, shard] : content["shards"].items()) files.push_back(name + ".h5");
     content["files"] = runtime::file_sizes(folder, files);
   });
-  print_plan(context, options, spec, corpus.entries);
+  if (!place.appended()) print_plan(context, options, spec, corpus.entries);
   std::int64_t bytes = 0;
   for (const auto& [name, shard] : written.items()) {
     bytes += static_cast<std::int64_t>(std::filesystem::file_size(folder / (name + ".h5")));
@@ -143,9 +147,9 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
 
 }  // namespace
 
-void partition(runtime::StageContext& context, const Options& options) {
-  const auto folder = Folders(context.run_dir).corpus;
-  context.log.set_stage("partition");
+void partition(runtime::StageContext& context, const Options& options, const CorpusPlace& place) {
+  const std::string name = place.stage_name("partition");
+  context.log.set_stage(name);
   index::IndexSpec spec;
   model::ModelInfo info;
   comm::agree(context.comm, [&] {
@@ -156,18 +160,18 @@ void partition(runtime::StageContext& context, const Options& options) {
       if (decoding.knn) require_enough_lists(decoding.search, spec.nlist);
     }
   });
-  const core::Json inputs = {{"source", fingerprint_files(context, options.corpus.source)},
-                             {"target", fingerprint_files(context, options.corpus.target)},
+  const core::Json inputs = {{"source", fingerprint_files(context, place.corpus.source)},
+                             {"target", fingerprint_files(context, place.corpus.target)},
                              {"tokenizer", tokenizer_fingerprint(context, options)},
                              {"source_positions", info.source_positions},
                              {"target_tokens", info.target_tokens()},
                              {"eos", info.eos},
                              {"pad", info.pad},
-                             {"bad_pairs", options.corpus.drop_bad_pairs ? "drop" : "stop"},
-                             {"max_tokens", options.corpus.max_tokens},
+                             {"bad_pairs", place.corpus.drop_bad_pairs ? "drop" : "stop"},
+                             {"max_tokens", place.corpus.max_tokens},
                              {"shards", options.shards}};
-  runtime::run_stage(
-      context, {"partition", folder, inputs, [&] { return make_corpus(context, options, spec); }});
+  runtime::run_stage(context, {name, place.text, inputs,
+                               [&] { return make_corpus(context, options, place, spec); }});
 }
 
 }  // namespace knnseq::stages

@@ -2,12 +2,12 @@
 #pragma once
 
 #include "runtime/stage_context.hpp"
-#include "stages/options.hpp"
+#include "stages/corpus_place.hpp"
 
 namespace knnseq::stages {
 
 /// Reads the corpus files and writes corpus/shard-*.h5, dropped.tsv and a manifest with the counts
 /// every later stage plans with. Collective.
-void partition(runtime::StageContext& context, const Options& options);
+void partition(runtime::StageContext& context, const Options& options, const CorpusPlace& place);
 
 }  // namespace knnseq::stages

@@ -5,6 +5,7 @@
 
 #include "runtime/stage_record.hpp"
 #include "stages/add/add.hpp"
+#include "stages/append/append.hpp"
 #include "stages/decode/decode.hpp"
 #include "stages/encode/encode.hpp"
 #include "stages/evaluate/evaluate.hpp"
@@ -15,15 +16,22 @@ namespace knnseq::stages {
 
 std::vector<std::string> recorded_stages(const Options& options) {
   std::vector<std::string> stages = {"partition", "encode", "train", "add"};
+  for (const auto& place : appended_corpora(options)) {
+    for (const char* stage : {"partition", "encode", "add", "measure"}) {
+      stages.push_back(place.stage_name(stage));
+    }
+  }
   for (const auto& decoding : options.decode) stages.push_back("decode-" + decoding.name);
   return stages;
 }
 
 void run(runtime::StageContext& context, const Options& options) {
-  partition(context, options);
-  encode(context, options);
+  const CorpusPlace first = first_corpus(options);
+  partition(context, options, first);
+  encode(context, options, first);
   train(context, options);
-  add(context, options);
+  add(context, options, first);
+  if (!options.append.empty()) append(context, options, {});
   if (!options.decode.empty()) {
     decode(context, options, {});
     const bool scored =

@@ -2,6 +2,7 @@
 
 #include "core/error.hpp"
 #include "index/fixed_point_sum.hpp"
+#include "index/quantization_error.hpp"
 #include "index/sample_selection.hpp"
 #include "support/mpi_main.hpp"
 #include "unit/index/synthetic.hpp"
@@ -63,6 +64,18 @@ TEST_CASE("the codebook is bit by bit that of one rank") {
   const auto finished =
       index::train_codebook(*self, index::deal_sample(sample, 500, 0, 1), spec, options, resumed);
   REQUIRE_ALL(checksum(alone) == checksum(finished));
+}
+
+TEST_CASE("the quantisation error is bit by bit that of one rank") {
+  const at::Tensor sample = test::clustered(1300, 16, 2);
+  const index::Coder coder(test::quick_codebook());
+  const auto self = comm::make_self_communicator();
+  const auto whole = index::subsample(index::deal_sample(sample, 500, 0, 1), 900, 5);
+  const auto mine =
+      index::subsample(index::deal_sample(sample, 500, world().rank(), world().size()), 900, 5);
+  const double alone = index::quantization_error(*self, coder, whole);
+  REQUIRE_ALL(alone > 0);
+  REQUIRE_ALL(index::quantization_error(world(), coder, mine) == alone);
 }
 
 TEST_CASE("all ranks refuse a sample that one finds broken") {

@@ -54,6 +54,28 @@ inline index::Codebook quick_codebook(std::uint64_t seed = 1) {
                      quick_options());
 }
 
+/// A codebook of random numbers: for tests where quality does not matter.
+inline index::Codebook random_codebook(const index::IndexSpec& spec, std::uint64_t seed = 5) {
+  index::Codebook codebook;
+  codebook.spec = spec;
+  if (spec.transform != index::Transform::none) {
+    codebook.rotation = std::get<0>(at::linalg_qr(normal(spec.d_in, spec.d_in, seed)))
+                            .narrow(0, 0, spec.d_out)
+                            .contiguous();
+    if (spec.transform == index::Transform::pca && spec.metric == index::Metric::l2) {
+      codebook.bias = normal(1, spec.d_out, seed + 1).squeeze(0).contiguous();
+    }
+  }
+  if (spec.has_lists()) codebook.coarse_centroids = normal(spec.nlist, spec.d_out, seed + 2);
+  if (spec.has_quantizer()) {
+    codebook.pq_centroids = normal(spec.m * spec.centroids(), spec.dsub(), seed + 3)
+                                .view({spec.m, spec.centroids(), spec.dsub()});
+  }
+  index::build_coarse_graph(codebook);
+  codebook.check("test");
+  return codebook;
+}
+
 /// Keys as entries numbered from `first`, the token being the entry number mod 97.
 inline index::CodedEntries coded_entries(const index::Codebook& codebook, const at::Tensor& keys,
                                          std::int64_t first = 0) {

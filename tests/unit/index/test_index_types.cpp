@@ -25,27 +25,8 @@ namespace {
 
 constexpr std::int64_t width = 16;
 
-/// A codebook of random numbers: for tests where quality does not matter.
 index::Codebook random_codebook(const std::string& factory, const std::string& metric) {
-  index::Codebook codebook;
-  codebook.spec = index::parse_index_spec(factory, width, metric);
-  const auto& spec = codebook.spec;
-  if (spec.transform != index::Transform::none) {
-    codebook.rotation = std::get<0>(at::linalg_qr(test::normal(width, width, 5)))
-                            .narrow(0, 0, spec.d_out)
-                            .contiguous();
-    if (spec.transform == index::Transform::pca && metric == "l2") {
-      codebook.bias = test::normal(1, spec.d_out, 6).squeeze(0).contiguous();
-    }
-  }
-  if (spec.has_lists()) codebook.coarse_centroids = test::normal(spec.nlist, spec.d_out, 7);
-  if (spec.has_quantizer()) {
-    codebook.pq_centroids = test::normal(spec.m * spec.centroids(), spec.dsub(), 8)
-                                .view({spec.m, spec.centroids(), spec.dsub()});
-  }
-  index::build_coarse_graph(codebook);
-  codebook.check("test");
-  return codebook;
+  return test::random_codebook(index::parse_index_spec(factory, width, metric));
 }
 
 struct Type {

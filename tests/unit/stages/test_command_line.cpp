@@ -31,5 +31,6 @@ TEST_CASE("what is not understood is named") {
   CHECK_THROWS_WITH(parse({"encode", "--fast"}), Contains("--fast: is not an option"));
   CHECK_THROWS_WITH(parse({"encode", "--config"}), Contains("--config: needs a value"));
   CHECK_THROWS_WITH(parse({"encode"}), Contains("--config FILE is required"));
-  CHECK_THROWS_WITH(parse({"encode", "x", "--config", "a"}), Contains("only decode takes names"));
+  CHECK_THROWS_WITH(parse({"encode", "x", "--config", "a"}),
+                    Contains("only append and decode take names"));
 }

@@ -34,6 +34,7 @@ TEST_CASE("every shipped config is read, and the reference holds every key with 
       "corpus.en}\n"
       "index: {factory: \"OPQ32_128,IVF1024,PQ32\"}\nevaluate: {language: en}\n"
       "inspect: {base: test-base, knn: test-knn}\n"
+      "append: [{name: news, source: news.de, target: news.en}]\n"
       "decode: [{name: test-knn, source: test.de, reference: test.en}]\n",
       "minimal");
   stages::read_options(minimal_config);
@@ -55,6 +56,26 @@ TEST_CASE("items of decode inherit from knn and beam_search and may override") {
   CHECK(options.decode[1].search.k == 8);
   CHECK(options.decode[1].beam.beam == 4);
   CHECK_FALSE(options.decode[1].knn);
+}
+
+TEST_CASE("items of append inherit from corpus and may override") {
+  const auto options = stages::read_options(config::Config::parse(
+      "run_dir: r\nmodel: m\ncorpus: {source: a, target: b, bad_pairs: stop, max_tokens: 9}\n"
+      "index: {factory: \"IVF4,PQ4\"}\n"
+      "append: [{name: x, source: c, target: d}, {name: y, source: [e, f], target: g, bad_pairs: "
+      "drop, max_tokens: 7}]\n",
+      "c.yaml"));
+  REQUIRE(options.append.size() == 2);
+  CHECK(options.append[0].name == "x");
+  CHECK(options.append[0].corpus.source == std::vector<std::filesystem::path>{"c"});
+  CHECK_FALSE(options.append[0].corpus.drop_bad_pairs);
+  CHECK(options.append[0].corpus.max_tokens == 9);
+  CHECK(options.append[1].corpus.source.size() == 2);
+  CHECK(options.append[1].corpus.drop_bad_pairs);
+  CHECK(options.append[1].corpus.max_tokens == 7);
+  CHECK_THAT(problems_of("append: [{name: x, target: d}]\n"), Contains("source: is required"));
+  CHECK_THAT(problems_of("append: [{name: a/b, source: c, target: d}]\n"),
+             Contains("must be of letters"));
 }
 
 TEST_CASE("inner products need a temperature of their own") {

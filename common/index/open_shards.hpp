@@ -1,0 +1,17 @@
+// Files of shards, read to be merged; for the .cpp files of this module.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "index/faiss_file.hpp"
+
+namespace knnseq::index {
+
+/// Reads files of write_local_index(); lists stay mapped, codebooks are let go. Throws
+/// core::InputError naming the file where one is missing, truncated, not a faiss file, without
+/// entries' ids, or was made with another codebook.
+std::vector<FaissFile> open_shards(const Codebook& codebook,
+                                   const std::vector<std::filesystem::path>& shard_files);
+
+}  // namespace knnseq::index

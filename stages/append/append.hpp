@@ -1,0 +1,20 @@
+// Stage append: more text under the codebook that is there.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "runtime/stage_context.hpp"
+#include "stages/options.hpp"
+
+namespace knnseq::stages {
+
+/// Partitions, encodes and adds the corpora of `append:` that are named (all where none is) in
+/// append/<name>/, with the first corpus's shards, model and codebook, and says how well the
+/// codebook fits each. Entry numbers go on after those of the corpora before. Throws
+/// core::InputError (on all ranks) where the first corpus is not finished, or one before those
+/// named is not partitioned. Collective.
+void append(runtime::StageContext& context, const Options& options,
+            const std::vector<std::string>& names);
+
+}  // namespace knnseq::stages

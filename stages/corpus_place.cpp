@@ -1,0 +1,44 @@
+#include "stages/corpus_place.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+CorpusPlace place_in(const std::filesystem::path& folder, const std::filesystem::path& run_dir) {
+  const Folders folders(folder);
+  CorpusPlace place;
+  place.folder = folder;
+  place.text = folders.corpus;
+  place.datastore = folders.datastore;
+  place.index = folders.index;
+  place.codebook = Folders(run_dir).codebook;
+  return place;
+}
+
+}  // namespace
+
+std::string CorpusPlace::stage_name(const std::string& stage) const {
+  return appended() ? "append-" + name + "-" + stage : stage;
+}
+
+std::string CorpusPlace::command(const std::string& stage) const {
+  return appended() ? "append " + name : stage;
+}
+
+CorpusPlace first_corpus(const Options& options, const std::filesystem::path& run_dir) {
+  CorpusPlace place = place_in(run_dir, run_dir);
+  place.corpus = options.corpus;
+  return place;
+}
+
+std::vector<CorpusPlace> appended_corpora(const Options& options) {
+  std::vector<CorpusPlace> places;
+  for (const auto& item : options.append) {
+    places.push_back(place_in(options.run_dir / "append" / item.name, options.run_dir));
+    places.back().name = item.name;
+    places.back().corpus = item.corpus;
+  }
+  return places;
+}
+
+}  // namespace knnseq::stages

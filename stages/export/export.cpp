@@ -1,0 +1,151 @@
+#include "stages/export/export.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <future>
+
+#include <c10/core/InferenceMode.h>
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "core/entry_id.hpp"
+#include "core/error.hpp"
+#include "index/codebook.hpp"
+#include "index/export_index.hpp"
+#include "obs/progress_meter.hpp"
+#include "runtime/progress.hpp"
+#include "runtime/stage_runner.hpp"
+#include "runtime/stop_signal.hpp"
+#include "stages/built_datastore.hpp"
+#include "stages/stage.hpp"
+#include "store/npy_file.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+constexpr const char* index_name = "index.faiss";
+constexpr const char* values_name = "values.npy";
+
+using Files = std::vector<std::filesystem::path>;
+
+/// The files of all shards, each compared with its manifest by one rank.
+Files check_files(comm::Communicator& comm, const BuiltDatastore& datastore) {
+  Files files;
+  std::int64_t next = 0;
+  comm::agree(comm, [&] {
+    for (const auto& built : datastore.corpora) {
+      for (std::int64_t shard = 0; shard < built.shards(); ++shard) {
+        const bool mine = next++ % comm.size() == comm.rank();
+        files.push_back(mine ? checked_index_file(built.place, shard)
+                             : index_file(built.place, shard));
+      }
+    }
+  });
+  return files;
+}
+
+void require_space(const std::filesystem::path& folder, const Files& shards, std::int64_t entries) {
+  std::uintmax_t needed = static_cast<std::uintmax_t>(entries) * sizeof(std::uint32_t);
+  for (const auto& file : shards) needed += std::filesystem::file_size(file);
+  const auto free = std::filesystem::space(folder).available;
+  if (free >= needed) return;
+  throw core::SystemError(fmt::format("{}: the export needs up to {}, {} are free", folder.string(),
+                                      obs::as_bytes(static_cast<std::int64_t>(needed)),
+                                      obs::as_bytes(static_cast<std::int64_t>(free))));
+}
+
+/// Writes both files, counting entries in `done`.
+void write_files(const std::filesystem::path& folder, const index::Codebook& codebook,
+                 const Files& shards, std::int64_t entries, std::atomic<std::int64_t>& done) {
+  core::publish_file(folder / values_name, [&](const std::filesystem::path& temporary) {
+    store::NpyFile file(temporary, entries);
+    const auto values = file.values();
+    index::export_index(folder / index_name, codebook, shards,
+                        [&](std::span<const std::int64_t> ids) {
+                          for (const auto id : ids) {
+                            values[static_cast<std::size_t>(core::entry_number_of(id))] =
+                                static_cast<std::uint32_t>(core::token_of(id));
+                          }
+                          done += std::ssize(ids);
+                          if (runtime::stop_requested()) {
+                            throw core::Stopped("stopped by SIGUSR1; run again to start over");
+                          }
+                        });
+    file.close();
+  });
+}
+
+/// Runs `work` on a thread beside this one, which goes on showing progress and giving the other
+/// ranks signs of life. Rethrows what it throws.
+void run_beside(runtime::Progress& progress,
+                const std::function<void(std::atomic<std::int64_t>&)>& work) {
+  std::atomic<std::int64_t> done = 0;
+  auto result = std::async(std::launch::async, [&] {
+    const c10::InferenceMode no_gradients;
+    work(done);
+  });
+  while (result.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready) {
+    progress.add(done.exchange(0));
+  }
+  progress.add(done.exchange(0));
+  result.get();
+}
+
+runtime::StageOutcome make_export(runtime::StageContext& context, const BuiltDatastore& datastore) {
+  auto& comm = context.comm;
+  const auto folder = Folders(context.run_dir).exported;
+  const auto entries = datastore.entries();
+  const Files shards = check_files(comm, datastore);
+  index::Codebook codebook;
+  comm::agree(comm, [&] {
+    if (!comm.is_root()) return;
+    require_space(folder, shards, entries);
+    codebook = index::read_codebook(datastore.first().place.codebook / "codebook.faiss");
+    if (codebook.spec.storage == index::Storage::hnsw) {
+      context.log.info("the graph over all entries is built anew");
+    }
+  });
+  runtime::Progress progress(context, "entries", entries);
+  std::exception_ptr failure;
+  if (comm.is_root()) {
+    try {
+      run_beside(progress, [&](std::atomic<std::int64_t>& done) {
+        write_files(folder, codebook, shards, entries, done);
+      });
+    } catch (const core::Error&) {
+      failure = std::current_exception();
+    }
+  }
+  progress.finish();
+  runtime::StageOutcome outcome;
+  outcome.work.unit = "entries";
+  comm::agree(comm, [&] {
+    if (failure) std::rethrow_exception(failure);
+    if (!comm.is_root()) return;
+    outcome.content = {{"entries", entries},
+                       {"files", runtime::file_sizes(folder, {index_name, values_name})}};
+    outcome.work.items = entries;
+    for (const auto& [name, bytes] : outcome.content["files"].items()) {
+      outcome.work.bytes += bytes.get<std::int64_t>();
+    }
+  });
+  return outcome;
+}
+
+}  // namespace
+
+void export_datastore(runtime::StageContext& context, const Options& options) {
+  context.log.set_stage("export");
+  corpus_manifest(context, options);
+  const auto datastore = read_datastore(context, first_corpus(options), appended_corpora(options));
+  core::Json inputs = {{"codebook", datastore.codebook.at("identity")},
+                       {"indexes", core::Json::array()}};
+  for (const auto& built : datastore.corpora) {
+    inputs["indexes"].push_back(built.index.at("identity"));
+  }
+  runtime::run_stage(context, {"export", Folders(context.run_dir).exported, inputs,
+                               [&] { return make_export(context, datastore); }});
+}
+
+}  // namespace knnseq::stages

@@ -8,8 +8,8 @@
 namespace knnseq::stages {
 
 namespace {
-constexpr std::array stage_names = {"partition", "encode",   "train",   "add",
-                                    "decode",    "evaluate", "inspect", "run"};
+constexpr std::array stage_names = {"partition", "encode",  "train", "add", "decode",
+                                    "evaluate",  "inspect", "sweep", "run"};
 }
 
 std::string usage() {
@@ -25,6 +25,7 @@ stages
   decode      translate the test sets of the config [those named, as in: decode test-knn]
   evaluate    BLEU and chrF of what was decoded
   inspect     one test sentence and the neighbours that changed it
+  sweep       recall, memory and speed of a grid of indexes on held-out text
   run         all of partition … evaluate, skipping what is done
 
 options

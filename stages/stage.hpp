@@ -17,8 +17,9 @@ struct Folders {
         codebook(run_dir / "codebook"),
         index(run_dir / "index"),
         decode(run_dir / "decode"),
-        evaluate(run_dir / "evaluate") {}
-  std::filesystem::path corpus, datastore, codebook, index, decode, evaluate;
+        evaluate(run_dir / "evaluate"),
+        sweep(run_dir / "sweep") {}
+  std::filesystem::path corpus, datastore, codebook, index, decode, evaluate, sweep;
 };
 
 /// Stamps of input files: rank 0 reads them (or takes over what `run_dir`/stamps.json knows of
@@ -40,5 +41,8 @@ core::Json corpus_manifest(runtime::StageContext& context, const Options& option
 /// `input` now: the earlier stage has been made again since. Call it inside comm::agree.
 void require_made_from(const core::Json& manifest, const std::string& name, const core::Json& input,
                        const std::string& stage);
+
+/// All options of training that change a codebook, by name: inputs of the stages that train.
+core::Json training_inputs(const index::TrainOptions& training);
 
 }  // namespace knnseq::stages

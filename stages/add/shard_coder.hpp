@@ -2,8 +2,10 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 
 #include "index/coder.hpp"
+#include "stages/shard_keys.hpp"
 #include "store/corpus_shard.hpp"
 #include "store/shard_file.hpp"
 
@@ -30,8 +32,7 @@ class ShardCoder {
   const index::Coder& coder_;
   std::filesystem::path datastore_;
   const store::CorpusShard* corpus_ = nullptr;
-  std::filesystem::path keys_path_;
-  core::Json manifest_;
+  std::optional<ShardKeys> keys_;
 };
 
 }  // namespace knnseq::stages

@@ -10,7 +10,7 @@
 #include "runtime/stage_runner.hpp"
 #include "runtime/stop_signal.hpp"
 #include "stages/stage.hpp"
-#include "stages/train/read_sample.hpp"
+#include "stages/read_sample.hpp"
 
 namespace knnseq::stages {
 
@@ -105,18 +105,11 @@ void train(runtime::StageContext& context, const Options& options) {
     spec = index::parse_index_spec(options.index.factory, width, options.index.metric);
     options.index.training.validate();
   });
-  const auto& training = options.index.training;
-  const core::Json inputs = {{"datastore", datastore.at("identity")},
-                             {"factory", spec.factory()},
-                             {"metric", options.index.metric},
-                             {"threads", options.threads},
-                             {"seed", training.seed},
-                             {"coarse_iterations", training.coarse_iterations},
-                             {"opq_iterations", training.opq_iterations},
-                             {"opq_pq_iterations", training.opq_pq_iterations},
-                             {"opq_first_pq_iterations", training.opq_first_pq_iterations},
-                             {"pq_iterations", training.pq_iterations},
-                             {"max_points_per_centroid", training.max_points_per_centroid}};
+  core::Json inputs = {{"datastore", datastore.at("identity")},
+                       {"factory", spec.factory()},
+                       {"metric", options.index.metric},
+                       {"threads", options.threads}};
+  inputs.update(training_inputs(options.index.training));
   runtime::run_stage(context, {"train", folders.codebook, inputs,
                                [&] { return make_codebook(context, options, spec); }});
   comm::agree(context.comm, [&] {  // only now that the manifest is there

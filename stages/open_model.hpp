@@ -14,8 +14,9 @@ namespace knnseq::stages {
 /// Throws core::InputError naming file or key. Not collective.
 std::unique_ptr<text::Tokenizer> open_tokenizer(const Options& options);
 
-/// What the first model says of itself, checked to fit the tokeniser. Throws core::InputError. Not
-/// collective.
+/// What the first model says of itself, which gives the keys that the config asks for. The tokeniser
+/// is checked to fit all models, so that none is found too small after the datastore is made.
+/// Throws core::InputError. Not collective.
 model::ModelInfo describe_model(const Options& options, const text::Tokenizer& tokenizer);
 
 /// The model that makes keys: the first. Throws core::InputError. Not collective.

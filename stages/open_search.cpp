@@ -43,6 +43,12 @@ SearchedDatastore check_datastore(runtime::StageContext& context, const Options&
                                          search.k, entries.dump()));
     }
     require_enough_lists(search, codebook.at("content").at("lists"));
+    const std::string factory = codebook.at("content").at("factory");
+    if (search.probing == index::Probing::hnsw && factory.find("_HNSW") == factory.npos) {
+      throw core::InputError(fmt::format(
+          "knn.probing: hnsw needs lists with a graph, such as IVF{}_HNSW32; the index is {}",
+          codebook.at("content").at("lists").dump(), factory));
+    }
   });
   return made;
 }

@@ -1,5 +1,6 @@
 #include "index/index_spec.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <iterator>
 #include <optional>
@@ -114,6 +115,10 @@ std::string_view to_string(Metric metric) {
 
 std::int64_t IndexSpec::code_bytes() const {
   return has_quantizer() ? m * nbits() / 8 : d_out * static_cast<std::int64_t>(sizeof(float));
+}
+
+std::int64_t IndexSpec::least_sample() const {
+  return std::max({nlist, has_quantizer() ? centroids() : 0, std::int64_t{1}});
 }
 
 std::string IndexSpec::factory() const {

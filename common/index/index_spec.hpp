@@ -46,6 +46,9 @@ struct IndexSpec {
   std::int64_t dsub() const { return d_out / m; }                        ///< width of a sub-vector
   std::int64_t code_bytes() const;  ///< of one entry as it is stored
 
+  /// Training vectors that its quantisers need at least: as many as one has centroids.
+  std::int64_t least_sample() const;
+
   /// The canonical factory string, for example "OPQ32_128,IVF1024,PQ32".
   std::string factory() const;
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <limits>
 
 #include <ATen/ATen.h>
 #include <ATen/core/LegacyTypeDispatch.h>
@@ -22,12 +21,6 @@ struct EnsembleState final : DecoderState {
   std::vector<std::unique_ptr<DecoderState>> states;  ///< one a model
   std::int64_t rows() const override { return states.front()->rows(); }
 };
-
-EnsembleState& as_own_state(DecoderState& state) {
-  auto* own = dynamic_cast<EnsembleState*>(&state);
-  KNNSEQ_ASSERT(own != nullptr, "the state was started by another model");
-  return *own;
-}
 
 /// log of the mean of the probabilities.
 at::Tensor combine(const std::vector<at::Tensor>& log_probs) {
@@ -61,6 +54,7 @@ void add_model(ModelInfo& info, const ModelInfo& other, EnsembleQueries queries)
     info.width += other.width;
     info.decoder_layers = std::min(info.decoder_layers, other.decoder_layers);
   }
+  info.source_vocab_size = std::min(info.source_vocab_size, other.source_vocab_size);
   info.source_positions = std::min(info.source_positions, other.source_positions);
   info.target_positions = std::min(info.target_positions, other.target_positions);
   std::vector<TokenId> bad;
@@ -87,8 +81,7 @@ KeySpec EnsembleModel::key_of(std::size_t i, KeySpec asked) const {
 }
 
 void EnsembleModel::check_source(Sentences sources) const {
-  // Models know their own source vocabularies.
-  check_sentences(sources, "source", {std::numeric_limits<TokenId>::max(), info_.source_positions});
+  check_sentences(sources, "source", {info_.source_vocab_size, info_.source_positions});
 }
 
 EncodedSource EnsembleModel::encode(Sentences sources) {
@@ -133,7 +126,7 @@ std::unique_ptr<DecoderState> EnsembleModel::start(const EncodedSource& source, 
 
 StepOutput EnsembleModel::step(DecoderState& any_state, std::span<const TokenId> tokens) {
   const NoAutograd guard;
-  EnsembleState& state = as_own_state(any_state);
+  EnsembleState& state = state_of<EnsembleState>(any_state);
   std::vector<at::Tensor> queries;
   std::vector<at::Tensor> log_probs;
   for (std::size_t i = 0; i < members_.size(); ++i) {
@@ -146,7 +139,7 @@ StepOutput EnsembleModel::step(DecoderState& any_state, std::span<const TokenId>
 }
 
 void EnsembleModel::reorder(DecoderState& any_state, std::span<const std::int64_t> rows) {
-  EnsembleState& state = as_own_state(any_state);
+  EnsembleState& state = state_of<EnsembleState>(any_state);
   for (std::size_t i = 0; i < members_.size(); ++i)
     members_[i].model->reorder(*state.states[i], rows);
 }

@@ -22,10 +22,10 @@ struct EnsembleMember {
 };
 
 /// The probability of a token is the mean of the models' probabilities, in fp32
-/// (fairseq, EnsembleModel.forward_decoder). Sentence keys are the first model's. Positions are the
-/// least of the models', bad tokens those of any. With EnsembleQueries::first a KeySpec's layer is
-/// meant for the first model, and the others are run for their log-probs only; with `all` every
-/// model must have it.
+/// (fairseq, EnsembleModel.forward_decoder). Sentence keys are the first model's. Positions and the
+/// source vocabulary are the least of the models', bad tokens those of any. With
+/// EnsembleQueries::first a KeySpec's layer is meant for the first model, and the others are run
+/// for their log-probs only; with `all` every model must have it.
 class EnsembleModel final : public TranslationModel {
  public:
   /// See make_ensemble.

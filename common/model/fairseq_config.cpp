@@ -27,6 +27,7 @@ StackConfig read_stack(ConfigReader& config, const std::string& side) {
   stack.positions = none      ? PositionKind::none
                     : learned ? PositionKind::learned
                               : PositionKind::fairseq_sinusoidal;
+  check_position_width(config, side + "_embed_dim", stack);
   stack.max_positions = config.integer(encoder ? "max_source_positions" : "max_target_positions");
   return stack;
 }

@@ -90,6 +90,7 @@ FakeModel::FakeModel(const FakeModelOptions& options) : options_(options) {
   info_.width = options.width;
   info_.source_width = options.width;
   info_.decoder_layers = 1;
+  info_.source_vocab_size = options.source_vocab_size;
   info_.vocab_size = options.vocab_size;
   info_.source_positions = options.max_positions;
   info_.target_positions = options.max_positions;
@@ -170,7 +171,7 @@ std::unique_ptr<DecoderState> FakeModel::start(const EncodedSource& source, std:
 }
 
 StepOutput FakeModel::step(DecoderState& any_state, std::span<const TokenId> tokens) {
-  auto& state = dynamic_cast<FakeState&>(any_state);
+  auto& state = state_of<FakeState>(any_state);
   KNNSEQ_ASSERT(tokens.size() == state.hashes.size(), "a step takes one token a row");
   KNNSEQ_ASSERT(state.position < info_.target_positions, "the model has no more positions");
   ++state.position;
@@ -189,7 +190,7 @@ StepOutput FakeModel::step(DecoderState& any_state, std::span<const TokenId> tok
 }
 
 void FakeModel::reorder(DecoderState& any_state, std::span<const std::int64_t> rows) {
-  auto& state = dynamic_cast<FakeState&>(any_state);
+  auto& state = state_of<FakeState>(any_state);
   const RowGroups groups = group_rows(rows, state.rows(), state.beams);
   std::vector<std::uint64_t> hashes;
   for (const std::int64_t row : rows) hashes.push_back(state.hashes[static_cast<std::size_t>(row)]);

@@ -9,6 +9,7 @@ namespace knnseq::model {
 
 struct FakeModelOptions {
   std::int64_t width = 8;
+  std::int64_t source_vocab_size = 24;
   std::int64_t vocab_size = 24;
   std::int64_t max_positions = 64;
   std::vector<TokenId> forced_tokens = {};

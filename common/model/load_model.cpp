@@ -84,7 +84,7 @@ std::unique_ptr<TranslationModel> load_model(const fs::path& folder, const Model
 
 ModelInfo read_model_info(const fs::path& folder, const ModelOptions& options) {
   checked_dtype(folder, options);
-  if (is_torchscript(folder)) return read_torchscript_facts(folder, options.forced_tokens).info;
+  if (is_torchscript(folder)) return read_torchscript_facts(folder, options.forced_tokens);
   return read_config(folder, options).info;
 }
 

@@ -16,10 +16,10 @@ struct ModelOptions {
 };
 
 /// Loads a directory of config.json, generation_config.json where there is one, and
-/// model.safetensors, whole or in parts with its index. Families: Hugging Face's marian.
-/// Or a TorchScript archive, which is a file (docs/torchscript.md); it is run in fp32 only.
-/// Throws InputError naming file and key or tensor where something is missing, damaged or asks for
-/// what is not supported, or the machine does not do the dtype well.
+/// model.safetensors, whole or in parts with its index, of the families Marian, M2M100 (also
+/// NLLB-200) and imported fairseq. Or a TorchScript archive, which is a file (docs/torchscript.md);
+/// it is run in fp32 only. Throws InputError naming file and key or tensor where something is
+/// missing, damaged or asks for what is not supported, or the machine does not do the dtype well.
 std::unique_ptr<TranslationModel> load_model(const std::filesystem::path& folder,
                                              const ModelOptions& options = {});
 

@@ -28,6 +28,7 @@ ModelConfig read_m2m100_config(const std::filesystem::path& folder, const core::
     stack->closing_norm = true;
     stack->positions = PositionKind::fairseq_sinusoidal;
     stack->position_offset = info.pad + 1;
+    check_position_width(config, "d_model", *stack);
   }
   shape.validate(file);
   describe_shape("m2m_100", shape, info);

@@ -10,9 +10,19 @@ void describe_shape(const std::string& family, const TransformerConfig& transfor
   info.width = transformer.decoder.width;
   info.source_width = transformer.encoder.width;
   info.decoder_layers = transformer.decoder.layers;
+  info.source_vocab_size = transformer.source_vocab_size;
   info.vocab_size = transformer.vocab_size;
   info.source_positions = transformer.encoder.max_positions;
   info.target_positions = transformer.decoder.max_positions;
+}
+
+void check_position_width(ConfigReader& config, const std::string& key, const StackConfig& stack) {
+  constexpr std::int64_t least = 4;
+  if (stack.positions == PositionKind::fairseq_sinusoidal && stack.width < least) {
+    config.fail(key,
+                fmt::format("{} is too narrow for fairseq's sinusoidal positions, which need {}",
+                            stack.width, least));
+  }
 }
 
 Activation read_activation(ConfigReader& config, const std::string& key) {

@@ -22,9 +22,13 @@ struct ModelConfig {
   TensorNames names;
 };
 
-/// Fills family, widths, layers, positions and vocab_size.
+/// Fills family, widths, layers, positions and vocabulary sizes.
 void describe_shape(const std::string& family, const TransformerConfig& transformer,
                     ModelInfo& info);
+
+/// Throws InputError naming file and `key`, which the width came from, where the stack is too
+/// narrow for its kind of positions.
+void check_position_width(ConfigReader& config, const std::string& key, const StackConfig& stack);
 
 /// "relu", "gelu" (by the error function), "silu" or "swish". Throws InputError.
 Activation read_activation(ConfigReader& config, const std::string& key);

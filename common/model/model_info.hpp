@@ -14,11 +14,12 @@ namespace knnseq::model {
 using core::TokenId;
 
 struct ModelInfo {
-  std::string family;                 ///< "marian", "m2m_100", "fake", …
-  std::int64_t width = 0;             ///< d: length of decoder vectors, keys and queries
-  std::int64_t source_width = 0;      ///< length of encoder vectors and sentence keys
-  std::int64_t decoder_layers = 0;    ///< layers whose vectors can be keys
-  std::optional<KeySpec> only_key;    ///< where only one can be asked for: that one, resolved
+  std::string family;               ///< "marian", "m2m_100", "fake", …
+  std::int64_t width = 0;           ///< d: length of decoder vectors, keys and queries
+  std::int64_t source_width = 0;    ///< length of encoder vectors and sentence keys
+  std::int64_t decoder_layers = 0;  ///< layers whose vectors can be keys
+  std::optional<KeySpec> only_key;  ///< where only one can be asked for: that one, resolved
+  std::int64_t source_vocab_size = 0;
   std::int64_t vocab_size = 0;        ///< V of the target side
   std::int64_t source_positions = 0;  ///< most tokens of a source, all special ones included
   std::int64_t target_positions = 0;  ///< most tokens of a decoder input, START included
@@ -39,5 +40,9 @@ struct ModelInfo {
     return target_positions - static_cast<std::int64_t>(forced_tokens.size());
   }
 };
+
+/// The key asked for, its layer resolved. Throws InputError where the decoder has no such layer, or
+/// the model, which `where` names, gives another key only.
+KeySpec resolve_key(const ModelInfo& info, KeySpec asked, const std::string& where);
 
 }  // namespace knnseq::model

@@ -100,16 +100,10 @@ at::Tensor predicting_rows(const at::Tensor& vectors, const PackedTokens& target
   return at::cat(parts);
 }
 
-TransformerState& as_transformer_state(DecoderState& state) {
-  auto* own = dynamic_cast<TransformerState*>(&state);
-  KNNSEQ_ASSERT(own != nullptr, "the state was started by another model");
-  return *own;
-}
-
 }  // namespace
 
 void NativeTransformer::check_source(Sentences sentences) const {
-  check_sentences(sentences, "source", {parts_.source_vocab_size, info().source_positions});
+  check_sentences(sentences, "source", {info().source_vocab_size, info().source_positions});
 }
 
 void NativeTransformer::check_target(Sentences sentences) const {
@@ -216,7 +210,7 @@ std::unique_ptr<DecoderState> NativeTransformer::start(const EncodedSource& sour
 
 StepOutput NativeTransformer::step(DecoderState& any_state, std::span<const TokenId> tokens) {
   const NoAutograd guard;
-  TransformerState& state = as_transformer_state(any_state);
+  TransformerState& state = state_of<TransformerState>(any_state);
   const std::int64_t rows = state.rows();
   KNNSEQ_ASSERT(static_cast<std::int64_t>(tokens.size()) == rows && rows > 0,
                 "a step takes one token a row");
@@ -248,7 +242,7 @@ StepOutput NativeTransformer::step(DecoderState& any_state, std::span<const Toke
 }
 
 void NativeTransformer::reorder(DecoderState& state, std::span<const std::int64_t> rows) {
-  reorder_state(as_transformer_state(state), rows);
+  reorder_state(state_of<TransformerState>(state), rows);
 }
 
 }  // namespace knnseq::model

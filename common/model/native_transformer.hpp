@@ -12,7 +12,6 @@ namespace knnseq::model {
 /// All that a family's reader has to make.
 struct TransformerParts {
   ModelInfo info;
-  std::int64_t source_vocab_size = 0;
   Encoder encoder;
   Decoder decoder;
 };

@@ -69,19 +69,18 @@ KeySpec read_key(ConfigReader& facts, std::int64_t layers) {
 
 }  // namespace
 
-TorchscriptFacts read_torchscript_facts(const std::filesystem::path& file,
-                                        const std::vector<TokenId>& forced_tokens) {
+ModelInfo read_torchscript_facts(const std::filesystem::path& file,
+                                 const std::vector<TokenId>& forced_tokens) {
   const std::string label = fmt::format("{}: {}", file.string(), name);
   const core::Json json = core::parse_json(read_extra_file(file), label);
   ConfigReader facts(label, json);
   if (const auto format = facts.integer("format"); format != 1) {
     facts.fail("format", fmt::format("{} is not supported, only 1", format));
   }
-  TorchscriptFacts made;
-  ModelInfo& info = made.info;
+  ModelInfo info;
   info.family = "torchscript";
   info.vocab_size = positive(facts, "vocab_size");
-  made.source_vocab_size = positive(facts, "source_vocab_size");
+  info.source_vocab_size = positive(facts, "source_vocab_size");
   info.width = positive(facts, "width");
   info.source_width = positive(facts, "source_width");
   info.source_positions = positive(facts, "source_positions");
@@ -89,13 +88,12 @@ TorchscriptFacts read_torchscript_facts(const std::filesystem::path& file,
   info.decoder_layers = positive(facts, "decoder_layers");
   info.decoder_start = read_token(facts, "decoder_start", info.vocab_size);
   info.eos = read_token(facts, "eos", info.vocab_size);
-  info.pad = read_token(facts, "pad", std::min(info.vocab_size, made.source_vocab_size));
+  info.pad = read_token(facts, "pad", std::min(info.vocab_size, info.source_vocab_size));
   info.bad_tokens = read_tokens(facts, "bad_tokens", info.vocab_size);
   info.forced_tokens = forced_tokens;
-  made.key = read_key(facts, info.decoder_layers);
-  info.only_key = made.key;
+  info.only_key = read_key(facts, info.decoder_layers);
   facts.finish();
-  return made;
+  return info;
 }
 
 }  // namespace knnseq::model

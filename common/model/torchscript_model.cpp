@@ -5,7 +5,6 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/LegacyTypeDispatch.h>
-#include <fmt/format.h>
 
 #include "model/check_sentences.hpp"
 #include "model/padded_tokens.hpp"
@@ -35,12 +34,6 @@ struct TorchscriptState final : DecoderState {
     row_lengths = lengths.repeat_interleave(beams, 0);
   }
 };
-
-TorchscriptState& as_own_state(DecoderState& state) {
-  auto* own = dynamic_cast<TorchscriptState*>(&state);
-  KNNSEQ_ASSERT(own != nullptr, "the state was started by another model");
-  return *own;
-}
 
 /// Calls work(sources, targets) for run after run.
 void for_each_run(Sentences sources, Sentences targets,
@@ -73,19 +66,11 @@ at::Tensor means(const at::Tensor& states, const at::Tensor& lengths) {
 TorchscriptModel::TorchscriptModel(const std::filesystem::path& file,
                                    const std::vector<TokenId>& forced_tokens)
     : path_(file.string()),
-      facts_(read_torchscript_facts(file, forced_tokens)),
-      module_(file, facts_.info) {}
-
-void TorchscriptModel::check_key(KeySpec asked) const {
-  if (asked.resolved(info().decoder_layers) == facts_.key) return;
-  throw core::InputError(
-      path_, fmt::format("key: its script gives {} of layer {} only, not {} of layer {}",
-                         to_string(facts_.key.kind), facts_.key.layer, to_string(asked.kind),
-                         asked.layer));
-}
+      info_(read_torchscript_facts(file, forced_tokens)),
+      module_(file, info_) {}
 
 void TorchscriptModel::check_source(Sentences sources) const {
-  check_sentences(sources, "source", {facts_.source_vocab_size, info().source_positions});
+  check_sentences(sources, "source", {info().source_vocab_size, info().source_positions});
 }
 
 EncodedSource TorchscriptModel::encode(Sentences sources) {
@@ -107,7 +92,7 @@ TeacherForced TorchscriptModel::teacher_force(Sentences sources, Sentences targe
                                               const TeacherForcingOptions& options) {
   const NoAutograd guard;
   KNNSEQ_ASSERT(sources.size() == targets.size(), "sources and targets must be as many");
-  check_key(options.key);
+  resolve_key(info(), options.key, path_);
   check_source(sources);
   check_sentences(targets, "target", {info().vocab_size, info().target_tokens()});
   std::vector<TokenId> prefix = {info().decoder_start};
@@ -144,7 +129,7 @@ std::unique_ptr<DecoderState> TorchscriptModel::start(const EncodedSource& sourc
                                                       std::int64_t beams, KeySpec key) {
   const NoAutograd guard;
   KNNSEQ_ASSERT(beams > 0, "a state needs at least one row a sentence");
-  check_key(key);
+  resolve_key(info(), key, path_);
   auto state = std::make_unique<TorchscriptState>();
   state->lengths = at::tensor(source.lengths, at::kLong);
   KNNSEQ_ASSERT(state->lengths.sum().item<std::int64_t>() == source.states.size(0),
@@ -157,7 +142,7 @@ std::unique_ptr<DecoderState> TorchscriptModel::start(const EncodedSource& sourc
 
 StepOutput TorchscriptModel::step(DecoderState& any_state, std::span<const TokenId> tokens) {
   const NoAutograd guard;
-  TorchscriptState& state = as_own_state(any_state);
+  TorchscriptState& state = state_of<TorchscriptState>(any_state);
   KNNSEQ_ASSERT(std::ssize(tokens) == state.rows() && state.rows() > 0,
                 "a step takes one token a row");
   KNNSEQ_ASSERT(state.position < info().target_positions, "the model has no more positions");
@@ -173,7 +158,7 @@ StepOutput TorchscriptModel::step(DecoderState& any_state, std::span<const Token
 
 void TorchscriptModel::reorder(DecoderState& any_state, std::span<const std::int64_t> rows) {
   const NoAutograd guard;
-  TorchscriptState& state = as_own_state(any_state);
+  TorchscriptState& state = state_of<TorchscriptState>(any_state);
   const RowGroups groups = group_rows(rows, state.rows(), state.beams);
   const at::Tensor row_numbers = at::tensor(at::IntArrayRef(rows.data(), rows.size()), at::kLong);
   for (at::Tensor& tensor : state.cache) tensor = tensor.index_select(0, row_numbers);

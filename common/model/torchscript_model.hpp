@@ -20,7 +20,7 @@ class TorchscriptModel final : public TranslationModel {
   /// Throws InputError naming the file.
   TorchscriptModel(const std::filesystem::path& file, const std::vector<TokenId>& forced_tokens);
 
-  const ModelInfo& info() const override { return facts_.info; }
+  const ModelInfo& info() const override { return info_; }
   EncodedSource encode(Sentences sources) override;
   TeacherForced teacher_force(Sentences sources, Sentences targets,
                               const TeacherForcingOptions& options) override;
@@ -30,11 +30,10 @@ class TorchscriptModel final : public TranslationModel {
   void reorder(DecoderState& state, std::span<const std::int64_t> rows) override;
 
  private:
-  void check_key(KeySpec asked) const;
   void check_source(Sentences sources) const;
 
   std::string path_;
-  TorchscriptFacts facts_;
+  ModelInfo info_;
   TorchscriptModule module_;
 };
 

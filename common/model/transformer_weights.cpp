@@ -18,10 +18,9 @@ class TransformerReader {
   TransformerParts read() {
     TransformerParts parts;
     parts.info = config_.info;
-    parts.source_vocab_size = shape_.source_vocab_size;
     parts.decoder.output = output();  // the largest first: converting it takes twice its memory
-    read_encoder(parts.encoder);
-    read_decoder(parts.decoder);
+    read_stack("encoder", shape_.encoder, shape_.source_vocab_size, parts.encoder);
+    read_stack("decoder", shape_.decoder, shape_.vocab_size, parts.decoder);
     reader_.finish();
     return parts;
   }
@@ -92,11 +91,6 @@ class TransformerReader {
     return reader_.layer_norm(prefix, stack.width, shape_.norm_epsilon);
   }
 
-  LayerNorm closing_norm(const std::string& side, const StackConfig& stack) {
-    return stack.closing_norm ? norm(config_.names.stacks + side + ".layer_norm", stack)
-                              : LayerNorm();
-  }
-
   FeedForward feed_forward(const std::string& prefix, const StackConfig& stack) {
     return {reader_.linear(prefix + ".fc1", stack.ffn_width, stack.width),
             reader_.linear(prefix + ".fc2", stack.width, stack.ffn_width), shape_.activation};
@@ -109,46 +103,46 @@ class TransformerReader {
     return reader_.joined(prefixes, out, in);
   }
 
-  void read_encoder(Encoder& made) {
-    const StackConfig& stack = shape_.encoder;
-    const std::int64_t width = stack.width;
-    made.embedding = embedding("encoder", stack, shape_.source_vocab_size);
-    made.norm = stack.norm;
-    made.heads = stack.heads;
-    for (std::int64_t i = 0; i < stack.layers; ++i) {
-      const auto prefix = fmt::format("{}encoder.layers.{}", config_.names.stacks, i);
-      const auto own = prefix + ".self_attn";
-      made.layers.push_back({.qkv = joined(own, {"q_proj", "k_proj", "v_proj"}, width, width),
-                             .out = reader_.linear(own + ".out_proj", width, width),
-                             .attention_norm = norm(own + "_layer_norm", stack),
-                             .feed_forward = feed_forward(prefix, stack),
-                             .feed_forward_norm = norm(prefix + ".final_layer_norm", stack)});
-    }
-    made.closing_norm = closing_norm("encoder", stack);
+  Linear self_qkv(const std::string& prefix, const StackConfig& stack) {
+    return joined(prefix + ".self_attn", {"q_proj", "k_proj", "v_proj"}, stack.width, stack.width);
   }
 
-  void read_decoder(Decoder& made) {
-    const StackConfig& stack = shape_.decoder;
+  void read(const std::string& prefix, const StackConfig& stack, EncoderLayer& made) {
     const std::int64_t width = stack.width;
-    made.embedding = embedding("decoder", stack, shape_.vocab_size);
+    made = {.qkv = self_qkv(prefix, stack),
+            .out = reader_.linear(prefix + ".self_attn.out_proj", width, width),
+            .attention_norm = norm(prefix + ".self_attn_layer_norm", stack),
+            .feed_forward = feed_forward(prefix, stack),
+            .feed_forward_norm = norm(prefix + ".final_layer_norm", stack)};
+  }
+
+  void read(const std::string& prefix, const StackConfig& stack, DecoderLayer& made) {
+    const std::int64_t width = stack.width;
+    const auto cross = prefix + ".encoder_attn";
+    made = {.qkv = self_qkv(prefix, stack),
+            .self_out = reader_.linear(prefix + ".self_attn.out_proj", width, width),
+            .self_norm = norm(prefix + ".self_attn_layer_norm", stack),
+            .cross_query = reader_.linear(cross + ".q_proj", width, width),
+            .cross_kv = joined(cross, {"k_proj", "v_proj"}, width, shape_.encoder.width),
+            .cross_out = reader_.linear(cross + ".out_proj", width, width),
+            .cross_norm = norm(cross + "_layer_norm", stack),
+            .feed_forward = feed_forward(prefix, stack),
+            .feed_forward_norm = norm(prefix + ".final_layer_norm", stack)};
+  }
+
+  /// Encoder or Decoder, without the output projection.
+  template <class Stack>
+  void read_stack(const std::string& side, const StackConfig& stack, std::int64_t vocab_size,
+                  Stack& made) {
+    const std::string prefix = config_.names.stacks + side;
+    made.embedding = embedding(side, stack, vocab_size);
     made.norm = stack.norm;
     made.heads = stack.heads;
-    for (std::int64_t i = 0; i < stack.layers; ++i) {
-      const auto prefix = fmt::format("{}decoder.layers.{}", config_.names.stacks, i);
-      const auto own = prefix + ".self_attn";
-      const auto cross = prefix + ".encoder_attn";
-      made.layers.push_back(
-          {.qkv = joined(own, {"q_proj", "k_proj", "v_proj"}, width, width),
-           .self_out = reader_.linear(own + ".out_proj", width, width),
-           .self_norm = norm(own + "_layer_norm", stack),
-           .cross_query = reader_.linear(cross + ".q_proj", width, width),
-           .cross_kv = joined(cross, {"k_proj", "v_proj"}, width, shape_.encoder.width),
-           .cross_out = reader_.linear(cross + ".out_proj", width, width),
-           .cross_norm = norm(cross + "_layer_norm", stack),
-           .feed_forward = feed_forward(prefix, stack),
-           .feed_forward_norm = norm(prefix + ".final_layer_norm", stack)});
+    made.layers.resize(static_cast<std::size_t>(stack.layers));
+    for (std::size_t i = 0; i < made.layers.size(); ++i) {
+      read(fmt::format("{}.layers.{}", prefix, i), stack, made.layers[i]);
     }
-    made.closing_norm = closing_norm("decoder", stack);
+    if (stack.closing_norm) made.closing_norm = norm(prefix + ".layer_norm", stack);
   }
 
   const ModelConfig& config_;

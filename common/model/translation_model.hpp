@@ -52,6 +52,14 @@ class DecoderState {
   virtual std::int64_t rows() const = 0;
 };
 
+/// The state as the kind that the model made it. Throws std::logic_error for another model's.
+template <class State>
+State& state_of(DecoderState& state) {
+  auto* own = dynamic_cast<State*>(&state);
+  KNNSEQ_ASSERT(own != nullptr, "the state was started by another model");
+  return *own;
+}
+
 /// Calls on one object must not overlap. The same call on the same batch gives the same bytes on
 /// one machine with one number of threads; another batch may round differently.
 class TranslationModel {

@@ -15,6 +15,7 @@ namespace knnseq::runtime {
 RunLock::RunLock(const std::filesystem::path& file) {
   fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd_ < 0) throw core::SystemError("open", file, errno);
+  // Any other failure is a file system without locks, where the user must take care.
   if (::flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
     ::close(fd_);
     throw core::InputError(file.parent_path(),

@@ -27,6 +27,7 @@ class FairseqTokenizer final : public Tokenizer {
   std::string decode_source(std::span<const core::TokenId> tokens) const override;
   std::string decode_target(std::span<const core::TokenId> tokens) const override;
   std::int64_t vocab_size() const override { return target_->vocab_size(); }
+  std::int64_t source_vocab_size() const override { return source_->vocab_size(); }
   core::TokenId eos() const override { return FairseqDictionary::eos; }
   core::TokenId unk() const override { return FairseqDictionary::unk; }
   core::TokenId pad() const override { return FairseqDictionary::pad; }

@@ -62,6 +62,7 @@ std::string MarianTokenizer::decode_target(std::span<const core::TokenId> tokens
 }
 
 std::int64_t MarianTokenizer::vocab_size() const { return target_->vocab_size(); }
+std::int64_t MarianTokenizer::source_vocab_size() const { return source_->vocab_size(); }
 core::TokenId MarianTokenizer::eos() const { return target_->eos(); }
 core::TokenId MarianTokenizer::unk() const { return target_->unk(); }
 core::TokenId MarianTokenizer::pad() const { return target_->pad(); }

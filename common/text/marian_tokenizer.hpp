@@ -27,6 +27,7 @@ class MarianTokenizer final : public Tokenizer {
   std::string decode_source(std::span<const core::TokenId> tokens) const override;
   std::string decode_target(std::span<const core::TokenId> tokens) const override;
   std::int64_t vocab_size() const override;
+  std::int64_t source_vocab_size() const override;
   core::TokenId eos() const override;
   core::TokenId unk() const override;
   core::TokenId pad() const override;

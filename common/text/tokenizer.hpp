@@ -57,6 +57,8 @@ class Tokenizer {
 
   /// Tokens of the target vocabulary, special ones included: target ids lie in [0, vocab_size()).
   virtual std::int64_t vocab_size() const = 0;
+  /// The same of the source vocabulary.
+  virtual std::int64_t source_vocab_size() const = 0;
   /// The special tokens have the same ids on both sides.
   virtual core::TokenId eos() const = 0;
   virtual core::TokenId unk() const = 0;

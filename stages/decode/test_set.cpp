@@ -51,8 +51,8 @@ TestSet read_test_set(runtime::StageContext& context, const TestSetOptions& opti
   std::vector<std::int64_t> order;
   for (std::size_t i = 0; i < prepared.size(); ++i) {
     const auto tokens = tokenizer.encode_source(prepared[i]);
-    if (std::ssize(tokens) + frame.size() > most) {
-      context.log.info(fmt::format("warning: {}:{}: {} tokens are cut to the model's {} positions",
+    if (context.comm.is_root() && std::ssize(tokens) + frame.size() > most) {
+      context.log.warn(fmt::format("{}:{}: {} tokens are cut to the model's {} positions",
                                    options.file.string(), i + 1, tokens.size(), most));
     }
     set.sources.push_back(frame.around(tokens, most));

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
+#include <memory>
 #include <set>
 #include <vector>
 

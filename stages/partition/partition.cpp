@@ -29,16 +29,15 @@ void print_plan(runtime::StageContext& context, const Options& options,
                 const index::IndexSpec& spec, std::int64_t entries) {
   const auto ranks = static_cast<std::int64_t>(context.comm.size());
   const auto sample = std::min(options.datastore.sample, entries);
-  const std::int64_t code_bytes = entries * (spec.m + 8);
-  const std::int64_t tables = spec.nlist * spec.m * spec.centroids() * 4;
+  const std::int64_t links = 2 * spec.edges * 4;  // of a graph over the entries
+  const std::int64_t index_bytes = entries * (spec.code_bytes() + links + 8);
   context.log.info(fmt::format(
       "{} entries: keys {}, index {}; memory a rank with {} ranks, beside the program and the "
       "model: "
       "train {}, add {}, decode {}",
-      obs::with_commas(entries), obs::as_bytes(entries * spec.d_in * 2), obs::as_bytes(code_bytes),
+      obs::with_commas(entries), obs::as_bytes(entries * spec.d_in * 2), obs::as_bytes(index_bytes),
       ranks, obs::as_bytes(3 * sample * spec.d_in * 4 / ranks),
-      obs::as_bytes(2 * code_bytes / options.shards),
-      obs::as_bytes(code_bytes / ranks + std::min<std::int64_t>(tables, std::int64_t{2} << 30))));
+      obs::as_bytes(2 * index_bytes / options.shards), obs::as_bytes(index_bytes / ranks)));
 }
 
 /// What the rank that has a shard says of it: {"0": {…}}.
@@ -96,7 +95,7 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
       throw core::InputError("the corpus has more than 2^40 entries");
     }
     const auto vectors = std::min(corpus.entries, options.datastore.sample);
-    const auto least = std::max(spec.nlist, spec.centroids());
+    const auto least = spec.least_sample();
     if (vectors < least) {
       throw core::InputError(
           fmt::format("{} needs at least {} training vectors; the corpus and "
@@ -151,7 +150,6 @@ void partition(runtime::StageContext& context, const Options& options) {
   model::ModelInfo info;
   comm::agree(context.comm, [&] {
     info = describe_model(options, *open_tokenizer(options));
-    options.datastore.key.resolved(info.decoder_layers);
     spec = index::parse_index_spec(options.index.factory, info.width, options.index.metric);
     for (const auto& decoding : options.decode) {
       model::read_model_info(options.models.front(), {decoding.dtype});  // refuses the dtype here

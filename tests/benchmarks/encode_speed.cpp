@@ -10,6 +10,7 @@
 
 #include "core/files.hpp"
 #include "model/load_model.hpp"
+#include "program.hpp"
 #include "text/tokenizer.hpp"
 
 namespace {
@@ -64,16 +65,13 @@ std::vector<Batch> cut(std::vector<Pair> pairs, std::size_t max_tokens) {
   return batches;
 }
 
-int run(int argc, char** argv) {
-  if (argc < 3) {
-    std::fprintf(stderr, "usage: encode_speed MODEL_FOLDER TSV [DTYPE] [REPEATS]\n");
-    return 2;
-  }
+void run(const std::vector<std::string>& arguments) {
   constexpr std::size_t max_tokens = 4000;
-  const int repeats = argc > 4 ? std::stoi(argv[4]) : 3;
-  const auto model = model::load_model(argv[1], {argc > 3 ? argv[3] : "fp32"});
-  const auto tokenizer = text::load_tokenizer(argv[1]);
-  const auto batches = cut(read_pairs(argv[2], *tokenizer), max_tokens);
+  const int repeats = arguments.size() > 3 ? std::stoi(arguments[3]) : 3;
+  const auto model =
+      model::load_model(arguments[0], {arguments.size() > 2 ? arguments[2] : "fp32"});
+  const auto tokenizer = text::load_tokenizer(arguments[0]);
+  const auto batches = cut(read_pairs(arguments[1], *tokenizer), max_tokens);
   for (int round = 0; round <= repeats; ++round) {
     const auto start = std::chrono::steady_clock::now();
     std::int64_t keys = 0;
@@ -81,21 +79,15 @@ int run(int argc, char** argv) {
       keys += model->teacher_force(batch.sources, batch.targets, {}).keys.size(0);
     }
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    std::printf("%zu batches, %lld keys, %.0f keys/s%s\n", batches.size(),
-                static_cast<long long>(keys), static_cast<double>(keys) / seconds.count(),
-                round == 0 ? " (warming up)" : "");
+    fmt::print("{} batches, {} keys, {:.0f} keys/s{}\n", batches.size(), keys,
+               static_cast<double>(keys) / seconds.count(), round == 0 ? " (warming up)" : "");
     std::fflush(stdout);
   }
-  return 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    return run(argc, argv);
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "encode_speed: %s\n", e.what());
-    return 1;
-  }
+  return benchmarks::run_program(argc, argv, 2, "encode_speed MODEL_FOLDER TSV [DTYPE] [REPEATS]",
+                                 run);
 }

@@ -2,11 +2,11 @@
 // Prints: seconds, MiB held afterwards, MiB at the peak, MiB of the weight files. Memory is what
 // the process has beyond what it had before, pages of mapped files included.
 #include <chrono>
-#include <cstdio>
 #include <fstream>
 #include <string>
 
 #include "model/load_model.hpp"
+#include "program.hpp"
 
 namespace {
 
@@ -22,31 +22,22 @@ double memory_mib(const std::string& key) {
   throw core::SystemError("/proc/self/status has no " + key);
 }
 
-int run(int argc, char** argv) {
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: load_speed MODEL_FOLDER [DTYPE]\n");
-    return 2;
-  }
+void run(const std::vector<std::string>& arguments) {
   double file_mib = 0;
-  for (const auto& path : model::model_files(argv[1])) {
+  for (const auto& path : model::model_files(arguments[0])) {
     file_mib += static_cast<double>(std::filesystem::file_size(path)) / (1 << 20);
   }
   const double before = memory_mib("VmRSS");
   const auto start = std::chrono::steady_clock::now();
-  const auto model = model::load_model(argv[1], {argc > 2 ? argv[2] : "fp32"});
+  const auto model =
+      model::load_model(arguments[0], {arguments.size() > 1 ? arguments[1] : "fp32"});
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  std::printf("%.2f s, %.0f MiB, peak %.0f MiB, files %.0f MiB\n", seconds.count(),
-              memory_mib("VmRSS") - before, memory_mib("VmHWM") - before, file_mib);
-  return 0;
+  fmt::print("{:.2f} s, {:.0f} MiB, peak {:.0f} MiB, files {:.0f} MiB\n", seconds.count(),
+             memory_mib("VmRSS") - before, memory_mib("VmHWM") - before, file_mib);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    return run(argc, argv);
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "load_speed: %s\n", e.what());
-    return 1;
-  }
+  return benchmarks::run_program(argc, argv, 1, "load_speed MODEL_FOLDER [DTYPE]", run);
 }

@@ -235,6 +235,12 @@ class Fairseq(ModelTest):
         self.refused("partition", model=str(MODELS / "marian-separate"), source_lang="de",
                      says="source_lang")
 
+    def test_a_tokeniser_too_large_for_the_source_side(self):
+        self.refused("partition", model=str(MODELS / "fairseq-prenorm"), tokenizer=str(WMT19), ranks=2,
+                     says=("fairseq-prenorm", "the tokeniser has 105 tokens for the source, the model only 97"),
+                     run_dir=str(self.folder / "none"))
+        self.assertFalse(self.path("corpus", "none").exists())
+
     def test_pre_norm_and_the_last_layers_output(self):
         self.knnseq("run", model=str(MODELS / "fairseq-prenorm"), run_dir=str(self.folder / "pre"),
                     datastore={"key": "ffn_out"}, index={"factory": "PCA16,IVF4,PQ16"})
@@ -294,8 +300,9 @@ class Ensembles(ModelTest):
                          says=says, **none)
         self.refused("decode base", model=[str(WMT19), str(POSTNORM)], ranks=2,
                      says="vocab_size is 98 in", **none)
-        self.refused("decode base", model=[str(POSTNORM), str(WMT19)],
-                     says="the tokeniser has 104 tokens, the model only 98", **none)
+        for stage in ("partition", "decode base"):
+            self.refused(stage, model=[str(POSTNORM), str(WMT19)],
+                         says="the tokeniser has 104 tokens, the model only 98", **none)
 
 
 class TorchScript(ModelTest):

@@ -4,7 +4,7 @@ Hugging Face families (tiny_hf_models.py) and what transformers makes of them, c
 from the stored weights: expected.safetensors and beam.json (model_reference.py), and
 tokenization.json (tokenization_reference.py).
 
-Needs the packages of scripts/requirements-dev.txt, and protobuf for NLLB's tokenizer.json.
+Needs the packages of scripts/requirements-dev.txt.
 """
 import argparse
 import random

@@ -8,9 +8,18 @@
 #include <ATen/ATen.h>
 #include <catch2/catch.hpp>
 
+#include "demo_model.hpp"
 #include "model/translation_model.hpp"
 
 namespace knnseq::model::testing {
+
+/// ‖own − exact‖ / ‖exact‖ < 1e-5; `name` says which tensor in failures.
+inline void check_close(const std::string& name, const at::Tensor& own, const at::Tensor& exact) {
+  REQUIRE(own.sizes() == exact.sizes());
+  const double error = relative_error(own, exact);
+  INFO(name << ": relative error " << error);
+  CHECK(error < 1e-5);
+}
 
 /// The best tokens of every position, `ids` and `values` [rows, n]; where ids differ, the log-probs
 /// [rows, V] must be ties.

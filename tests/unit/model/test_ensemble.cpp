@@ -38,9 +38,10 @@ double largest_difference(const at::Tensor& a, const at::Tensor& b) {
 }  // namespace
 
 TEST_CASE("an ensemble's probabilities are the mean, its keys the first's or all", "[model]") {
-  const std::vector<FakeModelOptions> options = {{.width = 6, .seed = 1},
-                                                 {.width = 4, .max_positions = 30, .seed = 2},
-                                                 {.width = 9, .seed = 3}};
+  const std::vector<FakeModelOptions> options = {
+      {.width = 6, .seed = 1},
+      {.width = 4, .source_vocab_size = 20, .max_positions = 30, .seed = 2},
+      {.width = 9, .seed = 3}};
   std::vector<at::Tensor> keys;
   std::vector<at::Tensor> log_probs;
   for (const FakeModelOptions& one : options) {
@@ -54,6 +55,7 @@ TEST_CASE("an ensemble's probabilities are the mean, its keys the first's or all
     CHECK(model->info().width == (first ? 6 : 19));
     CHECK(model->info().source_width == 6);
     CHECK(model->info().target_positions == 30);
+    CHECK(model->info().source_vocab_size == 20);
     const at::Tensor expected = first ? keys[0] : at::cat(keys, 1);
     const auto made = model->teacher_force(sources, targets, {KeyKind::ffn_in, true, true});
     CHECK(made.keys.equal(expected));
@@ -70,6 +72,7 @@ TEST_CASE("an ensemble's probabilities are the mean, its keys the first's or all
     CHECK(out.queries[1].equal(expected[1]));
     CHECK(largest_difference(out.log_probs[0], made.log_probs[7]) < 2e-6);
     CHECK_THROWS_AS(model->encode(SentenceList{std::vector<TokenId>(31, 3)}), core::InputError);
+    CHECK_THROWS_AS(model->encode(SentenceList{{20, 0}}), core::InputError);
     CHECK_THROWS_AS(
         model->teacher_force({&sources[0], 1}, SentenceList{std::vector<TokenId>(31, 3)}, {}),
         core::InputError);

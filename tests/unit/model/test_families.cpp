@@ -3,21 +3,13 @@
 #include <fmt/format.h>
 
 #include "compare.hpp"
-#include "demo_model.hpp"
 #include "support/family_models.hpp"
 
 namespace knnseq::model {
 
 namespace {
 
-using testing::relative_error;
-
-void check_close(const std::string& name, const at::Tensor& own, const at::Tensor& exact) {
-  const double error = relative_error(own, exact);
-  INFO(name << ": relative error " << error);
-  CHECK(own.sizes() == exact.sizes());
-  CHECK(error < 1e-5);
-}
+using testing::check_close;
 
 /// Where greedy decoding goes another way than expected: not at all, at a tie, or wrongly.
 enum class Agreement { same, tie, different };

@@ -84,6 +84,7 @@ TEST_CASE("keys of M2M100's config that cannot be honoured are refused by name",
   const std::vector<Case> cases = {{"model_type", "nllb-moe"},
                                    {"tie_word_embeddings", false},
                                    {"activation_function", "gelu_new"},
+                                   {"d_model", 3},
                                    {"eos_token_id", 128112},
                                    {"vocab_size", "128112"},
                                    {"num_experts", 128}};

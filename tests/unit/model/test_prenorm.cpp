@@ -135,7 +135,7 @@ struct PlainModel {
     parts.info.source_positions = positions;
     parts.info.target_positions = positions;
     parts.info.decoder_start = 1;
-    parts.source_vocab_size = words;
+    parts.info.source_vocab_size = words;
     const Embedding embedding{tokens, places, 3.0, embedding_norm.as_norm(), at::kFloat};
     parts.encoder = {embedding, {}, closing_norm.as_norm(), norm, heads};
     parts.decoder = {.embedding = embedding,

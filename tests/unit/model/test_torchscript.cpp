@@ -2,22 +2,15 @@
 #include <catch2/catch.hpp>
 
 #include "compare.hpp"
-#include "demo_model.hpp"
 #include "support/torchscript_models.hpp"
 
 namespace knnseq::model {
 
 namespace {
 
+using testing::check_close;
 using testing::relative_error;
 using SentenceList = std::vector<std::vector<TokenId>>;
-
-void check_close(const std::string& name, const at::Tensor& own, const at::Tensor& exact) {
-  REQUIRE(own.sizes() == exact.sizes());
-  const double error = relative_error(own, exact);
-  INFO(name << ": relative error " << error);
-  CHECK(error < 1e-5);
-}
 
 void check_reference(const test::TorchscriptFixture& fixture) {
   INFO(fixture.folder);

@@ -46,6 +46,7 @@ TEST_CASE("segmented text is split at white space and looked up") {
   const ModelFolder folder("none");
   const auto tokenizer = folder.load();
   CHECK(tokenizer->vocab_size() == 6);
+  CHECK(tokenizer->source_vocab_size() == 11);
   CHECK(tokenizer->eos() == 2);
   CHECK(tokenizer->unk() == 3);
   CHECK(tokenizer->pad() == 1);

@@ -49,6 +49,9 @@ TEST_CASE("ids and text are those of transformers' MarianTokenizer") {
 TEST_CASE("ids and text of whole directories") {
   text::testing::check_tokenization(text::testing::models / "marian-separate");
   text::testing::check_tokenization(text::testing::models / "marian-sharded");
+  const auto separate = text::load_tokenizer(text::testing::models / "marian-separate");
+  CHECK(separate->source_vocab_size() == 110);
+  CHECK(separate->vocab_size() == 131);
 }
 
 TEST_CASE("the demo model's vocabulary") {

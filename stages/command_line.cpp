@@ -8,8 +8,8 @@
 namespace knnseq::stages {
 
 namespace {
-constexpr std::array stage_names = {"partition", "encode",   "train",   "add",    "append",
-                                    "decode",    "evaluate", "inspect", "export", "run"};
+constexpr std::array stage_names = {"partition", "encode",  "train",  "add",   "append", "decode",
+                                    "evaluate",  "inspect", "export", "sweep", "run"};
 }
 
 std::string usage() {
@@ -27,6 +27,7 @@ stages
   evaluate    BLEU and chrF of what was decoded
   inspect     one test sentence and the neighbours that changed it
   export      all shards as one faiss file with a values.npy, for Python
+  sweep       recall, memory and speed of a grid of indexes on held-out text
   run         all of partition … evaluate, skipping what is done
 
 options

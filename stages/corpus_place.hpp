@@ -17,8 +17,9 @@ struct Folders {
         index(run_dir / "index"),
         decode(run_dir / "decode"),
         evaluate(run_dir / "evaluate"),
+        sweep(run_dir / "sweep"),
         exported(run_dir / "export") {}
-  std::filesystem::path corpus, datastore, codebook, index, decode, evaluate, exported;
+  std::filesystem::path corpus, datastore, codebook, index, decode, evaluate, sweep, exported;
 };
 
 /// One corpus of a run directory: that of `corpus:`, or an item of `append:`, whose folders lie in

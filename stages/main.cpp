@@ -25,6 +25,7 @@
 #include "stages/inspect/inspect.hpp"
 #include "stages/partition/partition.hpp"
 #include "stages/run/run.hpp"
+#include "stages/sweep/sweep.hpp"
 #include "stages/train/train.hpp"
 
 namespace {
@@ -49,6 +50,7 @@ void dispatch(const stages::CommandLine& command, runtime::StageContext& context
   if (command.stage == "decode") stages::decode(context, options, command.names);
   if (command.stage == "evaluate") stages::evaluate(context, options);
   if (command.stage == "inspect") stages::inspect(context, options);
+  if (command.stage == "sweep") stages::sweep(context, options);
   if (command.stage == "run") stages::run(context, options);
 }
 

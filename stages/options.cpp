@@ -204,6 +204,31 @@ InspectOptions read_inspect(const Section& section) {
   return options;
 }
 
+SweepOptions read_sweep(const Section& section, const std::string& factory) {
+  SweepOptions options;
+  options.source = section.text("source", "");
+  options.target = section.text("target", "");
+  if (options.source.empty() != options.target.empty()) {
+    section.problem(options.source.empty() ? "source" : "target",
+                    "is required: source and target go together");
+  }
+  options.queries = section.integer("queries", options.queries, {.least = 1});
+  options.seed = static_cast<std::uint64_t>(section.integer("seed", 1, {.least = 0}));
+  options.indexes = section.texts("indexes");
+  if (options.indexes.empty()) options.indexes = {factory};
+  const auto list = [&](const char* key, std::vector<std::int64_t>& values, std::int64_t most) {
+    values = section.integers(key, values, {.least = 1, .most = most});
+    if (values.empty()) section.problem(key, "must not be empty");
+    std::sort(values.begin(), values.end());
+    values.erase(std::unique(values.begin(), values.end()), values.end());
+  };
+  list("nprobe", options.nprobe, 1'000'000);
+  list("ef_search", options.ef_search, 1'000'000);
+  list("shares", options.shares, 1'000'000);
+  list("k", options.k, 10'000);
+  return options;
+}
+
 }  // namespace
 
 Options read_options(const config::Config& config) {
@@ -236,6 +261,7 @@ Options read_options(const config::Config& config) {
     evaluate.problem("language", e.what());
   }
   options.inspect = read_inspect(root.section("inspect"));
+  options.sweep = read_sweep(root.section("sweep"), options.index.factory);
   config.finish();
   return options;
 }

@@ -70,6 +70,19 @@ struct InspectOptions {
   std::int64_t neighbours = 8;
 };
 
+/// A grid of indexes and search settings, measured on held-out text.
+struct SweepOptions {
+  std::filesystem::path source;  ///< empty: none is configured
+  std::filesystem::path target;
+  std::int64_t queries = 1000;       ///< at most
+  std::uint64_t seed = 1;            ///< of the choice of queries
+  std::vector<std::string> indexes;  ///< factory strings
+  std::vector<std::int64_t> nprobe = {1, 4, 16, 32, 64};
+  std::vector<std::int64_t> ef_search = {16, 64, 256};
+  std::vector<std::int64_t> shares = {1, 4, 16};  ///< n: 1/n of the entries
+  std::vector<std::int64_t> k = {1, 16, 64};
+};
+
 /// Shell commands that text goes through line by line before it is tokenised; empty: none.
 struct PreprocessOptions {
   std::string source;
@@ -93,6 +106,7 @@ struct Options {
   std::vector<DecodeOptions> decode;
   EvaluateOptions evaluate;
   InspectOptions inspect;
+  SweepOptions sweep;
 };
 
 /// Reads and checks the whole configuration. Throws core::InputError listing every problem.

@@ -58,4 +58,16 @@ void require_made_from(const core::Json& manifest, const std::string& name, cons
                          " --force'");
 }
 
+core::Json training_inputs(const index::TrainOptions& training) {
+  return {{"seed", training.seed},
+          {"coarse_iterations", training.coarse_iterations},
+          {"coarse_search", to_string(training.coarse_search)},
+          {"opq_tolerance", training.opq_tolerance},
+          {"opq_iterations", training.opq_iterations},
+          {"opq_pq_iterations", training.opq_pq_iterations},
+          {"opq_first_pq_iterations", training.opq_first_pq_iterations},
+          {"pq_iterations", training.pq_iterations},
+          {"max_points_per_centroid", training.max_points_per_centroid}};
+}
+
 }  // namespace knnseq::stages

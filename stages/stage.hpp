@@ -33,4 +33,7 @@ core::Json corpus_manifest(runtime::StageContext& context, const Options& option
 void require_made_from(const core::Json& manifest, const std::string& name, const core::Json& input,
                        const std::string& command);
 
+/// All options of training that change a codebook, by name: inputs of the stages that train.
+core::Json training_inputs(const index::TrainOptions& training);
+
 }  // namespace knnseq::stages

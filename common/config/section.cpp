@@ -135,6 +135,38 @@ std::vector<std::string> Section::texts(const std::string& key) const {
   return result;
 }
 
+std::vector<std::int64_t> Section::integers(const std::string& key,
+                                            const std::vector<std::int64_t>& fallback,
+                                            IntegerBounds bounds) const {
+  const auto node = find(*node_, key);
+  node_->resolved(key);
+  std::vector<std::int64_t> result;
+  const auto take = [&](const YAML::Node& item) {
+    std::int64_t value = 0;
+    const bool whole = item.IsScalar() && YAML::convert<std::int64_t>::decode(item, value);
+    if (!whole || value < bounds.least || value > bounds.most) {
+      problem(key, fmt::format("must be a list of whole numbers of at least {}", bounds.least) +
+                       (bounds.most == IntegerBounds{}.most
+                            ? ""
+                            : fmt::format(" and at most {}", bounds.most)));
+      return false;
+    }
+    result.push_back(value);
+    return true;
+  };
+  if (!has(key)) {
+    result = fallback;
+  } else if (node.IsSequence()) {
+    for (const auto& item : node) {
+      if (!take(item)) break;
+    }
+  } else {
+    take(node);
+  }
+  resolve(key, fmt::format("[{}]", fmt::join(result, ", ")));
+  return result;
+}
+
 Section Section::section(const std::string& key) const {
   auto node = find(*node_, key);
   if (node.IsDefined() && !node.IsMap() && !node.IsNull()) {

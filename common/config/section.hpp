@@ -41,6 +41,10 @@ class Section {
   bool flag(const std::string& key, bool fallback) const;
   /// A list of strings; a single string counts as a list of one.
   std::vector<std::string> texts(const std::string& key) const;
+  /// A list of whole numbers; a single one counts as a list of one.
+  std::vector<std::int64_t> integers(const std::string& key,
+                                     const std::vector<std::int64_t>& fallback,
+                                     IntegerBounds bounds = {}) const;
   /// The map under `key`; an empty one where it is missing.
   Section section(const std::string& key) const;
   /// The maps in the list under `key`; none where it is missing.

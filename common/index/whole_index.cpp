@@ -18,10 +18,14 @@ class WholeIndex final : public LocalIndex {
       : spec_(codebook.spec),
         parts_(std::move(parts)),
         sign_(is_inner_product(spec_.metric) ? -1.0f : 1.0f) {
+    for (const WholePart& part : parts_) entries_ += part.index->ntotal;
+    WholeIndex::set_ef_search(options.ef_search);
+  }
+
+  void set_ef_search(std::int64_t ef_search) override {
     for (WholePart& part : parts_) {
-      entries_ += part.index->ntotal;
       if (auto* graph = dynamic_cast<faiss::IndexHNSW*>(part.index.get())) {
-        graph->hnsw.efSearch = core::narrow<int>(options.ef_search);
+        graph->hnsw.efSearch = core::narrow<int>(ef_search);
       }
     }
   }

@@ -86,6 +86,12 @@ DistributedSearch::DistributedSearch(comm::Communicator& comm, const index::Code
   options_.validate();
 }
 
+void DistributedSearch::set_options(const SearchOptions& options) {
+  options.validate();
+  options_ = options;
+  local_index_->set_ef_search(options.ef_search);
+}
+
 Exchange DistributedSearch::search(const at::Tensor& queries, std::int64_t status) {
   PreparedQueries prepared;
   {

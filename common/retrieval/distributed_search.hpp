@@ -44,6 +44,9 @@ class DistributedSearch {
   /// those of one unsharded index.
   Exchange search(const at::Tensor& queries, std::int64_t status);
 
+  /// For later searches; the backend stays as it is. The same on every rank.
+  void set_options(const SearchOptions& options);
+
   std::int64_t width() const { return coder_.codebook().spec.d_in; }  ///< of queries
 
   const SearchTimes& times() const { return times_; }

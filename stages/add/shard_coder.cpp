@@ -1,13 +1,6 @@
 #include "stages/add/shard_coder.hpp"
 
-#include <algorithm>
-
-#include <fmt/format.h>
-
-#include "core/entry_id.hpp"
-#include "core/error.hpp"
 #include "index/index_builder.hpp"
-#include "runtime/shard_jobs.hpp"
 
 namespace knnseq::stages {
 
@@ -18,34 +11,11 @@ std::span<T> values_of(const at::Tensor& tensor) {
   return {tensor.data_ptr<T>(), static_cast<std::size_t>(tensor.numel())};
 }
 
-/// The ids of the shard's rows; tokens and entry numbers are checked against what an id can hold.
-at::Tensor entry_ids(const store::CorpusShard& corpus, std::int64_t vocab_size,
-                     std::int64_t first_entry) {
-  at::Tensor ids = at::empty({corpus.entries()}, at::kLong);
-  auto* id = ids.data_ptr<std::int64_t>();
-  for (std::size_t i = 0; i < corpus.entry_starts.size(); ++i) {
-    for (auto row = corpus.sentence_starts[i]; row < corpus.sentence_starts[i + 1]; ++row) {
-      const auto token = corpus.target_tokens[static_cast<std::size_t>(row)];
-      if (token >= vocab_size) {
-        throw core::InputError(
-            fmt::format("line {} of the corpus holds token {}, outside the model's "
-                        "vocabulary of {}",
-                        corpus.line_numbers[i] + 1, token, vocab_size));
-      }
-      id[row] = core::pack_entry_id(
-          static_cast<core::TokenId>(token),
-          first_entry + corpus.entry_starts[i] + row - corpus.sentence_starts[i]);
-    }
-  }
-  return ids;
-}
-
 }  // namespace
 
 void ShardCoder::open_shard(const store::CorpusShard& corpus, std::int64_t shard) {
   corpus_ = &corpus;
-  keys_path_ = datastore_ / (runtime::shard_name(shard) + ".h5");
-  manifest_ = runtime::read_shard_manifest(datastore_, shard);
+  keys_.emplace(datastore_, shard);
 }
 
 std::vector<store::DatasetSpec> ShardCoder::layout() const {
@@ -60,17 +30,7 @@ std::vector<store::DatasetSpec> ShardCoder::layout() const {
 
 void ShardCoder::code_unit(std::int64_t unit, core::Range batches, store::ShardFile& file) const {
   const auto rows = corpus_->entries_of(batches);
-  const auto keys_file = store::Hdf5File::open_for_reading(keys_path_);
-  const at::Tensor keys = at::empty({rows.size(), coder_.codebook().spec.d_in}, at::kHalf);
-  const auto half = values_of<at::Half>(keys);
-  keys_file.read_rows("keys", rows.begin, half);
-  const auto& ranges = manifest_.at("units").at(static_cast<std::size_t>(unit));
-  const auto range = std::find_if(ranges.begin(), ranges.end(),
-                                  [](const core::Json& r) { return r.at("dataset") == "keys"; });
-  KNNSEQ_ASSERT(range != ranges.end() && range->at("first_row") == rows.begin,
-                "units of add and encode differ");
-  store::verify_range(keys_path_, *range, std::as_bytes(half));
-
+  const at::Tensor keys = keys_->read(unit, rows);
   const bool has_lists = coder_.codebook().spec.has_lists();
   std::vector<at::Tensor> lists, codes;
   for (auto batch = batches.begin; batch < batches.end; ++batch) {

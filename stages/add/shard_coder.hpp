@@ -2,8 +2,10 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 
 #include "index/coder.hpp"
+#include "stages/shard_keys.hpp"
 #include "store/corpus_shard.hpp"
 #include "store/shard_file.hpp"
 
@@ -32,8 +34,7 @@ class ShardCoder {
   std::filesystem::path datastore_;
   std::int64_t first_entry_;
   const store::CorpusShard* corpus_ = nullptr;
-  std::filesystem::path keys_path_;
-  core::Json manifest_;
+  std::optional<ShardKeys> keys_;
 };
 
 }  // namespace knnseq::stages

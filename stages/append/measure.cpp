@@ -8,7 +8,7 @@
 #include "obs/progress_meter.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/stage.hpp"
-#include "stages/train/read_sample.hpp"
+#include "stages/read_sample.hpp"
 
 namespace knnseq::stages {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
-#include "stages/partition/sentence_pairs.hpp"
+#include "stages/sentence_pairs.hpp"
 #include "store/corpus_shard.hpp"
 #include "text/batching.hpp"
 

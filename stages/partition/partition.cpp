@@ -17,7 +17,7 @@
 #include "stages/open_model.hpp"
 #include "stages/open_search.hpp"
 #include "stages/partition/deal.hpp"
-#include "stages/partition/sentence_pairs.hpp"
+#include "stages/sentence_pairs.hpp"
 #include "stages/stage.hpp"
 
 namespace knnseq::stages {

@@ -9,8 +9,8 @@
 #include "obs/resources.hpp"
 #include "runtime/stage_runner.hpp"
 #include "runtime/stop_signal.hpp"
+#include "stages/read_sample.hpp"
 #include "stages/stage.hpp"
-#include "stages/train/read_sample.hpp"
 
 namespace knnseq::stages {
 
@@ -111,20 +111,13 @@ void train(runtime::StageContext& context, const Options& options) {
                                  SampleSpec::from_json(content.at("aside").at("sample"))};
   const auto sample =
       SampleSpec{options.datastore.sample, options.datastore.seed}.of(sampled.entries);
-  const auto& training = options.index.training;
-  const core::Json inputs = {{"datastore", datastore.at("identity")},
-                             {"factory", spec.factory()},
-                             {"metric", options.index.metric},
-                             {"sample", sample.size},
-                             {"sample_seed", sample.seed},
-                             {"threads", options.threads},
-                             {"seed", training.seed},
-                             {"coarse_iterations", training.coarse_iterations},
-                             {"opq_iterations", training.opq_iterations},
-                             {"opq_pq_iterations", training.opq_pq_iterations},
-                             {"opq_first_pq_iterations", training.opq_first_pq_iterations},
-                             {"pq_iterations", training.pq_iterations},
-                             {"max_points_per_centroid", training.max_points_per_centroid}};
+  core::Json inputs = {{"datastore", datastore.at("identity")},
+                       {"factory", spec.factory()},
+                       {"metric", options.index.metric},
+                       {"sample", sample.size},
+                       {"sample_seed", sample.seed},
+                       {"threads", options.threads}};
+  inputs.update(training_inputs(options.index.training));
   runtime::run_stage(context, {"train", folders.codebook, inputs, [&] {
                                  return make_codebook(context, options, spec, sampled, sample);
                                }});

@@ -4,7 +4,7 @@
 
 #include "core/hash.hpp"
 #include "runtime/shard_jobs.hpp"
-#include "stages/train/sample_rows.hpp"
+#include "stages/sample_rows.hpp"
 #include "support/mpi_main.hpp"
 #include "support/shared_folder.hpp"
 

@@ -92,13 +92,30 @@ TEST_CASE("the resolved config reads back to the same values") {
     return std::tuple(root.text("model"), root.integer("shards", 4),
                       root.section("knn").number("lambda", 0.1),
                       root.section("knn").optional_number("threshold"), root.texts("files"),
-                      root.sections("decode").size(), root.flag("on", true));
+                      root.sections("decode").size(), root.flag("on", true), root.integers("k", {}),
+                      root.integers("shares", {1, 4}));
   };
   const auto config = Config::parse(
-      "model: 'a: \"b\"'\nknn: {threshold: -2.5}\nfiles: ['1', 'true']\ndecode: [{}, {}]\n", "one");
+      "model: 'a: \"b\"'\nknn: {threshold: -2.5}\nfiles: ['1', 'true']\nk: [16, 1]\ndecode: [{}, "
+      "{}]\n",
+      "one");
   const auto first = read(config);
   const auto again = Config::parse(config.resolved(), "two");
   CHECK(read(again) == first);
   CHECK_NOTHROW(again.finish());
   CHECK(again.resolved() == config.resolved());
+}
+
+TEST_CASE("lists of whole numbers") {
+  const auto config = Config::parse("k: [4, 1]\none: 7\nwords: [1, two]\nsmall: [2, 0]\n", "c");
+  const auto root = config.root();
+  CHECK(root.integers("k", {3}) == std::vector<std::int64_t>{4, 1});
+  CHECK(root.integers("one", {3}) == std::vector<std::int64_t>{7});
+  CHECK(root.integers("none", {3}) == std::vector<std::int64_t>{3});
+  root.integers("words", {});
+  root.integers("small", {}, {.least = 1, .most = 9});
+  CHECK_THROWS_WITH(
+      config.finish(),
+      Contains("words: must be a list of whole numbers") &&
+          Contains("small: must be a list of whole numbers of at least 1 and at most 9"));
 }

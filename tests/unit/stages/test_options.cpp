@@ -35,6 +35,7 @@ TEST_CASE("every shipped config is read, and the reference holds every key with 
       "index: {factory: \"OPQ32_128,IVF1024,PQ32\"}\nevaluate: {language: en}\n"
       "inspect: {base: test-base, knn: test-knn}\n"
       "append: [{name: news, source: news.de, target: news.en}]\n"
+      "sweep: {source: valid.de, target: valid.en}\n"
       "decode: [{name: test-knn, source: test.de, reference: test.en}]\n",
       "minimal");
   stages::read_options(minimal_config);
@@ -97,6 +98,19 @@ TEST_CASE("inner products need a temperature of their own") {
   CHECK(problems(ip, "decode: [{name: a, source: t, knn: false}]\n").empty());
   CHECK(problems("{factory: \"IVF4,PQ4\"}", sets).empty());
   CHECK_THAT(problems("{factory: \"IVF4,PQ4\", metric: l1}", sets), Contains("metric"));
+}
+
+TEST_CASE("a sweep's lists are sorted, and its indexes are the index unless they are given") {
+  const auto read = [](const std::string& more) {
+    return stages::read_options(config::Config::parse(least + more, "c.yaml")).sweep;
+  };
+  const auto sweep = read("sweep: {source: a, target: b, k: [16, 1, 16], nprobe: 4}\n");
+  CHECK(sweep.k == std::vector<std::int64_t>{1, 16});
+  CHECK(sweep.nprobe == std::vector<std::int64_t>{4});
+  CHECK(sweep.indexes == std::vector<std::string>{"IVF4,PQ4"});
+  CHECK(read("sweep: {indexes: [Flat, HNSW8]}\n").indexes.size() == 2);
+  CHECK_THAT(problems_of("sweep: {source: a}\n"), Contains("sweep.target: is required"));
+  CHECK_THAT(problems_of("sweep: {shares: []}\n"), Contains("sweep.shares: must not be empty"));
 }
 
 TEST_CASE("rules across keys") {

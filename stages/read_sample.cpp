@@ -1,4 +1,4 @@
-#include "stages/train/read_sample.hpp"
+#include "stages/read_sample.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -11,6 +11,21 @@ namespace knnseq::stages {
 namespace {
 
 using Half = std::uint16_t;
+
+/// Leaves out the rows of other entries.
+void keep_rows(SampleRows& rows, const std::function<bool(std::int64_t)>& keep) {
+  if (rows.entries.empty()) return;
+  const std::size_t width = rows.keys.size() / rows.entries.size();
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < rows.entries.size(); ++i) {
+    if (!keep(rows.entries[i])) continue;
+    rows.entries[kept] = rows.entries[i];
+    std::memmove(&rows.keys[kept * width], &rows.keys[i * width], width * sizeof(Half));
+    ++kept;
+  }
+  rows.entries.resize(kept);
+  rows.keys.resize(kept * width);
+}
 
 /// `count` values of each row, regrouped so that rows come in the order `order`.
 template <class T>
@@ -27,9 +42,12 @@ std::vector<T> reordered(const std::vector<T>& values, std::size_t count,
 }  // namespace
 
 index::SampleBlocks read_sample(runtime::StageContext& context, const SampledDatastore& datastore,
-                                const SampleSpec& wanted, std::int64_t width) {
+                                const SampleSpec& wanted, std::int64_t width,
+                                const std::function<bool(std::int64_t)>& keep) {
   auto& comm = context.comm;
   SampleRows mine = find_sample_rows(context, datastore, wanted);
+  if (keep) keep_rows(mine, keep);
+
   auto all_entries = comm.all_gather(std::span<const std::int64_t>(mine.entries)).values;
   std::sort(all_entries.begin(), all_entries.end());
   index::SampleBlocks sample;

@@ -1,15 +1,19 @@
 // The training sample, from the shards to the ranks that train on it.
 #pragma once
 
+#include <functional>
+
 #include "index/sample_blocks.hpp"
-#include "stages/train/sample_rows.hpp"
+#include "stages/sample_rows.hpp"
 
 namespace knnseq::stages {
 
 /// Finds the rows of the wanted sample (see find_sample_rows) and brings each to the rank whose
 /// block it belongs to: blocks of fixed size in the order of entry numbers, so the same whatever
-/// the number of shards and ranks. No rank holds more than its part and what it read. Collective.
+/// the number of shards and ranks. No rank holds more than its part and what it read. `keep`,
+/// where given: only the rows of entries for which it holds. Collective.
 index::SampleBlocks read_sample(runtime::StageContext& context, const SampledDatastore& datastore,
-                                const SampleSpec& wanted, std::int64_t width);
+                                const SampleSpec& wanted, std::int64_t width,
+                                const std::function<bool(std::int64_t entry)>& keep = {});
 
 }  // namespace knnseq::stages

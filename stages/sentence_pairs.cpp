@@ -1,4 +1,4 @@
-#include "stages/partition/sentence_pairs.hpp"
+#include "stages/sentence_pairs.hpp"
 
 #include <algorithm>
 #include <functional>

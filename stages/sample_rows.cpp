@@ -1,4 +1,4 @@
-#include "stages/train/sample_rows.hpp"
+#include "stages/sample_rows.hpp"
 
 #include <algorithm>
 

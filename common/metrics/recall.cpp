@@ -1,0 +1,34 @@
+#include "metrics/recall.hpp"
+
+#include <algorithm>
+
+namespace knnseq::metrics {
+
+RecallCount& RecallCount::operator+=(const RecallCount& other) {
+  hits += other.hits;
+  of += other.of;
+  return *this;
+}
+
+double RecallCount::share() const {
+  return of == 0 ? 0 : static_cast<double>(hits) / static_cast<double>(of);
+}
+
+RecallCount count_recall(std::span<const std::int64_t> found, const TrueNeighbours& truth,
+                         std::int64_t k) {
+  const auto missing = std::find(truth.entries.begin(), truth.entries.end(), -1);
+  const std::int64_t of = std::min<std::int64_t>(k, missing - truth.entries.begin());
+  if (of == 0) return {};
+  const auto kth = static_cast<std::size_t>(of - 1);
+  const auto tied =
+      std::upper_bound(truth.distances.begin(), truth.distances.end(), truth.distances[kth]);
+  const auto near = truth.entries.first(static_cast<std::size_t>(
+      std::min(tied - truth.distances.begin(), missing - truth.entries.begin())));
+  const auto first = found.first(std::min(found.size(), static_cast<std::size_t>(k)));
+  const auto hits = std::count_if(first.begin(), first.end(), [&](std::int64_t entry) {
+    return std::find(near.begin(), near.end(), entry) != near.end();
+  });
+  return {hits, of};
+}
+
+}  // namespace knnseq::metrics

@@ -1,0 +1,54 @@
+#include "stages/shard_keys.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "core/entry_id.hpp"
+#include "core/error.hpp"
+#include "runtime/shard_jobs.hpp"
+#include "store/shard_file.hpp"
+
+namespace knnseq::stages {
+
+ShardKeys::ShardKeys(const std::filesystem::path& datastore, std::int64_t shard)
+    : path_(datastore / (runtime::shard_name(shard) + ".h5")),
+      manifest_(runtime::read_shard_manifest(datastore, shard)) {}
+
+at::Tensor ShardKeys::read(std::int64_t unit, core::Range rows) const {
+  const auto file = store::Hdf5File::open_for_reading(path_);
+  const at::Tensor keys = at::empty({rows.size(), file.shape("keys").at(1)}, at::kHalf);
+  const std::span<at::Half> values(keys.data_ptr<at::Half>(),
+                                   static_cast<std::size_t>(keys.numel()));
+  file.read_rows("keys", rows.begin, values);
+  const auto& ranges = manifest_.at("units").at(static_cast<std::size_t>(unit));
+  const auto range = std::find_if(ranges.begin(), ranges.end(),
+                                  [](const core::Json& r) { return r.at("dataset") == "keys"; });
+  KNNSEQ_ASSERT(range != ranges.end() && range->at("first_row") == rows.begin,
+                "units are cut otherwise than encode did");
+  store::verify_range(path_, *range, std::as_bytes(values));
+  return keys;
+}
+
+at::Tensor entry_ids(const store::CorpusShard& corpus, std::int64_t vocab_size,
+                     std::int64_t first_entry) {
+  at::Tensor ids = at::empty({corpus.entries()}, at::kLong);
+  auto* id = ids.data_ptr<std::int64_t>();
+  for (std::size_t i = 0; i < corpus.entry_starts.size(); ++i) {
+    for (auto row = corpus.sentence_starts[i]; row < corpus.sentence_starts[i + 1]; ++row) {
+      const auto token = corpus.target_tokens[static_cast<std::size_t>(row)];
+      if (token >= vocab_size) {
+        throw core::InputError(
+            fmt::format("line {} of the corpus holds token {}, outside the model's "
+                        "vocabulary of {}",
+                        corpus.line_numbers[i] + 1, token, vocab_size));
+      }
+      id[row] = core::pack_entry_id(
+          static_cast<core::TokenId>(token),
+          first_entry + corpus.entry_starts[i] + row - corpus.sentence_starts[i]);
+    }
+  }
+  return ids;
+}
+
+}  // namespace knnseq::stages

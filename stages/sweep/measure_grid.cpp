@@ -1,0 +1,203 @@
+#include "stages/sweep/measure_grid.hpp"
+
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
+#include "index/train_codebook.hpp"
+#include "obs/progress_meter.hpp"
+#include "obs/resources.hpp"
+#include "runtime/stop_signal.hpp"
+#include "stages/read_sample.hpp"
+#include "stages/stage.hpp"
+#include "stages/sweep/exact_neighbours.hpp"
+#include "stages/sweep/held_out_queries.hpp"
+#include "stages/sweep/measure_search.hpp"
+#include "stages/sweep/search_settings.hpp"
+#include "stages/sweep/share.hpp"
+#include "stages/sweep/share_entries.hpp"
+#include "store/journal.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+constexpr const char* journal_name = "sweep.journal.0";
+
+/// All functions are collective.
+class Grid {
+ public:
+  Grid(runtime::StageContext& context, const Options& options,
+       const std::vector<index::IndexSpec>& specs, const KeySource& keys)
+      : context_(context),
+        comm_(context.comm),
+        options_(options),
+        grid_(options.sweep),
+        folder_(Folders(context.run_dir).sweep),
+        specs_(specs),
+        keys_(keys),
+        team_(runtime::make_shard_team(context.comm, options.shards)) {}
+
+  std::vector<SweepRow> run() {
+    std::vector<SweepRow> rows;
+    for (std::size_t share = 0; share < grid_.shares.size(); ++share) {
+      for (const auto& spec : specs_) {
+        if (auto row = finished_row(spec, grid_.shares[share])) {
+          rows.push_back(std::move(*row));
+          continue;
+        }
+        stop_if_asked();
+        prepare(share);
+        rows.push_back(measure(spec, share));
+        commit(rows.back());
+      }
+    }
+    return rows;
+  }
+
+ private:
+  std::optional<SweepRow> finished_row(const index::IndexSpec& spec, std::int64_t share) {
+    if (!finished_) {
+      core::Json records = core::Json::array();
+      comm::agree(comm_, [&] {
+        if (comm_.is_root()) records = store::Journal::read_all(folder_, journal_name);
+      });
+      finished_ = core::Json::parse(comm_.broadcast_string(records.dump()));
+    }
+    for (const auto& record : *finished_) {
+      auto row = sweep_row_from(record);
+      if (row.factory == spec.factory() && row.share == share) return row;
+    }
+    return std::nullopt;
+  }
+
+  void commit(const SweepRow& row) {
+    comm::agree(comm_, [&] {
+      if (comm_.is_root()) store::Journal(folder_ / journal_name).append(to_json(row));
+    });
+    if (!row.note.empty() && comm_.is_root()) {
+      context_.log.warn(
+          fmt::format("{} over {}: {}", row.factory, share_name(row.share), row.note));
+    }
+  }
+
+  void stop_if_asked() {
+    if (comm_.all(!runtime::stop_requested())) return;
+    comm::agree(comm_, [] {
+      throw core::Stopped(
+          "stopped by SIGUSR1; what was measured is kept, run again (without --force) to go on");
+    });
+  }
+
+  /// Queries and their true neighbours, once; the share's training vectors.
+  void prepare(std::size_t share) {
+    const auto n = grid_.shares[share];
+    if (!queries_.defined()) {
+      queries_ = held_out_queries(context_, options_, folder_ / "unpacked");
+      context_.log.info("exact search");
+      // Beyond the largest k: those that are as near as the last one of it.
+      const std::int64_t k = 2 * grid_.k.back() + 64;
+      exact_ =
+          find_exactly(context_, keys_, team_, {queries_, specs_.front().metric, grid_.shares, k});
+    }
+    if (sample_share_ == n) return;
+    const SampledDatastore datastore{keys_.datastore, options_.shards, keys_.entries, keys_.stored};
+    sample_ = read_sample(context_, datastore, keys_.sample, queries_.size(1),
+                          [n](std::int64_t entry) { return in_share(entry, n); });
+    sample_share_ = n;
+  }
+
+  SweepRow measure(const index::IndexSpec& spec, std::size_t share) {
+    SweepRow row;
+    row.factory = spec.factory();
+    row.share = grid_.shares[share];
+    row.entries = exact_.entries[share];
+    row.queries = queries_.size(0);
+    row.ranks = comm_.size();
+    const auto settings = settings_for(spec, grid_);
+    row.note = settings.left_out;
+    if (settings.all.empty()) return row;
+    if (row.entries < grid_.k.back()) {
+      row.note = fmt::format("{} entries are fewer than k {}", row.entries, grid_.k.back());
+      return row;
+    }
+    context_.log.info(fmt::format("{} over {} ({} entries)", row.factory, share_name(row.share),
+                                  obs::with_commas(row.entries)));
+    const auto codebook = train(spec, row);
+    if (!codebook) return row;
+    auto search = add(*codebook, row);
+    const SearchTask task{queries_, exact_.truth[share], grid_.k};
+    for (const auto& setting : settings.all) {
+      row.points.push_back(measure_search(comm_, search, task, setting));
+    }
+    return row;
+  }
+
+  /// Nothing where the share's sample is too small for this index, which the note then says.
+  std::optional<index::Codebook> train(const index::IndexSpec& spec, SweepRow& row) {
+    index::TrainOptions training = options_.index.training;
+    training.log = [&](const std::string& line) {
+      context_.log.event("iteration", {{"message", row.factory + ": " + line}});
+    };
+    training.warn = [&](const std::string& line) {
+      if (comm_.is_root()) context_.log.warn(row.factory + ": " + line);
+    };
+    const obs::Stopwatch watch;
+    index::Codebook codebook;
+    try {
+      codebook = index::train_codebook(comm_, sample_, spec, training);
+    } catch (const core::InputError& e) {  // thrown on all ranks alike
+      row.note = e.what();
+      return std::nullopt;
+    }
+    if (!codebook.coarse_graph) index::build_coarse_graph(codebook);
+    row.train_seconds = slowest(watch);
+    return codebook;
+  }
+
+  retrieval::DistributedSearch add(const index::Codebook& codebook, SweepRow& row) {
+    const obs::Stopwatch watch;
+    ShareEntries entries(codebook, row.share);
+    visit_own_keys(context_, keys_, team_, [&](const KeyUnit& unit) { entries.add(unit); });
+    std::unique_ptr<index::LocalIndex> local;
+    comm::agree(comm_, [&] { local = index::make_local_index(codebook, entries.take()); });
+    row.add_seconds = slowest(watch);
+    const auto bytes = comm_.all_reduce(local->bytes(), comm::Reduction::sum);
+    row.bytes_per_entry = static_cast<double>(bytes) / static_cast<double>(row.entries);
+    return {comm_, codebook, std::move(local), retrieval::SearchOptions{}};
+  }
+
+  double slowest(const obs::Stopwatch& watch) {
+    return comm_.all_reduce(watch.seconds(), comm::Reduction::max);
+  }
+
+  runtime::StageContext& context_;
+  comm::Communicator& comm_;
+  const Options& options_;
+  const SweepOptions& grid_;
+  std::filesystem::path folder_;
+  const std::vector<index::IndexSpec>& specs_;
+  const KeySource& keys_;
+  runtime::ShardTeam team_;
+  std::optional<core::Json> finished_;
+  at::Tensor queries_;
+  ExactNeighbours exact_;
+  index::SampleBlocks sample_;
+  std::int64_t sample_share_ = 0;
+};
+
+}  // namespace
+
+std::vector<SweepRow> measure_grid(runtime::StageContext& context, const Options& options,
+                                   const std::vector<index::IndexSpec>& specs,
+                                   const KeySource& keys) {
+  return Grid(context, options, specs, keys).run();
+}
+
+void remove_finished_rows(const std::filesystem::path& folder) {
+  std::filesystem::remove(folder / journal_name);
+}
+
+}  // namespace knnseq::stages

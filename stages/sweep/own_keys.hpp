@@ -1,0 +1,42 @@
+// A pass over the keys that this rank is to handle.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include "core/files.hpp"
+#include "core/types.hpp"
+#include "runtime/shard_team.hpp"
+#include "runtime/stage_context.hpp"
+#include "stages/sample_rule.hpp"
+
+namespace knnseq::stages {
+
+/// One unit of a shard.
+struct KeyUnit {
+  at::Tensor keys;                   ///< fp16 [n, width]
+  at::Tensor ids;                    ///< int64 [n], packed entry ids
+  std::vector<core::Range> batches;  ///< rows of one batch each: what shares a matrix product
+};
+
+/// Whose keys are read.
+struct KeySource {
+  std::filesystem::path corpus, datastore;  ///< folders
+  core::Json shards;                        ///< of the corpus' manifest, by name
+  std::int64_t entries = 0;                 ///< of all shards
+  std::int64_t vocab_size = 0;
+  SampleSpec stored;  ///< the sample that encode wrote aside
+  SampleSpec sample;  ///< the one to train on
+};
+
+/// Calls `visit` for the units of the shards of this rank's team, each unit on one member, and
+/// shows the progress of all ranks. Throws core::InputError on the rank that finds a damaged unit.
+/// Collective.
+void visit_own_keys(runtime::StageContext& context, const KeySource& source,
+                    const runtime::ShardTeam& team,
+                    const std::function<void(const KeyUnit&)>& visit);
+
+}  // namespace knnseq::stages

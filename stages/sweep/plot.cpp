@@ -1,0 +1,187 @@
+#include "stages/sweep/plot.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+
+#include <fmt/format.h>
+
+namespace knnseq::stages {
+
+namespace {
+
+// Pixels.
+constexpr double left = 70, top = 50, width = 560, height = 400, legend = left + width + 30;
+constexpr double legend_line = 20;
+
+constexpr std::array colours = {"#1f77b4", "#d62728", "#2ca02c", "#9467bd",
+                                "#ff7f0e", "#17becf", "#8c564b", "#7f7f7f"};
+constexpr std::array dashes = {"none", "7 4", "2 3", "10 3 2 3"};
+
+std::string escaped(const std::string& text) {
+  std::string safe;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        safe += "&amp;";
+        break;
+      case '<':
+        safe += "&lt;";
+        break;
+      case '>':
+        safe += "&gt;";
+        break;
+      case '"':
+        safe += "&quot;";
+        break;
+      default:
+        safe += c;
+    }
+  }
+  return safe;
+}
+
+/// How values become pixels.
+struct Axes {
+  double fastest = 1, slowest = 10;  ///< microseconds at the ends of the x axis
+  double lowest = 0;                 ///< recall at the bottom; 1 at the top
+
+  double x(double microseconds) const {
+    return left + width * std::log(microseconds / fastest) / std::log(slowest / fastest);
+  }
+  double y(double recall) const { return top + height * (1 - recall) / (1 - lowest); }
+};
+
+Axes fit_axes(const SweepResult& result) {
+  double fastest = INFINITY, slowest = 0, lowest = 1;
+  for (const auto& row : result.rows) {
+    for (const auto& point : row.points) {
+      fastest = std::min(fastest, point.microseconds);
+      slowest = std::max(slowest, point.microseconds);
+      lowest = std::min(lowest, point.recalls.back());
+    }
+  }
+  if (!(fastest <= slowest)) return {};
+  return {fastest / 1.25, slowest * 1.25, std::clamp(std::floor(lowest * 10) / 10, 0.0, 0.9)};
+}
+
+std::string text_at(double x, double y, const std::string& anchor, const std::string& text) {
+  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", x, y, anchor,
+                     escaped(text));
+}
+
+std::string line_from(double x1, double y1, double x2, double y2) {
+  return fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n", x1, y1,
+                     x2, y2);
+}
+
+/// 1, 2 and 5 times the powers of ten on the axis.
+std::vector<double> ticks_of(const Axes& axes) {
+  std::vector<double> ticks;
+  for (double power = std::pow(10, std::floor(std::log10(axes.fastest))); power <= axes.slowest;
+       power *= 10) {
+    for (const double factor : {1, 2, 5}) {
+      const double tick = power * factor;
+      if (tick >= axes.fastest && tick <= axes.slowest) ticks.push_back(tick);
+    }
+  }
+  return ticks;
+}
+
+std::string draw_axes(const Axes& axes, const SweepResult& result) {
+  std::string grid, labels;
+  for (const double tick : ticks_of(axes)) {
+    grid += line_from(axes.x(tick), top, axes.x(tick), top + height);
+    labels += text_at(axes.x(tick), top + height + 18, "middle", fmt::format("{:g}", tick));
+  }
+  const double step = axes.lowest < 0.6 ? 0.1 : 0.05;
+  for (int i = 0; 1 - i * step > axes.lowest - step / 2; ++i) {
+    const double recall = 1 - i * step;
+    grid += line_from(left, axes.y(recall), left + width, axes.y(recall));
+    labels += text_at(left - 8, axes.y(recall) + 4, "end", fmt::format("{:.2f}", recall));
+  }
+  const auto queries = result.rows.empty() ? 0 : result.rows.front().queries;
+  const auto k = result.k.back();
+  labels += text_at(left + width / 2, top + height + 42, "middle",
+                    "microseconds a query (all ranks together)");
+  labels += fmt::format(
+      "<text transform=\"translate(20 {:.1f}) rotate(-90)\" "
+      "text-anchor=\"middle\">recall@{}</text>\n",
+      top + height / 2, k);
+  labels += fmt::format(
+      "<text x=\"{:.1f}\" y=\"28\" font-size=\"15\" text-anchor=\"middle\">recall@{} against time, "
+      "{} "
+      "held-out queries, metric {}</text>\n",
+      left + width / 2, k, queries, escaped(result.metric));
+  return "<g stroke=\"#dddddd\">\n" + grid + "</g>\n" +
+         fmt::format(
+             "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"none\" "
+             "stroke=\"#444444\"/>\n",
+             left, top, width, height) +
+         labels;
+}
+
+/// How one row's line looks.
+struct Style {
+  const char* colour;
+  const char* dash;
+
+  std::string stroke() const {
+    return fmt::format("stroke=\"{}\" stroke-dasharray=\"{}\" stroke-width=\"1.8\" fill=\"none\"",
+                       colour, dash);
+  }
+};
+
+std::string draw_row(const SweepRow& row, const Axes& axes, const Style& style) {
+  std::string line, points;
+  for (const auto& point : row.points) {
+    const double x = axes.x(point.microseconds);
+    const double y = axes.y(point.recalls.back());
+    line += fmt::format("{}{:.1f},{:.1f}", line.empty() ? "" : " ", x, y);
+    points += fmt::format(
+        "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3.5\" fill=\"{}\"><title>{}</title></circle>\n", x,
+        y, style.colour,
+        escaped(fmt::format("{} over {} {}: recall {:.4f}, {:.1f} microseconds, {:.0f} bytes",
+                            row.factory, share_name(row.share), point.setting, point.recalls.back(),
+                            point.microseconds, row.bytes_per_entry)));
+  }
+  return fmt::format("<polyline points=\"{}\" {}/>\n", line, style.stroke()) + points;
+}
+
+std::string draw_legend(const SweepRow& row, const Style& style, double y) {
+  return fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" {}/>\n", legend,
+                     y, legend + 34, y, style.stroke()) +
+         text_at(legend + 42, y + 4, "start",
+                 fmt::format("{}, {}", row.factory, share_name(row.share)));
+}
+
+}  // namespace
+
+std::string sweep_plot(const SweepResult& result) {
+  const Axes axes = fit_axes(result);
+  std::string drawing = draw_axes(axes, result);
+  std::map<std::string, std::size_t> colour_of;
+  std::map<std::int64_t, std::size_t> dash_of;
+  double y = top + 8;
+  std::size_t longest = 0;
+  for (const auto& row : result.rows) {
+    if (row.points.empty()) continue;
+    const auto colour = colour_of.try_emplace(row.factory, colour_of.size()).first->second;
+    const auto dash = dash_of.try_emplace(row.share, dash_of.size()).first->second;
+    const Style style{colours[colour % colours.size()], dashes[dash % dashes.size()]};
+    drawing += draw_row(row, axes, style) + draw_legend(row, style, y);
+    longest = std::max(longest, row.factory.size() + share_name(row.share).size());
+    y += legend_line;
+  }
+  const double whole_width = legend + 60 + 7.2 * static_cast<double>(longest);
+  const double whole_height = std::max(top + height + 60, y + legend_line);
+  return fmt::format(
+             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.0f}\" height=\"{1:.0f}\" "
+             "viewBox=\"0 0 {0:.0f} {1:.0f}\" font-family=\"sans-serif\" font-size=\"12\">\n"
+             "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
+             whole_width, whole_height) +
+         drawing + "</svg>\n";
+}
+
+}  // namespace knnseq::stages

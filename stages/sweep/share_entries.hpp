@@ -1,0 +1,32 @@
+// The entries of one share of the datastore, coded for an index.
+#pragma once
+
+#include "index/coded_entries.hpp"
+#include "index/coder.hpp"
+#include "stages/sweep/own_keys.hpp"
+
+namespace knnseq::stages {
+
+/// Codes a share's entries unit by unit; each batch of the corpus apart, as add does, so that codes
+/// do not depend on shards or ranks.
+class ShareEntries {
+ public:
+  /// share: n of in_share(). The codebook's tensors are shared.
+  ShareEntries(const index::Codebook& codebook, std::int64_t share)
+      : coder_(codebook), share_(share) {}
+
+  /// Appends those of the unit's entries that belong to the share.
+  void add(const KeyUnit& unit);
+
+  /// All that were added; none are left here.
+  index::CodedEntries take();
+
+ private:
+  void add_rows(const KeyUnit& unit, const at::Tensor& rows);
+
+  index::Coder coder_;
+  std::int64_t share_;
+  std::vector<at::Tensor> lists_, codes_, ids_;
+};
+
+}  // namespace knnseq::stages

@@ -1,0 +1,139 @@
+#include "stages/sweep/sweep.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
+#include "runtime/stage_runner.hpp"
+#include "stages/open_model.hpp"
+#include "stages/stage.hpp"
+#include "stages/sweep/measure_grid.hpp"
+#include "stages/sweep/plot.hpp"
+#include "stages/sweep/report.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+/// The grid's indexes, each once. Throws core::InputError naming the one that is not understood.
+std::vector<index::IndexSpec> parse_specs(const Options& options, std::int64_t width) {
+  std::vector<index::IndexSpec> specs;
+  for (const auto& factory : options.sweep.indexes) {
+    try {
+      const auto spec = index::parse_index_spec(factory, width, options.index.metric);
+      if (std::find(specs.begin(), specs.end(), spec) == specs.end()) specs.push_back(spec);
+    } catch (const core::InputError& e) {
+      throw core::InputError("sweep.indexes", e.what());
+    }
+  }
+  return specs;
+}
+
+/// Throws core::InputError where the config would encode otherwise than the datastore was.
+void require_same_keys(const core::Json& datastore, const Options& options,
+                       const core::Json& model) {
+  const auto layers = datastore.at("content").at("decoder_layers").get<std::int64_t>();
+  const auto key = options.datastore.key.resolved(layers);
+  const core::Json now = {{"model", model},
+                          {"key", model::to_string(key.kind)},
+                          {"layer", key.layer},
+                          {"dtype", options.datastore.dtype}};
+  for (const auto& [name, value] : now.items()) {
+    const auto& made_with = datastore.at("inputs").at(name);
+    if (made_with == value) continue;
+    throw core::InputError(
+        fmt::format("the datastore's keys were made with {} {}, the config says {}", name,
+                    made_with.dump(), value.dump()));
+  }
+}
+
+runtime::StageOutcome make_report(runtime::StageContext& context, const Options& options,
+                                  std::vector<SweepRow> rows) {
+  const auto folder = Folders(context.run_dir).sweep;
+  runtime::StageOutcome outcome;
+  outcome.work = {"indexes", context.comm.is_root() ? std::ssize(rows) : 0, 0};
+  const SweepResult result{options.sweep.k, options.threads, options.index.metric, std::move(rows)};
+  comm::agree(context.comm, [&] {
+    if (!context.comm.is_root()) return;
+    core::write_file_durably(folder / "sweep.json", to_json(result).dump(1) + "\n");
+    core::write_file_durably(folder / "sweep.csv", sweep_csv(result));
+    core::write_file_durably(folder / "sweep.svg", sweep_plot(result));
+    outcome.content["files"] =
+        runtime::file_sizes(folder, {"sweep.json", "sweep.csv", "sweep.svg"});
+  });
+  return outcome;
+}
+
+}  // namespace
+
+void sweep(runtime::StageContext& context, const Options& options) {
+  context.log.set_stage("sweep");
+  auto& comm = context.comm;
+  const auto& grid = options.sweep;
+  const Folders folders(context.run_dir);
+  comm::agree(comm, [&] {
+    if (grid.source.empty()) {
+      throw core::InputError("sweep.source and sweep.target are required: held-out text");
+    }
+  });
+  const auto corpus = corpus_manifest(context, options);
+  const auto datastore = manifest_of(context, folders.datastore, "encode");
+  const auto tokenizer = tokenizer_fingerprint(context, options);
+  const auto model = model_fingerprint(context, options.models.front());
+  const auto& content = datastore.at("content");
+  std::vector<index::IndexSpec> specs;
+  comm::agree(comm, [&] {
+    require_made_from(datastore, "corpus", corpus, "encode");
+    require_same_keys(datastore, options, model);
+    if (corpus.at("inputs").at("tokenizer") != tokenizer) {
+      throw core::InputError("the datastore's corpus was tokenised otherwise than the config says");
+    }
+    specs = parse_specs(options, content.at("width"));
+    options.index.training.validate();
+    if (grid.k.back() > content.at("entries").get<std::int64_t>()) {
+      throw core::InputError(fmt::format("sweep.k {} is more than the datastore's {} entries",
+                                         grid.k.back(), content.at("entries").dump()));
+    }
+  });
+  const auto sample =
+      SampleSpec{options.datastore.sample, options.datastore.seed}.of(content.at("entries"));
+  core::Json inputs = {{"datastore", datastore.at("identity")},
+                       {"text", fingerprint_files(context, {grid.source, grid.target})},
+                       {"indexes", core::Json::array()},
+                       {"metric", options.index.metric},
+                       {"nprobe", grid.nprobe},
+                       {"ef_search", grid.ef_search},
+                       {"shares", grid.shares},
+                       {"k", grid.k},
+                       {"queries", grid.queries},
+                       {"query_seed", grid.seed},
+                       {"sample", sample.size},
+                       {"sample_seed", sample.seed},
+                       {"threads", options.threads}};
+  for (const auto& spec : specs) inputs["indexes"].push_back(spec.factory());
+  inputs.update(training_inputs(options.index.training));
+
+  const KeySource keys{folders.corpus,
+                       folders.datastore,
+                       corpus.at("content").at("shards"),
+                       content.at("entries"),
+                       content.at("vocab_size"),
+                       SampleSpec::from_json(content.at("aside").at("sample")),
+                       sample};
+  runtime::run_stage(context, {"sweep", folders.sweep, inputs, [&] {
+                                 return make_report(context, options,
+                                                    measure_grid(context, options, specs, keys));
+                               }});
+  comm::agree(comm, [&] {
+    if (!comm.is_root()) return;
+    remove_finished_rows(folders.sweep);  // only now that the manifest is there
+    const auto result = sweep_result_from(core::read_json(folders.sweep / "sweep.json"));
+    fmt::print("\n{}", sweep_table(result));
+    std::fflush(stdout);
+  });
+}
+
+}  // namespace knnseq::stages

@@ -1,0 +1,48 @@
+// What is measured of one index over one share of the datastore.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/files.hpp"
+
+namespace knnseq::stages {
+
+/// One search setting and how it did.
+struct SweepPoint {
+  std::string setting;  ///< "nprobe 16", "ef_search 64", or "" where there is nothing to set
+  std::vector<double> recalls;  ///< one for each k, in the order of the config
+  double microseconds = 0;      ///< a query
+};
+
+struct SweepRow {
+  std::string factory;
+  std::int64_t share = 1;    ///< n: 1/n of the datastore
+  std::int64_t entries = 0;  ///< in that share
+  double train_seconds = 0;
+  double add_seconds = 0;
+  double bytes_per_entry = 0;  ///< of memory
+  std::int64_t queries = 0;    ///< that it was measured with
+  std::int64_t ranks = 1;      ///< that measured it
+  std::vector<SweepPoint> points;
+  std::string note;  ///< why nothing, or not everything, was measured
+};
+
+core::Json to_json(const SweepRow& row);
+SweepRow sweep_row_from(const core::Json& json);
+
+/// All that is reported.
+struct SweepResult {
+  std::vector<std::int64_t> k;
+  std::int64_t threads = 1;  ///< of each rank
+  std::string metric;
+  std::vector<SweepRow> rows;
+};
+
+core::Json to_json(const SweepResult& result);
+SweepResult sweep_result_from(const core::Json& json);
+
+/// "all" or "1/16"
+std::string share_name(std::int64_t share);
+
+}  // namespace knnseq::stages

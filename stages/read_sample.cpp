@@ -2,15 +2,18 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 
 #include "core/types.hpp"
+#include "index/sample_assembly.hpp"
 
 namespace knnseq::stages {
 
 namespace {
 
 using Half = std::uint16_t;
+
+/// Rows of each rank that travel together: bounds the memory of messages.
+constexpr std::int64_t piece_rows = 8192;
 
 /// Leaves out the rows of other entries.
 void keep_rows(SampleRows& rows, const std::function<bool(std::int64_t)>& keep) {
@@ -27,18 +30,6 @@ void keep_rows(SampleRows& rows, const std::function<bool(std::int64_t)>& keep) 
   rows.keys.resize(kept * width);
 }
 
-/// `count` values of each row, regrouped so that rows come in the order `order`.
-template <class T>
-std::vector<T> reordered(const std::vector<T>& values, std::size_t count,
-                         const std::vector<std::size_t>& order) {
-  std::vector<T> result(order.size() * count);
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(order[i] * count), count,
-                result.begin() + static_cast<std::ptrdiff_t>(i * count));
-  }
-  return result;
-}
-
 }  // namespace
 
 index::SampleBlocks read_sample(runtime::StageContext& context, const SampledDatastore& datastore,
@@ -50,52 +41,25 @@ index::SampleBlocks read_sample(runtime::StageContext& context, const SampledDat
 
   auto all_entries = comm.all_gather(std::span<const std::int64_t>(mine.entries)).values;
   std::sort(all_entries.begin(), all_entries.end());
-  index::SampleBlocks sample;
-  sample.total_rows = std::ssize(all_entries);
-  sample.dim = width;
   const auto place_of = [&](std::int64_t entry) {
     return std::lower_bound(all_entries.begin(), all_entries.end(), entry) - all_entries.begin();
   };
-  const auto owner_of = [&](std::int64_t place) { return place / sample.block_rows % comm.size(); };
 
-  // Out: rows in the order of (owner, place); in: the same from each rank, then sorted by place.
-  std::vector<std::int64_t> places(mine.entries.size());
-  std::transform(mine.entries.begin(), mine.entries.end(), places.begin(), place_of);
-  std::vector<std::size_t> order(places.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return std::pair(owner_of(places[a]), places[a]) < std::pair(owner_of(places[b]), places[b]);
-  });
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(comm.size()), 0);
-  for (const auto place : places) ++counts[static_cast<std::size_t>(owner_of(place))];
-  const auto columns = static_cast<std::size_t>(width);
-  const auto sent_places = reordered(places, 1, order);
-  auto sent_keys = reordered(mine.keys, columns, order);
-  mine = {};
-  const auto got_places =
-      comm.all_to_all(std::span<const std::int64_t>(sent_places), counts).values;
-  for (auto& count : counts) count *= width;
-  const auto got_keys = comm.all_to_all(std::span<const Half>(sent_keys), counts).values;
-  sent_keys = {};
-
-  std::vector<std::size_t> by_place(got_places.size());
-  std::iota(by_place.begin(), by_place.end(), std::size_t{0});
-  std::sort(by_place.begin(), by_place.end(),
-            [&](std::size_t a, std::size_t b) { return got_places[a] < got_places[b]; });
-  const auto blocks = core::ceil_div(sample.total_rows, sample.block_rows);
-  std::size_t next = 0;
-  for (std::int64_t block = comm.rank(); block < blocks; block += comm.size()) {
-    const auto rows = std::min(sample.block_rows, sample.total_rows - block * sample.block_rows);
-    at::Tensor keys = at::empty({rows, width}, at::kHalf);
-    auto* into = reinterpret_cast<Half*>(keys.mutable_data_ptr<at::Half>());
-    for (std::int64_t row = 0; row < rows; ++row, ++next) {
-      std::memcpy(into + row * width, got_keys.data() + by_place[next] * columns,
-                  columns * sizeof(Half));
+  index::SampleAssembly assembly(comm, std::ssize(all_entries), width, at::kHalf);
+  const auto most = comm.all_reduce(std::ssize(mine.entries), comm::Reduction::max);
+  for (std::int64_t begin = 0; begin < most; begin += piece_rows) {
+    const core::Range rows{std::min(begin, std::ssize(mine.entries)),
+                           std::min(begin + piece_rows, std::ssize(mine.entries))};
+    std::vector<std::int64_t> places;
+    for (auto row = rows.begin; row < rows.end; ++row) {
+      places.push_back(place_of(mine.entries[static_cast<std::size_t>(row)]));
     }
-    sample.blocks.push_back(keys.to(at::kFloat));
-    sample.block_numbers.push_back(block);
+    const auto keys =
+        std::span<const Half>(mine.keys).subspan(static_cast<std::size_t>(rows.begin * width),
+                                                 static_cast<std::size_t>(rows.size() * width));
+    assembly.add(places, std::as_bytes(keys));
   }
-  return sample;
+  return assembly.finish();
 }
 
 }  // namespace knnseq::stages

@@ -118,8 +118,8 @@ std::int64_t IndexSpec::code_bytes() const {
 }
 
 std::int64_t IndexSpec::quantizer_centroids() const {
-  if (transform == Transform::opq) return 256;  // whatever the index stores
-  return has_quantizer() ? centroids() : 0;
+  if (has_quantizer()) return centroids();
+  return transform == Transform::opq ? 256 : 0;
 }
 
 std::int64_t IndexSpec::least_sample() const {

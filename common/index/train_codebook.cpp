@@ -116,7 +116,7 @@ class Training {
   }
 
   void train_transform() {
-    if (spec_.transform == Transform::opq) train_rotation(points(quantizer_centroids()));
+    if (spec_.transform == Transform::opq) train_rotation(points(spec_.quantizer_centroids()));
     if (spec_.transform == Transform::pca) train_components(pca_points_per_dimension * spec_.d_in);
     begin_step(TrainStep::coarse);
   }
@@ -127,7 +127,7 @@ class Training {
     OpqOptions opq;
     opq.m = spec_.opq_m;
     opq.d_out = spec_.d_out;
-    opq.centroids = quantizer_centroids();
+    opq.centroids = spec_.quantizer_centroids();
     opq.iterations = options_.opq_iterations;
     opq.pq_iterations = options_.opq_pq_iterations;
     opq.first_pq_iterations = options_.opq_first_pq_iterations;

@@ -231,6 +231,7 @@ SweepOptions read_sweep(const Section& section, const std::string& factory) {
   list("ef_search", options.ef_search, 1'000'000);
   list("shares", options.shares, 1'000'000);
   list("k", options.k, 10'000);
+  if (options.shares.size() > 64) section.problem("shares", "must not be more than 64");
   return options;
 }
 

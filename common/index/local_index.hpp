@@ -37,7 +37,8 @@ class LocalIndex {
   /// that walking the graph finds. rotated: fp32 [q, d_out], q may be 0.
   virtual TopK search(const at::Tensor& rotated, const Probes& probes, std::int64_t k) const = 0;
 
-  /// As LocalIndexOptions::ef_search, for later searches; of no matter without a graph over entries.
+  /// As LocalIndexOptions::ef_search, for later searches; of no matter without a graph over
+  /// entries.
   virtual void set_ef_search(std::int64_t /*ef_search*/) {}
 
   virtual std::int64_t entries() const = 0;

@@ -49,7 +49,7 @@ class Grid {
           continue;
         }
         stop_if_asked();
-        prepare(share);
+        prepare();
         rows.push_back(measure(spec, share));
         commit(rows.back());
       }
@@ -91,22 +91,21 @@ class Grid {
     });
   }
 
-  /// Queries and their true neighbours, once; the share's training vectors.
-  void prepare(std::size_t share) {
-    const auto n = grid_.shares[share];
-    if (!queries_.defined()) {
-      queries_ = held_out_queries(context_, options_, folder_ / "unpacked");
-      context_.log.info("exact search");
-      // Beyond the largest k: those that are as near as the last one of it.
-      const std::int64_t k = 2 * grid_.k.back() + 64;
-      exact_ =
-          find_exactly(context_, keys_, team_, {queries_, specs_.front().metric, grid_.shares, k});
-    }
-    if (sample_share_ == n) return;
+  /// Queries and their true neighbours, once.
+  void prepare() {
+    if (queries_.defined()) return;
+    queries_ = held_out_queries(context_, options_, folder_ / "unpacked");
+    context_.log.info("exact search");
+    // Beyond the largest k: those that are as near as the last one of it.
+    const std::int64_t k = 2 * grid_.k.back() + 64;
+    exact_ =
+        find_exactly(context_, keys_, team_, {queries_, specs_.front().metric, grid_.shares, k});
+  }
+
+  index::SampleBlocks sample_of(std::int64_t share) {
     const SampledDatastore datastore{keys_.datastore, options_.shards, keys_.entries, keys_.stored};
-    sample_ = read_sample(context_, datastore, keys_.sample, queries_.size(1),
-                          [n](std::int64_t entry) { return in_share(entry, n); });
-    sample_share_ = n;
+    return read_sample(context_, datastore, keys_.sample, queries_.size(1),
+                       [share](std::int64_t entry) { return in_share(entry, share); });
   }
 
   SweepRow measure(const index::IndexSpec& spec, std::size_t share) {
@@ -147,7 +146,7 @@ class Grid {
     const obs::Stopwatch watch;
     index::Codebook codebook;
     try {
-      codebook = index::train_codebook(comm_, sample_, spec, training);
+      codebook = index::train_codebook(comm_, sample_of(row.share), spec, training);
     } catch (const core::InputError& e) {  // thrown on all ranks alike
       row.note = e.what();
       return std::nullopt;
@@ -184,8 +183,6 @@ class Grid {
   std::optional<core::Json> finished_;
   at::Tensor queries_;
   ExactNeighbours exact_;
-  index::SampleBlocks sample_;
-  std::int64_t sample_share_ = 0;
 };
 
 }  // namespace

@@ -76,12 +76,14 @@ std::string line_from(double x1, double y1, double x2, double y2) {
                      x2, y2);
 }
 
-/// 1, 2 and 5 times the powers of ten on the axis.
+/// Powers of ten on the axis and, where they leave room, 2 and 5 times them.
 std::vector<double> ticks_of(const Axes& axes) {
+  const auto factors =
+      axes.slowest > 1e4 * axes.fastest ? std::vector<double>{1} : std::vector<double>{1, 2, 5};
   std::vector<double> ticks;
   for (double power = std::pow(10, std::floor(std::log10(axes.fastest))); power <= axes.slowest;
        power *= 10) {
-    for (const double factor : {1, 2, 5}) {
+    for (const double factor : factors) {
       const double tick = power * factor;
       if (tick >= axes.fastest && tick <= axes.slowest) ticks.push_back(tick);
     }

@@ -56,6 +56,11 @@ IndexOptions read_index(const Section& section) {
   training.seed =
       static_cast<std::uint64_t>(count("seed", static_cast<std::int64_t>(training.seed), 0));
   training.coarse_iterations = count("coarse_iterations", training.coarse_iterations, 1);
+  const auto search = section.choice("coarse_search", {"auto", "all", "near"}, "auto");
+  for (const auto known : {index::CoarseSearch::all, index::CoarseSearch::near}) {
+    if (search == index::to_string(known)) training.coarse_search = known;
+  }
+  training.opq_tolerance = section.number("opq_tolerance", training.opq_tolerance, {.least = 0});
   training.opq_iterations = count("opq_iterations", training.opq_iterations, 1);
   training.opq_pq_iterations = count("opq_pq_iterations", training.opq_pq_iterations, 1);
   training.opq_first_pq_iterations =

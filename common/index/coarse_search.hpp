@@ -1,6 +1,8 @@
 // How k-means looks for the nearest centroids.
 #pragma once
 
+#include <string_view>
+
 namespace knnseq::index {
 
 /// Which centroids a row is compared with while k-means runs.
@@ -9,5 +11,18 @@ enum class CoarseSearch {
   all,
   near  ///< but in the last two iterations those near the row's cell of a coarser k-means: NearScan
 };
+
+/// As the config names it.
+constexpr std::string_view to_string(CoarseSearch search) {
+  switch (search) {
+    case CoarseSearch::automatic:
+      return "auto";
+    case CoarseSearch::all:
+      return "all";
+    case CoarseSearch::near:
+      break;
+  }
+  return "near";
+}
 
 }  // namespace knnseq::index

@@ -1,10 +1,11 @@
 #include "stages/train/read_sample.hpp"
 
 #include <algorithm>
-#include <cstring>
-#include <numeric>
+#include <optional>
+#include <utility>
 
 #include "comm/agreement.hpp"
+#include "index/sample_assembly.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "store/hdf5_file.hpp"
 
@@ -14,110 +15,99 @@ namespace {
 
 using Half = std::uint16_t;
 
-struct Rows {
-  std::vector<std::int64_t> entries;
-  std::vector<Half> keys;  ///< [entries, width]
+/// The sample rows of one unit of a shard.
+struct Piece {
+  std::int64_t shard = 0;
+  core::Json keys;                    ///< range of sample_keys, as the manifest has it
+  std::vector<std::int64_t> entries;  ///< their entry numbers
 };
 
-/// The sample rows of this rank's shards, with their checksums compared.
-Rows read_own_shards(comm::Communicator& comm, const std::filesystem::path& datastore,
-                     std::int64_t shards, std::int64_t width) {
-  Rows rows;
-  for (std::int64_t shard = comm.rank(); shard < shards; shard += comm.size()) {
-    const auto path = datastore / (runtime::shard_name(shard) + ".h5");
-    const auto file = store::Hdf5File::open_for_reading(path);
-    const auto entries = file.read_all<std::int64_t>("sample_entries");
-    const auto keys = file.read_all<Half>("sample_keys");
-    const core::Json manifest = runtime::read_shard_manifest(datastore, shard);
+/// Reads this rank's shards piece by piece.
+class OwnShards {
+ public:
+  OwnShards(comm::Communicator& comm, std::filesystem::path datastore, std::int64_t shards)
+      : datastore_(std::move(datastore)) {
+    for (std::int64_t shard = comm.rank(); shard < shards; shard += comm.size()) list(shard);
+  }
+
+  const std::vector<Piece>& pieces() const { return pieces_; }
+
+  std::vector<std::int64_t> entries() const {
+    std::vector<std::int64_t> all;
+    for (const Piece& piece : pieces_) {
+      all.insert(all.end(), piece.entries.begin(), piece.entries.end());
+    }
+    return all;
+  }
+
+  /// Keys [entries, width] of the number-th piece; none beyond the last.
+  std::vector<Half> keys(std::size_t number) {
+    if (number >= pieces_.size()) return {};
+    const Piece& piece = pieces_[number];
+    return read<Half>(piece.shard, piece.keys);
+  }
+
+ private:
+  void list(std::int64_t shard) {
+    const core::Json manifest = runtime::read_shard_manifest(datastore_, shard);
     for (const auto& unit : manifest.at("units")) {
+      Piece piece;
+      piece.shard = shard;
       for (const auto& range : unit) {
-        const auto begin = range.at("first_row").get<std::size_t>();
-        const auto bytes = range.at("bytes").get<std::size_t>();
-        if (range.at("dataset") == "sample_keys") {
-          store::verify_range(
-              path, range,
-              std::as_bytes(std::span(keys))
-                  .subspan(begin * static_cast<std::size_t>(width) * sizeof(Half), bytes));
-        } else if (range.at("dataset") == "sample_entries") {
-          store::verify_range(
-              path, range,
-              std::as_bytes(std::span(entries)).subspan(begin * sizeof(std::int64_t), bytes));
+        if (range.at("dataset") == "sample_keys") piece.keys = range;
+        if (range.at("dataset") == "sample_entries") {
+          piece.entries = read<std::int64_t>(shard, range);
         }
       }
+      if (!piece.entries.empty()) pieces_.push_back(std::move(piece));
     }
-    rows.entries.insert(rows.entries.end(), entries.begin(), entries.end());
-    rows.keys.insert(rows.keys.end(), keys.begin(), keys.end());
   }
-  return rows;
-}
 
-/// `count` values of each row, regrouped so that rows come in the order `order`.
-template <class T>
-std::vector<T> reordered(const std::vector<T>& values, std::size_t count,
-                         const std::vector<std::size_t>& order) {
-  std::vector<T> result(order.size() * count);
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(order[i] * count), count,
-                result.begin() + static_cast<std::ptrdiff_t>(i * count));
+  /// The values of a range, with their checksum compared.
+  template <class T>
+  std::vector<T> read(std::int64_t shard, const core::Json& range) {
+    const auto path = datastore_ / (runtime::shard_name(shard) + ".h5");
+    if (shard != open_) {
+      file_.emplace(store::Hdf5File::open_for_reading(path));
+      open_ = shard;
+    }
+    std::vector<T> values(range.at("bytes").get<std::size_t>() / sizeof(T));
+    file_->read_rows(range.at("dataset").get<std::string>(),
+                     range.at("first_row").get<std::int64_t>(), std::span(values));
+    store::verify_range(path, range, std::as_bytes(std::span(values)));
+    return values;
   }
-  return result;
-}
+
+  std::filesystem::path datastore_;
+  std::vector<Piece> pieces_;
+  std::int64_t open_ = -1;  ///< shard
+  std::optional<store::Hdf5File> file_;
+};
 
 }  // namespace
 
 index::SampleBlocks read_sample(comm::Communicator& comm, const std::filesystem::path& datastore,
                                 std::int64_t shards, std::int64_t width) {
-  Rows mine;
-  comm::agree(comm, [&] { mine = read_own_shards(comm, datastore, shards, width); });
-
-  auto all_entries = comm.all_gather(std::span<const std::int64_t>(mine.entries)).values;
+  std::optional<OwnShards> mine;
+  comm::agree(comm, [&] { mine.emplace(comm, datastore, shards); });
+  auto all_entries = comm.all_gather(std::span<const std::int64_t>(mine->entries())).values;
   std::sort(all_entries.begin(), all_entries.end());
-  index::SampleBlocks sample;
-  sample.total_rows = std::ssize(all_entries);
-  sample.dim = width;
   const auto place_of = [&](std::int64_t entry) {
     return std::lower_bound(all_entries.begin(), all_entries.end(), entry) - all_entries.begin();
   };
-  const auto owner_of = [&](std::int64_t place) { return place / sample.block_rows % comm.size(); };
 
-  // Out: rows in the order of (owner, place); in: the same from each rank, then sorted by place.
-  std::vector<std::int64_t> places(mine.entries.size());
-  std::transform(mine.entries.begin(), mine.entries.end(), places.begin(), place_of);
-  std::vector<std::size_t> order(places.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return std::pair(owner_of(places[a]), places[a]) < std::pair(owner_of(places[b]), places[b]);
-  });
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(comm.size()), 0);
-  for (const auto place : places) ++counts[static_cast<std::size_t>(owner_of(place))];
-  const auto columns = static_cast<std::size_t>(width);
-  const auto sent_places = reordered(places, 1, order);
-  auto sent_keys = reordered(mine.keys, columns, order);
-  mine = {};
-  const auto got_places =
-      comm.all_to_all(std::span<const std::int64_t>(sent_places), counts).values;
-  for (auto& count : counts) count *= width;
-  const auto got_keys = comm.all_to_all(std::span<const Half>(sent_keys), counts).values;
-  sent_keys = {};
-
-  std::vector<std::size_t> by_place(got_places.size());
-  std::iota(by_place.begin(), by_place.end(), std::size_t{0});
-  std::sort(by_place.begin(), by_place.end(),
-            [&](std::size_t a, std::size_t b) { return got_places[a] < got_places[b]; });
-  const auto blocks = core::ceil_div(sample.total_rows, sample.block_rows);
-  std::size_t next = 0;
-  for (std::int64_t block = comm.rank(); block < blocks; block += comm.size()) {
-    const auto rows = std::min(sample.block_rows, sample.total_rows - block * sample.block_rows);
-    at::Tensor keys = at::empty({rows, width}, at::kHalf);
-    auto* into = reinterpret_cast<Half*>(keys.mutable_data_ptr<at::Half>());
-    for (std::int64_t row = 0; row < rows; ++row, ++next) {
-      std::memcpy(into + row * width, got_keys.data() + by_place[next] * columns,
-                  columns * sizeof(Half));
+  index::SampleAssembly assembly(comm, std::ssize(all_entries), width, at::kHalf);
+  const auto rounds = comm.all_reduce(std::ssize(mine->pieces()), comm::Reduction::max);
+  for (std::size_t round = 0; std::cmp_less(round, rounds); ++round) {
+    std::vector<Half> keys;
+    comm::agree(comm, [&] { keys = mine->keys(round); });
+    std::vector<std::int64_t> places;
+    if (round < mine->pieces().size()) {
+      for (const auto entry : mine->pieces()[round].entries) places.push_back(place_of(entry));
     }
-    sample.blocks.push_back(keys.to(at::kFloat));
-    sample.block_numbers.push_back(block);
+    assembly.add(places, std::as_bytes(std::span<const Half>(keys)));
   }
-  return sample;
+  return assembly.finish();
 }
 
 }  // namespace knnseq::stages

@@ -8,10 +8,10 @@
 
 namespace knnseq::stages {
 
-/// Reads the sample rows of all shards (each shard by one rank), checks their checksums and brings
-/// each row to the rank whose block it belongs to: blocks of fixed size in the order of entry
-/// numbers, so the same whatever the number of shards and ranks. No rank holds more than its part.
-/// Collective.
+/// Reads the sample rows of all shards (each shard by one rank, unit by unit), checks their
+/// checksums and brings each row to the rank whose block it belongs to: fp16 blocks of fixed size in
+/// the order of entry numbers, so the same whatever the number of shards and ranks. A rank holds its
+/// part, some units' rows and all sample entries' numbers. Collective.
 index::SampleBlocks read_sample(comm::Communicator& comm, const std::filesystem::path& datastore,
                                 std::int64_t shards, std::int64_t width);
 

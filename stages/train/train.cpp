@@ -1,5 +1,7 @@
 #include "stages/train/train.hpp"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"
@@ -30,7 +32,12 @@ runtime::StageOutcome make_codebook(runtime::StageContext& context, const Option
   auto& comm = context.comm;
   const Folders folders(context.run_dir);
   const auto checkpoint = folders.codebook / checkpoint_name;
-  const auto sample = read_sample(comm, folders.datastore, options.shards, spec.d_in);
+  auto sample = read_sample(comm, folders.datastore, options.shards, spec.d_in);
+
+  runtime::StageOutcome outcome;
+  outcome.work.unit = "vectors";
+  for (const auto& block : sample.blocks) outcome.work.items += block.size(0);
+  const std::int64_t sample_rows = sample.total_rows;
 
   index::TrainOptions training = options.index.training;
   obs::Stopwatch since_shown;
@@ -68,7 +75,7 @@ runtime::StageOutcome make_codebook(runtime::StageContext& context, const Option
   };
   index::Codebook codebook;
   try {
-    codebook = index::train_codebook(comm, sample, spec, training, hooks);
+    codebook = index::train_codebook(comm, std::move(sample), spec, training, hooks);
   } catch (const core::InputError& e) {  // thrown on all ranks alike
     comm::agree(comm, [&] { throw e; });
   }
@@ -76,18 +83,15 @@ runtime::StageOutcome make_codebook(runtime::StageContext& context, const Option
     if (!comm.is_root()) return;
     index::write_codebook(folders.codebook / "codebook.faiss", codebook);
   });
-  runtime::StageOutcome outcome;
   outcome.content = {{"factory", spec.factory()},
                      {"lists", spec.nlist},
                      {"checksum", index::checksum(codebook)},
-                     {"sample", sample.total_rows}};
+                     {"sample", sample_rows}};
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
     outcome.content["files"] = runtime::file_sizes(folders.codebook, {"codebook.faiss"});
     outcome.work.bytes = outcome.content["files"]["codebook.faiss"];
   });
-  outcome.work.unit = "vectors";
-  for (const auto& block : sample.blocks) outcome.work.items += block.size(0);
   return outcome;
 }
 
@@ -112,7 +116,9 @@ void train(runtime::StageContext& context, const Options& options) {
                              {"threads", options.threads},
                              {"seed", training.seed},
                              {"coarse_iterations", training.coarse_iterations},
+                             {"coarse_search", index::to_string(training.coarse_search)},
                              {"opq_iterations", training.opq_iterations},
+                             {"opq_tolerance", training.opq_tolerance},
                              {"opq_pq_iterations", training.opq_pq_iterations},
                              {"opq_first_pq_iterations", training.opq_first_pq_iterations},
                              {"pq_iterations", training.pq_iterations},

@@ -1,5 +1,7 @@
 #include "stages/train/train.hpp"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"

@@ -39,11 +39,14 @@ TEST_CASE("drawn rows are the same for any number of ranks") {
 }
 
 TEST_CASE("the codebook is bit by bit that of one rank") {
-  const std::string factory = GENERATE("OPQ4_8,IVF8,PQ4", "PCA8,IVF8,PQ4", "IVF8,PQ4");
+  const std::string factory =
+      GENERATE("OPQ4_8,IVF8,PQ4", "PCA8,IVF8,PQ4", "IVF8,PQ4", "OPQ4_8,PQ4", "PQ4x4fs");
+  const std::string metric = GENERATE("l2", "ip", "cos");
   // 500-row blocks: with four ranks one has no block at all.
   const at::Tensor sample = test::clustered(1300, 16, 2);
-  const auto spec = index::parse_index_spec(factory, 16);
+  const auto spec = index::parse_index_spec(factory, 16, metric);
   auto options = test::quick_options();
+  options.coarse_search = metric == "l2" ? index::CoarseSearch::near : index::CoarseSearch::all;
   options.max_points_per_centroid = GENERATE(0, 4);
   const auto self = comm::make_self_communicator();
   const auto alone =
@@ -52,7 +55,8 @@ TEST_CASE("the codebook is bit by bit that of one rank") {
   index::CheckpointHooks hooks;
   hooks.save = [&](const std::string& step, std::int64_t iteration,
                    std::span<const std::byte> state) {
-    if (step == "coarse" && iteration == 2) middle.assign(state.begin(), state.end());
+    if (step == (spec.has_lists() ? "coarse" : "pq") && iteration == 2)
+      middle.assign(state.begin(), state.end());
   };
   const auto mine = index::deal_sample(sample, 500, world().rank(), world().size());
   const auto together = index::train_codebook(world(), mine, spec, options, hooks);

@@ -1,14 +1,15 @@
 #include "stages/append/measure.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"
 #include "index/quantization_error.hpp"
-#include "index/sample_selection.hpp"
 #include "obs/progress_meter.hpp"
 #include "runtime/stage_runner.hpp"
-#include "stages/stage.hpp"
 #include "stages/read_sample.hpp"
+#include "stages/stage.hpp"
 
 namespace knnseq::stages {
 
@@ -22,22 +23,37 @@ struct Measured {
   std::int64_t rows = 0;
 };
 
-Measured measure_sample(comm::Communicator& comm, const index::Coder& coder,
-                        const std::filesystem::path& datastore, const Options& options) {
-  const auto all = read_sample(comm, datastore, options.shards, coder.codebook().spec.d_in);
-  const auto some = index::subsample(all, most_rows, options.datastore.seed);
-  return {index::quantization_error(comm, coder, some), some.total_rows};
+/// The sample that encode wrote aside, or as much of it as is measured.
+SampleSpec measured_sample(const core::Json& datastore) {
+  const auto& content = datastore.at("content");
+  auto sample = SampleSpec::from_json(content.at("aside").at("sample"));
+  sample.size = std::min(sample.size, most_rows);
+  return sample.of(content.at("entries"));
+}
+
+Measured measure_sample(runtime::StageContext& context, const index::Coder& coder,
+                        const std::filesystem::path& folder, const core::Json& datastore,
+                        std::int64_t shards) {
+  const auto& content = datastore.at("content");
+  const SampledDatastore sampled{folder, shards, content.at("entries"),
+                                 SampleSpec::from_json(content.at("aside").at("sample"))};
+  const auto sample =
+      read_sample(context, sampled, measured_sample(datastore), coder.codebook().spec.d_in);
+  return {index::quantization_error(context.comm, coder, sample), sample.total_rows};
 }
 
 runtime::StageOutcome measure_both(runtime::StageContext& context, const Options& options,
-                                   const CorpusPlace& place, const BuiltDatastore& datastore) {
+                                   const CorpusPlace& place, const BuiltDatastore& datastore,
+                                   const core::Json& appended_datastore) {
   index::Codebook codebook;
   comm::agree(context.comm,
               [&] { codebook = index::read_codebook(place.codebook / "codebook.faiss"); });
   const index::Coder coder(codebook);
-  const auto& trained_on = datastore.first().place.datastore;
-  const Measured trained = measure_sample(context.comm, coder, trained_on, options);
-  const Measured appended = measure_sample(context.comm, coder, place.datastore, options);
+  const auto& first = datastore.first();
+  const Measured trained =
+      measure_sample(context, coder, first.place.datastore, first.datastore, options.shards);
+  const Measured appended =
+      measure_sample(context, coder, place.datastore, appended_datastore, options.shards);
   runtime::StageOutcome outcome;
   outcome.content = {{"quantisation_error", appended.error},
                      {"rows", appended.rows},
@@ -75,13 +91,17 @@ void report(runtime::StageContext& context, const std::string& name, std::int64_
 void measure(runtime::StageContext& context, const Options& options, const CorpusPlace& place,
              const BuiltDatastore& datastore) {
   const auto appended = manifest_of(context, place.datastore, place.command("encode"));
-  const core::Json inputs = {{"datastore", appended.at("identity")},
-                             {"training_datastore", datastore.first().datastore.at("identity")},
-                             {"codebook", datastore.codebook.at("identity")},
-                             {"threads", options.threads}};
+  const core::Json inputs = {
+      {"datastore", appended.at("identity")},
+      {"sample", measured_sample(appended).to_json()},
+      {"training_datastore", datastore.first().datastore.at("identity")},
+      {"training_sample", measured_sample(datastore.first().datastore).to_json()},
+      {"codebook", datastore.codebook.at("identity")},
+      {"threads", options.threads}};
   const auto folder = place.folder / "measure";
-  runtime::run_stage(context, {place.stage_name("measure"), folder, inputs,
-                               [&] { return measure_both(context, options, place, datastore); }});
+  runtime::run_stage(context, {place.stage_name("measure"), folder, inputs, [&] {
+                                 return measure_both(context, options, place, datastore, appended);
+                               }});
   const auto measured = manifest_of(context, folder, place.command("measure"));
   report(context, place.name, appended.at("content").at("entries"), measured.at("content"));
 }

@@ -1,5 +1,6 @@
 #include "index/whole_index.hpp"
 
+#include <faiss/IndexFastScan.h>
 #include <faiss/IndexHNSW.h>
 
 #include "core/error.hpp"
@@ -18,7 +19,15 @@ class WholeIndex final : public LocalIndex {
       : spec_(codebook.spec),
         parts_(std::move(parts)),
         sign_(is_inner_product(spec_.metric) ? -1.0f : 1.0f) {
-    for (const WholePart& part : parts_) entries_ += part.index->ntotal;
+    for (const WholePart& part : parts_) {
+      entries_ += part.index->ntotal;
+      // The other way of keeping the best, a reservoir, ends the program in faiss 1.7.3 where many
+      // distances are equal.
+      constexpr int with_heap = 12;
+      if (auto* fast = dynamic_cast<faiss::IndexFastScan*>(part.index.get())) {
+        fast->implem = with_heap;
+      }
+    }
     WholeIndex::set_ef_search(options.ef_search);
   }
 

@@ -44,7 +44,8 @@ class IndexTypeTest(pipeline.PipelineTest):
         self.assertIn("SQ8", printed)
         self.run_stage("partition")
         self.run_stage("encode")
-        printed = self.run_stage("train", "--set", "index.metric=ip", code=2)
+        printed = self.run_stage("train", "--set", "index.metric=ip", "--set", "knn.temperature=null",
+                                 code=2)
         self.assertIn("temperature: is required", printed)
         self.run_stage("train")
         self.run_stage("add")

@@ -74,9 +74,9 @@ TEST_CASE("the quantisation error is bit by bit that of one rank") {
   const at::Tensor sample = test::clustered(1300, 16, 2);
   const index::Coder coder(test::quick_codebook());
   const auto self = comm::make_self_communicator();
-  const auto whole = index::subsample(index::deal_sample(sample, 500, 0, 1), 900, 5);
-  const auto mine =
-      index::subsample(index::deal_sample(sample, 500, world().rank(), world().size()), 900, 5);
+  const auto whole = index::subsample(*self, index::deal_sample(sample, 500, 0, 1), 900, 5);
+  const auto mine = index::subsample(
+      world(), index::deal_sample(sample, 500, world().rank(), world().size()), 900, 5);
   const double alone = index::quantization_error(*self, coder, whole);
   REQUIRE_ALL(alone > 0);
   REQUIRE_ALL(index::quantization_error(world(), coder, mine) == alone);

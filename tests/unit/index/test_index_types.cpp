@@ -200,6 +200,19 @@ TEST_CASE("graphs and 4-bit codes find most of the nearest; part 0 has them whol
   CHECK(second->search(rotated, probes, 10).ids[0] == index::missing_id);
 }
 
+TEST_CASE("4-bit codes of many equal keys are searched") {
+  const auto codebook = random_codebook("PQ8x4fs", "l2");
+  const at::Tensor keys = test::normal(3, width, 4).repeat({400, 1});
+  const auto entries = test::coded_entries(codebook, keys);
+  const index::Coder coder(codebook);
+  const at::Tensor rotated = coder.rotate(keys.narrow(0, 0, 3));
+  const auto found =
+      index::make_local_index(codebook, entries)->search(rotated, coder.probe(rotated, 1), 48);
+  for (std::size_t i = 0; i < 48; ++i) {  // the key's own copies, by their numbers
+    CHECK(core::entry_number_of(found.ids[i]) == static_cast<std::int64_t>(3 * i));
+  }
+}
+
 TEST_CASE("faiss opens files of every type, and they are the same bytes each time") {
   const Type type =
       GENERATE(Type{"Flat", "ip"}, Type{"PCA8,Flat", "cos"}, Type{"PQ4", "l2"},

@@ -110,6 +110,22 @@ sweep:
         self.assertIn("already done", again)
         self.assertIn("nprobe 16", again)  # and shown
 
+    def test_recall_is_whole_where_everything_is_compared(self):
+        self.prepare()
+        for metric in ("l2", "cos"):
+            text = self.run_stage("sweep", "--force", "--set", f"index.metric={metric}", "--set",
+                                  "sweep.indexes=[Flat, \"IVF16,Flat\", HNSW16]", "--set",
+                                  "sweep.nprobe=[1, 16]", "--set", "sweep.ef_search=[16, 200]", "--set",
+                                  "knn.temperature=20")
+            for row in self.result()["rows"]:
+                recalls = [point["recalls"] for point in row["points"]]
+                if row["index"] == "HNSW16":
+                    self.assertGreater(recalls[-1][1], 0.95)
+                else:
+                    self.assertEqual(recalls[-1], [1, 1], row)
+                self.assertGreater(row["bytes_per_entry"], 4 * 256, row)
+            self.assertIn("the fastest with recall@16 of 0.9 or more", text)
+
     def test_what_cannot_be_measured_is_said(self):
         self.prepare()
         text = self.run_stage("sweep", "--set", "sweep.indexes=[\"IVF16,PQ32\", \"IVF2000,PQ32\"]",

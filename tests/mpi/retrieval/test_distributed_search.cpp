@@ -86,3 +86,19 @@ TEST_CASE("a rank may hold no entries, and no rank need ask anything") {
   REQUIRE_ALL(nothing.ids.size(0) == 0 && nothing.ids.size(1) == 16);
   REQUIRE_ALL(nothing.statuses.front() == 5);
 }
+
+TEST_CASE("settings can change between searches") {
+  const Datastore datastore;
+  const retrieval::SearchOptions first{16, 1};
+  const retrieval::SearchOptions second{5, 8};
+  retrieval::DistributedSearch together(
+      world(), datastore.codebook,
+      index::load_local_index(datastore.codebook, {datastore.shard(world().rank())}), first);
+  const at::Tensor queries = my_queries(11);
+  for (const auto& options : {first, second, first}) {
+    together.set_options(options);
+    const auto found = together.search(queries, 0);
+    REQUIRE_ALL(at::equal(found.ids, search_alone(datastore, queries, options).ids));
+  }
+  CHECK_THROWS(together.set_options(retrieval::SearchOptions{0, 1}));
+}

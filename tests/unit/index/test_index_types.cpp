@@ -213,6 +213,21 @@ TEST_CASE("4-bit codes of many equal keys are searched") {
   }
 }
 
+TEST_CASE("a graph is walked as far as was asked last") {
+  const auto codebook = random_codebook("HNSW4", "l2");
+  const at::Tensor keys = test::normal(3000, width, 4);
+  const auto index = index::make_local_index(codebook, test::coded_entries(codebook, keys));
+  const at::Tensor queries = test::normal(50, width, 5);
+  const auto distance_sum = [&](std::int64_t ef_search) {
+    index->set_ef_search(ef_search);
+    const auto found = index->search(queries, {}, 4);
+    return std::accumulate(found.distances.begin(), found.distances.end(), 0.0);
+  };
+  const double near = distance_sum(500);
+  CHECK(distance_sum(4) > near);
+  CHECK(distance_sum(500) == near);
+}
+
 TEST_CASE("faiss opens files of every type, and they are the same bytes each time") {
   const Type type =
       GENERATE(Type{"Flat", "ip"}, Type{"PCA8,Flat", "cos"}, Type{"PQ4", "l2"},

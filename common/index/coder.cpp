@@ -12,6 +12,7 @@
 #include "index/faiss_codebook.hpp"
 #include "index/normalised.hpp"
 #include "index/parallel.hpp"
+#include "index/plain_distance.hpp"
 
 namespace knnseq::index {
 
@@ -33,27 +34,6 @@ void offer(std::vector<Candidate>& heap, std::size_t count, const Candidate& can
     heap.push_back(candidate);
   }
   std::push_heap(heap.begin(), heap.end());
-}
-
-/// Σ term(a, b), in an order that does not depend on the compiler's choices.
-template <class Term>
-float sum_of(const float* a, const float* b, std::int64_t d, Term term) {
-  constexpr int lanes = 8;
-  float sums[lanes] = {};
-  std::int64_t j = 0;
-  for (; j + lanes <= d; j += lanes) {
-    for (int lane = 0; lane < lanes; ++lane) sums[lane] += term(a[j + lane], b[j + lane]);
-  }
-  for (; j < d; ++j) sums[0] += term(a[j], b[j]);
-  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
-}
-
-/// As Probes has it.
-float distance_of(Metric metric, const float* a, const float* b, std::int64_t d) {
-  if (is_inner_product(metric)) {
-    return -sum_of(a, b, d, [](float x, float y) { return x * y; });
-  }
-  return sum_of(a, b, d, [](float x, float y) { return (x - y) * (x - y); });
 }
 
 }  // namespace
@@ -135,7 +115,7 @@ Probes Coder::probe_graph(const at::Tensor& queries, std::int64_t width) const {
     std::vector<Candidate> candidates;
     for (const FaissId list : found) {
       candidates.push_back(
-          {distance_of(codebook_.spec.metric, query + i * d, centroids + list * d, d),
+          {plain_distance(codebook_.spec.metric, query + i * d, centroids + list * d, d),
            static_cast<std::int32_t>(list)});
     }
     std::sort(candidates.begin(), candidates.end());
@@ -172,7 +152,7 @@ Probes Coder::probe_exhaustively(const at::Tensor& queries, std::int64_t width) 
   parallel_for(q, [&](std::int64_t i) {
     auto& candidates = nearest[static_cast<std::size_t>(i)];
     for (Candidate& candidate : candidates) {
-      candidate.distance = distance_of(metric, query + i * d, centroids + candidate.list * d, d);
+      candidate.distance = plain_distance(metric, query + i * d, centroids + candidate.list * d, d);
     }
     std::sort(candidates.begin(), candidates.end());
     for (std::int64_t j = 0; j < width; ++j) {

@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "index/parallel.hpp"
+#include "index/plain_distance.hpp"
 #include "retrieval/merge_top_k.hpp"
 
 namespace knnseq::retrieval {
@@ -11,19 +12,6 @@ namespace knnseq::retrieval {
 namespace {
 
 constexpr std::int64_t tile_keys = 1024;
-
-/// Σ term(a, b), in an order that does not depend on the compiler's choices.
-template <class Term>
-float sum_of(const float* a, const float* b, std::int64_t d, Term term) {
-  constexpr int lanes = 8;
-  float sums[lanes] = {};
-  std::int64_t j = 0;
-  for (; j + lanes <= d; j += lanes) {
-    for (int lane = 0; lane < lanes; ++lane) sums[lane] += term(a[j + lane], b[j + lane]);
-  }
-  for (; j < d; ++j) sums[0] += term(a[j], b[j]);
-  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
-}
 
 at::Tensor squared_norms(const at::Tensor& vectors) { return at::sum(vectors * vectors, {1}); }
 
@@ -33,7 +21,7 @@ ExactSearch::ExactSearch(const at::Tensor& queries, index::Metric metric, std::i
                          std::int64_t k)
     : queries_(queries.contiguous()),
       norms_(squared_norms(queries_)),
-      inner_product_(index::is_inner_product(metric)),
+      metric_(metric),
       subsets_(static_cast<std::size_t>(subsets)),
       k_(static_cast<std::size_t>(k)),
       slack_(static_cast<float>(queries.size(1)) * 0x1p-21f),
@@ -56,9 +44,9 @@ void ExactSearch::add(const ExactKeys& more) {
     const ExactKeys tile{keys.narrow(0, first, count), part(more.entries), part(more.subsets)};
     // A key's distance is at least bounds[key] + products[query, key] + what its query adds.
     const at::Tensor norms = squared_norms(tile.keys);
-    const at::Tensor bounds = norms * ((inner_product_ ? 0.0f : 1.0f) - slack_);
+    const at::Tensor bounds = norms * ((index::is_inner_product(metric_) ? 0.0f : 1.0f) - slack_);
     const at::Tensor products =
-        at::mm(queries_, tile.keys.t()).mul_(inner_product_ ? -1.0f : -2.0f);
+        at::mm(queries_, tile.keys.t()).mul_(index::is_inner_product(metric_) ? -1.0f : -2.0f);
     index::parallel_for(queries_.size(0), [&](std::int64_t query) {
       scan(tile, bounds.const_data_ptr<float>(), query,
            products.const_data_ptr<float>() + query * count);
@@ -70,8 +58,8 @@ void ExactSearch::scan(const ExactKeys& tile, const float* bounds, std::int64_t 
                        const float* products) {
   const std::int64_t d = queries_.size(1);
   const float* vector = queries_.const_data_ptr<float>() + query * d;
-  const float of_query =
-      norms_.const_data_ptr<float>()[query] * ((inner_product_ ? 0.0f : 1.0f) - slack_);
+  const float of_query = norms_.const_data_ptr<float>()[query] *
+                         ((index::is_inner_product(metric_) ? 0.0f : 1.0f) - slack_);
   const auto heaps =
       std::span(nearest_).subspan(static_cast<std::size_t>(query) * subsets_, subsets_);
   const auto loosest = [&] {
@@ -106,9 +94,7 @@ float ExactSearch::worst(const Heap& heap) const {
 }
 
 float ExactSearch::distance(const float* query, const float* key) const {
-  const std::int64_t d = queries_.size(1);
-  if (inner_product_) return -sum_of(query, key, d, [](float x, float y) { return x * y; });
-  return sum_of(query, key, d, [](float x, float y) { return (x - y) * (x - y); });
+  return index::plain_distance(metric_, query, key, queries_.size(1));
 }
 
 index::TopK ExactSearch::result(std::int64_t subset) const {

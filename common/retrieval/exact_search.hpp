@@ -50,7 +50,7 @@ class ExactSearch {
 
   at::Tensor queries_;
   at::Tensor norms_;  ///< fp32 [q], squared
-  bool inner_product_;
+  index::Metric metric_;
   std::size_t subsets_;
   std::size_t k_;
   float slack_;  ///< most that a product can be off by, as a share of both squared norms

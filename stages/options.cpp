@@ -200,6 +200,28 @@ void check_datastores(const Section& root, const Options& options) {
   }
 }
 
+EvaluateOptions read_evaluate(const Section& section, const std::vector<DecodeOptions>& decode) {
+  EvaluateOptions options;
+  options.language = section.text("language", "");
+  try {
+    metrics::require_13a(options.language);
+  } catch (const core::InputError& e) {
+    section.problem("language", e.what());
+  }
+  options.baseline = section.text("baseline", "");
+  const bool known = std::any_of(decode.begin(), decode.end(), [&](const DecodeOptions& item) {
+    return item.reference && item.name == options.baseline;
+  });
+  if (!options.baseline.empty() && !known) {
+    section.problem("baseline", "names no item of decode with a reference");
+  }
+  options.resamples =
+      section.integer("resamples", options.resamples, {.least = 0, .most = 1'000'000});
+  options.seed = static_cast<std::uint64_t>(
+      section.integer("seed", static_cast<std::int64_t>(options.seed), {.least = 0}));
+  return options;
+}
+
 InspectOptions read_inspect(const Section& section) {
   InspectOptions options;
   options.base = section.text("base", "");
@@ -259,13 +281,7 @@ Options read_options(const config::Config& config) {
   read_beam(root.section("beam_search"), defaults);
   options.decode = read_decode(root, metric, defaults);
   check_datastores(root, options);
-  const auto evaluate = root.section("evaluate");
-  options.evaluate.language = evaluate.text("language", "");
-  try {
-    metrics::require_13a(options.evaluate.language);
-  } catch (const core::InputError& e) {
-    evaluate.problem("language", e.what());
-  }
+  options.evaluate = read_evaluate(root.section("evaluate"), options.decode);
   options.inspect = read_inspect(root.section("inspect"));
   options.sweep = read_sweep(root.section("sweep"), options.index.factory);
   config.finish();

@@ -61,6 +61,9 @@ struct AppendOptions {
 
 struct EvaluateOptions {
   std::string language;  ///< of the target side, for the check that 13a fits
+  std::string baseline;  ///< name of an item of decode; empty: chosen (compare_systems())
+  std::int64_t resamples = 1000;  ///< of the bootstrap; 0: none
+  std::uint64_t seed = 12345;     ///< of the bootstrap
 };
 
 struct InspectOptions {

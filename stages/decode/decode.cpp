@@ -43,18 +43,21 @@ class Decoder {
 
   /// Ranks are independent: blocks that are left are dealt in turn.
   void run_without_knn() {
+    const obs::Stopwatch watch;
     const auto left = blocks_left();
     for (auto i = static_cast<std::size_t>(context_.comm.rank()); i < left.size();
          i += static_cast<std::size_t>(context_.comm.size())) {
       if (runtime::stop_requested()) break;
       translate(left[i], {});
     }
+    work_.seconds = watch.seconds();
   }
 
   /// All ranks step together: each step of a block is one exchange in which every rank searches its
   /// part of the datastore for all (with several datastores: one after the other). A rank without a
   /// block goes on searching for the others.
   void run_with_knn(std::vector<retrieval::DistributedSearch>& searches) {
+    const obs::Stopwatch watch;
     BlockSchedule schedule(blocks_left());
     const search::KnnStep knn = [&](const at::Tensor& queries, at::Tensor& log_probs) {
       std::int64_t column = 0;
@@ -83,13 +86,14 @@ class Decoder {
         status = RankStatus::idle;
       }
     }
+    work_.seconds = watch.seconds();
   }
 
   /// Waits for all ranks; throws core::Stopped on all where work is left. Collective.
   runtime::StageWork finish() {
     translations_.close();
     progress_.finish();
-    const auto done = context_.comm.all_reduce(work_.items, comm::Reduction::sum);
+    const auto done = context_.comm.all_reduce(sentences_done_, comm::Reduction::sum);
     if (done < sentences_of(blocks_left())) {
       comm::agree(context_.comm, [] {
         throw core::Stopped(
@@ -125,7 +129,8 @@ class Decoder {
     for (const auto line : lines) sources.push_back(set_.sources[static_cast<std::size_t>(line)]);
     const auto hypotheses = search::beam_search(model_, sources, options_.beam, knn);
     translations_.append(context_.comm.rank(), block, lines, hypotheses);
-    work_.items += std::ssize(lines);
+    for (const auto& nbest : hypotheses) work_.items += std::ssize(nbest.front().tokens);
+    sentences_done_ += std::ssize(lines);
     progress_.add(std::ssize(lines));
   }
 
@@ -135,7 +140,8 @@ class Decoder {
   const TestSet& set_;
   Translations& translations_;
   runtime::Progress progress_;
-  runtime::StageWork work_{"sentences", 0, 0};
+  runtime::StageWork work_{"tokens", 0, 0};
+  std::int64_t sentences_done_ = 0;
 };
 
 void report_search(runtime::StageContext& context, const retrieval::SearchTimes& times) {

@@ -8,8 +8,9 @@
 namespace knnseq::stages {
 
 namespace {
-constexpr std::array stage_names = {"partition", "encode",  "train",  "add",   "append", "decode",
-                                    "evaluate",  "inspect", "export", "sweep", "run"};
+constexpr std::array stage_names = {"partition", "encode", "train",  "add",
+                                    "subset",    "append", "decode", "evaluate",
+                                    "inspect",   "export", "sweep",  "run"};
 }
 
 std::string usage() {
@@ -23,6 +24,7 @@ stages
   train       train the codebook (rotation, coarse centroids, product quantiser)
   add         assign and code the keys: one faiss file a shard
   append      the same for more text, under that codebook [those named of the config's items]
+  subset      what decode needs for subset kNN: a sentence index, and codes of all keys
   decode      translate the test sets of the config [those named, as in: decode test-knn]
   evaluate    BLEU and chrF of what was decoded
   inspect     one test sentence and the neighbours that changed it

@@ -25,6 +25,7 @@
 #include "stages/inspect/inspect.hpp"
 #include "stages/partition/partition.hpp"
 #include "stages/run/run.hpp"
+#include "stages/subset/subset.hpp"
 #include "stages/sweep/sweep.hpp"
 #include "stages/train/train.hpp"
 
@@ -45,6 +46,7 @@ void dispatch(const stages::CommandLine& command, runtime::StageContext& context
   if (command.stage == "encode") stages::encode(context, options, first);
   if (command.stage == "train") stages::train(context, options);
   if (command.stage == "add") stages::add(context, options, first);
+  if (command.stage == "subset") stages::subset(context, options);
   if (command.stage == "append") stages::append(context, options, command.names);
   if (command.stage == "export") stages::export_datastore(context, options);
   if (command.stage == "decode") stages::decode(context, options, command.names);

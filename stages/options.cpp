@@ -71,6 +71,21 @@ IndexOptions read_index(const Section& section) {
   return options;
 }
 
+SubsetOptions read_subset(const Section& section) {
+  SubsetOptions options;
+  const auto encoder = section.choice("encoder", {"mean", "bm25", "tfidf"}, "mean");
+  for (const auto known : {SentenceEncoder::bm25, SentenceEncoder::tfidf}) {
+    if (encoder == to_string(known)) options.encoder = known;
+  }
+  options.sentences = section.integer("sentences", options.sentences, {.least = 1});
+  options.index = section.text("index", options.index);
+  options.metric = section.choice("metric", {"l2", "ip", "cos"}, options.metric);
+  options.nprobe = section.integer("nprobe", options.nprobe, {.least = 1});
+  options.sample = section.integer("sample", options.sample, {.least = 1});
+  options.codes = section.text("codes", options.codes);
+  return options;
+}
+
 /// T has a usual default for squared distances only: elsewhere it is 0 until it is given.
 void read_temperature(const Section& section, const std::string& metric, DecodeOptions& options) {
   float& temperature = options.interpolation.temperature;
@@ -84,6 +99,11 @@ void read_temperature(const Section& section, const std::string& metric, DecodeO
 
 /// The keys of `knn:`, which items of `decode:` may override.
 void read_knn(const Section& section, const std::string& metric, DecodeOptions& options) {
+  const bool subset = options.mode == KnnMode::subset;
+  options.mode =
+      section.choice("mode", {"plain", "subset"}, subset ? "subset" : "plain") == "subset"
+          ? KnnMode::subset
+          : KnnMode::plain;
   options.search.k = section.integer("k", options.search.k, {.least = 1});
   options.search.nprobe = section.integer("nprobe", options.search.nprobe, {.least = 1});
   using index::Backend;
@@ -192,7 +212,12 @@ void read_model(const Section& root, Options& options) {
 void check_datastores(const Section& root, const Options& options) {
   for (const auto& decoding : options.decode) {
     const auto count = decoding.datastores.size();
-    if (!decoding.knn || count == 0 || count == options.models.size()) continue;
+    if (!decoding.knn || count == 0) continue;
+    if (decoding.mode == KnnMode::subset) {
+      root.problem("knn", "datastores: mode subset searches this run's own datastore only");
+      return;
+    }
+    if (count == options.models.size()) continue;
     root.problem("knn", fmt::format("datastores: {} for {} models; give one run directory for each "
                                     "model, or none to use this run's own datastore",
                                     count, options.models.size()));
@@ -272,6 +297,7 @@ Options read_options(const config::Config& config) {
   options.append = read_append(root, options.corpus);
   options.datastore = read_datastore(root.section("datastore"), dtype);
   options.index = read_index(root.section("index"));
+  options.subset = read_subset(root.section("subset"));
   DecodeOptions defaults;
   defaults.beam.key = options.datastore.key;
   defaults.dtype = dtype;
@@ -286,6 +312,24 @@ Options read_options(const config::Config& config) {
   options.sweep = read_sweep(root.section("sweep"), options.index.factory);
   config.finish();
   return options;
+}
+
+std::string_view to_string(SentenceEncoder encoder) {
+  switch (encoder) {
+    case SentenceEncoder::bm25:
+      return "bm25";
+    case SentenceEncoder::tfidf:
+      return "tfidf";
+    case SentenceEncoder::mean:
+      break;
+  }
+  return "mean";
+}
+
+bool Options::decodes_subsets() const {
+  return std::any_of(decode.begin(), decode.end(), [](const DecodeOptions& decoding) {
+    return decoding.knn && decoding.mode == KnnMode::subset;
+  });
 }
 
 }  // namespace knnseq::stages

@@ -38,12 +38,43 @@ struct IndexOptions {
   index::TrainOptions training;
 };
 
+/// Where the neighbours of a query are looked for.
+enum class KnnMode {
+  plain,  ///< in the whole datastore
+  subset  ///< among the entries of the sentences most similar to the one that is translated
+};
+
+/// How similar sentences are found.
+enum class SentenceEncoder {
+  mean,  ///< by the mean of the translation model's encoder output
+  bm25,  ///< by the pieces they share
+  tfidf  ///< likewise
+};
+
+/// Subset kNN-MT: similar sentences, and codes of all entries.
+struct SubsetOptions {
+  SentenceEncoder encoder = SentenceEncoder::mean;
+  std::int64_t sentences = 512;          ///< how many similar ones make a subset
+  std::string index = "Flat";            ///< of sentence vectors
+  std::string metric = "l2";             ///< of sentence vectors
+  std::int64_t nprobe = 32;              ///< lists of that index, where it has lists
+  std::int64_t sample = 65536;           ///< sentences that train that index
+  std::string codes = "OPQ64_256,PQ64";  ///< of entries; trained on the datastore's sample
+
+  /// Whether similar sentences are found by an index of vectors.
+  bool has_vectors() const { return encoder == SentenceEncoder::mean; }
+};
+
+/// As the config names it.
+std::string_view to_string(SentenceEncoder encoder);
+
 /// One translation of one test set.
 struct DecodeOptions {
   std::string name;
   std::filesystem::path source;
   std::optional<std::filesystem::path> reference;
   bool knn = true;
+  KnnMode mode = KnnMode::plain;
   std::string dtype = "fp32";  ///< of the model when it translates
   /// Run directories of the datastores: none for this run's own, else one for each model.
   std::vector<std::filesystem::path> datastores = {};
@@ -60,8 +91,8 @@ struct AppendOptions {
 };
 
 struct EvaluateOptions {
-  std::string language;  ///< of the target side, for the check that 13a fits
-  std::string baseline;  ///< name of an item of decode; empty: chosen (compare_systems())
+  std::string language;           ///< of the target side, for the check that 13a fits
+  std::string baseline;           ///< name of an item of decode; empty: chosen (compare_systems())
   std::int64_t resamples = 1000;  ///< of the bootstrap; 0: none
   std::uint64_t seed = 12345;     ///< of the bootstrap
 };
@@ -105,11 +136,15 @@ struct Options {
   CorpusOptions corpus;
   DatastoreOptions datastore;
   IndexOptions index;
+  SubsetOptions subset;
   std::vector<AppendOptions> append;
   std::vector<DecodeOptions> decode;
   EvaluateOptions evaluate;
   InspectOptions inspect;
   SweepOptions sweep;
+
+  /// Whether an item of decode looks for neighbours in subsets.
+  bool decodes_subsets() const;
 };
 
 /// Reads and checks the whole configuration. Throws core::InputError listing every problem.

@@ -18,8 +18,11 @@ std::string describe(const core::Json& inputs) {
   const auto number = [&](const char* name) { return inputs.at(name).get<double>(); };
   std::string text = "base";
   if (inputs.contains("k")) {
-    text = fmt::format("kNN: k {:g}, T {:g}, lambda {:.6g}, nprobe {:g}", number("k"),
-                       number("temperature"), number("lambda"), number("nprobe"));
+    const bool subset = inputs.contains("mode");
+    text = fmt::format("{}: k {:g}, T {:g}, lambda {:.6g}, {} {:g}", subset ? "subset kNN" : "kNN",
+                       number("k"), number("temperature"), number("lambda"),
+                       subset ? inputs.at("encoder").get<std::string>() + " sentences" : "nprobe",
+                       number(subset ? "sentences" : "nprobe"));
   }
   return text + fmt::format("; length penalty {:g}", number("length_penalty"));
 }

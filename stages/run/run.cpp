@@ -10,6 +10,7 @@
 #include "stages/encode/encode.hpp"
 #include "stages/evaluate/evaluate.hpp"
 #include "stages/partition/partition.hpp"
+#include "stages/subset/subset.hpp"
 #include "stages/train/train.hpp"
 
 namespace knnseq::stages {
@@ -20,6 +21,10 @@ std::vector<std::string> recorded_stages(const Options& options) {
     for (const char* stage : {"partition", "encode", "add", "measure"}) {
       stages.push_back(place.stage_name(stage));
     }
+  }
+  if (options.decodes_subsets()) {
+    const auto steps = subset_stages(options);
+    stages.insert(stages.end(), steps.begin(), steps.end());
   }
   for (const auto& decoding : options.decode) stages.push_back("decode-" + decoding.name);
   return stages;
@@ -32,6 +37,7 @@ void run(runtime::StageContext& context, const Options& options) {
   train(context, options);
   add(context, options, first);
   if (!options.append.empty()) append(context, options, {});
+  if (options.decodes_subsets()) subset(context, options);
   if (!options.decode.empty()) {
     decode(context, options, {});
     const bool scored =

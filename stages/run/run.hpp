@@ -6,8 +6,8 @@
 
 namespace knnseq::stages {
 
-/// partition, encode, train, add, append, decode and evaluate, each skipped where it is done or not
-/// in the config, then the table of the stages. Collective.
+/// partition, encode, train, add, append, subset, decode and evaluate, each skipped where it is
+/// done or not in the config, then the table of the stages. Collective.
 void run(runtime::StageContext& context, const Options& options);
 
 /// Names of the stages' records, in order.

@@ -1,0 +1,83 @@
+#include "stages/built_subset.hpp"
+
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
+#include "stages/open_model.hpp"
+#include "stages/stage.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+constexpr const char* command = "subset";
+
+BuiltCorpus read_corpus(runtime::StageContext& context, const Options& options) {
+  const CorpusPlace place = first_corpus(options);
+  BuiltCorpus built{place,
+                    corpus_manifest(context, options, place),
+                    manifest_of(context, place.datastore, "encode"),
+                    {}};
+  comm::agree(context.comm,
+              [&] { require_made_from(built.datastore, "corpus", built.corpus, "encode"); });
+  return built;
+}
+
+}  // namespace
+
+void refuse_appended(const Options& options) {
+  if (options.append.empty()) return;
+  throw core::InputError(
+      "append: subsets are made of the first corpus only; use plain kNN with appended corpora");
+}
+
+SentenceVectors find_sentence_vectors(runtime::StageContext& context) {
+  SentenceVectors vectors;
+  const Folders folders(context.run_dir);
+  vectors.source = {folders.datastore, "sentence_keys", CodedRows::sentences};
+  vectors.manifest = manifest_of(context, folders.datastore, "encode");
+  comm::agree(context.comm, [&] {
+    if (!vectors.manifest.at("inputs").at("sentence_keys").get<bool>()) {
+      throw core::InputError(
+          "subset.encoder: mean needs the sentence keys that encode writes unless "
+          "datastore.sentence_keys is false; or use bm25 or tfidf");
+    }
+    vectors.width = ShardKeys(vectors.source.folder, 0, vectors.source.dataset).width();
+  });
+  return vectors;
+}
+
+BuiltSubset read_subset(runtime::StageContext& context, const Options& options) {
+  comm::agree(context.comm, [&] { refuse_appended(options); });
+  BuiltSubset built;
+  built.corpus = read_corpus(context, options);
+  built.sentences = built.corpus.corpus.at("content").at("sentences");
+  const SubsetFolders folders(context.run_dir);
+  const auto codebook = manifest_of(context, folders.codebook, command);
+  built.codes = manifest_of(context, folders.codes, command);
+  comm::agree(context.comm, [&] {
+    require_made_from(codebook, "datastore", built.corpus.datastore, command);
+    require_made_from(built.codes, "codebook", codebook, command);
+    require_made_from(built.codes, "datastore", built.corpus.datastore, command);
+  });
+  require_config(context, options, built.corpus, options.models.front());
+  if (!options.subset.has_vectors()) return built;
+  const auto vectors = find_sentence_vectors(context);
+  const auto sentence_codebook = manifest_of(context, folders.sentence_codebook, command);
+  built.sentence_index = manifest_of(context, folders.sentence_index, command);
+  built.sentence_lists = sentence_codebook.at("content").at("lists");
+  comm::agree(context.comm, [&] {
+    require_made_from(sentence_codebook, "vectors", vectors.manifest, command);
+    require_made_from(built.sentence_index, "codebook", sentence_codebook, command);
+    require_made_from(built.sentence_index, "vectors", vectors.manifest, command);
+    if (built.sentence_lists > 0 && options.subset.nprobe > built.sentence_lists) {
+      throw core::InputError(
+          fmt::format("subset.nprobe {} is more than the sentence index's {} lists",
+                      options.subset.nprobe, built.sentence_lists));
+    }
+  });
+  return built;
+}
+
+}  // namespace knnseq::stages

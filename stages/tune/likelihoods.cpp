@@ -72,13 +72,20 @@ std::vector<TunedSetting> Likelihoods::best(std::size_t count) const {
   return sorted;
 }
 
+double plain_number(float value) { return std::stod(fmt::format("{}", value)); }
+
 core::Json to_json(const Likelihoods& likelihoods) {
   core::Json values = core::Json::array();
   for (const auto& setting : likelihoods.settings) values.push_back(setting.log_likelihood);
+  const auto plain = [](const std::vector<float>& floats) {
+    core::Json numbers = core::Json::array();
+    for (const float value : floats) numbers.push_back(plain_number(value));
+    return numbers;
+  };
   return {{"k", likelihoods.k},
           {"nprobe", likelihoods.nprobe},
-          {"temperature", likelihoods.temperature},
-          {"lambda", likelihoods.lambda},
+          {"temperature", plain(likelihoods.temperature)},
+          {"lambda", plain(likelihoods.lambda)},
           {"tokens", likelihoods.tokens},
           {"base_log_likelihood", likelihoods.base},
           {"log_likelihoods", values}};

@@ -25,7 +25,7 @@ struct Likelihoods {
   std::vector<std::int64_t> k, nprobe;
   std::vector<float> temperature, lambda;
   std::int64_t tokens = 0;
-  double base = 0;                     ///< the model alone
+  double base = 0;                          ///< the model alone
   std::vector<TunedSetting> settings = {};  ///< in the order nprobe, k, temperature, lambda
 
   const TunedSetting& at(std::size_t nprobe_at, std::size_t k_at, std::size_t temperature_at,
@@ -33,6 +33,9 @@ struct Likelihoods {
   /// The `count` most likely ones, likeliest first; ties go to the smaller λ.
   std::vector<TunedSetting> best(std::size_t count) const;
 };
+
+/// The shortest number that is this float, so that 0.7 stands in a file as 0.7.
+double plain_number(float value);
 
 core::Json to_json(const Likelihoods& likelihoods);
 Likelihoods likelihoods_from(const core::Json& json);

@@ -32,8 +32,8 @@ core::Json candidate_json(const TunedCandidate& candidate) {
   if (const auto& setting = candidate.setting) {
     json.update({{"name", setting->name()},
                  {"k", setting->k},
-                 {"temperature", setting->temperature},
-                 {"lambda", setting->lambda},
+                 {"temperature", plain_number(setting->temperature)},
+                 {"lambda", plain_number(setting->lambda)},
                  {"nprobe", setting->nprobe},
                  {"log_likelihood", setting->log_likelihood}});
   }

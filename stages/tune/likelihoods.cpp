@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -68,8 +69,15 @@ std::vector<TunedSetting> Likelihoods::best(std::size_t count) const {
     if (a.log_likelihood != b.log_likelihood) return a.log_likelihood > b.log_likelihood;
     return a.lambda < b.lambda;
   });
-  sorted.resize(std::min(count, sorted.size()));
-  return sorted;
+  std::map<std::int64_t, std::size_t> of_k;  // how many of a k came before
+  std::vector<std::pair<std::size_t, TunedSetting>> ranked;
+  for (const auto& setting : sorted) ranked.emplace_back(of_k[setting.k]++, setting);
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  ranked.resize(std::min(count, ranked.size()));
+  std::vector<TunedSetting> chosen;
+  for (auto& [rank, setting] : ranked) chosen.push_back(std::move(setting));
+  return chosen;
 }
 
 double plain_number(float value) { return std::stod(fmt::format("{}", value)); }

@@ -30,7 +30,9 @@ struct Likelihoods {
 
   const TunedSetting& at(std::size_t nprobe_at, std::size_t k_at, std::size_t temperature_at,
                          std::size_t lambda_at) const;
-  /// The `count` most likely ones, likeliest first; ties go to the smaller λ.
+  /// `count` settings worth translating with: the likeliest of each k, likeliest first, then the
+  /// second of each k, and so on; ties go to the smaller λ. More neighbours make the references
+  /// likelier, but not translations better, so k is not left to the likelihood.
   std::vector<TunedSetting> best(std::size_t count) const;
 };
 

@@ -70,9 +70,9 @@ std::string tune_table(const Likelihoods& likelihoods,
   }
   const auto& best = winner(candidates);
   std::string text = obs::markdown_table(lines, 1, 8);
-  text += fmt::format("\n{} settings measured on {} tokens; those translated are the likeliest. ",
-                      obs::with_commas(std::ssize(likelihoods.settings)),
-                      obs::with_commas(likelihoods.tokens));
+  text += fmt::format(
+      "\n{} settings measured on {} tokens; those translated are the likeliest of each k. ",
+      obs::with_commas(std::ssize(likelihoods.settings)), obs::with_commas(likelihoods.tokens));
   text +=
       fmt::format("Chosen: k {}, T {:g}, lambda {:g}, nprobe {}, BLEU {:.2f}\n", best.setting->k,
                   best.setting->temperature, best.setting->lambda, best.setting->nprobe, best.bleu);

@@ -117,6 +117,16 @@ struct SweepOptions {
   std::vector<std::int64_t> k = {1, 16, 64};
 };
 
+/// A grid of kNN settings, compared on a validation set.
+struct TuneOptions {
+  DecodeOptions decoding;  ///< source, reference, and what is not in the grid
+  std::vector<std::int64_t> k = {4, 8, 16, 32, 64};  ///< ascending
+  std::vector<double> temperature;                   ///< empty: chosen by the neighbours' spread
+  std::vector<double> lambda = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95};
+  std::vector<std::int64_t> nprobe;  ///< empty: that of knn
+  std::int64_t candidates = 5;       ///< of the likeliest settings, decoded
+};
+
 /// Shell commands that text goes through line by line before it is tokenised; empty: none.
 struct PreprocessOptions {
   std::string source;
@@ -142,6 +152,7 @@ struct Options {
   EvaluateOptions evaluate;
   InspectOptions inspect;
   SweepOptions sweep;
+  TuneOptions tune;
 
   /// Whether an item of decode looks for neighbours in subsets.
   bool decodes_subsets() const;

@@ -1,5 +1,5 @@
-// Confidence intervals and significance by bootstrap resampling (Koehn, 2004), with the numbers that
-// sacrebleu 2.6 gives for the same seed.
+// Confidence intervals and significance by bootstrap resampling (Koehn, 2004), with the numbers
+// that sacrebleu 2.6 gives for the same seed.
 #pragma once
 
 #include <cstdint>

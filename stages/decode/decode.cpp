@@ -189,9 +189,9 @@ void report_search(runtime::StageContext& context, const std::string& summary) {
 }
 
 runtime::StageOutcome translate_set(runtime::StageContext& context, const Options& options,
-                                    const DecodeOptions& decoding, const SearchedData& data) {
+                                    const DecodeOptions& decoding, const SearchedData& data,
+                                    const std::filesystem::path& folder) {
   auto& comm = context.comm;
-  const auto folder = Folders(context.run_dir).decode / decoding.name;
   std::unique_ptr<text::Tokenizer> tokenizer;
   std::unique_ptr<model::TranslationModel> model;
   std::vector<std::string> references;
@@ -310,16 +310,23 @@ void decode(runtime::StageContext& context, const Options& options,
     if (!names.empty() && std::find(names.begin(), names.end(), decoding.name) == names.end()) {
       continue;
     }
-    context.log.set_stage("decode-" + decoding.name);
-    const auto folder = Folders(context.run_dir).decode / decoding.name;
-    const auto data = check_data(context, options, decoding);
-    runtime::run_stage(context, {"decode-" + decoding.name, folder,
-                                 decode_inputs(context, options, decoding, data),
-                                 [&] { return translate_set(context, options, decoding, data); }});
-    comm::agree(context.comm, [&] {
-      if (context.comm.is_root()) Translations::remove_journals(folder);
-    });
+    decode_one(context, options, decoding, Folders(context.run_dir).decode, "decode");
   }
+}
+
+void decode_one(runtime::StageContext& context, const Options& options,
+                const DecodeOptions& decoding, const std::filesystem::path& decode_into,
+                const std::string& prefix) {
+  const std::string stage = prefix + "-" + decoding.name;
+  context.log.set_stage(stage);
+  const auto folder = decode_into / decoding.name;
+  const auto data = check_data(context, options, decoding);
+  runtime::run_stage(
+      context, {stage, folder, decode_inputs(context, options, decoding, data),
+                [&] { return translate_set(context, options, decoding, data, folder); }});
+  comm::agree(context.comm, [&] {
+    if (context.comm.is_root()) Translations::remove_journals(folder);
+  });
 }
 
 }  // namespace knnseq::stages

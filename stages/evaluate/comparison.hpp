@@ -14,9 +14,9 @@ namespace knnseq::stages {
 
 /// One metric of one system.
 struct MetricFigures {
-  double score = 0;                          ///< on the whole test set, 0 … 100
-  std::optional<metrics::Interval> interval; ///< without resamples: none
-  std::optional<double> p_value;             ///< against the baseline; none of the baseline itself
+  double score = 0;                           ///< on the whole test set, 0 … 100
+  std::optional<metrics::Interval> interval;  ///< without resamples: none
+  std::optional<double> p_value;              ///< against the baseline; none of the baseline itself
 };
 
 struct ComparedSystem {

@@ -14,9 +14,9 @@ namespace knnseq::stages {
 
 struct ScoredDecoding {
   std::string name;
-  std::string settings;  ///< for people
-  bool knn = false;      ///< a datastore was used
-  std::string test_set;  ///< equal where source and references are
+  std::string settings;                       ///< for people
+  bool knn = false;                           ///< a datastore was used
+  std::string test_set;                       ///< equal where source and references are
   std::vector<metrics::BleuStatistics> bleu;  ///< [sentences]
   std::vector<metrics::ChrfStatistics> chrf;
   /// Tokens written (EOS counted) by the time all ranks took to translate, of the run that finished

@@ -92,7 +92,8 @@ std::string sweep_table(const SweepResult& result) {
       lines.push_back(std::move(cells));
     }
   }
-  std::string text = obs::markdown_table(lines, 3, header.size()) + "\n" + notes + (notes.empty() ? "" : "\n");
+  std::string text =
+      obs::markdown_table(lines, 3, header.size()) + "\n" + notes + (notes.empty() ? "" : "\n");
   for (const auto share : shares) text += best_of_share(result, share);
   return text;
 }
@@ -107,8 +108,8 @@ std::string sweep_csv(const SweepResult& result) {
   std::string text = obs::csv_line(header);
   for (const auto& row : result.rows) {
     const auto line = [&](const std::string& setting, const Cells& figures) {
-      Cells cells = {row.factory, result.metric, share_name(row.share),
-                     std::to_string(row.entries), setting};
+      Cells cells = {row.factory, result.metric, share_name(row.share), std::to_string(row.entries),
+                     setting};
       cells.insert(cells.end(), figures.begin(), figures.end());
       for (const auto count : {row.queries, row.ranks, result.threads}) {
         cells.push_back(std::to_string(count));

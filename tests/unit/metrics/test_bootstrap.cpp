@@ -67,7 +67,8 @@ TEST_CASE("random numbers and resamples are NumPy's") {
   };
   CHECK(draws(7, 1'000'003) == figures.at("draws_of_1000003").get<Numbers>());
   // Above half of 2^32 many draws are rejected; this seed has two words.
-  CHECK(draws((1ull << 40) + 7, 3'000'000'000u) == figures.at("draws_of_3000000000").get<Numbers>());
+  CHECK(draws((1ull << 40) + 7, 3'000'000'000u) ==
+        figures.at("draws_of_3000000000").get<Numbers>());
   const metrics::Resamples resamples(figures.at("resamples"), figures.at("lines"),
                                      figures.at("seed"));
   const auto row = [&](std::int64_t i) {

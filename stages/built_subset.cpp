@@ -32,17 +32,31 @@ void refuse_appended(const Options& options) {
       "append: subsets are made of the first corpus only; use plain kNN with appended corpora");
 }
 
-SentenceVectors find_sentence_vectors(runtime::StageContext& context) {
+SentenceVectors find_sentence_vectors(runtime::StageContext& context, const Options& options) {
   SentenceVectors vectors;
-  const Folders folders(context.run_dir);
-  vectors.source = {folders.datastore, "sentence_keys", CodedRows::sentences};
-  vectors.manifest = manifest_of(context, folders.datastore, "encode");
-  comm::agree(context.comm, [&] {
-    if (!vectors.manifest.at("inputs").at("sentence_keys").get<bool>()) {
+  if (options.subset.encoder == SentenceEncoder::torchscript) {
+    vectors.source = {SubsetFolders(context.run_dir).vectors, "sentence_vectors",
+                      CodedRows::sentences};
+    vectors.manifest = manifest_of(context, vectors.source.folder, command);
+    const auto model = fingerprint_files(context, {options.subset.model});
+    comm::agree(context.comm, [&] {
+      if (vectors.manifest.at("inputs").at("model") == model) return;
+      throw core::InputError(vectors.source.folder,
+                             "the sentences were encoded by another model "
+                             "than " +
+                                 options.subset.model.string());
+    });
+  } else {
+    vectors.source = {Folders(context.run_dir).datastore, "sentence_keys", CodedRows::sentences};
+    vectors.manifest = manifest_of(context, vectors.source.folder, "encode");
+    comm::agree(context.comm, [&] {
+      if (vectors.manifest.at("inputs").at("sentence_keys").get<bool>()) return;
       throw core::InputError(
           "subset.encoder: mean needs the sentence keys that encode writes unless "
           "datastore.sentence_keys is false; or use bm25 or tfidf");
-    }
+    });
+  }
+  comm::agree(context.comm, [&] {
     vectors.width = ShardKeys(vectors.source.folder, 0, vectors.source.dataset).width();
   });
   return vectors;
@@ -63,11 +77,12 @@ BuiltSubset read_subset(runtime::StageContext& context, const Options& options) 
   });
   require_config(context, options, built.corpus, options.models.front());
   if (!options.subset.has_vectors()) return built;
-  const auto vectors = find_sentence_vectors(context);
+  const auto vectors = find_sentence_vectors(context, options);
   const auto sentence_codebook = manifest_of(context, folders.sentence_codebook, command);
   built.sentence_index = manifest_of(context, folders.sentence_index, command);
   built.sentence_lists = sentence_codebook.at("content").at("lists");
   comm::agree(context.comm, [&] {
+    require_made_from(vectors.manifest, "corpus", built.corpus.corpus, command);
     require_made_from(sentence_codebook, "vectors", vectors.manifest, command);
     require_made_from(built.sentence_index, "codebook", sentence_codebook, command);
     require_made_from(built.sentence_index, "vectors", vectors.manifest, command);

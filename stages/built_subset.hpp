@@ -13,10 +13,12 @@ namespace knnseq::stages {
 /// Folders of stage subset, each made by one step of it.
 struct SubsetFolders {
   explicit SubsetFolders(const std::filesystem::path& run_dir)
-      : sentence_codebook(run_dir / "subset" / "sentence-codebook"),
+      : vectors(run_dir / "subset" / "vectors"),
+        sentence_codebook(run_dir / "subset" / "sentence-codebook"),
         sentence_index(run_dir / "subset" / "sentence-index"),
         codebook(run_dir / "subset" / "codebook"),
         codes(run_dir / "subset" / "codes") {}
+  std::filesystem::path vectors;            ///< of sentences, by an encoder of their own
   std::filesystem::path sentence_codebook;  ///< of the sentence index
   std::filesystem::path sentence_index;
   std::filesystem::path codebook;  ///< of the entries' codes
@@ -31,8 +33,8 @@ struct SentenceVectors {
 };
 
 /// Those of the config's encoder, which must be one of vectors. Throws core::InputError (on all
-/// ranks) where they are not there. Collective.
-SentenceVectors find_sentence_vectors(runtime::StageContext& context);
+/// ranks) where they are not there or another encoder's. Collective.
+SentenceVectors find_sentence_vectors(runtime::StageContext& context, const Options& options);
 
 struct BuiltSubset {
   BuiltCorpus corpus;               ///< the first one, without an index

@@ -7,6 +7,7 @@
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "index/codebook.hpp"
+#include "model/sentence_encoder.hpp"
 #include "obs/progress_meter.hpp"
 #include "retrieval/lexical_finder.hpp"
 #include "retrieval/subset_search.hpp"
@@ -110,7 +111,20 @@ class Loader {
     });
     return std::make_unique<retrieval::VectorFinder>(
         retrieval::DistributedSearch(context_.comm, codebook, std::move(local), search),
-        [](const retrieval::SentenceBlock& block) { return block.means; });
+        sentence_vectors());
+  }
+
+  /// How a block's sentences become vectors.
+  retrieval::SentenceVectors sentence_vectors() {
+    if (options_.subset.encoder == SentenceEncoder::mean) {
+      return [](const retrieval::SentenceBlock& block) { return block.means; };
+    }
+    std::shared_ptr<const model::SentenceEncoder> encoder;
+    comm::agree(context_.comm, [&] {
+      encoder = std::make_shared<const model::SentenceEncoder>(options_.subset.model);
+    });
+    return
+        [encoder](const retrieval::SentenceBlock& block) { return encoder->encode(block.texts); };
   }
 
   runtime::StageContext& context_;

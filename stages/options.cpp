@@ -73,9 +73,16 @@ IndexOptions read_index(const Section& section) {
 
 SubsetOptions read_subset(const Section& section) {
   SubsetOptions options;
-  const auto encoder = section.choice("encoder", {"mean", "bm25", "tfidf"}, "mean");
-  for (const auto known : {SentenceEncoder::bm25, SentenceEncoder::tfidf}) {
+  const auto encoder = section.choice("encoder", {"mean", "bm25", "tfidf", "torchscript"}, "mean");
+  for (const auto known :
+       {SentenceEncoder::bm25, SentenceEncoder::tfidf, SentenceEncoder::torchscript}) {
     if (encoder == to_string(known)) options.encoder = known;
+  }
+  options.model = section.text("model", "");
+  if ((options.encoder == SentenceEncoder::torchscript) == options.model.empty()) {
+    section.problem("model", options.model.empty()
+                                 ? "is required where encoder is torchscript: a TorchScript file"
+                                 : "is of no use: encoder is " + encoder);
   }
   options.sentences = section.integer("sentences", options.sentences, {.least = 1});
   options.index = section.text("index", options.index);
@@ -351,6 +358,8 @@ std::string_view to_string(SentenceEncoder encoder) {
       return "bm25";
     case SentenceEncoder::tfidf:
       return "tfidf";
+    case SentenceEncoder::torchscript:
+      return "torchscript";
     case SentenceEncoder::mean:
       break;
   }

@@ -46,14 +46,16 @@ enum class KnnMode {
 
 /// How similar sentences are found.
 enum class SentenceEncoder {
-  mean,  ///< by the mean of the translation model's encoder output
-  bm25,  ///< by the pieces they share
-  tfidf  ///< likewise
+  mean,        ///< by the mean of the translation model's encoder output
+  bm25,        ///< by the pieces they share
+  tfidf,       ///< likewise
+  torchscript  ///< by the vectors of a model of its own
 };
 
 /// Subset kNN-MT: similar sentences, and codes of all entries.
 struct SubsetOptions {
   SentenceEncoder encoder = SentenceEncoder::mean;
+  std::filesystem::path model;           ///< of SentenceEncoder::torchscript
   std::int64_t sentences = 512;          ///< how many similar ones make a subset
   std::string index = "Flat";            ///< of sentence vectors
   std::string metric = "l2";             ///< of sentence vectors
@@ -62,7 +64,9 @@ struct SubsetOptions {
   std::string codes = "OPQ64_256,PQ64";  ///< of entries; trained on the datastore's sample
 
   /// Whether similar sentences are found by an index of vectors.
-  bool has_vectors() const { return encoder == SentenceEncoder::mean; }
+  bool has_vectors() const {
+    return encoder == SentenceEncoder::mean || encoder == SentenceEncoder::torchscript;
+  }
 };
 
 /// As the config names it.

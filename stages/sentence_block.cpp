@@ -25,7 +25,11 @@ retrieval::SentenceBlock make_sentence_block(const SubsetOptions& options,
   const auto frame = tokenizer.source_frame();
   for (const auto& source : sources) {
     const auto tokens = own_tokens(source, frame);
-    block.pieces.emplace_back(tokens.begin(), tokens.end());
+    if (options.encoder == SentenceEncoder::torchscript) {
+      block.texts.push_back(tokenizer.decode_source(tokens));
+    } else {
+      block.pieces.emplace_back(tokens.begin(), tokens.end());
+    }
   }
   return block;
 }

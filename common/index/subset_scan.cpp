@@ -33,13 +33,16 @@ class Searcher {
       : codebook_(codebook),
         lists_(lists),
         k_(k),
+        rows_(nullptr),
         table_(static_cast<std::size_t>(lists.m() * 256)),
         minima_(static_cast<std::size_t>(lists.m())),
         bytes_(at::empty({lists.m() * 256}, at::kByte)),
         scores_(),
         passing_() {}
 
-  std::vector<Neighbour> search(const float* query, std::int64_t set) {
+  /// rows: the set's codes [entries, m].
+  std::vector<Neighbour> search(const float* query, std::int64_t set, const std::uint8_t* rows) {
+    rows_ = rows;
     make_table(query);
     BestNeighbours best(k_);
     const std::int64_t blocks = lists_.block_count(set);
@@ -120,15 +123,15 @@ class Searcher {
   }
 
   void measure(std::int64_t set, std::int64_t position, BestNeighbours& best) const {
-    const std::uint8_t* code = lists_.code(set, position);
+    const std::uint8_t* code = rows_ + position * lists_.m();
     const float* table = table_.data();
     float sums[4] = {};
     std::int64_t s = 0;
     for (; s + 4 <= lists_.m(); s += 4, table += 4 * 256) {
-      for (int i = 0; i < 4; ++i) sums[i] += table[i * 256 + code[(s + i) * scan_block_entries]];
+      for (int i = 0; i < 4; ++i) sums[i] += table[i * 256 + code[s + i]];
     }
     for (; s < lists_.m(); ++s, table += 256) {
-      sums[s % 4] += table[code[s * scan_block_entries]];
+      sums[s % 4] += table[code[s]];
     }
     best.offer({(sums[0] + sums[1]) + (sums[2] + sums[3]), lists_.id(set, position)});
   }
@@ -136,6 +139,7 @@ class Searcher {
   const SubsetCodebook& codebook_;
   const ScanLists& lists_;
   std::int64_t k_;
+  const std::uint8_t* rows_;
   std::vector<float> table_;   ///< [m, 256]
   std::vector<float> minima_;  ///< [m]
   at::Tensor bytes_;           ///< [m, 256], aligned
@@ -148,7 +152,10 @@ class Searcher {
 }  // namespace
 
 SubsetScan::SubsetScan(const SubsetCodebook& codebook, std::span<const std::int64_t> sizes)
-    : codebook_(codebook), lists_(codebook.centroids.m(), sizes) {
+    : codebook_(codebook), lists_(codebook.centroids.m(), sizes), first_rows_(), rows_() {
+  first_rows_.push_back(0);
+  for (const auto size : sizes) first_rows_.push_back(first_rows_.back() + size);
+  rows_.resize(static_cast<std::size_t>(first_rows_.back() * lists_.m()));
   if (codebook_.kernel == nullptr) codebook_.kernel = adc_kernels_of_this_cpu().front();
 }
 
@@ -157,6 +164,10 @@ void SubsetScan::append(std::int64_t set, std::span<const std::uint8_t> codes,
   const auto m = static_cast<std::size_t>(lists_.m());
   KNNSEQ_ASSERT(set >= 0 && set < lists_.lists() && codes.size() == ids.size() * m,
                 "codes and ids of one set");
+  const auto row = first_rows_[static_cast<std::size_t>(set)] + lists_.size(set);
+  KNNSEQ_ASSERT(row + std::ssize(ids) <= first_rows_[static_cast<std::size_t>(set) + 1],
+                "a set has no room left");
+  std::copy(codes.begin(), codes.end(), rows_.begin() + row * lists_.m());
   for (std::size_t i = 0; i < ids.size(); ++i) {
     lists_.append(set, codes.subspan(i * m, m), ids[i], /*term=*/0);
   }
@@ -175,9 +186,11 @@ TopK SubsetScan::search(const at::Tensor& rotated, std::span<const std::int64_t>
   parallel_ranges(q, [&](core::Range range) {
     Searcher searcher(codebook_, lists_, k);
     for (auto i = range.begin; i < range.end; ++i) {
+      const auto set = sets[static_cast<std::size_t>(i)];
+      const auto row = first_rows_[static_cast<std::size_t>(set)];
       set_row(result, i,
-              searcher.search(queries.const_data_ptr<float>() + i * d,
-                              sets[static_cast<std::size_t>(i)]));
+              searcher.search(queries.const_data_ptr<float>() + i * d, set,
+                              rows_.data() + row * lists_.m()));
     }
   });
   return result;

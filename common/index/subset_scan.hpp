@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include <ATen/ATen.h>
 
@@ -30,7 +31,8 @@ struct SubsetCodebook {
 ///
 /// How: sums of the table rounded down to bytes, made 64 entries at a time, bound the distance from
 /// below (as in IvfPqScan); only entries whose bound is under the k-th best distance so far are
-/// measured. Entries that are likely to be near should be appended first. Not collective.
+/// measured. Entries that are likely to be near should be appended first. Codes are kept twice, in
+/// blocks for the sums and in rows for measuring. Not collective.
 class SubsetScan {
  public:
   /// Room for sets of these sizes. The centroids must outlive this.
@@ -45,11 +47,15 @@ class SubsetScan {
   TopK search(const at::Tensor& rotated, std::span<const std::int64_t> sets, std::int64_t k) const;
 
   std::int64_t entries() const { return lists_.entries(); }
-  std::int64_t bytes() const { return lists_.bytes(); }  ///< of memory
+  std::int64_t bytes() const {  ///< of memory
+    return lists_.bytes() + static_cast<std::int64_t>(rows_.size());
+  }
 
  private:
   SubsetCodebook codebook_;
   ScanLists lists_;
+  std::vector<std::int64_t> first_rows_;  ///< [sets + 1]
+  std::vector<std::uint8_t> rows_;        ///< [entries, m]
 };
 
 }  // namespace knnseq::index

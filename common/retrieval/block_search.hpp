@@ -36,6 +36,7 @@ struct SentenceBlock {
   std::int64_t sentences = 0;
   at::Tensor means;                                ///< fp32 [sentences, d]: encoder's output
   std::vector<std::vector<core::TokenId>> pieces;  ///< [sentences]: sources' own tokens
+  std::vector<std::string> texts;                  ///< [sentences]: the sources
 };
 
 class BlockSearch {

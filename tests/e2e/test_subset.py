@@ -11,6 +11,7 @@ ITEM = """  - {{name: subset, source: {folder}/test.de, reference: {folder}/test
      mode: subset}}
 """
 BUILT = ("subset/*/*",)
+ENCODER = pipeline.ROOT / "tests" / "data" / "sentence_encoder" / "model.pt"
 
 
 class Subset(pipeline.PipelineTest):
@@ -33,11 +34,13 @@ class Subset(pipeline.PipelineTest):
         return [json.loads(line)["nbest"][0] for line in lines.splitlines()]
 
     def test_translations_do_not_depend_on_ranks_and_shards(self):
-        for encoder in ("mean", "bm25", "tfidf"):
+        for encoder in ("mean", "bm25", "tfidf", "torchscript"):
             translations, codebooks = set(), set()
             for shards, rank_counts in ((1, (1, 3)), (3, (2, 4))):
                 common = ("--set", f"shards={shards}", "--set", f"subset.encoder={encoder}",
                           "--set", f"run_dir={self.folder}/s{shards}")
+                if encoder == "torchscript":
+                    common += ("--set", f"subset.model={ENCODER}", "--set", "subset.index=PCAW6,Flat")
                 if encoder == "mean":
                     self.encode(*common)
                 built = set()
@@ -113,6 +116,9 @@ class Subset(pipeline.PipelineTest):
                 ("subset.codes=IVF8,PQ16", "codes for subsets have no lists"),
                 ("subset.codes=PQ17", "PQ17"),
                 ("subset.encoder=max", "subset.encoder"),
+                ("subset.encoder=torchscript", "subset.model: is required"),
+                (f"subset.model={ENCODER}", "is of no use: encoder is mean"),
+                ("subset.index=PCAW300,Flat", "widen"),
                 ("subset.sentences=0", "subset.sentences"),
                 ("decode.2.datastores=[other]", "mode subset searches this run's own datastore"),
                 (f"append=[{{name: more, source: {self.folder}/corpus.de, "

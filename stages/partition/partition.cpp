@@ -33,10 +33,9 @@ void print_plan(runtime::StageContext& context, const Options& options,
   const std::int64_t index_bytes = entries * (spec.code_bytes() + links + 8);
   context.log.info(fmt::format(
       "{} entries: keys {}, index {}; memory a rank with {} ranks, beside the program and the "
-      "model: "
-      "train {}, add {}, decode {}",
+      "model: train {}, add {}, decode {}",
       obs::with_commas(entries), obs::as_bytes(entries * spec.d_in * 2), obs::as_bytes(index_bytes),
-      ranks, obs::as_bytes(3 * sample * spec.d_in * 4 / ranks),
+      ranks, obs::as_bytes(sample * spec.d_in * 4 / ranks + 32 * spec.nlist * spec.d_out),
       obs::as_bytes(2 * index_bytes / options.shards), obs::as_bytes(index_bytes / ranks)));
 }
 

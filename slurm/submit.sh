@@ -3,7 +3,7 @@
 # "stage job" for each.
 #   slurm/submit.sh CONFIG [--cluster FILE] [--stages S,S,…] [--after JOB] [--set key=value …] [--print]
 # --cluster  the cluster file (slurm/cluster.sh)
-# --stages   only these, in this order; sweep and export too. Default: those of "knnseq run"
+# --stages   only these, in this order; sweep, tune and export too. Default: those of "knnseq run"
 # --after    the first one waits for this job
 # --print    shows the sbatch commands instead of running them
 # Start it where the config's relative paths begin: jobs run in the folder that they are submitted from.

@@ -9,7 +9,7 @@ namespace knnseq::stages {
 
 namespace {
 constexpr std::array stage_names = {"partition", "encode",  "train",  "add",   "append", "decode",
-                                    "evaluate",  "inspect", "export", "sweep", "run"};
+                                    "evaluate",  "inspect", "export", "sweep", "tune",   "run"};
 }
 
 std::string usage() {
@@ -28,13 +28,14 @@ stages
   inspect     one test sentence and the neighbours that changed it
   export      all shards as one faiss file with a values.npy, for Python
   sweep       recall, memory and speed of a grid of indexes on held-out text
+  tune        the best kNN settings of a grid, on a validation set
   run         all of partition … evaluate, skipping what is done
 
 options
   --config FILE    YAML; configs/reference.yaml documents every key
   --set key=value  overrides a key (knn.k=8, decode.0.knn=false); may be repeated
-  --force          start the stage over; with run and append: those whose inputs have
-                   changed
+  --force          start the stage over; with run, append and tune: those whose inputs
+                   have changed
   --list           with run: print the stages it consists of, one a line, and do nothing
   --help, --version
 

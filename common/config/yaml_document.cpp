@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "core/files.hpp"
 
 namespace knnseq::config {
 
@@ -39,6 +40,77 @@ void note_duplicate_keys(ConfigState& state, const YAML::Node& node) {
   } else if (node.IsSequence()) {
     for (const auto& item : node) note_duplicate_keys(state, item);
   }
+}
+
+/// One file's map, its duplicate keys noted.
+YAML::Node load_map(ConfigState& state, const std::string& text, const std::string& name) {
+  YAML::Node root;
+  try {
+    root = YAML::Load(text);
+  } catch (const YAML::Exception& e) {
+    throw core::InputError(fmt::format("{}:{}", name, e.mark.line + 1), "not valid YAML: " + e.msg);
+  }
+  if (root.IsNull()) root = YAML::Node(YAML::NodeType::Map);
+  if (!root.IsMap()) throw core::InputError(name, "must be a map of keys to values");
+  state.files.push_back({name, root});
+  try {
+    note_duplicate_keys(state, root);
+  } catch (const YAML::Exception& e) {
+    throw core::InputError(fmt::format("{}:{}", name, e.mark.line + 1), "keys must be plain words");
+  }
+  return root;
+}
+
+/// Takes the key `include` out of the map: one file or a list.
+std::vector<std::string> included_files(ConfigState& state, YAML::Node root) {
+  const YAML::Node& map = root;  // const: operator[] must not create the key
+  const YAML::Node files = map["include"];
+  std::vector<std::string> names;
+  if (!files.IsDefined() || files.IsNull()) return names;
+  if (files.IsScalar()) {
+    names.push_back(files.as<std::string>());
+  } else {
+    for (const auto& item : files) {
+      if (files.IsSequence() && item.IsScalar()) {
+        names.push_back(item.as<std::string>());
+      } else {
+        state.problem(files, "include: must be a file or a list of files");
+        break;
+      }
+    }
+  }
+  root.remove("include");
+  return names;
+}
+
+/// Adds the keys of an included map. What stands in both is a problem, since either could be meant.
+void join(ConfigState& state, YAML::Node into, const YAML::Node& from, const std::string& path) {
+  for (const auto& item : from) {
+    const auto key = item.first.as<std::string>();
+    const YAML::Node& map = into;
+    const YAML::Node own = map[key];
+    if (!own.IsDefined() || own.IsNull()) {
+      into[key] = item.second;
+    } else if (own.IsMap() && item.second.IsMap()) {
+      join(state, own, item.second, path + key + ".");
+    } else {
+      state.problem(own, fmt::format("'{}{}' stands in the included {} too: leave one out", path,
+                                     key, state.place(item.second)));
+    }
+  }
+}
+
+/// Whether a node is part of a tree.
+bool holds(const YAML::Node& tree, const YAML::Node& node) {
+  if (tree.is(node)) return true;
+  if (tree.IsMap()) {
+    return std::any_of(tree.begin(), tree.end(), [&](const auto& item) {
+      return item.first.is(node) || holds(item.second, node);
+    });
+  }
+  return tree.IsSequence() && std::any_of(tree.begin(), tree.end(), [&](const YAML::Node& item) {
+           return holds(item, node);
+         });
 }
 
 void apply_override(YAML::Node node, const std::string& override) {
@@ -118,7 +190,10 @@ ResolvedKey& SectionNode::resolved(const std::string& key) {
 
 std::string ConfigState::place(const YAML::Node& node) const {
   const auto mark = node.Mark();
-  return mark.line < 0 ? file : fmt::format("{}:{}", file, mark.line + 1);
+  const auto from = std::find_if(files.rbegin(), files.rend(),
+                                 [&](const ConfigFile& one) { return holds(one.tree, node); });
+  const std::string& name = from == files.rend() ? file : from->name;
+  return mark.line < 0 ? name : fmt::format("{}:{}", name, mark.line + 1);
 }
 
 void ConfigState::problem(const YAML::Node& node, const std::string& message) {
@@ -129,18 +204,13 @@ std::shared_ptr<ConfigState> parse_yaml(const std::string& text, const std::stri
                                         const std::vector<std::string>& overrides) {
   auto state = std::make_shared<ConfigState>();
   state->file = name;
-  YAML::Node root;
-  try {
-    root = YAML::Load(text);
-  } catch (const YAML::Exception& e) {
-    throw core::InputError(fmt::format("{}:{}", name, e.mark.line + 1), "not valid YAML: " + e.msg);
-  }
-  if (root.IsNull()) root = YAML::Node(YAML::NodeType::Map);
-  if (!root.IsMap()) throw core::InputError(name, "must be a map of keys to values");
-  try {
-    note_duplicate_keys(*state, root);
-  } catch (const YAML::Exception& e) {
-    throw core::InputError(fmt::format("{}:{}", name, e.mark.line + 1), "keys must be plain words");
+  YAML::Node root = load_map(*state, text, name);
+  for (const auto& file : included_files(*state, root)) {
+    const YAML::Node tree = load_map(*state, core::read_file(file), file);
+    if (const YAML::Node& nested = tree; nested["include"].IsDefined()) {
+      throw core::InputError(file, "is included, and must not include others");
+    }
+    join(*state, root, tree, "");
   }
   for (const auto& override : overrides) apply_override(root, override);
   state->root = std::make_shared<SectionNode>(SectionNode{root, "", {}});

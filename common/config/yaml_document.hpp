@@ -31,8 +31,16 @@ struct SectionNode {
   ResolvedKey& resolved(const std::string& key);
 };
 
+/// A file that the configuration was read from.
+struct ConfigFile {
+  std::string name;
+  YAML::Node tree;
+};
+
 struct ConfigState {
-  std::string file;
+  std::string file;  ///< the one that was asked for
+  /// That file, whose tree has all keys in the end, then those it includes.
+  std::vector<ConfigFile> files;
   std::shared_ptr<SectionNode> root;
   std::vector<std::string> problems;
 
@@ -41,7 +49,9 @@ struct ConfigState {
   void problem(const YAML::Node& node, const std::string& message);
 };
 
-/// Parses the text and applies the overrides; duplicate keys are noted as problems.
+/// Parses the text, joins the files under its key `include` with it and applies the overrides;
+/// duplicate keys are noted as problems, also those that stand in two files. Throws
+/// core::InputError where a file is missing or no YAML.
 std::shared_ptr<ConfigState> parse_yaml(const std::string& text, const std::string& name,
                                         const std::vector<std::string>& overrides);
 

@@ -2,6 +2,7 @@
 
 #include "config/config.hpp"
 #include "core/error.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace knnseq;
 using Catch::Matchers::Contains;
@@ -118,4 +119,50 @@ TEST_CASE("lists of whole numbers") {
       config.finish(),
       Contains("words: must be a list of whole numbers") &&
           Contains("small: must be a list of whole numbers of at least 1 and at most 9"));
+}
+
+TEST_CASE(
+    "included files add keys; what stands in both, or is wrong there, is named with its file") {
+  const test::TemporaryFolder folder;
+  const auto write = [&](const char* name, const std::string& text) {
+    return folder.write(name, text).string();
+  };
+  const auto tuned = write("tuned.yaml", "knn:\n  k: 8\n  lambda: 0.25\nname: other\n");
+  const auto more = write("more.yaml", "extra: 5\n");
+  const auto load = [&](const std::string& text, const std::vector<std::string>& overrides = {}) {
+    return config::Config::parse(text, "mine.yaml", overrides);
+  };
+  const auto values = [](const config::Config& config) {
+    const auto knn = config.root().section("knn");
+    return std::tuple(config.root().text("name", ""), config.root().integer("extra", 0),
+                      knn.integer("k", 1), knn.integer("nprobe", 1), knn.number("lambda", 0));
+  };
+  const auto both = load("include: [" + tuned + ", " + more + "]\nknn: {nprobe: 4}\n", {"knn.k=9"});
+  CHECK(values(both) == std::tuple("other", 5, 9, 4, 0.25));
+  CHECK_NOTHROW(both.finish());
+  const auto one = load("include: " + more + "\n");
+  CHECK(values(one) == std::tuple("", 5, 1, 1, 0));
+
+  const auto twice = load("name: mine\ninclude: " + tuned + "\nknn:\n  k: 16\n");
+  values(twice);
+  const std::string text = [&] {
+    try {
+      twice.finish();
+    } catch (const core::InputError& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  }();
+  CHECK_THAT(text, Contains("mine.yaml:4: 'knn.k' stands in the included " + tuned + ":2 too"));
+  CHECK_THAT(text, Contains("mine.yaml:1: 'name' stands in the included"));
+
+  const auto bad = write("bad.yaml", "knn: {k: many}\nextra: 1\nextra: 2\n");
+  const auto wrong = load("include: " + bad + "\n");
+  values(wrong);
+  CHECK_THROWS_WITH(wrong.finish(), Contains(bad + ":3: duplicate key 'extra'") &&
+                                        Contains(bad + ":1: knn.k: must be a whole number"));
+  CHECK_THROWS_WITH(load("include: {a: 1}\n").finish(), Contains("mine.yaml:1: include: must be"));
+  CHECK_THROWS_WITH(load("include: nowhere.yaml\n"), Contains("nowhere.yaml"));
+  const auto nested = write("nested.yaml", "include: " + more + "\n");
+  CHECK_THROWS_WITH(load("include: " + nested + "\n"), Contains("must not include others"));
 }

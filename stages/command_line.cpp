@@ -36,6 +36,7 @@ options
   --set key=value  overrides a key (knn.k=8, decode.0.knn=false); may be repeated
   --force          start the stage over; with run, append and tune: those whose inputs
                    have changed
+  --list           with run: print the stages it consists of, one a line, and do nothing
   --help, --version
 
 exit codes: 0 done, 1 failed, 2 bad input, 75 stopped by SIGUSR1 (run again to go on)
@@ -63,6 +64,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       command.overrides.push_back(value());
     } else if (argument == "--force") {
       command.force = true;
+    } else if (argument == "--list") {
+      command.list = true;
     } else if (argument == "--help" || argument == "-h") {
       command.help = true;
     } else if (argument == "--version") {
@@ -85,6 +88,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   if (!command.names.empty() && command.stage != "decode" && command.stage != "append") {
     throw core::InputError("'" + command.names[0] + "'", "only append and decode take names");
   }
+  if (command.list && command.stage != "run") throw core::InputError("--list", "is for run only");
   return command;
 }
 

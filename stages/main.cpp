@@ -7,6 +7,7 @@
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <omp.h>
 #include <unistd.h>
 
@@ -65,6 +66,10 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
     options = stages::read_options(config);
     resolved = config.resolved();
   });
+  if (command.list) {
+    if (world->is_root()) fmt::print("{}\n", fmt::join(stages::commands(options), "\n"));
+    return;
+  }
   world = mpi.world(options.timeout_seconds);
   std::optional<runtime::RunLock> lock;  // rank 0's, until the command ends
   comm::agree(*world, [&] {

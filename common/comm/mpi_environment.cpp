@@ -23,9 +23,14 @@ MpiEnvironment::~MpiEnvironment() {
 }
 
 std::unique_ptr<Communicator> MpiEnvironment::world(double timeout_seconds) {
+  auto watchdog = std::make_shared<Watchdog>(timeout_seconds);
   MPI_Comm copy = MPI_COMM_NULL;
-  KNNSEQ_MPI(MPI_COMM_WORLD, MPI_Comm_dup, MPI_COMM_WORLD, &copy);
-  return std::make_unique<MpiCommunicator>(copy, std::make_shared<Watchdog>(timeout_seconds));
+  {
+    // The first communication of all: where a network does not let it through, it shows here.
+    const Watchdog::Guard guard(*watchdog, "starting up");
+    KNNSEQ_MPI(MPI_COMM_WORLD, MPI_Comm_dup, MPI_COMM_WORLD, &copy);
+  }
+  return std::make_unique<MpiCommunicator>(copy, std::move(watchdog));
 }
 
 void MpiEnvironment::abort(int exit_code) {

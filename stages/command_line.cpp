@@ -9,7 +9,7 @@ namespace knnseq::stages {
 
 namespace {
 constexpr std::array stage_names = {"partition", "encode",  "train",  "add",   "append", "decode",
-                                    "evaluate",  "inspect", "export", "sweep", "run"};
+                                    "evaluate",  "inspect", "export", "sweep", "verify", "run"};
 }
 
 std::string usage() {
@@ -27,6 +27,7 @@ stages
   evaluate    BLEU and chrF of what was decoded
   inspect     one test sentence and the neighbours that changed it
   export      all shards as one faiss file with a values.npy, for Python
+  verify      compare every file of the run directory with its checksums
   sweep       recall, memory and speed of a grid of indexes on held-out text
   run         all of partition … evaluate, skipping what is done
 

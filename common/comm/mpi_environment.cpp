@@ -2,10 +2,12 @@
 
 #include <exception>
 
+#include <fmt/format.h>
 #include <mpi.h>
 
 #include "comm/mpi_check.hpp"
 #include "comm/mpi_communicator.hpp"
+#include "obs/host_name.hpp"
 
 namespace knnseq::comm {
 
@@ -25,7 +27,10 @@ MpiEnvironment::~MpiEnvironment() {
 std::unique_ptr<Communicator> MpiEnvironment::world(double timeout_seconds) {
   MPI_Comm copy = MPI_COMM_NULL;
   KNNSEQ_MPI(MPI_COMM_WORLD, MPI_Comm_dup, MPI_COMM_WORLD, &copy);
-  return std::make_unique<MpiCommunicator>(copy, std::make_shared<Watchdog>(timeout_seconds));
+  int rank = 0;
+  KNNSEQ_MPI(copy, MPI_Comm_rank, copy, &rank);
+  const auto who = fmt::format("rank {} on {}", rank, obs::host_name());
+  return std::make_unique<MpiCommunicator>(copy, std::make_shared<Watchdog>(timeout_seconds, who));
 }
 
 void MpiEnvironment::abort(int exit_code) {

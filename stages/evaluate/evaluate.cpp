@@ -10,6 +10,7 @@
 #include "metrics/chrf.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/stage.hpp"
+#include "store/manifest.hpp"
 #include "text/moses_marks.hpp"
 #include "text/read_lines.hpp"
 
@@ -38,10 +39,14 @@ void warn_of_moses_marks(obs::Log& log, const std::filesystem::path& file,
       file.string(), marks.examples.front().line, marks.examples.front().mark, marks.lines));
 }
 
-core::Json score(obs::Log& log, const std::filesystem::path& folder, const std::string& name) {
-  const auto manifest = runtime::require_manifest(folder, "decode");
-  const auto hypotheses = text::read_lines(folder / "hyp.txt");
-  const auto references = text::read_lines(folder / "ref.txt");
+core::Json score(obs::Log& log, const std::filesystem::path& folder, const std::string& name,
+                 const core::Json& manifest) {
+  const std::string command = "decode " + name;
+  const auto lines = [&](const char* file) {
+    return text::read_lines(runtime::require_file(folder, manifest, file, command));
+  };
+  const auto hypotheses = lines("hyp.txt");
+  const auto references = lines("ref.txt");
   warn_of_moses_marks(log, folder / "hyp.txt", hypotheses);
   warn_of_moses_marks(log, folder / "ref.txt", references);
   const auto bleu = metrics::corpus_bleu(hypotheses, references);
@@ -55,13 +60,18 @@ core::Json score(obs::Log& log, const std::filesystem::path& folder, const std::
 
 void evaluate_all(runtime::StageContext& context, const Options& options) {
   const Folders folders(context.run_dir);
+  core::Json inputs = core::Json::object();
   core::Json scores = core::Json::array();
   std::string table =
       "| decoding | sentences | BLEU | chrF | brevity penalty | settings |\n"
       "|---|---|---|---|---|---|\n";
   for (const auto& decoding : options.decode) {
     if (!decoding.reference) continue;
-    const core::Json of_set = score(context.log, folders.decode / decoding.name, decoding.name);
+    const auto folder = folders.decode / decoding.name;
+    const auto name = "decode-" + decoding.name;
+    const auto manifest = runtime::require_manifest(folder, name, "decode " + decoding.name);
+    const core::Json of_set = score(context.log, folder, decoding.name, manifest);
+    inputs[decoding.name] = manifest.at("identity");
     table += fmt::format("| {} | {} | {:.2f} | {:.2f} | {:.3f} | {} |\n", decoding.name,
                          of_set["sentences"].get<std::int64_t>(), of_set["bleu"].get<double>(),
                          of_set["chrf"].get<double>(), of_set["brevity_penalty"].get<double>(),
@@ -72,6 +82,7 @@ void evaluate_all(runtime::StageContext& context, const Options& options) {
   table +=
       fmt::format("\nBLEU {}\nchrF {}\n", metrics::bleu_signature(), metrics::chrf_signature());
   core::make_directories(folders.evaluate);
+  std::filesystem::remove(folders.evaluate / "manifest.json");
   core::write_file_durably(folders.evaluate / "scores.json",
                            core::Json{{"bleu_signature", metrics::bleu_signature()},
                                       {"chrf_signature", metrics::chrf_signature()},
@@ -79,6 +90,9 @@ void evaluate_all(runtime::StageContext& context, const Options& options) {
                                    .dump(2) +
                                "\n");
   core::write_file_durably(folders.evaluate / "scores.md", table);
+  const auto files = runtime::describe_files(folders.evaluate, {"scores.json", "scores.md"});
+  const auto manifest = store::make_manifest("evaluate", inputs, {{"files", files}});
+  core::write_file_durably(folders.evaluate / "manifest.json", manifest.dump(1) + "\n");
   context.log.event("scores", {{"scores", scores}});
   std::fputs(("\n" + table + "\n").c_str(), stdout);
   std::fflush(stdout);

@@ -93,7 +93,9 @@ int main(int argc, char** argv) {
                                           : "knnseq " + log.stage() + ": " + message + "\n";
     std::fwrite(line.data(), 1, line.size(), stderr);
   };
-  const auto place = [&] { return fmt::format("rank {} on {}: ", world->rank(), obs::host_name()); };
+  const auto place = [&] {
+    return fmt::format("rank {} on {}: ", world->rank(), obs::host_name());
+  };
   const auto fail = [&](const std::string& message, int code) {
     // The same may befall several ranks at once, such as a full disk: the first one ends them all.
     std::this_thread::sleep_for(std::chrono::milliseconds(250) * std::min(world->rank(), 16));

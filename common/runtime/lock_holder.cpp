@@ -90,8 +90,7 @@ LockHolder this_process(std::int64_t now_seconds) {
 
 HolderState judge(const LockHolder& holder, const LockHolder& self, bool process_is_there,
                   std::int64_t silent_seconds) {
-  const bool same_space =
-      !self.process_space.empty() && holder.process_space == self.process_space;
+  const bool same_space = !self.process_space.empty() && holder.process_space == self.process_space;
   if (same_space) return process_is_there ? HolderState::at_work : HolderState::gone;
   // Steps of one job may run side by side; what a requeued job was before cannot.
   const bool same_job = !self.job.empty() && holder.job == self.job;

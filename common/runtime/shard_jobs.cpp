@@ -20,7 +20,8 @@ fs::path manifest_path(const fs::path& folder, std::int64_t shard) {
   return folder / (shard_name(shard) + ".json");
 }
 
-/// Of a shard's manifest without what lies aside in its file, which shapes the file's structure too.
+/// Of a shard's manifest without what lies aside in its file, which shapes the file's structure
+/// too.
 core::Json shard_fingerprint(core::Json manifest) {
   manifest.erase("structure");
   if (!manifest.contains("units")) return core::fingerprint(manifest.dump());

@@ -64,8 +64,8 @@ class ShardJobs {
 };
 
 /// The manifest of one shard of a finished stage: what ShardWork::finish gave, "items" and, where
-/// the HDF5 file is what lasts, its "structure" and "units" (store::ShardFile::finish). Throws core::InputError where it is
-/// not the one that the stage's manifest knows.
+/// the HDF5 file is what lasts, its "structure" and "units" (store::ShardFile::finish). Throws
+/// core::InputError where it is not the one that the stage's manifest knows.
 core::Json read_shard_manifest(const std::filesystem::path& folder, std::int64_t shard);
 /// The same of a finished shard of an unfinished stage; `begun`: that stage's begun_identity().
 core::Json read_begun_shard_manifest(const std::filesystem::path& folder, const std::string& begun,

@@ -33,8 +33,8 @@ struct StageDefinition {
 /// Collective.
 void run_stage(StageContext& context, const StageDefinition& stage);
 
-/// The manifest of a finished stage. Throws core::InputError where it is damaged or another stage's,
-/// or, saying which command makes it, where there is none.
+/// The manifest of a finished stage. Throws core::InputError where it is damaged or another
+/// stage's, or, saying which command makes it, where there is none.
 core::Json require_manifest(const std::filesystem::path& folder, const std::string& stage,
                             const std::string& command);
 

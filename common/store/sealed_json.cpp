@@ -20,7 +20,8 @@ void write_sealed(const std::filesystem::path& path, const std::string& owner, c
 
 core::Json read_sealed(const std::filesystem::path& path, const std::string& owner) {
   core::Json object = core::read_json(path);
-  const core::Json seal = object.is_object() ? object.value("checksum", core::Json()) : core::Json();
+  const core::Json seal =
+      object.is_object() ? object.value("checksum", core::Json()) : core::Json();
   if (!seal.is_null()) object.erase("checksum");
   if (seal.is_null() || seal != seal_of(object, owner)) {
     throw core::InputError(path, "is damaged (its content does not match its checksum)");

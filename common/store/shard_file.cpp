@@ -47,8 +47,7 @@ ShardFile ShardFile::open(const Place& place, comm::Communicator& team,
                           const std::vector<DatasetSpec>& datasets) {
   const fs::path path = place.folder / (place.name + ".h5");
   const fs::path structure_file = structure_path(place.folder, place.name);
-  const bool there =
-      team.all(!team.is_root() || (fs::exists(path) && fs::exists(structure_file)));
+  const bool there = team.all(!team.is_root() || (fs::exists(path) && fs::exists(structure_file)));
   core::Json structure;
   if (there) {
     comm::agree(team, [&] {

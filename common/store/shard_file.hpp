@@ -29,8 +29,8 @@ class ShardFile {
   };
 
   /// Opens `folder`/`name`.h5, or creates it with these datasets where it is not there yet. Throws
-  /// core::InputError on all ranks where the file's structure or a journal is damaged. Collective on
-  /// `team`.
+  /// core::InputError on all ranks where the file's structure or a journal is damaged. Collective
+  /// on `team`.
   static ShardFile open(const Place& place, comm::Communicator& team,
                         const std::vector<DatasetSpec>& datasets);
 

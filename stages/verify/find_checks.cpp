@@ -65,7 +65,12 @@ class Finder {
     folder_ = fs::relative(folder, run_dir_).string();
     try {
       if (const auto manifest = store::read_manifest(folder / "manifest.json")) {
-        add({CheckKind::known_good, folder_, "manifest.json", 1, size_of(folder / "manifest.json"), {}});
+        add({CheckKind::known_good,
+             folder_,
+             "manifest.json",
+             1,
+             size_of(folder / "manifest.json"),
+             {}});
         look_at_finished(*manifest);
       } else if (fs::exists(folder / "state.json")) {
         look_at_begun(folder);
@@ -139,8 +144,12 @@ class Finder {
 }  // namespace
 
 core::Json to_json(const Check& check) {
-  return {static_cast<std::int64_t>(check.kind), check.folder, check.name,
-          check.files, check.bytes, check.facts};
+  return {static_cast<std::int64_t>(check.kind),
+          check.folder,
+          check.name,
+          check.files,
+          check.bytes,
+          check.facts};
 }
 
 Check check_from(const core::Json& json) {

@@ -10,11 +10,11 @@
 namespace knnseq::stages {
 
 enum class CheckKind : std::int64_t {
-  known_damage,    ///< `name` says what is wrong: found while looking for checks
-  known_good,      ///< read while looking for checks
-  file,            ///< facts: {"bytes", "fingerprint"}
-  rows,            ///< facts: {"structure", "units"} of an HDF5 file
-  shard,           ///< of a finished stage; its files are described by shard-*.json
+  known_damage,  ///< `name` says what is wrong: found while looking for checks
+  known_good,    ///< read while looking for checks
+  file,          ///< facts: {"bytes", "fingerprint"}
+  rows,          ///< facts: {"structure", "units"} of an HDF5 file
+  shard,         ///< of a finished stage; its files are described by shard-*.json
   // Of unfinished stages; facts: the stage's begun_identity().
   begun_shard,     ///< its structure, journals and committed rows
   finished_shard,  ///< shard-*.json and what it describes

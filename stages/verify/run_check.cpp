@@ -41,7 +41,8 @@ Lines check_shard(const fs::path& folder, const std::string& name, const core::J
   const auto path = folder / (name + ".faiss");
   std::error_code error;
   const auto size = fs::file_size(path, error);
-  return check_file(path, {{"bytes", error ? 0 : size}, {"fingerprint", manifest.at("fingerprint")}});
+  return check_file(path,
+                    {{"bytes", error ? 0 : size}, {"fingerprint", manifest.at("fingerprint")}});
 }
 
 Lines check_checkpoint(const fs::path& path) {

@@ -27,7 +27,8 @@ std::vector<Check> all_checks(runtime::StageContext& context) {
     if (!context.comm.is_root()) return;
     for (const auto& check : find_checks(context.run_dir)) found.push_back(to_json(check));
     if (found.empty()) {
-      throw core::InputError(context.run_dir, "holds no stage's work; run 'knnseq partition' first");
+      throw core::InputError(context.run_dir,
+                             "holds no stage's work; run 'knnseq partition' first");
     }
   });
   std::vector<Check> checks;
@@ -41,9 +42,8 @@ std::vector<Check> all_checks(runtime::StageContext& context) {
 std::vector<int> deal(const std::vector<Check>& checks, int ranks) {
   std::vector<std::size_t> order(checks.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return checks[a].bytes > checks[b].bytes;
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return checks[a].bytes > checks[b].bytes; });
   std::vector<std::int64_t> load(static_cast<std::size_t>(ranks), 0);
   std::vector<int> dealt(checks.size());
   for (const auto i : order) {
@@ -93,7 +93,8 @@ void print(const std::vector<Check>& checks, const core::Json& damages) {
     row.bytes += check.bytes;
     row.damages += std::ssize(damages.value(std::to_string(i), core::Json::array()));
   }
-  std::string text = fmt::format("{:<28} {:>8} {:>12} {:>8}\n", "folder", "files", "bytes", "damages");
+  std::string text =
+      fmt::format("{:<28} {:>8} {:>12} {:>8}\n", "folder", "files", "bytes", "damages");
   for (const auto& folder : folders) {
     const auto& row = rows[folder];
     text += fmt::format("{:<28} {:>8} {:>12} {:>8}\n", folder, obs::with_commas(row.files),
@@ -123,7 +124,7 @@ void verify(runtime::StageContext& context) {
   comm::agree(context.comm, [&] {
     if (count == 0) return;
     throw core::InputError(context.run_dir,
-                           fmt::format("{} damaged files or ranges, listed above", count));
+                           fmt::format("damaged files or ranges: {}, listed above", count));
   });
 }
 

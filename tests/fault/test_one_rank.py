@@ -143,8 +143,7 @@ class OneRankFails(pipeline.PipelineTest):
 
     @staticmethod
     def limit_last_rank(pid):
-        children = Path(f"/proc/{pid}/task/{pid}/children")
-        ranks = children.read_text().split() if children.exists() else []
+        ranks = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()
         for rank in ranks[-1:]:
             pages = int(Path(f"/proc/{rank}/statm").read_text().split()[0])
             resource.prlimit(int(rank), resource.RLIMIT_AS, (pages * PAGE, pages * PAGE))

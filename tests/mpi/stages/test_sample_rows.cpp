@@ -114,11 +114,11 @@ void write_datastore(runtime::StageContext& context, const std::filesystem::path
                    .subspan(static_cast<std::size_t>(first),
                             static_cast<std::size_t>(end - first + (last ? 1 : 0))));
   };
-  runtime::run_stage(context, {"encode", folder, {{"shards", cut.shards}}, [&] {
-                                 return jobs.run({prepare, work,
-                                                  [](std::int64_t) { return core::Json::object(); },
-                                                  ".h5"});
-                               }});
+  runtime::run_stage(
+      context,
+      {"encode", folder, {{"shards", cut.shards}}, [&] {
+         return jobs.run({prepare, work, [](std::int64_t) { return core::Json::object(); }, ".h5"});
+       }});
   context.comm.barrier();  // all manifests are there
 }
 

@@ -2,8 +2,8 @@
 #include "core/files.hpp"
 #include "core/hash.hpp"
 #include "store/hdf5_structure.hpp"
-#include "store/verify_rows.hpp"
 #include "store/shard_file.hpp"
+#include "store/verify_rows.hpp"
 #include "support/mpi_main.hpp"
 #include "support/shared_folder.hpp"
 
@@ -141,12 +141,14 @@ TEST_CASE("damage between two runs is refused on all ranks, with the file and th
   REQUIRE_ALL(refusal(folder, "test").empty());
   REQUIRE_ALL(refusal(folder, "other").find("shard.structure: is damaged") != std::string::npos);
   change(folder / "shard.h5", 9);  // in the superblock
-  REQUIRE_ALL(refusal(folder, "test").find("shard.h5: is damaged: its HDF5 structure in the bytes 0") !=
-              std::string::npos);
+  REQUIRE_ALL(
+      refusal(folder, "test").find("shard.h5: is damaged: its HDF5 structure in the bytes 0") !=
+      std::string::npos);
   change(folder / "shard.h5", 9);  // back again
   change(folder / "shard.journal.0000", 30);
   const auto text = refusal(folder, "test");
-  const bool many = world.size() < 4;  // else the record is the last one, and its unit is done again
+  const bool many =
+      world.size() < 4;  // else the record is the last one, and its unit is done again
   REQUIRE_ALL(text.empty() == !many);
   world.barrier();
   if (world.is_root()) std::filesystem::remove_all(folder);

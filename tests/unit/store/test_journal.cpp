@@ -55,7 +55,8 @@ TEST_CASE("a damaged record before the last is an error with its line") {
   std::string content = core::read_file(path);
   content[content.find('\n') + 20] ^= 1;
   std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
-  CHECK_THROWS_WITH(Journal::read(path, "shard 7"), Catch::Contains("a.journal.0:2: damaged record"));
+  CHECK_THROWS_WITH(Journal::read(path, "shard 7"),
+                    Catch::Contains("a.journal.0:2: damaged record"));
 }
 
 TEST_CASE("a journal that lies where another belongs is damaged") {

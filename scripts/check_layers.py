@@ -63,7 +63,7 @@ def problems_of(root, path):
             other = header.split("/")[1] if header.count("/") > 1 else None
             if module != "stages":
                 yield f"{place}: only stages include stages"
-            elif stage not in (None, "run", "append") and other not in (None, stage):
+            elif stage not in (None, "run", "append", "tune") and other not in (None, stage):
                 yield f"{place}: stage {stage} may not include stage {other}"
         start = max((s for s in WRAPPERS if header.startswith(s)), key=len, default=None)
         if start and module not in WRAPPERS[start]:

@@ -65,8 +65,8 @@ def main():
             if code:
                 return code
     scores = json.loads((Path(run_dir) / "evaluate" / "scores.json").read_text())["scores"]
-    best = max(scores, key=lambda score: score["bleu"])
-    print(f"best: {best['name']}, BLEU {best['bleu']:.2f} ({best['settings']})")
+    best = max(scores, key=lambda score: score["bleu"]["score"])
+    print(f"best: {best['name']}, BLEU {best['bleu']['score']:.2f} ({best['settings']})")
     return 0
 
 

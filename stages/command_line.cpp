@@ -9,7 +9,8 @@ namespace knnseq::stages {
 
 namespace {
 constexpr std::array stage_names = {"partition", "encode",  "train",  "add",   "append", "decode",
-                                    "evaluate",  "inspect", "export", "sweep", "verify", "run"};
+                                    "evaluate",  "inspect", "export", "sweep", "tune",   "verify",
+                                    "run"};
 }
 
 std::string usage() {
@@ -29,13 +30,14 @@ stages
   export      all shards as one faiss file with a values.npy, for Python
   verify      compare every file of the run directory with its checksums
   sweep       recall, memory and speed of a grid of indexes on held-out text
+  tune        the best kNN settings of a grid, on a validation set
   run         all of partition … evaluate, skipping what is done
 
 options
   --config FILE    YAML; configs/reference.yaml documents every key
   --set key=value  overrides a key (knn.k=8, decode.0.knn=false); may be repeated
-  --force          start the stage over; with run and append: those whose inputs have
-                   changed
+  --force          start the stage over; with run, append and tune: those whose inputs
+                   have changed
   --help, --version
 
 exit codes: 0 done, 1 failed, 2 bad input, 75 stopped by SIGUSR1 (run again to go on)

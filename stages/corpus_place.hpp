@@ -18,8 +18,10 @@ struct Folders {
         decode(run_dir / "decode"),
         evaluate(run_dir / "evaluate"),
         sweep(run_dir / "sweep"),
-        exported(run_dir / "export") {}
-  std::filesystem::path corpus, datastore, codebook, index, decode, evaluate, sweep, exported;
+        exported(run_dir / "export"),
+        tune(run_dir / "tune") {}
+  std::filesystem::path corpus, datastore, codebook, index, decode, evaluate, sweep, exported,
+      tune;
 };
 
 /// One corpus of a run directory: that of `corpus:`, or an item of `append:`, whose folders lie in

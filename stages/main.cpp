@@ -28,6 +28,7 @@
 #include "stages/run/run.hpp"
 #include "stages/sweep/sweep.hpp"
 #include "stages/train/train.hpp"
+#include "stages/tune/tune.hpp"
 #include "stages/verify/verify.hpp"
 
 namespace {
@@ -47,6 +48,7 @@ void dispatch(const stages::CommandLine& command, runtime::StageContext& context
   if (command.stage == "evaluate") stages::evaluate(context, options);
   if (command.stage == "inspect") stages::inspect(context, options);
   if (command.stage == "sweep") stages::sweep(context, options);
+  if (command.stage == "tune") stages::tune(context, options);
   if (command.stage == "verify") stages::verify(context);
   if (command.stage == "run") stages::run(context, options);
 }
@@ -73,7 +75,8 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
   at::set_num_threads(static_cast<int>(options.threads));
   omp_set_num_threads(static_cast<int>(options.threads));
   using Force = runtime::StageContext::Force;
-  const bool several = command.stage == "run" || command.stage == "append";
+  const bool several =
+      command.stage == "run" || command.stage == "append" || command.stage == "tune";
   const auto force = !command.force ? Force::no : several ? Force::changed : Force::always;
   runtime::StageContext context{*world, log,      options.run_dir,
                                 force,  resolved, options.timeout_seconds};

@@ -200,6 +200,28 @@ void check_datastores(const Section& root, const Options& options) {
   }
 }
 
+EvaluateOptions read_evaluate(const Section& section, const std::vector<DecodeOptions>& decode) {
+  EvaluateOptions options;
+  options.language = section.text("language", "");
+  try {
+    metrics::require_13a(options.language);
+  } catch (const core::InputError& e) {
+    section.problem("language", e.what());
+  }
+  options.baseline = section.text("baseline", "");
+  const bool known = std::any_of(decode.begin(), decode.end(), [&](const DecodeOptions& item) {
+    return item.reference && item.name == options.baseline;
+  });
+  if (!options.baseline.empty() && !known) {
+    section.problem("baseline", "names no item of decode with a reference");
+  }
+  options.resamples =
+      section.integer("resamples", options.resamples, {.least = 0, .most = 1'000'000});
+  options.seed = static_cast<std::uint64_t>(
+      section.integer("seed", static_cast<std::int64_t>(options.seed), {.least = 0}));
+  return options;
+}
+
 InspectOptions read_inspect(const Section& section) {
   InspectOptions options;
   options.base = section.text("base", "");
@@ -235,6 +257,36 @@ SweepOptions read_sweep(const Section& section, const std::string& factory) {
   return options;
 }
 
+TuneOptions read_tune(const Section& section, const DecodeOptions& defaults) {
+  TuneOptions options;
+  options.decoding = defaults;
+  options.decoding.name = "tune";
+  options.decoding.source = section.text("source", "");
+  const std::string reference = section.text("reference", "");
+  if (options.decoding.source.empty() != reference.empty()) {
+    section.problem(reference.empty() ? "reference" : "source",
+                    "is required: source and reference go together");
+  }
+  options.decoding.reference = reference;
+  options.k = section.integers("k", options.k, {.least = 1, .most = 10'000});
+  options.temperature = section.numbers("temperature", {}, {.least = 1e-6});
+  options.lambda = section.numbers("lambda", options.lambda, {.least = 0, .most = 0.999});
+  options.nprobe = section.integers("nprobe", {defaults.search.nprobe}, {.least = 1});
+  for (const char* key : {"k", "lambda", "nprobe"}) {
+    if (section.has(key) && section.texts(key).empty()) section.problem(key, "must not be empty");
+  }
+  const auto sorted = [](auto& values) {
+    std::sort(values.begin(), values.end());
+    values.erase(std::unique(values.begin(), values.end()), values.end());
+  };
+  sorted(options.k);
+  sorted(options.temperature);
+  sorted(options.lambda);
+  sorted(options.nprobe);
+  options.candidates = section.integer("candidates", options.candidates, {.least = 1});
+  return options;
+}
+
 }  // namespace
 
 Options read_options(const config::Config& config) {
@@ -259,15 +311,10 @@ Options read_options(const config::Config& config) {
   read_beam(root.section("beam_search"), defaults);
   options.decode = read_decode(root, metric, defaults);
   check_datastores(root, options);
-  const auto evaluate = root.section("evaluate");
-  options.evaluate.language = evaluate.text("language", "");
-  try {
-    metrics::require_13a(options.evaluate.language);
-  } catch (const core::InputError& e) {
-    evaluate.problem("language", e.what());
-  }
+  options.evaluate = read_evaluate(root.section("evaluate"), options.decode);
   options.inspect = read_inspect(root.section("inspect"));
   options.sweep = read_sweep(root.section("sweep"), options.index.factory);
+  options.tune = read_tune(root.section("tune"), defaults);
   config.finish();
   return options;
 }

@@ -60,7 +60,10 @@ struct AppendOptions {
 };
 
 struct EvaluateOptions {
-  std::string language;  ///< of the target side, for the check that 13a fits
+  std::string language;           ///< of the target side, for the check that 13a fits
+  std::string baseline;           ///< name of an item of decode; empty: chosen (compare_systems())
+  std::int64_t resamples = 1000;  ///< of the bootstrap; 0: none
+  std::uint64_t seed = 12345;     ///< of the bootstrap
 };
 
 struct InspectOptions {
@@ -81,6 +84,16 @@ struct SweepOptions {
   std::vector<std::int64_t> ef_search = {16, 64, 256};
   std::vector<std::int64_t> shares = {1, 4, 16};  ///< n: 1/n of the entries
   std::vector<std::int64_t> k = {1, 16, 64};
+};
+
+/// A grid of kNN settings, compared on a validation set.
+struct TuneOptions {
+  DecodeOptions decoding;  ///< source, reference, and what is not in the grid
+  std::vector<std::int64_t> k = {4, 8, 16, 32, 64};  ///< ascending
+  std::vector<double> temperature;                   ///< empty: chosen by the neighbours' spread
+  std::vector<double> lambda = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95};
+  std::vector<std::int64_t> nprobe;  ///< empty: that of knn
+  std::int64_t candidates = 5;       ///< of the likeliest settings, decoded
 };
 
 /// Shell commands that text goes through line by line before it is tokenised; empty: none.
@@ -107,6 +120,7 @@ struct Options {
   EvaluateOptions evaluate;
   InspectOptions inspect;
   SweepOptions sweep;
+  TuneOptions tune;
 };
 
 /// Reads and checks the whole configuration. Throws core::InputError listing every problem.

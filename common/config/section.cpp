@@ -137,24 +137,25 @@ std::vector<std::string> Section::texts(const std::string& key) const {
   return result;
 }
 
-std::vector<std::int64_t> Section::integers(const std::string& key,
-                                            const std::vector<std::int64_t>& fallback,
-                                            IntegerBounds bounds) const {
+template <class T, class Bounds>
+std::vector<T> Section::scalars(const std::string& key, const std::vector<T>& fallback,
+                                Bounds bounds, const char* kind) const {
   const auto node = find(*node_, key);
   node_->resolved(key);
-  std::vector<std::int64_t> result;
+  std::vector<T> result;
   const auto take = [&](const YAML::Node& item) {
-    std::int64_t value = 0;
-    const bool whole = item.IsScalar() && YAML::convert<std::int64_t>::decode(item, value);
-    if (!whole || value < bounds.least || value > bounds.most) {
-      problem(key, fmt::format("must be a list of whole numbers of at least {}", bounds.least) +
-                       (bounds.most == IntegerBounds{}.most
-                            ? ""
-                            : fmt::format(" and at most {}", bounds.most)));
-      return false;
+    T value{};
+    const bool right = item.IsScalar() && YAML::convert<T>::decode(item, value) &&
+                       value >= bounds.least && value <= bounds.most;
+    if (right) {
+      result.push_back(value);
+    } else {
+      problem(
+          key,
+          fmt::format("must be a list of {} of at least {}", kind, bounds.least) +
+              (bounds.most == Bounds{}.most ? "" : fmt::format(" and at most {}", bounds.most)));
     }
-    result.push_back(value);
-    return true;
+    return right;
   };
   if (!has(key)) {
     result = fallback;
@@ -167,6 +168,17 @@ std::vector<std::int64_t> Section::integers(const std::string& key,
   }
   resolve(key, fmt::format("[{}]", fmt::join(result, ", ")));
   return result;
+}
+
+std::vector<std::int64_t> Section::integers(const std::string& key,
+                                            const std::vector<std::int64_t>& fallback,
+                                            IntegerBounds bounds) const {
+  return scalars(key, fallback, bounds, "whole numbers");
+}
+
+std::vector<double> Section::numbers(const std::string& key, const std::vector<double>& fallback,
+                                     NumberBounds bounds) const {
+  return scalars(key, fallback, bounds, "numbers");
 }
 
 Section Section::section(const std::string& key) const {

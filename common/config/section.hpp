@@ -45,6 +45,9 @@ class Section {
   std::vector<std::int64_t> integers(const std::string& key,
                                      const std::vector<std::int64_t>& fallback,
                                      IntegerBounds bounds = {}) const;
+  /// The same of numbers.
+  std::vector<double> numbers(const std::string& key, const std::vector<double>& fallback,
+                              NumberBounds bounds = {}) const;
   /// The map under `key`; an empty one where it is missing.
   Section section(const std::string& key) const;
   /// The maps in the list under `key`; none where it is missing.
@@ -58,6 +61,9 @@ class Section {
       : state_(std::move(state)), node_(std::move(node)) {}
   template <class T>
   std::optional<T> scalar(const std::string& key, const char* kind) const;
+  template <class T, class Bounds>
+  std::vector<T> scalars(const std::string& key, const std::vector<T>& fallback, Bounds bounds,
+                         const char* kind) const;
   void resolve(const std::string& key, const std::string& value) const;
 
   std::shared_ptr<ConfigState> state_;

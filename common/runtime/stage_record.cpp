@@ -29,6 +29,8 @@ void record_stage(StageContext& context, const std::string& stage, const StageWo
                   double seconds) {
   auto& comm = context.comm;
   const Spread time = spread_over_ranks(comm, seconds);
+  const double work_seconds =
+      comm.all_reduce(work.seconds > 0 ? work.seconds : seconds, comm::Reduction::max);
   const Spread memory = spread_over_ranks(comm, static_cast<double>(obs::peak_memory_bytes()));
   const auto items = comm.all_reduce(work.items, comm::Reduction::sum);
   const auto bytes = comm.all_reduce(work.bytes, comm::Reduction::sum);
@@ -38,6 +40,7 @@ void record_stage(StageContext& context, const std::string& stage, const StageWo
                              {"seconds_min", time.least},
                              {"seconds_mean", time.mean},
                              {"seconds_max", time.most},
+                             {"work_seconds_max", work_seconds},
                              {"unit", work.unit},
                              {"items", items},
                              {"bytes", bytes},
@@ -49,7 +52,7 @@ void record_stage(StageContext& context, const std::string& stage, const StageWo
   context.log.info(fmt::format(
       "done: {} {} in {}, {}/s, peak memory {} a rank", obs::with_commas(items), work.unit,
       obs::as_duration(time.most),
-      obs::with_commas(std::llround(static_cast<double>(items) / std::max(time.most, 1e-3))),
+      obs::with_commas(std::llround(static_cast<double>(items) / std::max(work_seconds, 1e-3))),
       obs::as_bytes(std::llround(memory.most))));
 }
 
@@ -63,7 +66,8 @@ std::string stage_table(const std::filesystem::path& run_dir,
     if (!std::filesystem::exists(path)) continue;
     const core::Json record = core::read_json(path);
     const double most = record["seconds_max"];
-    const double rate = record["items"].get<double>() / std::max(most, 1e-3);
+    const double rate = record["items"].get<double>() /
+                        std::max(record["work_seconds_max"].get<double>(), 1e-3);
     table += fmt::format("{:<22} {:>5} {:>24} {:>14} {:<10} {:>10} {:>10} {:>12}\n", stage,
                          record["ranks"].get<int>(),
                          fmt::format("{:.1f}/{:.1f}/{:.1f}", record["seconds_min"].get<double>(),

@@ -14,6 +14,9 @@ struct StageWork {
   std::string unit = "items";  ///< what `items` counts, as in "entries"
   std::int64_t items = 0;
   std::int64_t bytes = 0;  ///< written
+  /// Spent on the items themselves, where opening files and models is not to be counted; 0: all of
+  /// the stage was.
+  double seconds = 0;
 };
 
 /// Reduces seconds and peak memory to min/mean/max and items and bytes to sums, writes

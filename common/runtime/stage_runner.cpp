@@ -135,6 +135,20 @@ void run_stage(StageContext& context, const StageDefinition& stage) {
   record_stage(context, stage.name, outcome.work, seconds);
 }
 
+void write_results(const fs::path& folder, const std::string& stage, const core::Json& inputs,
+                   const std::map<std::string, std::string>& files) {
+  core::make_directories(folder);
+  fs::remove(folder / "manifest.json");
+  std::vector<std::string> names;
+  for (const auto& [name, text] : files) {
+    core::write_file_durably(folder / name, text);
+    names.push_back(name);
+  }
+  const core::Json content = {{"files", describe_files(folder, names)}};
+  const auto manifest = store::make_manifest(stage, inputs, content);
+  core::write_file_durably(folder / "manifest.json", manifest.dump(1) + "\n");
+}
+
 core::Json require_manifest(const fs::path& folder, const std::string& stage,
                             const std::string& command) {
   const auto path = folder / "manifest.json";

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 
 #include "core/files.hpp"
@@ -32,6 +33,11 @@ struct StageDefinition {
 /// that was done or committed with others; with context.force that work is removed instead.
 /// Collective.
 void run_stage(StageContext& context, const StageDefinition& stage);
+
+/// Small results that a stage makes anew whenever it is called: the files {name: text} and their
+/// manifest, which is not there while they are written. By one rank.
+void write_results(const std::filesystem::path& folder, const std::string& stage,
+                   const core::Json& inputs, const std::map<std::string, std::string>& files);
 
 /// The manifest of a finished stage. Throws core::InputError where it is damaged or another
 /// stage's, or, saying which command makes it, where there is none.

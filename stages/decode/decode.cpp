@@ -43,18 +43,21 @@ class Decoder {
 
   /// Ranks are independent: blocks that are left are dealt in turn.
   void run_without_knn() {
+    const obs::Stopwatch watch;
     const auto left = blocks_left();
     for (auto i = static_cast<std::size_t>(context_.comm.rank()); i < left.size();
          i += static_cast<std::size_t>(context_.comm.size())) {
       if (runtime::stop_requested()) break;
       translate(left[i], {});
     }
+    work_.seconds = watch.seconds();
   }
 
   /// All ranks step together: each step of a block is one exchange in which every rank searches its
   /// part of the datastore for all (with several datastores: one after the other). A rank without a
   /// block goes on searching for the others.
   void run_with_knn(std::vector<retrieval::DistributedSearch>& searches) {
+    const obs::Stopwatch watch;
     BlockSchedule schedule(blocks_left());
     const search::KnnStep knn = [&](const at::Tensor& queries, at::Tensor& log_probs) {
       std::int64_t column = 0;
@@ -83,13 +86,14 @@ class Decoder {
         status = RankStatus::idle;
       }
     }
+    work_.seconds = watch.seconds();
   }
 
   /// Waits for all ranks; throws core::Stopped on all where work is left. Collective.
   runtime::StageWork finish() {
     translations_.close();
     progress_.finish();
-    const auto done = context_.comm.all_reduce(work_.items, comm::Reduction::sum);
+    const auto done = context_.comm.all_reduce(sentences_done_, comm::Reduction::sum);
     if (done < sentences_of(blocks_left())) {
       comm::agree(context_.comm, [] {
         throw core::Stopped(
@@ -125,7 +129,8 @@ class Decoder {
     for (const auto line : lines) sources.push_back(set_.sources[static_cast<std::size_t>(line)]);
     const auto hypotheses = search::beam_search(model_, sources, options_.beam, knn);
     translations_.append(context_.comm.rank(), block, lines, hypotheses);
-    work_.items += std::ssize(lines);
+    for (const auto& nbest : hypotheses) work_.items += std::ssize(nbest.front().tokens);
+    sentences_done_ += std::ssize(lines);
     progress_.add(std::ssize(lines));
   }
 
@@ -135,7 +140,8 @@ class Decoder {
   const TestSet& set_;
   Translations& translations_;
   runtime::Progress progress_;
-  runtime::StageWork work_{"sentences", 0, 0};
+  runtime::StageWork work_{"tokens", 0, 0};
+  std::int64_t sentences_done_ = 0;
 };
 
 void report_search(runtime::StageContext& context, const retrieval::SearchTimes& times) {
@@ -149,9 +155,9 @@ void report_search(runtime::StageContext& context, const retrieval::SearchTimes&
 
 runtime::StageOutcome translate_set(runtime::StageContext& context, const Options& options,
                                     const DecodeOptions& decoding,
-                                    const std::vector<BuiltDatastore>& datastores) {
+                                    const std::vector<BuiltDatastore>& datastores,
+                                    const std::filesystem::path& folder) {
   auto& comm = context.comm;
-  const auto folder = Folders(context.run_dir).decode / decoding.name;
   std::unique_ptr<text::Tokenizer> tokenizer;
   std::unique_ptr<model::TranslationModel> model;
   std::vector<std::string> references;
@@ -272,18 +278,24 @@ void decode(runtime::StageContext& context, const Options& options,
     if (!names.empty() && std::find(names.begin(), names.end(), decoding.name) == names.end()) {
       continue;
     }
-    context.log.set_stage("decode-" + decoding.name);
-    const auto folder = Folders(context.run_dir).decode / decoding.name;
-    const auto datastores =
-        decoding.knn ? check_search(context, options, decoding) : std::vector<BuiltDatastore>();
-    runtime::run_stage(context, {"decode-" + decoding.name, folder,
-                                 decode_inputs(context, options, decoding, datastores), [&] {
-                                   return translate_set(context, options, decoding, datastores);
-                                 }});
-    comm::agree(context.comm, [&] {
-      if (context.comm.is_root()) Translations::remove_journals(folder);
-    });
+    decode_one(context, options, decoding, Folders(context.run_dir).decode, "decode");
   }
+}
+
+void decode_one(runtime::StageContext& context, const Options& options,
+                const DecodeOptions& decoding, const std::filesystem::path& decode_into,
+                const std::string& prefix) {
+  const std::string stage = prefix + "-" + decoding.name;
+  context.log.set_stage(stage);
+  const auto folder = decode_into / decoding.name;
+  const auto datastores =
+      decoding.knn ? check_search(context, options, decoding) : std::vector<BuiltDatastore>();
+  runtime::run_stage(
+      context, {stage, folder, decode_inputs(context, options, decoding, datastores),
+                [&] { return translate_set(context, options, decoding, datastores, folder); }});
+  comm::agree(context.comm, [&] {
+    if (context.comm.is_root()) Translations::remove_journals(folder);
+  });
 }
 
 }  // namespace knnseq::stages

@@ -15,4 +15,10 @@ namespace knnseq::stages {
 void decode(runtime::StageContext& context, const Options& options,
             const std::vector<std::string>& names);
 
+/// Translates one test set into the folder decode_into/<decoding.name>, as a stage of the name
+/// `prefix`-<decoding.name>. Collective.
+void decode_one(runtime::StageContext& context, const Options& options,
+                const DecodeOptions& decoding, const std::filesystem::path& decode_into,
+                const std::string& prefix);
+
 }  // namespace knnseq::stages

@@ -7,8 +7,8 @@
 namespace knnseq::stages {
 
 /// Scores each finished decoding against its reference, prints a table and writes it to
-/// evaluate/scores.json and scores.md. Takes a moment, so it is never skipped. Collective (rank 0
-/// does the work).
+/// evaluate/scores.json, scores.csv and scores.md. Takes a moment, so it is never skipped.
+/// Collective (rank 0 does the work).
 void evaluate(runtime::StageContext& context, const Options& options);
 
 }  // namespace knnseq::stages

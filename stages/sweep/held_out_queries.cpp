@@ -10,50 +10,14 @@
 #include "core/hash.hpp"
 #include "model/translation_model.hpp"
 #include "obs/progress_meter.hpp"
+#include "stages/held_out_text.hpp"
 #include "stages/open_model.hpp"
-#include "stages/sentence_pairs.hpp"
 
 namespace knnseq::stages {
 
 namespace {
 
 constexpr std::size_t batch_sentences = 16;
-
-/// All usable pairs.
-struct Sentences {
-  std::vector<std::vector<core::TokenId>> sources, targets;
-};
-
-std::vector<std::vector<core::TokenId>> gather_side(comm::Communicator& comm,
-                                                    const std::vector<core::TokenId>& tokens,
-                                                    const std::vector<std::int64_t>& starts) {
-  std::vector<std::int64_t> lengths(starts.size());
-  std::adjacent_difference(starts.begin(), starts.end(), lengths.begin());
-  const auto all_tokens = comm.all_gather(std::span<const core::TokenId>(tokens)).values;
-  const auto all_lengths =
-      comm.all_gather(std::span<const std::int64_t>(lengths).subspan(1)).values;
-  std::vector<std::vector<core::TokenId>> sentences;
-  auto at = all_tokens.begin();
-  for (const auto length : all_lengths) {
-    sentences.emplace_back(at, at + length);
-    at += length;
-  }
-  return sentences;
-}
-
-/// Every rank gets all pairs.
-Sentences read_sentences(runtime::StageContext& context, const Options& options,
-                         const text::Tokenizer& tokenizer, const model::ModelInfo& info,
-                         const std::filesystem::path& scratch) {
-  CorpusOptions corpus;
-  corpus.source = {options.sweep.source};
-  corpus.target = {options.sweep.target};
-  const PairRules rules{corpus, options.preprocess, scratch, info.source_positions,
-                        info.target_tokens()};
-  const auto pairs = read_sentence_pairs(context.comm, rules, tokenizer);
-  return {gather_side(context.comm, pairs.source_tokens, pairs.source_starts),
-          gather_side(context.comm, pairs.target_tokens, pairs.target_starts)};
-}
 
 /// The positions of the `count` smallest hashes, ascending.
 std::vector<std::int64_t> choose_positions(std::int64_t positions, std::int64_t count,
@@ -78,7 +42,7 @@ struct Batch {
 };
 
 /// Batches of the sentences that hold a chosen position.
-std::vector<Batch> cut_batches(const Sentences& sentences,
+std::vector<Batch> cut_batches(const HeldOutText& sentences,
                                const std::vector<std::int64_t>& chosen) {
   std::vector<Batch> batches;
   auto next = chosen.begin();
@@ -114,16 +78,18 @@ at::Tensor held_out_queries(runtime::StageContext& context, const Options& optio
   comm::agree(comm, [&] {
     tokenizer = open_tokenizer(options);
     model = open_key_model(options, *tokenizer);
-    for (const char* side : {"source", "target"}) core::make_directories(scratch / side);
   });
-  const auto sentences = read_sentences(context, options, *tokenizer, model->info(), scratch);
+  const HeldOutText sentences =
+      read_held_out_text(context, options,
+                         {options.sweep.source, options.sweep.target, scratch,
+                          model->info().source_positions, model->info().target_tokens()},
+                         *tokenizer);
   std::int64_t positions = 0;
   for (const auto& target : sentences.targets) positions += std::ssize(target);
   comm::agree(comm, [&] {
     if (positions == 0) {
       throw core::InputError(options.sweep.source, "holds no usable sentence for the sweep");
     }
-    if (comm.is_root()) std::filesystem::remove_all(scratch);
   });
   const auto chosen = choose_positions(positions, options.sweep.queries, options.sweep.seed);
   const auto batches = cut_batches(sentences, chosen);

@@ -6,40 +6,16 @@
 #include <fmt/format.h>
 
 #include "obs/progress_meter.hpp"
+#include "obs/table.hpp"
 
 namespace knnseq::stages {
+
+using obs::Cells;
 
 namespace {
 
 constexpr double wanted_recall = 0.9;
 constexpr std::int64_t usual_k = 16;
-
-using Cells = std::vector<std::string>;
-
-/// Columns of figures, from `first_figure` on, are set flush right.
-std::string markdown(const std::vector<Cells>& lines, std::size_t first_figure) {
-  std::vector<std::size_t> widths(lines.front().size(), 3);
-  for (const auto& cells : lines) {
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-      widths[i] = std::max(widths[i], cells[i].size());
-    }
-  }
-  std::string text;
-  for (std::size_t line = 0; line < lines.size(); ++line) {
-    for (std::size_t i = 0; i < widths.size(); ++i) {
-      const auto& cell = lines[line][i];
-      text += i < first_figure ? fmt::format("| {:<{}} ", cell, widths[i])
-                               : fmt::format("| {:>{}} ", cell, widths[i]);
-    }
-    text += "|\n";
-    if (line > 0) continue;
-    for (std::size_t i = 0; i < widths.size(); ++i) {
-      text += fmt::format("|{:-<{}}{}", "", widths[i] + 1, i < first_figure ? "-" : ":");
-    }
-    text += "|\n";
-  }
-  return text;
-}
 
 struct Choice {
   const SweepRow* row;
@@ -88,13 +64,6 @@ std::string best_of_share(const SweepResult& result, std::int64_t share) {
       result.k[k], recall, best->point->microseconds, best->row->bytes_per_entry);
 }
 
-std::string quoted(const std::string& text) {
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
-
 }  // namespace
 
 std::string sweep_table(const SweepResult& result) {
@@ -123,33 +92,41 @@ std::string sweep_table(const SweepResult& result) {
       lines.push_back(std::move(cells));
     }
   }
-  std::string text = markdown(lines, 3) + "\n" + notes + (notes.empty() ? "" : "\n");
+  std::string text =
+      obs::markdown_table(lines, 3, header.size()) + "\n" + notes + (notes.empty() ? "" : "\n");
   for (const auto share : shares) text += best_of_share(result, share);
   return text;
 }
 
 std::string sweep_csv(const SweepResult& result) {
-  std::string text = "index,metric,share,entries,setting";
-  for (const auto k : result.k) text += fmt::format(",recall@{}", k);
-  text +=
-      ",microseconds_per_query,bytes_per_entry,train_seconds,add_seconds,queries,ranks,threads,"
-      "note\n";
+  Cells header = {"index", "metric", "share", "entries", "setting"};
+  for (const auto k : result.k) header.push_back(fmt::format("recall@{}", k));
+  for (const char* name : {"microseconds_per_query", "bytes_per_entry", "train_seconds",
+                           "add_seconds", "queries", "ranks", "threads", "note"}) {
+    header.emplace_back(name);
+  }
+  std::string text = obs::csv_line(header);
   for (const auto& row : result.rows) {
-    auto points = row.points;
-    if (points.empty()) points.emplace_back();  // a line for the note
-    for (const auto& point : points) {
-      text += fmt::format("{},{},{},{},{}", quoted(row.factory), result.metric,
-                          share_name(row.share), row.entries, quoted(point.setting));
-      for (std::size_t i = 0; i < result.k.size(); ++i) {
-        text += row.points.empty() ? "," : fmt::format(",{:.6f}", point.recalls[i]);
+    const auto line = [&](const std::string& setting, const Cells& figures) {
+      Cells cells = {row.factory, result.metric, share_name(row.share), std::to_string(row.entries),
+                     setting};
+      cells.insert(cells.end(), figures.begin(), figures.end());
+      for (const auto count : {row.queries, row.ranks, result.threads}) {
+        cells.push_back(std::to_string(count));
       }
-      text += row.points.empty() ? "," : fmt::format(",{:.3f}", point.microseconds);
-      text += row.points.empty() ? ",,,"
-                                 : fmt::format(",{:.3f},{:.3f},{:.3f}", row.bytes_per_entry,
-                                               row.train_seconds, row.add_seconds);
-      text +=
-          fmt::format(",{},{},{},{}\n", row.queries, row.ranks, result.threads, quoted(row.note));
+      cells.push_back(row.note);
+      text += obs::csv_line(cells);
+    };
+    for (const auto& point : row.points) {
+      Cells figures;
+      for (const auto recall : point.recalls) figures.push_back(fmt::format("{:.6f}", recall));
+      for (const auto figure :
+           {point.microseconds, row.bytes_per_entry, row.train_seconds, row.add_seconds}) {
+        figures.push_back(fmt::format("{:.3f}", figure));
+      }
+      line(point.setting, figures);
     }
+    if (row.points.empty()) line("", Cells(result.k.size() + 4));  // for the note
   }
   return text;
 }

@@ -25,10 +25,12 @@ std::string stage_of(const fs::path& folder) {
     const auto stage = corpus_stage(parts[2]);
     return stage.empty() ? "" : "append-" + parts[1] + "-" + stage;
   }
-  if (parts.size() == 2 && parts[0] == "decode") return "decode-" + parts[1];
+  if (parts.size() == 2 && (parts[0] == "decode" || parts[0] == "tune")) {
+    return parts[0] + "-" + parts[1];
+  }
   if (parts.size() != 1) return "";
   if (parts[0] == "codebook") return "train";
-  for (const char* own : {"export", "evaluate", "sweep"}) {
+  for (const char* own : {"export", "evaluate", "sweep", "tune"}) {
     if (parts[0] == own) return own;
   }
   return corpus_stage(parts[0]);

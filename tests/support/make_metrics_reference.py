@@ -7,6 +7,9 @@
       bleu_score, bleu_precisions [4], bleu_counts [4] (matches), bleu_totals [4],
       brevity_penalty, sys_len, ref_len, chrf_score; scores and precisions in percent,
       every number with full precision; bleu_signature, chrf_signature, command
+  bootstrap.json                          the translations against the same with every other
+      line short of its last word (the baseline): mean, ci and p_value of both metrics by
+      sacrebleu's paired bootstrap; some of the sentences that its resamples draw
 
 The lines: greedy translations of test.tsv by the demo model, references changed at
 random (seeded), lines that are hard on a tokeniser, lines without a 4-gram match,
@@ -20,12 +23,15 @@ import random
 import string
 from pathlib import Path
 
+import numpy as np
 import sacrebleu
 import torch
 import transformers
+from sacrebleu.significance import PairedTest
 
 ROOT = Path(__file__).resolve().parents[2]
 TRANSLATED, CHANGED = 140, 70
+RESAMPLES = 200
 
 # (hypothesis, reference)
 NASTY = [
@@ -157,6 +163,29 @@ def subsets_of(groups):
     return subsets, lines
 
 
+def bootstrap(lines):
+    hypotheses, references = map(list, zip(*lines))
+    baseline = [h[:h.rfind(" ")] if i % 2 == 0 and " " in h else h
+                for i, h in enumerate(hypotheses)]
+    _, results = PairedTest(
+        [("baseline", baseline), ("system", hypotheses)],
+        {"bleu": sacrebleu.BLEU(), "chrf": sacrebleu.CHRF()}, [references],
+        test_type="bs", n_samples=RESAMPLES)()
+    found = {"lines": len(lines), "resamples": RESAMPLES, "seed": 12345}
+    for metric in ("BLEU", "chrF2"):
+        for system, result in zip(("baseline", "system"), results[metric]):
+            found[f"{metric}_{system}"] = {
+                "score": float(result.score), "mean": float(result.mean),
+                "ci": float(result.ci),
+                "p_value": result.p_value}
+    draws = np.random.default_rng(12345).choice(len(lines), size=(RESAMPLES, len(lines)))
+    found["first_resample"], found["last_resample"] = draws[0].tolist(), draws[-1].tolist()
+    found["draws_of_1000003"] = np.random.default_rng(7).integers(0, 1000003, 20).tolist()
+    found["draws_of_3000000000"] = np.random.default_rng(2**40 + 7).integers(
+        0, 3000000000, 20).tolist()
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, default=ROOT / "models/demo-de-en")
@@ -185,6 +214,8 @@ def main():
     rows = ",\n".join(f"  {json.dumps(name)}: {json.dumps(row)}" for name, row in found.items())
     (args.out / "figures.json").write_text(
         f'{json.dumps(head, indent=1)[:-2]},\n "subsets": {{\n{rows}\n }}\n}}\n', encoding="utf-8")
+    paired = bootstrap(lines[slice(*subsets["translations"])])
+    (args.out / "bootstrap.json").write_text(json.dumps(paired) + "\n", encoding="utf-8")
     print(f"{len(lines)} lines")
     for name in (n for n in found if not n.startswith("nasty_")):
         print(f"{name}: BLEU {found[name]['bleu_score']:.4f}, chrF {found[name]['chrf_score']:.4f}")

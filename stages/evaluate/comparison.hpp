@@ -1,0 +1,37 @@
+// Systems against each other on the same test set.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "metrics/bootstrap.hpp"
+#include "stages/evaluate/scored_decoding.hpp"
+#include "stages/options.hpp"
+
+namespace knnseq::stages {
+
+/// One metric of one system.
+struct MetricFigures {
+  double score = 0;                           ///< on the whole test set, 0 … 100
+  std::optional<metrics::Interval> interval;  ///< without resamples: none
+  std::optional<double> p_value;              ///< against the baseline; none of the baseline itself
+};
+
+struct ComparedSystem {
+  std::string name;
+  std::string settings;
+  std::int64_t sentences = 0;
+  std::string baseline;  ///< name of the system it was compared with
+  MetricFigures bleu, chrf;
+  double brevity_penalty = 1;
+  std::optional<double> tokens_per_second;
+};
+
+/// Scores all systems; those of one test set are compared with its baseline: the one named in
+/// options, else the first that used no datastore, else the first. In the order given.
+std::vector<ComparedSystem> compare_systems(const std::vector<ScoredDecoding>& systems,
+                                            const EvaluateOptions& options);
+
+}  // namespace knnseq::stages

@@ -1,0 +1,77 @@
+#include "stages/evaluate/scored_decoding.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "runtime/stage_runner.hpp"
+#include "stages/corpus_place.hpp"
+#include "text/moses_marks.hpp"
+#include "text/read_lines.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+/// The settings that a decoding was made with, from its manifest.
+std::string describe(const core::Json& inputs) {
+  const auto number = [&](const char* name) { return inputs.at(name).get<double>(); };
+  std::string text = "base";
+  if (inputs.contains("k")) {
+    text = fmt::format("kNN: k {:g}, T {:g}, lambda {:.6g}, nprobe {:g}", number("k"),
+                       number("temperature"), number("lambda"), number("nprobe"));
+  }
+  return text + fmt::format("; length penalty {:g}", number("length_penalty"));
+}
+
+void warn_of_moses_marks(obs::Log& log, const std::filesystem::path& file,
+                         const std::vector<std::string>& lines) {
+  const auto marks = text::find_moses_marks(lines, 1);
+  if (marks.lines == 0) return;
+  log.warn(fmt::format(
+      "{}:{}: '{}' looks like Moses-tokenised text ({} such lines): BLEU and chrF "
+      "are for plain text; set 'postprocess' to a detokeniser",
+      file.string(), marks.examples.front().line, marks.examples.front().mark, marks.lines));
+}
+
+std::optional<double> recorded_speed(const std::filesystem::path& record) {
+  if (!std::filesystem::exists(record)) return {};
+  const core::Json json = core::read_json(record);
+  if (!json.contains("work_seconds_max") || json.at("items") == 0) return {};
+  return json.at("items").get<double>() / json.at("work_seconds_max").get<double>();
+}
+
+}  // namespace
+
+ScoredDecoding score_decoding(obs::Log& log, const std::filesystem::path& run_dir,
+                              const std::string& name) {
+  const auto folder = Folders(run_dir).decode / name;
+  const std::string command = "decode " + name;
+  const auto manifest = runtime::require_manifest(folder, "decode-" + name, command);
+  const auto lines = [&](const char* file) {
+    return text::read_lines(runtime::require_file(folder, manifest, file, command));
+  };
+  const auto hypotheses = lines("hyp.txt");
+  const auto references = lines("ref.txt");
+  warn_of_moses_marks(log, folder / "hyp.txt", hypotheses);
+  warn_of_moses_marks(log, folder / "ref.txt", references);
+  if (hypotheses.size() != references.size()) {
+    throw core::InputError(folder, fmt::format("hyp.txt has {} lines, ref.txt {}",
+                                               hypotheses.size(), references.size()));
+  }
+  ScoredDecoding result;
+  result.name = name;
+  result.identity = manifest.at("identity");
+  result.settings = describe(manifest.at("inputs"));
+  result.knn = manifest.at("inputs").contains("k");
+  result.test_set =
+      core::fingerprint_file(folder / "src.txt") + core::fingerprint_file(folder / "ref.txt");
+  for (std::size_t i = 0; i < hypotheses.size(); ++i) {
+    result.bleu.push_back(metrics::bleu_statistics(hypotheses[i], references[i]));
+    result.chrf.push_back(metrics::chrf_statistics(hypotheses[i], references[i]));
+  }
+  result.tokens_per_second = recorded_speed(run_dir / "records" / ("decode-" + name + ".json"));
+  return result;
+}
+
+}  // namespace knnseq::stages

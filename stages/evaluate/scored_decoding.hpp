@@ -1,0 +1,33 @@
+// One finished decoding, scored sentence by sentence.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "metrics/bleu.hpp"
+#include "metrics/chrf.hpp"
+#include "obs/log.hpp"
+
+namespace knnseq::stages {
+
+struct ScoredDecoding {
+  std::string name;
+  std::string identity;  ///< of the decoding's manifest
+  std::string settings;                       ///< for people
+  bool knn = false;                           ///< a datastore was used
+  std::string test_set;                       ///< equal where source and references are
+  std::vector<metrics::BleuStatistics> bleu;  ///< [sentences]
+  std::vector<metrics::ChrfStatistics> chrf;
+  /// Tokens written (EOS counted) by the time all ranks took to translate, of the run that finished
+  /// it. None where no record of it is there.
+  std::optional<double> tokens_per_second;
+};
+
+/// Reads run_dir/decode/<name> and its record. Warns of text that is not plain. Throws
+/// core::InputError where it is not finished or no text.
+ScoredDecoding score_decoding(obs::Log& log, const std::filesystem::path& run_dir,
+                              const std::string& name);
+
+}  // namespace knnseq::stages

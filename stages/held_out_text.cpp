@@ -1,0 +1,52 @@
+#include "stages/held_out_text.hpp"
+
+#include <numeric>
+
+#include "comm/agreement.hpp"
+#include "core/files.hpp"
+#include "stages/sentence_pairs.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+std::vector<std::vector<core::TokenId>> gather_side(comm::Communicator& comm,
+                                                    const std::vector<core::TokenId>& tokens,
+                                                    const std::vector<std::int64_t>& starts) {
+  std::vector<std::int64_t> lengths(starts.size());
+  std::adjacent_difference(starts.begin(), starts.end(), lengths.begin());
+  const auto all_tokens = comm.all_gather(std::span<const core::TokenId>(tokens)).values;
+  const auto all_lengths =
+      comm.all_gather(std::span<const std::int64_t>(lengths).subspan(1)).values;
+  std::vector<std::vector<core::TokenId>> sentences;
+  auto at = all_tokens.begin();
+  for (const auto length : all_lengths) {
+    sentences.emplace_back(at, at + length);
+    at += length;
+  }
+  return sentences;
+}
+
+}  // namespace
+
+HeldOutText read_held_out_text(runtime::StageContext& context, const Options& options,
+                               const HeldOutFiles& files, const text::Tokenizer& tokenizer) {
+  auto& comm = context.comm;
+  comm::agree(comm, [&] {
+    for (const char* side : {"source", "target"}) core::make_directories(files.scratch / side);
+  });
+  CorpusOptions corpus;
+  corpus.source = {files.source};
+  corpus.target = {files.target};
+  const PairRules rules{corpus, options.preprocess, files.scratch, files.source_tokens,
+                        files.target_tokens};
+  const auto pairs = read_sentence_pairs(comm, rules, tokenizer);
+  HeldOutText text{gather_side(comm, pairs.source_tokens, pairs.source_starts),
+                   gather_side(comm, pairs.target_tokens, pairs.target_starts)};
+  comm::agree(comm, [&] {
+    if (comm.is_root()) std::filesystem::remove_all(files.scratch);
+  });
+  return text;
+}
+
+}  // namespace knnseq::stages

@@ -1,0 +1,110 @@
+#include "stages/tune/heat_map.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <fmt/format.h>
+
+namespace knnseq::stages {
+
+namespace {
+
+// Pixels.
+constexpr double cell_width = 40, cell_height = 24, left = 60, top = 60, gap = 50;
+
+/// From white (0) to dark blue (1).
+std::string colour(double share) {
+  const auto mix = [&](double from, double to) {
+    return static_cast<int>(std::lround(from + (to - from) * share));
+  };
+  return fmt::format("#{:02x}{:02x}{:02x}", mix(255, 8), mix(255, 48), mix(255, 107));
+}
+
+std::string text_at(double x, double y, const char* anchor, const std::string& text) {
+  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", x, y, anchor,
+                     text);
+}
+
+struct Map {
+  const Likelihoods& likelihoods;
+  std::size_t nprobe, k;
+  double lowest, highest;  ///< of all maps: one scale
+
+  const TunedSetting& cell(std::size_t t, std::size_t l) const {
+    return likelihoods.at(nprobe, k, t, l);
+  }
+
+  std::string draw(double x, double y) const {
+    const std::size_t rows = likelihoods.temperature.size(), columns = likelihoods.lambda.size();
+    std::string svg =
+        text_at(x, y - 26, "start",
+                fmt::format("k {}, nprobe {}", likelihoods.k[k], likelihoods.nprobe[nprobe]));
+    std::string frame;
+    double best = -std::numeric_limits<double>::infinity();
+    for (std::size_t t = 0; t < rows; ++t) {
+      const double cell_y = y + static_cast<double>(t) * cell_height;
+      svg += text_at(x - 6, cell_y + cell_height * 0.7, "end",
+                     fmt::format("T {:g}", likelihoods.temperature[t]));
+      for (std::size_t l = 0; l < columns; ++l) {
+        const double cell_x = x + static_cast<double>(l) * cell_width;
+        const auto& setting = cell(t, l);
+        const std::string place =
+            fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{}\" height=\"{}\"", cell_x,
+                        cell_y, cell_width, cell_height);
+        const double share =
+            highest > lowest ? (setting.log_likelihood - lowest) / (highest - lowest) : 1;
+        svg += fmt::format("{} fill=\"{}\"><title>{}: perplexity {:.3f}</title></rect>\n", place,
+                           colour(std::clamp(share, 0.0, 1.0)), setting.name(),
+                           std::exp(-setting.log_likelihood));
+        if (setting.log_likelihood <= best) continue;
+        best = setting.log_likelihood;
+        frame = place + " fill=\"none\" stroke=\"#d62728\" stroke-width=\"2\"/>\n";
+      }
+    }
+    for (std::size_t l = 0; l < columns; ++l) {
+      svg += text_at(x + (static_cast<double>(l) + 0.5) * cell_width, y - 6, "middle",
+                     fmt::format("{:g}", likelihoods.lambda[l]));
+    }
+    return svg + frame;
+  }
+};
+
+}  // namespace
+
+std::string heat_map(const Likelihoods& likelihoods) {
+  const auto by_likelihood = [](const TunedSetting& a, const TunedSetting& b) {
+    return a.log_likelihood < b.log_likelihood;
+  };
+  const auto& settings = likelihoods.settings;
+  const double highest =
+      std::max_element(settings.begin(), settings.end(), by_likelihood)->log_likelihood;
+  // Settings worse than the model alone are all white: they would hide what matters.
+  const double worst =
+      std::min_element(settings.begin(), settings.end(), by_likelihood)->log_likelihood;
+  const double lowest = likelihoods.base < highest ? std::max(worst, likelihoods.base) : worst;
+  const double map_width = left + static_cast<double>(likelihoods.lambda.size()) * cell_width + gap;
+  const double map_height =
+      top + static_cast<double>(likelihoods.temperature.size()) * cell_height + gap;
+  const double width = 20 + map_width * static_cast<double>(likelihoods.k.size());
+  const double height = 20 + map_height * static_cast<double>(likelihoods.nprobe.size());
+  std::string svg = fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.0f}\" height=\"{1:.0f}\" "
+      "viewBox=\"0 0 {0:.0f} {1:.0f}\" font-family=\"sans-serif\" font-size=\"12\">\n"
+      "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
+      width, height);
+  svg += text_at(20, 20, "start",
+                 fmt::format("Perplexity of the references by T (rows) and lambda (columns): base "
+                             "{:.2f} (white), best {:.2f} (dark)",
+                             std::exp(-likelihoods.base), std::exp(-highest)));
+  for (std::size_t nprobe = 0; nprobe < likelihoods.nprobe.size(); ++nprobe) {
+    for (std::size_t k = 0; k < likelihoods.k.size(); ++k) {
+      svg += Map{likelihoods, nprobe, k, lowest, highest}.draw(
+          20 + left + map_width * static_cast<double>(k),
+          20 + top + map_height * static_cast<double>(nprobe));
+    }
+  }
+  return svg + "</svg>\n";
+}
+
+}  // namespace knnseq::stages

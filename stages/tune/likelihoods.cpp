@@ -1,0 +1,143 @@
+#include "stages/tune/likelihoods.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
+#include "index/top_k.hpp"
+#include "retrieval/likelihood_grid.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+float rounded(double value) { return std::stof(fmt::format("{:.1e}", value)); }
+
+/// Mean of (best − last) over all ranks' queries that have neighbours.
+double spread_of(comm::Communicator& comm, const ForcedTokens::Neighbours& neighbours,
+                 std::int64_t k) {
+  constexpr double unit = 0x1p-10;  // sums of whole numbers do not depend on the ranks
+  std::int64_t sum = 0, count = 0;
+  for (std::size_t at = 0; at < neighbours.ids.size(); at += static_cast<std::size_t>(k)) {
+    const auto ids = std::span(neighbours.ids).subspan(at, static_cast<std::size_t>(k));
+    const auto found = std::find(ids.begin(), ids.end(), index::missing_id) - ids.begin();
+    if (found == 0) continue;
+    const double last = neighbours.scores[at + static_cast<std::size_t>(found) - 1];
+    sum += std::llround((neighbours.scores[at] - last) / unit);
+    ++count;
+  }
+  sum = comm.all_reduce(sum, comm::Reduction::sum);
+  count = comm.all_reduce(count, comm::Reduction::sum);
+  return count == 0 ? 0 : static_cast<double>(sum) * unit / static_cast<double>(count);
+}
+
+std::vector<float> temperatures(comm::Communicator& comm, const TuneOptions& options,
+                                const ForcedTokens& forced) {
+  if (!options.temperature.empty()) {
+    return {options.temperature.begin(), options.temperature.end()};
+  }
+  const double spread = spread_of(comm, forced.neighbours.front(), forced.k);
+  comm::agree(comm, [&] {
+    if (spread > 0) return;
+    throw core::InputError("tune.temperature",
+                           "must be given: the neighbours of each query are all equally near");
+  });
+  std::vector<float> result;
+  for (int power = -4; power <= 3; ++power) result.push_back(rounded(std::ldexp(spread, power)));
+  return result;
+}
+
+}  // namespace
+
+std::string TunedSetting::name() const {
+  return fmt::format("k{}-T{:g}-lambda{:g}-nprobe{}", k, temperature, lambda, nprobe);
+}
+
+const TunedSetting& Likelihoods::at(std::size_t nprobe_at, std::size_t k_at,
+                                    std::size_t temperature_at, std::size_t lambda_at) const {
+  const std::size_t row = (nprobe_at * k.size() + k_at) * temperature.size() + temperature_at;
+  return settings.at(row * lambda.size() + lambda_at);
+}
+
+std::vector<TunedSetting> Likelihoods::best(std::size_t count) const {
+  auto sorted = settings;
+  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
+    if (a.log_likelihood != b.log_likelihood) return a.log_likelihood > b.log_likelihood;
+    return a.lambda < b.lambda;
+  });
+  sorted.resize(std::min(count, sorted.size()));
+  return sorted;
+}
+
+core::Json to_json(const Likelihoods& likelihoods) {
+  core::Json values = core::Json::array();
+  for (const auto& setting : likelihoods.settings) values.push_back(setting.log_likelihood);
+  return {{"k", likelihoods.k},
+          {"nprobe", likelihoods.nprobe},
+          {"temperature", likelihoods.temperature},
+          {"lambda", likelihoods.lambda},
+          {"tokens", likelihoods.tokens},
+          {"base_log_likelihood", likelihoods.base},
+          {"log_likelihoods", values}};
+}
+
+Likelihoods likelihoods_from(const core::Json& json) {
+  Likelihoods result{.k = json.at("k"),
+                     .nprobe = json.at("nprobe"),
+                     .temperature = json.at("temperature"),
+                     .lambda = json.at("lambda"),
+                     .tokens = json.at("tokens"),
+                     .base = json.at("base_log_likelihood")};
+  const auto values = json.at("log_likelihoods").get<std::vector<double>>();
+  auto value = values.begin();
+  for (const auto nprobe : result.nprobe) {
+    for (const auto k : result.k) {
+      for (const auto temperature : result.temperature) {
+        for (const auto lambda : result.lambda) {
+          result.settings.push_back({k, temperature, lambda, nprobe, *value++});
+        }
+      }
+    }
+  }
+  return result;
+}
+
+Likelihoods measure_likelihoods(comm::Communicator& comm, const TuneOptions& options,
+                                const ForcedTokens& forced) {
+  const retrieval::SettingsGrid settings{options.k,
+                                         temperatures(comm, options, forced),
+                                         {options.lambda.begin(), options.lambda.end()},
+                                         options.decoding.interpolation.threshold};
+  Likelihoods result{.k = settings.k,
+                     .nprobe = options.nprobe,
+                     .temperature = settings.temperature,
+                     .lambda = settings.lambda};
+  const auto k = static_cast<std::size_t>(forced.k);
+  for (std::size_t i = 0; i < options.nprobe.size(); ++i) {
+    retrieval::LikelihoodGrid grid(settings);
+    const auto& neighbours = forced.neighbours[i];
+    for (std::size_t token = 0; token < forced.tokens.size(); ++token) {
+      grid.add(forced.tokens[token], forced.log_probs[token],
+               std::span(neighbours.scores).subspan(token * k, k),
+               std::span(neighbours.ids).subspan(token * k, k));
+    }
+    grid.reduce(comm);
+    result.tokens = grid.tokens();
+    result.base = grid.base_log_likelihood();
+    for (std::size_t at = 0; at < settings.size(); ++at) {
+      const std::size_t lambdas = settings.lambda.size(),
+                        temperatures = settings.temperature.size();
+      const retrieval::GridPoint point{at / lambdas / temperatures, at / lambdas % temperatures,
+                                       at % lambdas};
+      result.settings.push_back({settings.k[point.k], settings.temperature[point.temperature],
+                                 settings.lambda[point.lambda], options.nprobe[i],
+                                 grid.log_likelihood(point)});
+    }
+  }
+  return result;
+}
+
+}  // namespace knnseq::stages

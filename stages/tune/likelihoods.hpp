@@ -1,0 +1,47 @@
+// The likelihood of the validation set for every combination of settings.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/files.hpp"
+#include "stages/tune/forced_tokens.hpp"
+
+namespace knnseq::stages {
+
+/// One combination.
+struct TunedSetting {
+  std::int64_t k = 0;
+  float temperature = 0;
+  float lambda = 0;
+  std::int64_t nprobe = 0;
+  double log_likelihood = 0;  ///< mean over the tokens, natural logarithm
+
+  /// "k16-T20-lambda0.5-nprobe32", also a folder's name.
+  std::string name() const;
+};
+
+struct Likelihoods {
+  std::vector<std::int64_t> k, nprobe;
+  std::vector<float> temperature, lambda;
+  std::int64_t tokens = 0;
+  double base = 0;                     ///< the model alone
+  std::vector<TunedSetting> settings = {};  ///< in the order nprobe, k, temperature, lambda
+
+  const TunedSetting& at(std::size_t nprobe_at, std::size_t k_at, std::size_t temperature_at,
+                         std::size_t lambda_at) const;
+  /// The `count` most likely ones, likeliest first; ties go to the smaller λ.
+  std::vector<TunedSetting> best(std::size_t count) const;
+};
+
+core::Json to_json(const Likelihoods& likelihoods);
+Likelihoods likelihoods_from(const core::Json& json);
+
+/// From all ranks' tokens; the same on every rank, for any number of ranks. Temperatures that the
+/// config does not name are eight powers of two times the neighbours' spread: the mean distance in
+/// score of a query's best from its last neighbour, divided by 16 … times 8, two digits kept.
+/// Collective.
+Likelihoods measure_likelihoods(comm::Communicator& comm, const TuneOptions& options,
+                                const ForcedTokens& forced);
+
+}  // namespace knnseq::stages

@@ -1,0 +1,187 @@
+#include "stages/tune/tune.hpp"
+
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
+#include "metrics/bleu.hpp"
+#include "metrics/chrf.hpp"
+#include "runtime/stage_runner.hpp"
+#include "stages/decode/decode.hpp"
+#include "stages/held_out_text.hpp"
+#include "stages/open_model.hpp"
+#include "stages/open_search.hpp"
+#include "stages/stage.hpp"
+#include "stages/tune/forced_tokens.hpp"
+#include "stages/tune/heat_map.hpp"
+#include "stages/tune/likelihoods.hpp"
+#include "stages/tune/report.hpp"
+#include "text/read_lines.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+/// The folder below tune/ that the teacher-forced pass owns.
+constexpr const char* pass_folder = "likelihoods";
+
+void check_options(const TuneOptions& options) {
+  if (options.decoding.source.empty()) {
+    throw core::InputError("tune.source and tune.reference are required: a validation set");
+  }
+  if (!options.decoding.datastores.empty()) {
+    throw core::InputError("tune",
+                           "searches this run's own datastore: knn.datastores is not for it");
+  }
+}
+
+runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& options,
+                               const BuiltDatastore& datastore,
+                               const std::filesystem::path& folder) {
+  auto& comm = context.comm;
+  const auto& decoding = options.tune.decoding;
+  std::unique_ptr<text::Tokenizer> tokenizer;
+  std::unique_ptr<model::TranslationModel> model;
+  comm::agree(comm, [&] {
+    tokenizer = open_tokenizer(options);
+    model = open_search_model(options, decoding, *tokenizer);
+  });
+  const auto text =
+      read_held_out_text(context, options,
+                         {decoding.source, *decoding.reference, folder / "scratch",
+                          model->info().source_positions, model->info().target_tokens()},
+                         *tokenizer);
+  comm::agree(comm, [&] {
+    if (text.targets.empty()) {
+      throw core::InputError(decoding.source, "holds no usable sentence to tune on");
+    }
+  });
+  const auto forced = force_tokens(context, options, text, *model, datastore);
+  const auto likelihoods = measure_likelihoods(comm, options.tune, forced);
+  runtime::StageOutcome outcome{core::Json::object(), {"tokens", forced.count(), 0}};
+  comm::agree(comm, [&] {
+    if (!comm.is_root()) return;
+    core::write_file_durably(folder / "likelihoods.json", to_json(likelihoods).dump(1) + "\n");
+    outcome.content["files"] = runtime::describe_files(folder, {"likelihoods.json"});
+  });
+  return outcome;
+}
+
+/// The pass as a stage, skipped where it is done.
+Likelihoods likelihoods_of(runtime::StageContext& context, const Options& options) {
+  auto decoding = options.tune.decoding;
+  decoding.search.k = options.tune.k.back();
+  decoding.search.nprobe = options.tune.nprobe.back();
+  const auto datastores = check_search(context, options, decoding);
+  core::Json inputs = {
+      {"text", fingerprint_files(context, {decoding.source, *decoding.reference})},
+      {"models", core::Json::array()},
+      {"tokenizer", tokenizer_fingerprint(context, options)},
+      {"indexes", core::Json::array()},
+      {"dtype", decoding.dtype},
+      {"threads", options.threads},
+      {"probing", decoding.search.probing == index::Probing::hnsw ? "hnsw" : "exact"},
+      {"backend", decoding.search.backend == index::Backend::faiss ? "faiss" : "knnseq"},
+      {"ef_search", decoding.search.ef_search},
+      {"k", options.tune.k},
+      {"temperature", options.tune.temperature},
+      {"lambda", options.tune.lambda},
+      {"nprobe", options.tune.nprobe}};
+  for (const auto& path : options.models) {
+    inputs["models"].push_back(model_fingerprint(context, path));
+  }
+  for (const auto& corpus : datastores.front().corpora) {
+    inputs["indexes"].push_back(corpus.index.at("identity"));
+  }
+  if (const auto& threshold = decoding.interpolation.threshold) inputs["threshold"] = *threshold;
+  const auto folder = Folders(context.run_dir).tune / pass_folder;
+  runtime::run_stage(context, {"tune-likelihoods", folder, inputs, [&] {
+                                 return run_pass(context, options, datastores.front(), folder);
+                               }});
+  Likelihoods likelihoods;
+  comm::agree(context.comm, [&] {
+    const auto manifest = runtime::require_manifest(folder, "tune-likelihoods", "tune");
+    likelihoods = likelihoods_from(core::read_json(
+        runtime::require_file(folder, manifest, "likelihoods.json", "tune")));
+  });
+  return likelihoods;
+}
+
+TunedCandidate score_candidate(const std::filesystem::path& folder, const std::string& stage,
+                               std::optional<TunedSetting> setting) {
+  const auto manifest = runtime::require_manifest(folder, stage, "tune");
+  const auto lines = [&](const char* file) {
+    return text::read_lines(runtime::require_file(folder, manifest, file, "tune"));
+  };
+  const auto hypotheses = lines("hyp.txt");
+  const auto references = lines("ref.txt");
+  const auto bleu = metrics::corpus_bleu(hypotheses, references);
+  return {std::move(setting), bleu.score, metrics::corpus_chrf(hypotheses, references),
+          bleu.brevity_penalty};
+}
+
+/// Translates the validation set with a setting, or with the model alone. Collective; every rank
+/// gets the scores.
+TunedCandidate try_setting(runtime::StageContext& context, const Options& options,
+                           const std::optional<TunedSetting>& setting) {
+  auto decoding = options.tune.decoding;
+  decoding.name = setting ? setting->name() : "base";
+  decoding.knn = setting.has_value();
+  if (setting) {
+    decoding.search.k = setting->k;
+    decoding.search.nprobe = setting->nprobe;
+    decoding.interpolation.temperature = setting->temperature;
+    decoding.interpolation.lambda = setting->lambda;
+  }
+  const auto folder = Folders(context.run_dir).tune;
+  decode_one(context, options, decoding, folder, "tune");
+  TunedCandidate candidate;
+  comm::agree(context.comm, [&] { candidate = score_candidate(folder / decoding.name, "tune-" + decoding.name, setting); });
+  return candidate;
+}
+
+void write_results(runtime::StageContext& context, const Likelihoods& likelihoods,
+                   const std::vector<TunedCandidate>& candidates) {
+  const auto folder = Folders(context.run_dir).tune;
+  const auto json = tune_json(likelihoods, candidates);
+  runtime::write_results(folder, "tune", core::Json::object(),
+                         {{"tune.json", json.dump(1) + "\n"},
+                          {"tune.csv", tune_csv(likelihoods, candidates)},
+                          {"tune.svg", heat_map(likelihoods)},
+                          {"tuned.yaml", tuned_yaml(likelihoods, candidates)}});
+  context.log.event("tuned", json.at("chosen"));
+  const auto& best = winner(candidates);
+  if (best.bleu <= candidates.front().bleu) {
+    context.log.warn(
+        fmt::format("the model alone is as good as any setting: BLEU {:.2f} and {:.2f}",
+                    candidates.front().bleu, best.bleu));
+  }
+  fmt::print("\n{}\nsettings to include in a config: {}\n", tune_table(likelihoods, candidates),
+             (folder / "tuned.yaml").string());
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+void tune(runtime::StageContext& context, const Options& options) {
+  context.log.set_stage("tune");
+  comm::agree(context.comm, [&] { check_options(options.tune); });
+  const Likelihoods likelihoods = likelihoods_of(context, options);
+  const auto settings = likelihoods.best(static_cast<std::size_t>(options.tune.candidates));
+  std::vector<TunedCandidate> candidates = {try_setting(context, options, {})};
+  for (const auto& setting : settings) {
+    candidates.push_back(try_setting(context, options, setting));
+    context.log.set_stage("tune");
+    const auto& best = winner(candidates);
+    context.log.info(fmt::format("{}: BLEU {:.2f}; best so far {}, {:.2f} (base {:.2f})",
+                                 setting.name(), candidates.back().bleu, best.setting->name(),
+                                 best.bleu, candidates.front().bleu));
+  }
+  comm::agree(context.comm, [&] {
+    if (context.comm.is_root()) write_results(context, likelihoods, candidates);
+  });
+}
+
+}  // namespace knnseq::stages

@@ -1,0 +1,17 @@
+// Stage tune: kNN settings for a validation set, without decoding it with all of them.
+#pragma once
+
+#include "runtime/stage_context.hpp"
+#include "stages/options.hpp"
+
+namespace knnseq::stages {
+
+/// Measures how likely the references are under every combination of tune's k, temperature, lambda
+/// and nprobe in one teacher-forced pass; translates the sources with the likeliest few and with
+/// the model alone; the highest BLEU wins, ties go to the smaller λ. Prints a table and writes
+/// tune/tuned.yaml (to be included by a config), tune.csv, tune.json and tune.svg. Needs add. What
+/// is done is kept, and a later run goes on behind it. Throws core::InputError on all ranks.
+/// Collective.
+void tune(runtime::StageContext& context, const Options& options);
+
+}  // namespace knnseq::stages

@@ -9,7 +9,8 @@ namespace knnseq::stages {
 
 namespace {
 constexpr std::array stage_names = {"partition", "encode",  "train",  "add",   "append", "decode",
-                                    "evaluate",  "inspect", "export", "sweep", "tune",   "run"};
+                                    "evaluate",  "inspect", "export", "sweep", "tune",   "verify",
+                                    "run"};
 }
 
 std::string usage() {
@@ -27,6 +28,7 @@ stages
   evaluate    BLEU and chrF of what was decoded
   inspect     one test sentence and the neighbours that changed it
   export      all shards as one faiss file with a values.npy, for Python
+  verify      compare every file of the run directory with its checksums
   sweep       recall, memory and speed of a grid of indexes on held-out text
   tune        the best kNN settings of a grid, on a validation set
   run         all of partition … evaluate, skipping what is done

@@ -37,6 +37,8 @@ struct CorpusPlace {
   std::int64_t first_entry = 0;     ///< number of its first entry in the index
 
   bool appended() const { return !name.empty(); }
+  /// The folder that partition, encode, train, add or measure makes.
+  std::filesystem::path made_by(const std::string& stage) const;
   /// What a stage is called here: "encode", or "append-news-encode".
   std::string stage_name(const std::string& stage) const;
   /// The command that runs it: "encode", or "append news".

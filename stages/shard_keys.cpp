@@ -7,13 +7,17 @@
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
 #include "runtime/shard_jobs.hpp"
-#include "store/shard_file.hpp"
+#include "store/hdf5_file.hpp"
+#include "store/hdf5_structure.hpp"
+#include "store/verify_rows.hpp"
 
 namespace knnseq::stages {
 
 ShardKeys::ShardKeys(const std::filesystem::path& datastore, std::int64_t shard)
     : path_(datastore / (runtime::shard_name(shard) + ".h5")),
-      manifest_(runtime::read_shard_manifest(datastore, shard)) {}
+      manifest_(runtime::read_shard_manifest(datastore, shard)) {
+  store::verify_structure(path_, manifest_.at("structure"));
+}
 
 at::Tensor ShardKeys::read(std::int64_t unit, core::Range rows) const {
   const auto file = store::Hdf5File::open_for_reading(path_);

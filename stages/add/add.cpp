@@ -4,11 +4,11 @@
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
-#include "index/codebook.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/add/shard_coder.hpp"
 #include "stages/stage.hpp"
+#include "stages/trained_codebook.hpp"
 
 namespace knnseq::stages {
 
@@ -20,8 +20,7 @@ runtime::StageOutcome make_index(runtime::StageContext& context, const Options& 
   const auto& shards = corpus_manifest.at("content").at("shards");
   const std::int64_t vocab_size = datastore_manifest.at("content").at("vocab_size");
   index::Codebook codebook;
-  comm::agree(context.comm,
-              [&] { codebook = index::read_codebook(place.codebook / "codebook.faiss"); });
+  comm::agree(context.comm, [&] { codebook = read_trained_codebook(place); });
   const index::Coder coder(codebook);
   ShardCoder shard_coder(coder, place.datastore, place.first_entry);
 
@@ -61,8 +60,8 @@ void add(runtime::StageContext& context, const Options& options, const CorpusPla
   const std::string name = place.stage_name("add");
   context.log.set_stage(name);
   const auto corpus = corpus_manifest(context, options, place);
-  const auto datastore = manifest_of(context, place.datastore, place.command("encode"));
-  const auto codebook = manifest_of(context, place.codebook, "train");
+  const auto datastore = manifest_of(context, place, "encode");
+  const auto codebook = manifest_of(context, place, "train");
   comm::agree(context.comm, [&] {
     require_made_from(datastore, "corpus", corpus, place.command("encode"));
     if (!place.appended()) require_made_from(codebook, "datastore", datastore, "train");

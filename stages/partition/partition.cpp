@@ -132,9 +132,10 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
     std::filesystem::remove_all(scratch);
-    std::vector<std::string> files = {"dropped.tsv"};
-    for (const auto& [name, shard] : content["shards"].items()) files.push_back(name + ".h5");
-    content["files"] = runtime::file_sizes(folder, files);
+    std::vector<std::string> shards;
+    for (const auto& [name, shard] : content["shards"].items()) shards.push_back(name + ".h5");
+    content["files"] = runtime::file_sizes(folder, shards);
+    content["files"].update(runtime::describe_files(folder, {"dropped.tsv"}));
   });
   if (!place.appended()) print_plan(context, options, spec, corpus.entries);
   std::int64_t bytes = 0;

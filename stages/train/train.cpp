@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "index/codebook.hpp"
 #include "index/train_codebook.hpp"
+#include "index/train_state.hpp"
 #include "obs/resources.hpp"
 #include "runtime/stage_runner.hpp"
 #include "runtime/stop_signal.hpp"
@@ -21,9 +22,14 @@ namespace {
 constexpr double checkpoint_seconds = 5;
 constexpr const char* checkpoint_name = "checkpoint";
 
-std::vector<std::byte> read_bytes(const std::filesystem::path& path) {
+std::vector<std::byte> read_checkpoint(const std::filesystem::path& path) {
   const std::string content = core::read_file(path);
   const auto bytes = std::as_bytes(std::span(content));
+  try {
+    index::train_state_from(bytes);
+  } catch (const core::InputError& e) {
+    throw core::InputError(path, std::string(e.what()) + "; --force starts over");
+  }
   return {bytes.begin(), bytes.end()};
 }
 
@@ -52,7 +58,7 @@ runtime::StageOutcome make_codebook(runtime::StageContext& context, const Option
   };
   index::CheckpointHooks hooks;
   comm::agree(comm, [&] {
-    if (std::filesystem::exists(checkpoint)) hooks.resume = read_bytes(checkpoint);
+    if (std::filesystem::exists(checkpoint)) hooks.resume = read_checkpoint(checkpoint);
   });
   obs::Stopwatch since_saved;
   bool saved = false;
@@ -89,8 +95,8 @@ runtime::StageOutcome make_codebook(runtime::StageContext& context, const Option
                      {"sample", sample_rows}};
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
-    outcome.content["files"] = runtime::file_sizes(folders.codebook, {"codebook.faiss"});
-    outcome.work.bytes = outcome.content["files"]["codebook.faiss"];
+    outcome.content["files"] = runtime::describe_files(folders.codebook, {"codebook.faiss"});
+    outcome.work.bytes = outcome.content["files"]["codebook.faiss"]["bytes"];
   });
   return outcome;
 }
@@ -101,7 +107,7 @@ void train(runtime::StageContext& context, const Options& options) {
   context.log.set_stage("train");
   const Folders folders(context.run_dir);
   const auto corpus = corpus_manifest(context, options);
-  const auto datastore = manifest_of(context, folders.datastore, "encode");
+  const auto datastore = manifest_of(context, first_corpus(options), "encode");
   const std::int64_t width = datastore.at("content").at("width");
   index::IndexSpec spec;
   comm::agree(context.comm, [&] {

@@ -64,7 +64,7 @@ runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& op
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
     core::write_file_durably(folder / "likelihoods.json", to_json(likelihoods).dump(1) + "\n");
-    outcome.content["files"] = runtime::file_sizes(folder, {"likelihoods.json"});
+    outcome.content["files"] = runtime::describe_files(folder, {"likelihoods.json"});
   });
   return outcome;
 }
@@ -102,15 +102,21 @@ Likelihoods likelihoods_of(runtime::StageContext& context, const Options& option
                                }});
   Likelihoods likelihoods;
   comm::agree(context.comm, [&] {
-    likelihoods = likelihoods_from(core::read_json(folder / "likelihoods.json"));
+    const auto manifest = runtime::require_manifest(folder, "tune-likelihoods", "tune");
+    likelihoods = likelihoods_from(core::read_json(
+        runtime::require_file(folder, manifest, "likelihoods.json", "tune")));
   });
   return likelihoods;
 }
 
-TunedCandidate score_candidate(const std::filesystem::path& folder,
+TunedCandidate score_candidate(const std::filesystem::path& folder, const std::string& stage,
                                std::optional<TunedSetting> setting) {
-  const auto hypotheses = text::read_lines(folder / "hyp.txt");
-  const auto references = text::read_lines(folder / "ref.txt");
+  const auto manifest = runtime::require_manifest(folder, stage, "tune");
+  const auto lines = [&](const char* file) {
+    return text::read_lines(runtime::require_file(folder, manifest, file, "tune"));
+  };
+  const auto hypotheses = lines("hyp.txt");
+  const auto references = lines("ref.txt");
   const auto bleu = metrics::corpus_bleu(hypotheses, references);
   return {std::move(setting), bleu.score, metrics::corpus_chrf(hypotheses, references),
           bleu.brevity_penalty};
@@ -132,7 +138,7 @@ TunedCandidate try_setting(runtime::StageContext& context, const Options& option
   const auto folder = Folders(context.run_dir).tune;
   decode_one(context, options, decoding, folder, "tune");
   TunedCandidate candidate;
-  comm::agree(context.comm, [&] { candidate = score_candidate(folder / decoding.name, setting); });
+  comm::agree(context.comm, [&] { candidate = score_candidate(folder / decoding.name, "tune-" + decoding.name, setting); });
   return candidate;
 }
 
@@ -140,10 +146,11 @@ void write_results(runtime::StageContext& context, const Likelihoods& likelihood
                    const std::vector<TunedCandidate>& candidates) {
   const auto folder = Folders(context.run_dir).tune;
   const auto json = tune_json(likelihoods, candidates);
-  core::write_file_durably(folder / "tune.json", json.dump(1) + "\n");
-  core::write_file_durably(folder / "tune.csv", tune_csv(likelihoods, candidates));
-  core::write_file_durably(folder / "tune.svg", heat_map(likelihoods));
-  core::write_file_durably(folder / "tuned.yaml", tuned_yaml(likelihoods, candidates));
+  runtime::write_results(folder, "tune", core::Json::object(),
+                         {{"tune.json", json.dump(1) + "\n"},
+                          {"tune.csv", tune_csv(likelihoods, candidates)},
+                          {"tune.svg", heat_map(likelihoods)},
+                          {"tuned.yaml", tuned_yaml(likelihoods, candidates)}});
   context.log.event("tuned", json.at("chosen"));
   const auto& best = winner(candidates);
   if (best.bleu <= candidates.front().bleu) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what knnseq needs on Debian 12: packages, and PyTorch's C++ library from its PyPI wheel,
 # unpacked into .deps/ of this project. Does nothing where everything is there. Root or sudo.
+#   scripts/install_deps.sh [--tests]      --tests: also what only tests start: Slurm, ip
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
@@ -10,6 +11,7 @@ packages=(
   libfaiss-dev libopenblas0-openmp libopenblas-openmp-dev  # without this flavour faiss is 50 times slower
   libyaml-cpp-dev libfmt-dev nlohmann-json3-dev libxxhash-dev zlib1g-dev libsentencepiece-dev
   catch2 procps)
+if [ "${1:-}" = --tests ]; then packages+=(slurm-wlm munge iproute2); fi
 # libtorch needs the CUDA runtime and CUPTI beside it to start, also where there is no GPU.
 wheels=("torch==2.11.0" "nvidia-cuda-runtime==13.0.*" "nvidia-cuda-cupti==13.0.*")
 libtorch=$top/.deps/libtorch
@@ -23,7 +25,14 @@ for package in "${packages[@]}"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
 done
 
+# Services of the packages are not started, as far as the system has no policy of its own: tests start
+# Slurm's daemons themselves.
 install_packages() {
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    trap 'as_root rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | as_root install -m 755 /dev/stdin "$policy" || return
+  fi
   as_root env DEBIAN_FRONTEND=noninteractive apt-get update &&
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
 }

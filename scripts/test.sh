@@ -3,7 +3,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
-"$top/scripts/install_deps.sh"
+"$top/scripts/install_deps.sh" --tests
 # Warnings are errors in CI only: a user's newer compiler may have new ones. Debian's own Python is the
 # one that NumPy was installed for, whatever other comes first on the path.
 step "build" build_knnseq -DKNNSEQ_TESTS=ON -DKNNSEQ_WERROR="${CI:-OFF}" \

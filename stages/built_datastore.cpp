@@ -13,9 +13,8 @@ namespace knnseq::stages {
 namespace {
 
 BuiltCorpus read_corpus(runtime::StageContext& context, const CorpusPlace& place) {
-  return {place, manifest_of(context, place.text, place.command("partition")),
-          manifest_of(context, place.datastore, place.command("encode")),
-          manifest_of(context, place.index, place.command("add"))};
+  return {place, manifest_of(context, place, "partition"), manifest_of(context, place, "encode"),
+          manifest_of(context, place, "add")};
 }
 
 void require_chain(const BuiltCorpus& built, const core::Json& codebook) {
@@ -56,7 +55,7 @@ std::int64_t BuiltDatastore::entries() const {
 BuiltDatastore read_datastore(runtime::StageContext& context, const CorpusPlace& first,
                               const std::vector<CorpusPlace>& appended) {
   BuiltDatastore built;
-  built.codebook = manifest_of(context, first.codebook, "train");
+  built.codebook = manifest_of(context, first, "train");
   built.corpora.push_back(read_corpus(context, first));
   for (const auto& place : appended) {
     const std::int64_t before = built.entries();

@@ -15,16 +15,25 @@ constexpr const char* command = "subset";
 
 BuiltCorpus read_corpus(runtime::StageContext& context, const Options& options) {
   const CorpusPlace place = first_corpus(options);
-  BuiltCorpus built{place,
-                    corpus_manifest(context, options, place),
-                    manifest_of(context, place.datastore, "encode"),
-                    {}};
+  BuiltCorpus built{
+      place, corpus_manifest(context, options, place), manifest_of(context, place, "encode"), {}};
   comm::agree(context.comm,
               [&] { require_made_from(built.datastore, "corpus", built.corpus, "encode"); });
   return built;
 }
 
 }  // namespace
+
+SubsetSteps::SubsetSteps(const std::filesystem::path& run_dir) {
+  const auto step = [&](const char* folder, const char* stage) {
+    return FinishedStep{run_dir / "subset" / folder, stage, command};
+  };
+  vectors = step("vectors", "subset-encode-sentences");
+  sentence_codebook = step("sentence-codebook", "subset-train-sentences");
+  sentence_index = step("sentence-index", "subset-index-sentences");
+  codebook = step("codebook", "subset-train-codes");
+  codes = step("codes", "subset-code");
+}
 
 void refuse_appended(const Options& options) {
   if (options.append.empty()) return;
@@ -35,9 +44,9 @@ void refuse_appended(const Options& options) {
 SentenceVectors find_sentence_vectors(runtime::StageContext& context, const Options& options) {
   SentenceVectors vectors;
   if (options.subset.encoder == SentenceEncoder::torchscript) {
-    vectors.source = {SubsetFolders(context.run_dir).vectors, "sentence_vectors",
-                      CodedRows::sentences};
-    vectors.manifest = manifest_of(context, vectors.source.folder, command);
+    const FinishedStep encoded = SubsetSteps(context.run_dir).vectors;
+    vectors.source = {encoded.folder, "sentence_vectors", CodedRows::sentences};
+    vectors.manifest = manifest_of(context, encoded);
     const auto model = fingerprint_files(context, {options.subset.model});
     comm::agree(context.comm, [&] {
       if (vectors.manifest.at("inputs").at("model") == model) return;
@@ -48,7 +57,7 @@ SentenceVectors find_sentence_vectors(runtime::StageContext& context, const Opti
     });
   } else {
     vectors.source = {Folders(context.run_dir).datastore, "sentence_keys", CodedRows::sentences};
-    vectors.manifest = manifest_of(context, vectors.source.folder, "encode");
+    vectors.manifest = manifest_of(context, first_corpus(options), "encode");
     comm::agree(context.comm, [&] {
       if (vectors.manifest.at("inputs").at("sentence_keys").get<bool>()) return;
       throw core::InputError(
@@ -67,9 +76,9 @@ BuiltSubset read_subset(runtime::StageContext& context, const Options& options) 
   BuiltSubset built;
   built.corpus = read_corpus(context, options);
   built.sentences = built.corpus.corpus.at("content").at("sentences");
-  const SubsetFolders folders(context.run_dir);
-  const auto codebook = manifest_of(context, folders.codebook, command);
-  built.codes = manifest_of(context, folders.codes, command);
+  const SubsetSteps steps(context.run_dir);
+  const auto codebook = manifest_of(context, steps.codebook);
+  built.codes = manifest_of(context, steps.codes);
   comm::agree(context.comm, [&] {
     require_made_from(codebook, "datastore", built.corpus.datastore, command);
     require_made_from(built.codes, "codebook", codebook, command);
@@ -78,8 +87,8 @@ BuiltSubset read_subset(runtime::StageContext& context, const Options& options) 
   require_config(context, options, built.corpus, options.models.front());
   if (!options.subset.has_vectors()) return built;
   const auto vectors = find_sentence_vectors(context, options);
-  const auto sentence_codebook = manifest_of(context, folders.sentence_codebook, command);
-  built.sentence_index = manifest_of(context, folders.sentence_index, command);
+  const auto sentence_codebook = manifest_of(context, steps.sentence_codebook);
+  built.sentence_index = manifest_of(context, steps.sentence_index);
   built.sentence_lists = sentence_codebook.at("content").at("lists");
   comm::agree(context.comm, [&] {
     require_made_from(vectors.manifest, "corpus", built.corpus.corpus, command);

@@ -7,22 +7,18 @@
 #include "runtime/stage_context.hpp"
 #include "stages/built_datastore.hpp"
 #include "stages/shard_coder.hpp"
+#include "stages/stage.hpp"
 
 namespace knnseq::stages {
 
-/// Folders of stage subset, each made by one step of it.
-struct SubsetFolders {
-  explicit SubsetFolders(const std::filesystem::path& run_dir)
-      : vectors(run_dir / "subset" / "vectors"),
-        sentence_codebook(run_dir / "subset" / "sentence-codebook"),
-        sentence_index(run_dir / "subset" / "sentence-index"),
-        codebook(run_dir / "subset" / "codebook"),
-        codes(run_dir / "subset" / "codes") {}
-  std::filesystem::path vectors;            ///< of sentences, by an encoder of their own
-  std::filesystem::path sentence_codebook;  ///< of the sentence index
-  std::filesystem::path sentence_index;
-  std::filesystem::path codebook;  ///< of the entries' codes
-  std::filesystem::path codes;
+/// The steps of stage subset, each with a folder of its own.
+struct SubsetSteps {
+  explicit SubsetSteps(const std::filesystem::path& run_dir);
+  FinishedStep vectors;            ///< of sentences, by an encoder of their own
+  FinishedStep sentence_codebook;  ///< of the sentence index
+  FinishedStep sentence_index;
+  FinishedStep codebook;  ///< of the entries' codes
+  FinishedStep codes;
 };
 
 /// The vectors that the sentence index is made of, and the manifest they belong to.

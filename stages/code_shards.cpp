@@ -1,8 +1,8 @@
 #include "stages/code_shards.hpp"
 
 #include "comm/agreement.hpp"
-#include "index/codebook.hpp"
 #include "runtime/shard_jobs.hpp"
+#include "stages/trained_codebook.hpp"
 
 namespace knnseq::stages {
 
@@ -12,7 +12,7 @@ runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCod
   const auto& shards = content.at("shards");
   const char* unit_name = coding.vectors.rows == CodedRows::entries ? "entries" : "sentences";
   index::Codebook codebook;
-  comm::agree(context.comm, [&] { codebook = index::read_codebook(coding.codebook); });
+  comm::agree(context.comm, [&] { codebook = read_trained_codebook(coding.codebook); });
   const index::Coder coder(codebook);
   ShardCoder shard_coder(coder, coding.vectors);
 

@@ -8,6 +8,7 @@
 #include "runtime/stage_runner.hpp"
 #include "stages/corpus_place.hpp"
 #include "stages/shard_coder.hpp"
+#include "stages/stage.hpp"
 
 namespace knnseq::stages {
 
@@ -16,7 +17,7 @@ struct ShardCoding {
   const CorpusPlace& place;
   const core::Json& corpus;  ///< manifest of partition
   VectorSource vectors;
-  std::filesystem::path codebook;  ///< the file
+  FinishedStep codebook;  ///< what trained it
   std::filesystem::path folder;
 };
 

@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "index/codebook.hpp"
 #include "index/train_codebook.hpp"
+#include "index/train_state.hpp"
 #include "obs/resources.hpp"
 #include "runtime/stop_signal.hpp"
 
@@ -18,9 +19,14 @@ namespace {
 constexpr double checkpoint_seconds = 5;
 constexpr const char* checkpoint_name = "checkpoint";
 
-std::vector<std::byte> read_bytes(const std::filesystem::path& path) {
+std::vector<std::byte> read_checkpoint(const std::filesystem::path& path) {
   const std::string content = core::read_file(path);
   const auto bytes = std::as_bytes(std::span(content));
+  try {
+    index::train_state_from(bytes);
+  } catch (const core::InputError& e) {
+    throw core::InputError(path, std::string(e.what()) + "; --force starts over");
+  }
   return {bytes.begin(), bytes.end()};
 }
 
@@ -49,7 +55,7 @@ runtime::StageOutcome train_in_folder(runtime::StageContext& context,
   };
   index::CheckpointHooks hooks;
   comm::agree(comm, [&] {
-    if (std::filesystem::exists(checkpoint)) hooks.resume = read_bytes(checkpoint);
+    if (std::filesystem::exists(checkpoint)) hooks.resume = read_checkpoint(checkpoint);
   });
   obs::Stopwatch since_saved;
   bool saved = false;
@@ -86,8 +92,8 @@ runtime::StageOutcome train_in_folder(runtime::StageContext& context,
                      {"sample", sample_rows}};
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
-    outcome.content["files"] = runtime::file_sizes(training.folder, {"codebook.faiss"});
-    outcome.work.bytes = outcome.content["files"]["codebook.faiss"];
+    outcome.content["files"] = runtime::describe_files(training.folder, {"codebook.faiss"});
+    outcome.work.bytes = outcome.content["files"]["codebook.faiss"]["bytes"];
   });
   return outcome;
 }

@@ -6,7 +6,6 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
-#include "index/codebook.hpp"
 #include "model/sentence_encoder.hpp"
 #include "obs/progress_meter.hpp"
 #include "retrieval/lexical_finder.hpp"
@@ -15,6 +14,7 @@
 #include "runtime/shard_team.hpp"
 #include "stages/open_model.hpp"
 #include "stages/sentence_block.hpp"
+#include "stages/trained_codebook.hpp"
 #include "store/corpus_shard.hpp"
 
 namespace knnseq::stages {
@@ -28,7 +28,7 @@ class Loader {
       : context_(context),
         options_(options),
         built_(built),
-        folders_(context.run_dir),
+        steps_(context.run_dir),
         team_(runtime::make_shard_team(context.comm, options.shards)) {}
 
   /// Codes and values of all entries; the pieces of the same sentences where they are asked for.
@@ -61,7 +61,7 @@ class Loader {
     const auto& manifests = built_.corpus.corpus.at("content").at("shards");
     const auto corpus =
         store::CorpusShard::read(built_.corpus.place.text, name, manifests.at(name));
-    const ShardKeys rows(folders_.codes, shard, "codes");
+    const ShardKeys rows(steps_.codes.folder, shard, "codes");
     const auto units = store::cut_units(corpus);
     held.reserve(held.sentences() + corpus.sentences() / team_.members() + 1,
                  held.entries() + corpus.entries() / team_.members());
@@ -100,11 +100,11 @@ class Loader {
     index::Codebook codebook;
     std::unique_ptr<index::LocalIndex> local;
     comm::agree(context_.comm, [&] {
-      codebook = index::read_codebook(folders_.sentence_codebook / "codebook.faiss");
+      codebook = read_trained_codebook(steps_.sentence_codebook);
       std::vector<std::filesystem::path> files;
       for (const auto shard : team_.shards) {
         files.push_back(
-            checked_shard_file(folders_.sentence_index, shard, "run 'knnseq subset --force'"));
+            checked_shard_file(steps_.sentence_index.folder, shard, "run 'knnseq subset --force'"));
       }
       local = index::load_local_index(
           codebook, files, {team_.member(), team_.members(), search.backend, search.ef_search});
@@ -130,7 +130,7 @@ class Loader {
   runtime::StageContext& context_;
   const Options& options_;
   const BuiltSubset& built_;
-  SubsetFolders folders_;
+  SubsetSteps steps_;
   runtime::ShardTeam team_;
   retrieval::PieceLists pieces_;   ///< of this rank's sentences, where pieces decide
   std::vector<std::int64_t> ids_;  ///< likewise
@@ -145,7 +145,7 @@ std::unique_ptr<retrieval::BlockSearch> open_subset(runtime::StageContext& conte
   index::Codebook codebook;
   std::unique_ptr<text::Tokenizer> tokenizer;
   comm::agree(comm, [&] {
-    codebook = index::read_codebook(SubsetFolders(context.run_dir).codebook / "codebook.faiss");
+    codebook = read_trained_codebook(SubsetSteps(context.run_dir).codebook);
     tokenizer = open_tokenizer(options);
   });
   Loader loader(context, options, built);

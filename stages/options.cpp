@@ -104,13 +104,15 @@ void read_temperature(const Section& section, const std::string& metric, DecodeO
   }
 }
 
+KnnMode read_mode(const Section& section, KnnMode fallback) {
+  const char* name = fallback == KnnMode::subset ? "subset" : "plain";
+  return section.choice("mode", {"plain", "subset"}, name) == "subset" ? KnnMode::subset
+                                                                       : KnnMode::plain;
+}
+
 /// The keys of `knn:`, which items of `decode:` may override.
 void read_knn(const Section& section, const std::string& metric, DecodeOptions& options) {
-  const bool subset = options.mode == KnnMode::subset;
-  options.mode =
-      section.choice("mode", {"plain", "subset"}, subset ? "subset" : "plain") == "subset"
-          ? KnnMode::subset
-          : KnnMode::plain;
+  options.mode = read_mode(section, options.mode);
   options.search.k = section.integer("k", options.search.k, {.least = 1});
   options.search.nprobe = section.integer("nprobe", options.search.nprobe, {.least = 1});
   using index::Backend;
@@ -289,7 +291,8 @@ SweepOptions read_sweep(const Section& section, const std::string& factory) {
   return options;
 }
 
-TuneOptions read_tune(const Section& section, const DecodeOptions& defaults) {
+TuneOptions read_tune(const Section& section, const DecodeOptions& defaults,
+                      const SubsetOptions& subset) {
   TuneOptions options;
   options.decoding = defaults;
   options.decoding.name = "tune";
@@ -304,7 +307,9 @@ TuneOptions read_tune(const Section& section, const DecodeOptions& defaults) {
   options.temperature = section.numbers("temperature", {}, {.least = 1e-6});
   options.lambda = section.numbers("lambda", options.lambda, {.least = 0, .most = 0.999});
   options.nprobe = section.integers("nprobe", {defaults.search.nprobe}, {.least = 1});
-  for (const char* key : {"k", "lambda", "nprobe"}) {
+  options.sentences = section.integers("sentences", {subset.sentences}, {.least = 1});
+  options.decoding.mode = read_mode(section, defaults.mode);
+  for (const char* key : {"k", "lambda", "nprobe", "sentences"}) {
     if (section.has(key) && section.texts(key).empty()) section.problem(key, "must not be empty");
   }
   const auto sorted = [](auto& values) {
@@ -315,6 +320,7 @@ TuneOptions read_tune(const Section& section, const DecodeOptions& defaults) {
   sorted(options.temperature);
   sorted(options.lambda);
   sorted(options.nprobe);
+  sorted(options.sentences);
   options.candidates = section.integer("candidates", options.candidates, {.least = 1});
   return options;
 }
@@ -347,7 +353,7 @@ Options read_options(const config::Config& config) {
   options.evaluate = read_evaluate(root.section("evaluate"), options.decode);
   options.inspect = read_inspect(root.section("inspect"));
   options.sweep = read_sweep(root.section("sweep"), options.index.factory);
-  options.tune = read_tune(root.section("tune"), defaults);
+  options.tune = read_tune(root.section("tune"), defaults, options.subset);
   config.finish();
   return options;
 }

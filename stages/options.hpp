@@ -127,8 +127,14 @@ struct TuneOptions {
   std::vector<std::int64_t> k = {4, 8, 16, 32, 64};  ///< ascending
   std::vector<double> temperature;                   ///< empty: chosen by the neighbours' spread
   std::vector<double> lambda = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95};
-  std::vector<std::int64_t> nprobe;  ///< empty: that of knn
-  std::int64_t candidates = 5;       ///< of the likeliest settings, decoded
+  std::vector<std::int64_t> nprobe;     ///< in the whole datastore
+  std::vector<std::int64_t> sentences;  ///< in subsets
+  std::int64_t candidates = 5;          ///< so many settings are translated with
+
+  /// How far a search looks: the setting's name in the config, and its values.
+  std::string breadth_name() const { return subsets() ? "sentences" : "nprobe"; }
+  const std::vector<std::int64_t>& breadths() const { return subsets() ? sentences : nprobe; }
+  bool subsets() const { return decoding.mode == KnnMode::subset; }
 };
 
 /// Shell commands that text goes through line by line before it is tokenised; empty: none.

@@ -7,14 +7,18 @@
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
 #include "runtime/shard_jobs.hpp"
-#include "store/shard_file.hpp"
+#include "store/hdf5_file.hpp"
+#include "store/hdf5_structure.hpp"
+#include "store/verify_rows.hpp"
 
 namespace knnseq::stages {
 
 ShardKeys::ShardKeys(const std::filesystem::path& folder, std::int64_t shard, std::string dataset)
     : path_(folder / (runtime::shard_name(shard) + ".h5")),
       manifest_(runtime::read_shard_manifest(folder, shard)),
-      dataset_(std::move(dataset)) {}
+      dataset_(std::move(dataset)) {
+  store::verify_structure(path_, manifest_.at("structure"));
+}
 
 at::Tensor ShardKeys::read(std::int64_t unit, core::Range rows) const {
   const at::Tensor vectors = at::empty({rows.size(), width()}, at::kHalf);

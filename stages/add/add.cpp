@@ -15,12 +15,11 @@ runtime::StageOutcome make_index(runtime::StageContext& context, const CorpusPla
                                  const core::Json& corpus_manifest,
                                  const core::Json& datastore_manifest) {
   const std::int64_t vocab_size = datastore_manifest.at("content").at("vocab_size");
-  return code_shards(
-      context,
-      {place, corpus_manifest, {place.datastore}, place.codebook / "codebook.faiss", place.index},
-      [&](const store::CorpusShard& corpus, std::int64_t) {
-        return entry_ids(corpus, vocab_size, place.first_entry);
-      });
+  return code_shards(context,
+                     {place, corpus_manifest, {place.datastore}, codebook_step(place), place.index},
+                     [&](const store::CorpusShard& corpus, std::int64_t) {
+                       return entry_ids(corpus, vocab_size, place.first_entry);
+                     });
 }
 
 }  // namespace
@@ -29,8 +28,8 @@ void add(runtime::StageContext& context, const Options& options, const CorpusPla
   const std::string name = place.stage_name("add");
   context.log.set_stage(name);
   const auto corpus = corpus_manifest(context, options, place);
-  const auto datastore = manifest_of(context, place.datastore, place.command("encode"));
-  const auto codebook = manifest_of(context, place.codebook, "train");
+  const auto datastore = manifest_of(context, place, "encode");
+  const auto codebook = manifest_of(context, place, "train");
   comm::agree(context.comm, [&] {
     require_made_from(datastore, "corpus", corpus, place.command("encode"));
     if (!place.appended()) require_made_from(codebook, "datastore", datastore, "train");

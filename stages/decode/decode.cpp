@@ -246,7 +246,7 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
       files.push_back("ref.txt");
     }
     outcome.content["sentences"] = set.lines.size();
-    outcome.content["files"] = runtime::file_sizes(folder, files);
+    outcome.content["files"] = runtime::describe_files(folder, files);
     outcome.content["hypotheses"] = core::fingerprint_file(folder / "nbest.jsonl");
   });
   return outcome;

@@ -49,9 +49,13 @@ std::optional<double> recorded_speed(const std::filesystem::path& record) {
 ScoredDecoding score_decoding(obs::Log& log, const std::filesystem::path& run_dir,
                               const std::string& name) {
   const auto folder = Folders(run_dir).decode / name;
-  const auto manifest = runtime::require_manifest(folder, "decode");
-  const auto hypotheses = text::read_lines(folder / "hyp.txt");
-  const auto references = text::read_lines(folder / "ref.txt");
+  const std::string command = "decode " + name;
+  const auto manifest = runtime::require_manifest(folder, "decode-" + name, command);
+  const auto lines = [&](const char* file) {
+    return text::read_lines(runtime::require_file(folder, manifest, file, command));
+  };
+  const auto hypotheses = lines("hyp.txt");
+  const auto references = lines("ref.txt");
   warn_of_moses_marks(log, folder / "hyp.txt", hypotheses);
   warn_of_moses_marks(log, folder / "ref.txt", references);
   if (hypotheses.size() != references.size()) {
@@ -60,6 +64,7 @@ ScoredDecoding score_decoding(obs::Log& log, const std::filesystem::path& run_di
   }
   ScoredDecoding result;
   result.name = name;
+  result.identity = manifest.at("identity");
   result.settings = describe(manifest.at("inputs"));
   result.knn = manifest.at("inputs").contains("k");
   result.test_set =

@@ -33,11 +33,29 @@ const DecodeOptions& decoding_named(const Options& options, const std::string& k
   throw core::InputError(fmt::format("inspect.{}: no item of 'decode' is named '{}'", key, name));
 }
 
+/// A finished decoding, whose files are compared with its manifest.
+class Decoding {
+ public:
+  Decoding(const Folders& folders, const std::string& name)
+      : folder_(folders.decode / name),
+        command_("decode " + name),
+        manifest_(runtime::require_manifest(folder_, "decode-" + name, command_)) {}
+
+  bool has(const char* file) const { return manifest_.at("content").at("files").contains(file); }
+  std::vector<std::string> lines(const char* file) const {
+    return text::read_lines(runtime::require_file(folder_, manifest_, file, command_));
+  }
+
+ private:
+  std::filesystem::path folder_;
+  std::string command_;
+  core::Json manifest_;
+};
+
 /// Best tokens of every line of a finished decoding; none for an empty line.
-std::vector<Tokens> best_tokens(const std::filesystem::path& folder) {
-  runtime::require_manifest(folder, "decode");
+std::vector<Tokens> best_tokens(const Decoding& decoding) {
   std::vector<Tokens> best;
-  for (const auto& line : text::read_lines(folder / "nbest.jsonl")) {
+  for (const auto& line : decoding.lines("nbest.jsonl")) {
     const auto nbest = core::Json::parse(line).at("nbest");
     best.push_back(nbest.empty() ? Tokens() : nbest[0].at("tokens").get<Tokens>());
   }
@@ -76,19 +94,18 @@ struct Case {
 };
 
 Case read_case(const Options& options, const Folders& folders) {
-  const auto base_folder = folders.decode / options.inspect.base;
-  const auto knn_folder = folders.decode / options.inspect.knn;
-  const auto base = best_tokens(base_folder);
-  const auto knn = best_tokens(knn_folder);
-  const auto sources = text::read_lines(knn_folder / "src.txt");
-  if (sources != text::read_lines(base_folder / "src.txt")) {
+  const Decoding of_base(folders, options.inspect.base);
+  const Decoding of_knn(folders, options.inspect.knn);
+  const auto base = best_tokens(of_base);
+  const auto knn = best_tokens(of_knn);
+  const auto sources = of_knn.lines("src.txt");
+  if (sources != of_base.lines("src.txt")) {
     throw core::InputError("inspect.base and inspect.knn are decodings of different test sets");
   }
-  const auto base_text = text::read_lines(base_folder / "hyp.txt");
-  const auto knn_text = text::read_lines(knn_folder / "hyp.txt");
+  const auto base_text = of_base.lines("hyp.txt");
+  const auto knn_text = of_knn.lines("hyp.txt");
   std::vector<std::string> references;
-  if (std::filesystem::exists(knn_folder / "ref.txt"))
-    references = text::read_lines(knn_folder / "ref.txt");
+  if (of_knn.has("ref.txt")) references = of_knn.lines("ref.txt");
 
   if (knn.empty()) throw core::InputError("the test set of inspect.knn is empty");
   Case shown;

@@ -15,6 +15,23 @@
 
 namespace knnseq::stages {
 
+namespace {
+/// Whether there is anything for evaluate to do.
+bool has_reference(const Options& options) {
+  return std::any_of(options.decode.begin(), options.decode.end(),
+                     [](const DecodeOptions& set) { return set.reference.has_value(); });
+}
+}  // namespace
+
+std::vector<std::string> commands(const Options& options) {
+  std::vector<std::string> all = {"partition", "encode", "train", "add"};
+  for (const auto& corpus : options.append) all.push_back("append " + corpus.name);
+  if (options.decodes_subsets()) all.push_back("subset");
+  for (const auto& decoding : options.decode) all.push_back("decode " + decoding.name);
+  if (has_reference(options)) all.push_back("evaluate");
+  return all;
+}
+
 std::vector<std::string> recorded_stages(const Options& options) {
   std::vector<std::string> stages = {"partition", "encode", "train", "add"};
   for (const auto& place : appended_corpora(options)) {
@@ -38,13 +55,8 @@ void run(runtime::StageContext& context, const Options& options) {
   add(context, options, first);
   if (!options.append.empty()) append(context, options, {});
   if (options.decodes_subsets()) subset(context, options);
-  if (!options.decode.empty()) {
-    decode(context, options, {});
-    const bool scored =
-        std::any_of(options.decode.begin(), options.decode.end(),
-                    [](const DecodeOptions& set) { return set.reference.has_value(); });
-    if (scored) evaluate(context, options);
-  }
+  if (!options.decode.empty()) decode(context, options, {});
+  if (has_reference(options)) evaluate(context, options);
   if (context.comm.is_root()) {
     std::fputs(runtime::stage_table(context.run_dir, recorded_stages(options)).c_str(), stdout);
     std::fflush(stdout);

@@ -24,7 +24,7 @@ index::IndexSpec codes_spec(const Options& options, std::int64_t width) {
 
 void train_codes(runtime::StageContext& context, const Options& options,
                  const core::Json& datastore) {
-  const SubsetFolders folders(context.run_dir);
+  const SubsetSteps steps(context.run_dir);
   const auto& content = datastore.at("content");
   index::IndexSpec spec;
   comm::agree(context.comm, [&] {
@@ -43,32 +43,31 @@ void train_codes(runtime::StageContext& context, const Options& options,
                        {"sample_seed", sample.seed},
                        {"threads", options.threads}};
   inputs.update(training_inputs(options.index.training));
-  runtime::run_stage(context, {"subset-train-codes", folders.codebook, inputs, [&] {
+  runtime::run_stage(context, {steps.codebook.stage, steps.codebook.folder, inputs, [&] {
                                  return train_in_folder(
-                                     context, {folders.codebook, spec, options.index.training},
+                                     context, {steps.codebook.folder, spec, options.index.training},
                                      read_sample(context, sampled, sample, spec.d_in));
                                }});
-  remove_checkpoint(context, folders.codebook);
+  remove_checkpoint(context, steps.codebook.folder);
 }
 
 }  // namespace
 
 void code_entries(runtime::StageContext& context, const Options& options) {
-  const SubsetFolders folders(context.run_dir);
+  const SubsetSteps steps(context.run_dir);
   const auto corpus = corpus_manifest(context, options);
-  const auto datastore = manifest_of(context, first_corpus(options).datastore, "encode");
+  const auto datastore = manifest_of(context, first_corpus(options), "encode");
   comm::agree(context.comm, [&] { require_made_from(datastore, "corpus", corpus, "encode"); });
   train_codes(context, options, datastore);
-  const auto codebook = manifest_of(context, folders.codebook, "subset");
+  const auto codebook = manifest_of(context, steps.codebook);
   const core::Json inputs = {{"corpus", corpus.at("identity")},
                              {"datastore", datastore.at("identity")},
                              {"codebook", codebook.at("identity")},
                              {"threads", options.threads},
                              {"unit_entries", store::unit_entries}};
   const CorpusPlace place = first_corpus(options);
-  const ShardCoding coding{
-      place, corpus, {place.datastore}, folders.codebook / "codebook.faiss", folders.codes};
-  runtime::run_stage(context, {"subset-code", folders.codes, inputs,
+  const ShardCoding coding{place, corpus, {place.datastore}, steps.codebook, steps.codes.folder};
+  runtime::run_stage(context, {steps.codes.stage, steps.codes.folder, inputs,
                                [&] { return code_shards(context, coding); }});
 }
 

@@ -43,7 +43,7 @@ runtime::StageOutcome make_vectors(runtime::StageContext& context, const Options
     encoder.emplace(options.subset.model);
   });
   const auto team = runtime::make_shard_team(context.comm, options.shards);
-  runtime::ShardJobs jobs(context, team, SubsetFolders(context.run_dir).vectors,
+  runtime::ShardJobs jobs(context, team, SubsetSteps(context.run_dir).vectors.folder,
                           {"sentences", content.at("sentences")});
   store::CorpusShard corpus;
   std::vector<core::Range> units;
@@ -89,8 +89,9 @@ void encode_sentences(runtime::StageContext& context, const Options& options) {
                              {"model", fingerprint_files(context, {options.subset.model})},
                              {"threads", options.threads},
                              {"unit_entries", store::unit_entries}};
-  runtime::run_stage(context, {"subset-encode-sentences", SubsetFolders(context.run_dir).vectors,
-                               inputs, [&] { return make_vectors(context, options, corpus); }});
+  runtime::run_stage(
+      context, {"subset-encode-sentences", SubsetSteps(context.run_dir).vectors.folder, inputs,
+                [&] { return make_vectors(context, options, corpus); }});
 }
 
 }  // namespace knnseq::stages

@@ -15,7 +15,7 @@ namespace {
 
 void train_sentences(runtime::StageContext& context, const Options& options,
                      const SentenceVectors& vectors, const core::Json& corpus) {
-  const SubsetFolders folders(context.run_dir);
+  const SubsetSteps steps(context.run_dir);
   index::IndexSpec spec;
   comm::agree(context.comm, [&] {
     spec = index::parse_index_spec(options.subset.index, vectors.width, options.subset.metric);
@@ -32,12 +32,13 @@ void train_sentences(runtime::StageContext& context, const Options& options,
   inputs.update(training_inputs(options.index.training));
   runtime::run_stage(
       context,
-      {"subset-train-sentences", folders.sentence_codebook, inputs, [&] {
+      {steps.sentence_codebook.stage, steps.sentence_codebook.folder, inputs, [&] {
          const auto rows = read_sentence_sample(context, {options, corpus, vectors.source}, sample);
-         return train_in_folder(context, {folders.sentence_codebook, spec, options.index.training},
+         return train_in_folder(context,
+                                {steps.sentence_codebook.folder, spec, options.index.training},
                                 deal_sample_rows(context.comm, rows, vectors.width));
        }});
-  remove_checkpoint(context, folders.sentence_codebook);
+  remove_checkpoint(context, steps.sentence_codebook.folder);
 }
 
 at::Tensor sentence_ids(const store::CorpusShard& corpus, std::int64_t shard) {
@@ -53,21 +54,21 @@ at::Tensor sentence_ids(const store::CorpusShard& corpus, std::int64_t shard) {
 
 void index_sentences(runtime::StageContext& context, const Options& options,
                      const SentenceVectors& vectors) {
-  const SubsetFolders folders(context.run_dir);
+  const SubsetSteps steps(context.run_dir);
   const auto corpus = corpus_manifest(context, options);
   comm::agree(context.comm,
               [&] { require_made_from(vectors.manifest, "corpus", corpus, "encode"); });
   train_sentences(context, options, vectors, corpus);
-  const auto codebook = manifest_of(context, folders.sentence_codebook, "subset");
+  const auto codebook = manifest_of(context, steps.sentence_codebook);
   const core::Json inputs = {{"corpus", corpus.at("identity")},
                              {"vectors", vectors.manifest.at("identity")},
                              {"codebook", codebook.at("identity")},
                              {"threads", options.threads},
                              {"unit_entries", store::unit_entries}};
   const CorpusPlace place = first_corpus(options);
-  const ShardCoding coding{place, corpus, vectors.source,
-                           folders.sentence_codebook / "codebook.faiss", folders.sentence_index};
-  runtime::run_stage(context, {"subset-index-sentences", folders.sentence_index, inputs,
+  const ShardCoding coding{place, corpus, vectors.source, steps.sentence_codebook,
+                           steps.sentence_index.folder};
+  runtime::run_stage(context, {steps.sentence_index.stage, steps.sentence_index.folder, inputs,
                                [&] { return code_shards(context, coding, sentence_ids); }});
 }
 

@@ -12,7 +12,7 @@ void train(runtime::StageContext& context, const Options& options) {
   context.log.set_stage("train");
   const Folders folders(context.run_dir);
   const auto corpus = corpus_manifest(context, options);
-  const auto datastore = manifest_of(context, folders.datastore, "encode");
+  const auto datastore = manifest_of(context, first_corpus(options), "encode");
   const std::int64_t width = datastore.at("content").at("width");
   index::IndexSpec spec;
   comm::agree(context.comm, [&] {

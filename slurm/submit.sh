@@ -3,7 +3,7 @@
 # "stage job" for each.
 #   slurm/submit.sh CONFIG [--cluster FILE] [--stages S,S,…] [--after JOB] [--set key=value …] [--print]
 # --cluster  the cluster file (slurm/cluster.sh)
-# --stages   only these, in this order; sweep, tune and export too. Default: those of "knnseq run"
+# --stages   only these, in this order; also sweep, tune, verify, export. Default: of "knnseq run"
 # --after    the first one waits for this job
 # --print    shows the sbatch commands instead of running them
 # Start it where the config's relative paths begin: jobs run in the folder that they are submitted from.
@@ -50,7 +50,12 @@ done
 # By the environment, since --export= cannot take a path with a comma.
 export KNNSEQ_TOP=$top KNNSEQ_CLUSTER
 jobs=()
-trap '[ ${#jobs[@]} = 0 ] || { echo "submit.sh: cancelling what was submitted" >&2; scancel "${jobs[@]}"; }' ERR
+cancel_chain() {
+  [ ${#jobs[@]} = 0 ] && return
+  echo "submit.sh: cancelling what was submitted" >&2
+  scancel "${jobs[@]}"
+}
+trap cancel_chain ERR
 for stage in "${stages[@]}"; do
   declare -n of_stage=sbatch_$stage
   command=(sbatch --parsable --export=ALL "${sbatch_common[@]}" "${of_stage[@]}")

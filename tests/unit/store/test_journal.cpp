@@ -1,8 +1,11 @@
 #include <fstream>
+#include <span>
 
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "core/hash.hpp"
 #include "store/journal.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -56,6 +59,14 @@ TEST_CASE("a damaged record before the last is an error with its line") {
   content[content.find('\n') + 20] ^= 1;
   std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
   CHECK_THROWS_WITH(Journal::read(path), Catch::Contains("a.journal.0:2: damaged record"));
+}
+
+TEST_CASE("a record that is no JSON is an error with its line, whatever its checksum says") {
+  test::TemporaryFolder folder;
+  const std::string record = R"({"unit")";
+  const auto path = folder.write(
+      "a.journal.0", fmt::format("{:016x} {}\n", core::checksum_of(std::span(record)), record));
+  CHECK_THROWS_WITH(Journal::read(path), Catch::Contains("a.journal.0:1: not valid JSON"));
 }
 
 TEST_CASE("journals of several ranks are read together") {

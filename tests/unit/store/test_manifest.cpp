@@ -30,6 +30,12 @@ TEST_CASE("a manifest is read back, and damage, another version or another file 
   CHECK_THROWS_WITH(read_manifest(path), Contains("has version 99"));
   core::write_file_durably(path, "{}");
   CHECK_THROWS_WITH(read_manifest(path), Contains("not a manifest"));
+  for (const char* part : {"version", "stage", "inputs", "content", "identity"}) {
+    auto without = manifest;
+    without.erase(part);
+    core::write_file_durably(path, without.dump());
+    CHECK_THROWS_WITH(read_manifest(path), Contains("not a manifest"));
+  }
 }
 
 TEST_CASE("identities differ with inputs and content only") {

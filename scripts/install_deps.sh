@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what knnseq needs on Debian 12: packages, and PyTorch's C++ library from its PyPI wheel,
 # unpacked into .deps/ of this project. Does nothing where everything is there. Root or sudo.
+#   scripts/install_deps.sh [--tests]      --tests: also what only the tests need
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
@@ -10,6 +11,8 @@ packages=(
   libfaiss-dev libopenblas0-openmp libopenblas-openmp-dev  # without this flavour faiss is 50 times slower
   libyaml-cpp-dev libfmt-dev nlohmann-json3-dev libxxhash-dev zlib1g-dev libsentencepiece-dev
   catch2 procps)
+test_packages=(clang libclang-rt-dev llvm)  # clang, its runtimes and symboliser: for the fuzzers
+if [ "${1:-}" = --tests ]; then packages+=("${test_packages[@]}"); fi
 # libtorch needs the CUDA runtime and CUPTI beside it to start, also where there is no GPU.
 wheels=("torch==2.11.0" "nvidia-cuda-runtime==13.0.*" "nvidia-cuda-cupti==13.0.*")
 libtorch=$top/.deps/libtorch

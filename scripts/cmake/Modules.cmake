@@ -43,12 +43,12 @@ set(knnseq_slowdown 1)  # of tests
 if(KNNSEQ_SANITIZE)
   set(knnseq_slowdown 10)
   set(support ${CMAKE_SOURCE_DIR}/tests/support)
-  # Open MPI's plug-ins are built without frame pointers: only the slow unwinder sees who allocated.
   list(APPEND knnseq_test_environment
-    ASAN_OPTIONS=fast_unwind_on_malloc=0
     LSAN_OPTIONS=suppressions=${support}/open_mpi_leaks.supp:print_suppressions=0
     UBSAN_OPTIONS=print_stacktrace=1
     TSAN_OPTIONS=ignore_noninstrumented_modules=1)
+  # Open MPI's plug-ins are built without frame pointers: only the slow unwinder sees who allocated.
+  set(knnseq_mpi_test_environment ASAN_OPTIONS=fast_unwind_on_malloc=0)
 endif()
 
 # knnseq_test(NAME SOURCES … LIBS … [RANKS 1 2 …] [TIMEOUT seconds] [TORCH])
@@ -76,7 +76,8 @@ function(knnseq_test name)
       add_test(NAME ${name}.${ranks}ranks
         COMMAND ${MPIEXEC_EXECUTABLE} -n ${ranks} $<TARGET_FILE:${name}>)
       set_tests_properties(${name}.${ranks}ranks PROPERTIES TIMEOUT ${arg_TIMEOUT}
-        LABELS mpi PROCESSORS ${ranks} ENVIRONMENT "${knnseq_test_environment}")
+        LABELS mpi PROCESSORS ${ranks}
+        ENVIRONMENT "${knnseq_test_environment};${knnseq_mpi_test_environment}")
     endforeach()
   else()
     target_link_libraries(${name} PRIVATE knnseq_test_main ${arg_LIBS})

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what knnseq needs on Debian 12: packages, and PyTorch's C++ library from its PyPI wheel,
 # unpacked into .deps/ of this project. Does nothing where everything is there. Root or sudo.
-#   scripts/install_deps.sh [--tests]      --tests: also what only tests start: Slurm, ip
+#   scripts/install_deps.sh [--tests]      --tests: also what only the tests need
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
@@ -11,7 +11,10 @@ packages=(
   libfaiss-dev libopenblas0-openmp libopenblas-openmp-dev  # without this flavour faiss is 50 times slower
   libyaml-cpp-dev libfmt-dev nlohmann-json3-dev libxxhash-dev zlib1g-dev libsentencepiece-dev
   catch2 procps)
-if [ "${1:-}" = --tests ]; then packages+=(slurm-wlm munge iproute2); fi
+# Only for the tests: a Slurm of one node, hosts of network namespaces; clang, its runtimes and symboliser
+# for the fuzzers.
+test_packages=(slurm-wlm munge iproute2 clang libclang-rt-dev llvm)
+if [ "${1:-}" = --tests ]; then packages+=("${test_packages[@]}"); fi
 # libtorch needs the CUDA runtime and CUPTI beside it to start, also where there is no GPU.
 wheels=("torch==2.11.0" "nvidia-cuda-runtime==13.0.*" "nvidia-cuda-cupti==13.0.*")
 libtorch=$top/.deps/libtorch

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Installs, builds and runs all tests. Arguments go to ctest, for example: scripts/test.sh -L unit
+# Installs, builds and runs all tests, then those of the modules without libtorch again with sanitizers,
+# and each fuzzer for some seconds. Arguments go to ctest, and leave out sanitizers and fuzzers, which
+# have scripts of their own (tests/sanitize/run.sh, tests/fuzz/run.sh). Example: scripts/test.sh -L unit
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
@@ -9,3 +11,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 step "build" build_knnseq -DKNNSEQ_TESTS=ON -DKNNSEQ_WERROR="${CI:-OFF}" \
   -DPython3_EXECUTABLE=/usr/bin/python3
 ctest --test-dir "$build" --output-on-failure "$@"
+if [ $# = 0 ]; then
+  "$top/tests/sanitize/run.sh" address --without-libtorch
+  "$top/tests/sanitize/run.sh" thread --without-libtorch
+  "$top/tests/fuzz/run.sh" 3
+fi

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "config/require_tree.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
 
@@ -50,6 +51,7 @@ YAML::Node load_map(ConfigState& state, const std::string& text, const std::stri
   } catch (const YAML::Exception& e) {
     throw core::InputError(fmt::format("{}:{}", name, e.mark.line + 1), "not valid YAML: " + e.msg);
   }
+  require_tree(root, name);
   if (root.IsNull()) root = YAML::Node(YAML::NodeType::Map);
   if (!root.IsMap()) throw core::InputError(name, "must be a map of keys to values");
   state.files.push_back({name, root});
@@ -145,7 +147,9 @@ void apply_override(YAML::Node node, const std::string& override) {
     path.erase(0, dot + 1);
   }
   try {
-    node = YAML::Load(override.substr(equals + 1));
+    const YAML::Node value = YAML::Load(override.substr(equals + 1));
+    require_tree(value, where);
+    node = value;
   } catch (const YAML::Exception& e) {
     throw core::InputError(where, e.msg);
   }

@@ -1,17 +1,21 @@
 #include "runtime/stop_signal.hpp"
 
+#include <atomic>
 #include <csignal>
 
 namespace knnseq::runtime {
 
 namespace {
-volatile std::sig_atomic_t requested = 0;  // the only state that a signal handler may touch
-}
+// Threads beside the main one ask too, so this is an atomic; a signal handler may touch one without
+// a lock.
+std::atomic<bool> requested = false;
+static_assert(std::atomic<bool>::is_always_lock_free);
+}  // namespace
 
 void install_stop_signal() {
-  std::signal(SIGUSR1, [](int) { requested = 1; });
+  std::signal(SIGUSR1, [](int) { requested = true; });
 }
 
-bool stop_requested() { return requested != 0; }
+bool stop_requested() { return requested; }
 
 }  // namespace knnseq::runtime

@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/hash.hpp"
+#include "core/parse_json.hpp"
 
 namespace knnseq::store {
 
@@ -40,12 +41,13 @@ Parsed parse(const fs::path& path, const std::string& owner) {
     const bool whole =
         line.size() > checksum_digits &&
         line_checksum(owner, line.substr(checksum_digits + 1)) == line.substr(0, checksum_digits);
+    if (!whole && end + 1 == content.size()) break;  // torn, though its end was written
+    const std::string place = fmt::format("{}:{}", path.string(), line_number);
     if (!whole) {
-      if (end + 1 == content.size()) break;  // torn, though its end was written
-      throw core::InputError(fmt::format("{}:{}", path.string(), line_number),
-                             "damaged record (its checksum does not match); --force starts over");
+      throw core::InputError(
+          place, "damaged record (its checksum does not match); --force starts over");
     }
-    parsed.records.push_back(core::Json::parse(line.substr(checksum_digits + 1)));
+    parsed.records.push_back(core::parse_json(line.substr(checksum_digits + 1), place));
     at = parsed.whole_bytes = end + 1;
   }
   return parsed;

@@ -23,7 +23,8 @@ class Journal {
   /// Durable when it returns. Throws core::SystemError.
   void append(const core::Json& record);
 
-  /// All whole records. Throws core::InputError where a line before the last is damaged.
+  /// All whole records. Throws core::InputError where a line before the last is damaged, or one
+  /// holds no JSON.
   static std::vector<core::Json> read(const std::filesystem::path& path, const std::string& owner);
   /// Those of all files in `folder` whose names start with `prefix`, in order of their names.
   static std::vector<core::Json> read_all(const std::filesystem::path& folder,

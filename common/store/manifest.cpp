@@ -18,6 +18,16 @@ core::Json identity_of(core::Json manifest) {
   return core::fingerprint(manifest.dump());
 }
 
+/// Whether there is all that readers take for granted.
+bool has_all_parts(const core::Json& manifest) {
+  const auto has = [&](const char* name, auto is_right) {
+    return manifest.contains(name) && (manifest[name].*is_right)();
+  };
+  return manifest.contains("version") && manifest.contains("identity") &&
+         has("stage", &core::Json::is_string) && has("inputs", &core::Json::is_object) &&
+         has("content", &core::Json::is_object);
+}
+
 core::Json checksum_of(core::Json manifest) {
   manifest.erase("checksum");
   return core::fingerprint(manifest.dump());
@@ -37,7 +47,7 @@ core::Json make_manifest(const std::string& stage, const core::Json& inputs,
 std::optional<core::Json> read_manifest(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) return std::nullopt;
   core::Json manifest = core::read_json(path);
-  if (!manifest.is_object() || !manifest.contains("identity") || !manifest.contains("version")) {
+  if (!has_all_parts(manifest)) {
     throw core::InputError(path, "is not a manifest of knnseq");
   }
   if (manifest["version"] != manifest_version) {

@@ -1,7 +1,22 @@
 # Third-party libraries, each as an imported target. What CMAKE_PREFIX_PATH points at is taken first.
-find_program(CCACHE ccache)
-if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+find_package(Threads REQUIRED)
+find_package(MPI REQUIRED COMPONENTS C)
+find_package(yaml-cpp REQUIRED)
+find_package(fmt REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(nlohmann_json REQUIRED)
+set(HDF5_PREFER_PARALLEL TRUE)
+find_package(HDF5 REQUIRED COMPONENTS C)
+if(NOT HDF5_IS_PARALLEL)
+  message(FATAL_ERROR "This HDF5 was built without MPI. Install libhdf5-openmpi-dev, or point "
+                      "HDF5_ROOT at a parallel build.")
+endif()
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+
+if(NOT KNNSEQ_LIBTORCH)
+  return()
 endif()
 
 # libtorch: the wheel that scripts/install_deps.sh unpacked, or the user's own. Its find_package
@@ -20,23 +35,8 @@ if(EXISTS ${libtorch_folder}/libgomp.so.1)
   set(OpenMP_gomp_LIBRARY ${libtorch_folder}/libgomp.so.1 CACHE FILEPATH "OpenMP runtime")
 endif()
 
-find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED)  # faiss's own CMake file needs it to be found first
-find_package(MPI REQUIRED COMPONENTS C)
 find_package(faiss REQUIRED)
-find_package(yaml-cpp REQUIRED)
-find_package(fmt REQUIRED)
-find_package(ZLIB REQUIRED)
-find_package(nlohmann_json REQUIRED)
-set(HDF5_PREFER_PARALLEL TRUE)
-find_package(HDF5 REQUIRED COMPONENTS C)
-if(NOT HDF5_IS_PARALLEL)
-  message(FATAL_ERROR "This HDF5 was built without MPI. Install libhdf5-openmpi-dev, or point "
-                      "HDF5_ROOT at a parallel build.")
-endif()
-find_package(PkgConfig REQUIRED)
-pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece)
-pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 
 # libtorch's include folder also holds other libraries' headers (fmt, pybind11, …) that would shadow
 # the ones used here, so the compiler sees links to its own four folders only.

@@ -7,15 +7,21 @@ target_compile_options(knnseq_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtu
   -Wno-maybe-uninitialized  # GCC 12 reports it falsely in nlohmann::json
   $<$<BOOL:${KNNSEQ_WERROR}>:-Werror>)
 if(KNNSEQ_SANITIZE)
-  target_compile_options(knnseq_flags INTERFACE -fsanitize=${KNNSEQ_SANITIZE} -fno-omit-frame-pointer)
+  # -O1: faster to compile, and its stack traces can be read. The standard library's own checks find
+  # what stays inside an allocation.
+  target_compile_options(knnseq_flags INTERFACE -fsanitize=${KNNSEQ_SANITIZE}
+    -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g1)
+  target_compile_definitions(knnseq_flags INTERFACE _GLIBCXX_ASSERTIONS)
   target_link_options(knnseq_flags INTERFACE -fsanitize=${KNNSEQ_SANITIZE})
 endif()
 
 # Translation units with libtorch share one precompiled header: without it each costs 15 seconds.
-file(WRITE ${CMAKE_BINARY_DIR}/torch_pch.cpp "")
-add_library(knnseq_torch_pch OBJECT ${CMAKE_BINARY_DIR}/torch_pch.cpp)
-target_link_libraries(knnseq_torch_pch PUBLIC knnseq_flags libtorch)
-target_precompile_headers(knnseq_torch_pch PRIVATE <ATen/ATen.h>)
+if(KNNSEQ_LIBTORCH)
+  file(WRITE ${CMAKE_BINARY_DIR}/torch_pch.cpp "")
+  add_library(knnseq_torch_pch OBJECT ${CMAKE_BINARY_DIR}/torch_pch.cpp)
+  target_link_libraries(knnseq_torch_pch PUBLIC knnseq_flags libtorch)
+  target_precompile_headers(knnseq_torch_pch PRIVATE <ATen/ATen.h>)
+endif()
 
 # knnseq_module(NAME SOURCES … [PUBLIC libs …] [PRIVATE libs …] [TORCH])
 # One module of common/: the library knnseq_NAME. TORCH: its sources include ATen.
@@ -33,6 +39,17 @@ set(knnseq_test_environment
   OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
   OMPI_MCA_btl_vader_single_copy_mechanism=none)
+set(knnseq_slowdown 1)  # of tests
+if(KNNSEQ_SANITIZE)
+  set(knnseq_slowdown 10)
+  set(support ${CMAKE_SOURCE_DIR}/tests/support)
+  list(APPEND knnseq_test_environment
+    LSAN_OPTIONS=suppressions=${support}/open_mpi_leaks.supp:print_suppressions=0
+    UBSAN_OPTIONS=print_stacktrace=1
+    TSAN_OPTIONS=ignore_noninstrumented_modules=1)
+  # Open MPI's plug-ins are built without frame pointers: only the slow unwinder sees who allocated.
+  set(knnseq_mpi_test_environment ASAN_OPTIONS=fast_unwind_on_malloc=0)
+endif()
 
 # knnseq_test(NAME SOURCES … LIBS … [RANKS 1 2 …] [TIMEOUT seconds] [TORCH])
 # One Catch2 executable; with RANKS it is started by mpiexec once for each number of ranks.
@@ -41,7 +58,13 @@ function(knnseq_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 60)
   endif()
+  math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * ${knnseq_slowdown}")
   add_executable(${name} ${arg_SOURCES})
+  add_dependencies(knnseq_tests ${name})
+  if(KNNSEQ_SANITIZE)
+    target_sources(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/support/keep_libraries.cpp)
+    set_target_properties(${name} PROPERTIES ENABLE_EXPORTS ON)
+  endif()
   target_compile_definitions(${name} PRIVATE KNNSEQ_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   if(arg_TORCH)
     target_link_libraries(${name} PRIVATE libtorch)
@@ -53,7 +76,8 @@ function(knnseq_test name)
       add_test(NAME ${name}.${ranks}ranks
         COMMAND ${MPIEXEC_EXECUTABLE} -n ${ranks} $<TARGET_FILE:${name}>)
       set_tests_properties(${name}.${ranks}ranks PROPERTIES TIMEOUT ${arg_TIMEOUT}
-        LABELS mpi PROCESSORS ${ranks} ENVIRONMENT "${knnseq_test_environment}")
+        LABELS mpi PROCESSORS ${ranks}
+        ENVIRONMENT "${knnseq_test_environment};${knnseq_mpi_test_environment}")
     endforeach()
   else()
     target_link_libraries(${name} PRIVATE knnseq_test_main ${arg_LIBS})

@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
 
 #include "config/config.hpp"
 #include "core/error.hpp"
@@ -73,6 +74,20 @@ TEST_CASE("what is not a YAML map is refused with its line") {
   CHECK_THAT(problems_of("model: [a\n"), Contains("mine.yaml:") && Contains("not valid YAML"));
   CHECK_THAT(problems_of("- a\n- b\n"), Contains("must be a map"));
   CHECK_THAT(problems_of("[a, b]: c\n"), Contains("keys must be plain words"));
+}
+
+TEST_CASE("aliases that make a config endless or huge are refused with their line") {
+  CHECK(problems_of("model: &m name\nfiles: [*m, *m]\n") == "");
+  CHECK_THAT(problems_of("model: m\nknn: &a {exact: *a}\n"),
+             Contains("mine.yaml:2: nested deeper than 64") && Contains("alias"));
+  CHECK_THAT(problems_of("model: m\nfiles: &a [*a]\n"), Contains("mine.yaml:2: nested deeper"));
+  CHECK_THAT(problems_of("model: m\n", {"files=&a [*a]"}),
+             Contains("--set files=&a [*a]:1: nested"));
+  std::string doubled = "model: m\na0: &a0 [x, x]\n";
+  for (int i = 1; i < 20; ++i) {
+    doubled += fmt::format("a{0}: &a{0} [*a{1}, *a{1}]\n", i, i - 1);
+  }
+  CHECK_THAT(problems_of(doubled), Contains("more than 100000 values"));
 }
 
 TEST_CASE("overrides replace values, also in lists and in missing sections") {

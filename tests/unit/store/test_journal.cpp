@@ -1,8 +1,11 @@
 #include <fstream>
+#include <span>
 
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "core/hash.hpp"
 #include "store/journal.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -67,6 +70,14 @@ TEST_CASE("a journal that lies where another belongs is damaged") {
     for (int i = 0; i < 2; ++i) journal.append({{"unit", i}});
   }
   CHECK_THROWS_WITH(Journal::read(path, "shard 8"), Catch::Contains("a.journal.0:1: damaged"));
+}
+
+TEST_CASE("a record that is no JSON is an error with its line, whatever its checksum says") {
+  test::TemporaryFolder folder;
+  const std::string record = R"({"unit")";
+  const auto path = folder.write(
+      "a.journal.0", fmt::format("{:016x} {}\n", core::checksum_of(std::span(record)), record));
+  CHECK_THROWS_WITH(Journal::read(path), Catch::Contains("a.journal.0:1: not valid JSON"));
 }
 
 TEST_CASE("journals of several ranks are read together") {

@@ -20,7 +20,7 @@ TEST_CASE("a manifest is read back, and damage, another version or another file 
   damaged["content"]["entries"] = 8;
   core::write_file_durably(path, damaged.dump());
   CHECK_THROWS_WITH(read_manifest(path), Contains("is damaged"));
-  damaged = make_manifest("encode", {}, {{"files", {{"a.h5", 9}}}});
+  damaged = make_manifest("encode", core::Json::object(), {{"files", {{"a.h5", 9}}}});
   damaged["content"]["files"]["a.h5"] = 8;
   core::write_file_durably(path, damaged.dump());
   CHECK_THROWS_WITH(read_manifest(path), Contains("is damaged"));
@@ -30,6 +30,12 @@ TEST_CASE("a manifest is read back, and damage, another version or another file 
   CHECK_THROWS_WITH(read_manifest(path), Contains("has version 99"));
   core::write_file_durably(path, "{}");
   CHECK_THROWS_WITH(read_manifest(path), Contains("not a manifest"));
+  for (const char* part : {"version", "stage", "inputs", "content", "identity"}) {
+    auto without = manifest;
+    without.erase(part);
+    core::write_file_durably(path, without.dump());
+    CHECK_THROWS_WITH(read_manifest(path), Contains("not a manifest"));
+  }
 }
 
 TEST_CASE("identities differ with inputs and content only") {

@@ -13,6 +13,8 @@ TEST_CASE("lines of a file, however they end") {
   CHECK(text::read_lines(folder.write("a", "one\ntwo\r\n\nfour")) ==
         Lines{"one", "two", "", "four"});
   CHECK(text::read_lines(folder.write("b", "\xEF\xBB\xBFone\n")) == Lines{"one"});
+  CHECK(text::read_lines(folder.write("mark", "\xEF\xBB\xBF")) ==
+        Lines{""});  // as LineFiles counts
   CHECK(text::read_lines(folder.write("c", "")).empty());
   CHECK(text::read_lines(folder.write("d", "\n\n")) == Lines{"", ""});
 }

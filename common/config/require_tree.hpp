@@ -1,0 +1,15 @@
+// Aliases can make YAML larger than its text, or endless. Private to this module.
+#pragma once
+
+#include <string>
+
+#include <yaml-cpp/yaml.h>
+
+namespace knnseq::config {
+
+/// Throws core::InputError where YAML is nested deeper than 64 maps and lists or has more than
+/// 100,000 nodes, those behind aliases counted each time they are reached: so a map or list that
+/// holds itself is refused, and all else can be walked through. `name`: of the file.
+void require_tree(const YAML::Node& root, const std::string& name);
+
+}  // namespace knnseq::config

@@ -1,0 +1,22 @@
+// The program's arguments, each behind a NUL byte.
+#include <string>
+
+#include "fuzz.hpp"
+#include "stages/command_line.hpp"
+
+using namespace knnseq;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  std::vector<std::string> arguments{"knnseq"};
+  for (const auto part : fuzz::parts(fuzz::as_text(data, size))) arguments.emplace_back(part);
+  std::vector<const char*> argv;
+  for (const auto& argument : arguments) argv.push_back(argument.c_str());
+  fuzz::read([&] {
+    const auto command = stages::parse_command_line(static_cast<int>(argv.size()), argv.data());
+    if (command.help || command.version) return;
+    fuzz::require(!command.stage.empty() && !command.config.empty(), "a stage and a config");
+    fuzz::require(command.overrides.size() + command.names.size() < argv.size(),
+                  "what was given once counts once");
+  });
+  return 0;
+}

@@ -1,0 +1,51 @@
+// Lines of plain and gzip files: whole, and by several ranks, whose parts make up the whole.
+#include <string>
+
+#include "fuzz.hpp"
+#include "memory_file.hpp"
+#include "text/gzip.hpp"
+#include "text/line_files.hpp"
+#include "text/moses_marks.hpp"
+#include "text/read_lines.hpp"
+#include "text/utf8.hpp"
+
+using namespace knnseq;
+
+namespace {
+
+std::vector<std::string> lines_in_parts(const text::LineFiles& files, std::int64_t parts) {
+  const auto counts = files.count_lines();
+  std::int64_t total = 0;
+  for (const auto count : counts) total += count;
+  std::vector<std::string> lines;
+  for (std::int64_t part = 0; part < parts; ++part) {
+    const core::Range range{total * part / parts, total * (part + 1) / parts};
+    files.for_each_line(range, counts, [&](std::int64_t line, std::string_view text, const auto&) {
+      fuzz::require(line == static_cast<std::int64_t>(lines.size()), "lines are in order");
+      lines.emplace_back(text);
+    });
+  }
+  return lines;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const fuzz::MemoryFile file(fuzz::as_text(data, size));
+  fuzz::read([&] {
+    const bool compressed = text::is_gzip_file(file.path());
+    const fuzz::MemoryFile plain(compressed ? text::gunzip(file.path())
+                                            : std::string(fuzz::as_text(data, size)));
+    if (text::is_gzip_file(plain.path())) return;  // twice: refused
+    const auto lines = lines_in_parts(text::LineFiles({plain.path()}), 1);
+    fuzz::require(lines_in_parts(text::LineFiles({plain.path()}, 7), 3) == lines,
+                  "small chunks give the same lines");
+    text::find_moses_marks(lines);
+    const bool valid = std::ranges::all_of(lines, text::is_valid_text);
+    std::vector<std::string> whole;
+    fuzz::read([&] { whole = text::read_lines(file.path()); });
+    fuzz::require(!valid || whole == lines, "read whole they are the same");
+    fuzz::require(valid || whole.empty(), "invalid text is refused");
+  });
+  return 0;
+}

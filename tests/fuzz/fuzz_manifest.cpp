@@ -1,0 +1,41 @@
+// Manifests: any bytes, then the same JSON with its version and checksum set right, of which the
+// reader has to take all that it accepts.
+#include <string>
+
+#include "core/hash.hpp"
+#include "core/parse_json.hpp"
+#include "fuzz.hpp"
+#include "memory_file.hpp"
+#include "store/manifest.hpp"
+
+using namespace knnseq;
+
+namespace {
+
+void read_whole(const std::string& content) {
+  const fuzz::MemoryFile file(content);
+  const auto manifest = store::read_manifest(file.path());
+  fuzz::require(manifest.has_value(), "there is a file");
+  const auto& inputs = manifest->at("inputs");
+  fuzz::require(store::describe_changes(inputs, inputs).empty(), "nothing changed");
+  const auto& content_part = manifest->at("content");
+  store::describe_changes(inputs, content_part);
+  const auto again = store::make_manifest(manifest->at("stage"), inputs, content_part);
+  fuzz::require(again.at("version") == manifest->at("version"), "a manifest can be made of it");
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto text = fuzz::as_text(data, size);
+  fuzz::read([&] { read_whole(std::string(text)); });
+  fuzz::read([&] {
+    core::Json json = core::parse_json(text, "input");
+    if (!json.is_object()) return;
+    json.erase("checksum");
+    json["version"] = store::manifest_version;
+    json["checksum"] = core::fingerprint(json.dump());
+    read_whole(json.dump());
+  });
+  return 0;
+}

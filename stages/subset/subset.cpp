@@ -19,14 +19,12 @@ void subset(runtime::StageContext& context, const Options& options) {
 }
 
 std::vector<std::string> subset_stages(const Options& options) {
-  std::vector<std::string> stages;
-  if (options.subset.encoder == SentenceEncoder::torchscript) {
-    stages.push_back("subset-encode-sentences");
-  }
-  if (options.subset.has_vectors()) {
-    stages.insert(stages.end(), {"subset-train-sentences", "subset-index-sentences"});
-  }
-  stages.insert(stages.end(), {"subset-train-codes", "subset-code"});
+  const std::vector<std::string> codes = {"subset-train-codes", "subset-code"};
+  if (!options.subset.has_vectors()) return codes;
+  std::vector<std::string> stages = {"subset-encode-sentences", "subset-train-sentences",
+                                     "subset-index-sentences"};
+  if (options.subset.encoder == SentenceEncoder::mean) stages.erase(stages.begin());
+  stages.insert(stages.end(), codes.begin(), codes.end());
   return stages;
 }
 

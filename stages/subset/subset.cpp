@@ -19,13 +19,14 @@ void subset(runtime::StageContext& context, const Options& options) {
 }
 
 std::vector<std::string> subset_stages(const Options& options) {
-  const std::vector<std::string> codes = {"subset-train-codes", "subset-code"};
-  if (!options.subset.has_vectors()) return codes;
-  std::vector<std::string> stages = {"subset-encode-sentences", "subset-train-sentences",
-                                     "subset-index-sentences"};
-  if (options.subset.encoder == SentenceEncoder::mean) stages.erase(stages.begin());
-  stages.insert(stages.end(), codes.begin(), codes.end());
-  return stages;
+  const SubsetOptions& subset = options.subset;
+  std::vector<const char*> names;
+  if (subset.encoder == SentenceEncoder::torchscript) names = {"subset-encode-sentences"};
+  if (subset.has_vectors()) {
+    names.insert(names.end(), {"subset-train-sentences", "subset-index-sentences"});
+  }
+  names.insert(names.end(), {"subset-train-codes", "subset-code"});
+  return {names.begin(), names.end()};
 }
 
 }  // namespace knnseq::stages

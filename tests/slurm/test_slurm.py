@@ -144,10 +144,10 @@ class Slurm(pipeline.PipelineTest):
     def pass_pre_empted_by_srun(self):
         chain = self.chain("by-srun", "srun", "--mpi=pmix")
         self.assertEqual(chain.submit(), STAGES)
-        # As another job's pre-emption does: Slurm ends the ranks and queues the job again itself.
+        # As another job's pre-emption does: Slurm ends the ranks (with SIGCONT and SIGTERM, then SIGKILL) and
+        # queues the job again itself.
         train, decode = chain.jobs["train"], chain.jobs["decode"]
-        for rank in chain.freeze("codebook/checkpoint"):
-            os.kill(rank, signal.SIGCONT)
+        chain.freeze("codebook/checkpoint")
         run("scontrol", "requeue", train)
         self.stop_by_warning(chain, "decode/knn/*.journal.*", f"{decode}_1")
         self.check_result(chain, {train: "1", f"{decode}_0": "0", f"{decode}_1": "1"}, {"train", "decode-knn"})
@@ -166,8 +166,7 @@ class Slurm(pipeline.PipelineTest):
     def end_cancelled(self):
         chain = self.chain("cancelled", "mpirun")
         chain.submit("--stages", "partition,encode,train")
-        for rank in chain.freeze("datastore/shard-*.json"):
-            os.kill(rank, signal.SIGCONT)
+        chain.freeze("datastore/shard-*.json")
         run("scancel", chain.jobs["encode"])
         wait_until(chain.ended, 60, chain.explain)
         self.assertEqual([chain.states()[chain.jobs[stage]] for stage in ("partition", "encode", "train")],

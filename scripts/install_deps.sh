@@ -11,7 +11,8 @@ packages=(
   libfaiss-dev libopenblas0-openmp libopenblas-openmp-dev  # without this flavour faiss is 50 times slower
   libyaml-cpp-dev libfmt-dev nlohmann-json3-dev libxxhash-dev zlib1g-dev libsentencepiece-dev
   catch2 procps)
-test_packages=(clang libclang-rt-dev llvm)  # clang, its runtimes and symboliser: for the fuzzers
+# Slurm's daemons and network namespaces; clang with its runtimes and symboliser, for the fuzzers.
+test_packages=(slurm-wlm munge iproute2 clang libclang-rt-dev llvm)
 if [ "${1:-}" = --tests ]; then packages+=("${test_packages[@]}"); fi
 # libtorch needs the CUDA runtime and CUPTI beside it to start, also where there is no GPU.
 wheels=("torch==2.11.0" "nvidia-cuda-runtime==13.0.*" "nvidia-cuda-cupti==13.0.*")
@@ -26,7 +27,14 @@ for package in "${packages[@]}"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
 done
 
+# Services of the packages are not started, as far as the system has no policy of its own: tests start
+# Slurm's daemons themselves.
 install_packages() {
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    trap 'as_root rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | as_root install -m 755 /dev/stdin "$policy" || return
+  fi
   as_root env DEBIAN_FRONTEND=noninteractive apt-get update &&
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
 }

@@ -13,9 +13,8 @@ namespace knnseq::stages {
 namespace {
 
 BuiltCorpus read_corpus(runtime::StageContext& context, const CorpusPlace& place) {
-  return {place, manifest_of(context, place.text, place.command("partition")),
-          manifest_of(context, place.datastore, place.command("encode")),
-          manifest_of(context, place.index, place.command("add"))};
+  return {place, manifest_of(context, place, "partition"), manifest_of(context, place, "encode"),
+          manifest_of(context, place, "add")};
 }
 
 void require_chain(const BuiltCorpus& built, const core::Json& codebook) {
@@ -56,7 +55,7 @@ std::int64_t BuiltDatastore::entries() const {
 BuiltDatastore read_datastore(runtime::StageContext& context, const CorpusPlace& first,
                               const std::vector<CorpusPlace>& appended) {
   BuiltDatastore built;
-  built.codebook = manifest_of(context, first.codebook, "train");
+  built.codebook = manifest_of(context, first, "train");
   built.corpora.push_back(read_corpus(context, first));
   for (const auto& place : appended) {
     const std::int64_t before = built.entries();
@@ -98,18 +97,23 @@ void require_config(runtime::StageContext& context, const Options& options,
   });
 }
 
+std::filesystem::path checked_shard_file(const std::filesystem::path& folder, std::int64_t shard,
+                                         const std::string& remedy) {
+  const auto file = folder / (runtime::shard_name(shard) + ".faiss");
+  const core::Json manifest = runtime::read_shard_manifest(folder, shard);
+  if (manifest.at("fingerprint") == core::fingerprint_file(file)) return file;
+  throw core::InputError(file, "is damaged (its bytes do not match its manifest); " + remedy);
+}
+
 std::filesystem::path index_file(const CorpusPlace& place, std::int64_t shard) {
   return place.index / (runtime::shard_name(shard) + ".faiss");
 }
 
 std::filesystem::path checked_index_file(const CorpusPlace& place, std::int64_t shard) {
-  const auto file = index_file(place, shard);
-  const core::Json manifest = runtime::read_shard_manifest(place.index, shard);
-  if (manifest.at("fingerprint") == core::fingerprint_file(file)) return file;
-  throw core::InputError(
-      file,
-      fmt::format("is damaged (its bytes do not match its manifest); {}run 'knnseq {} --force'",
-                  place.appended() ? "remove it and " : "", place.command("add")));
+  return checked_shard_file(
+      place.index, shard,
+      fmt::format("{}run 'knnseq {} --force'", place.appended() ? "remove it and " : "",
+                  place.command("add")));
 }
 
 }  // namespace knnseq::stages

@@ -38,6 +38,11 @@ BuiltDatastore read_datastore(runtime::StageContext& context, const CorpusPlace&
 void require_config(runtime::StageContext& context, const Options& options,
                     const BuiltCorpus& built, const std::filesystem::path& model);
 
+/// Throws core::InputError where the bytes of `folder`/shard-*.faiss are not those of its manifest;
+/// `remedy` says what to do. Not collective.
+std::filesystem::path checked_shard_file(const std::filesystem::path& folder, std::int64_t shard,
+                                         const std::string& remedy);
+
 /// The index file of one shard.
 std::filesystem::path index_file(const CorpusPlace& place, std::int64_t shard);
 /// The same, its bytes compared with its manifest. Throws core::InputError. Not

@@ -8,8 +8,9 @@
 namespace knnseq::stages {
 
 namespace {
-constexpr std::array stage_names = {"partition", "encode",  "train",  "add",   "append", "decode",
-                                    "evaluate",  "inspect", "export", "sweep", "tune",   "run"};
+constexpr std::array stage_names = {"partition", "encode", "train",    "add",     "subset",
+                                    "append",    "decode", "evaluate", "inspect", "export",
+                                    "sweep",     "tune",   "verify",   "run"};
 }
 
 std::string usage() {
@@ -23,10 +24,12 @@ stages
   train       train the codebook (rotation, coarse centroids, product quantiser)
   add         assign and code the keys: one faiss file a shard
   append      the same for more text, under that codebook [those named of the config's items]
+  subset      what decode needs for subset kNN: a sentence index, and codes of all keys
   decode      translate the test sets of the config [those named, as in: decode test-knn]
   evaluate    BLEU and chrF of what was decoded
   inspect     one test sentence and the neighbours that changed it
   export      all shards as one faiss file with a values.npy, for Python
+  verify      compare every file of the run directory with its checksums
   sweep       recall, memory and speed of a grid of indexes on held-out text
   tune        the best kNN settings of a grid, on a validation set
   run         all of partition … evaluate, skipping what is done
@@ -36,6 +39,7 @@ options
   --set key=value  overrides a key (knn.k=8, decode.0.knn=false); may be repeated
   --force          start the stage over; with run, append and tune: those whose inputs
                    have changed
+  --list           with run: print the stages it consists of, one a line, and do nothing
   --help, --version
 
 exit codes: 0 done, 1 failed, 2 bad input, 75 stopped by SIGUSR1 (run again to go on)
@@ -63,6 +67,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       command.overrides.push_back(value());
     } else if (argument == "--force") {
       command.force = true;
+    } else if (argument == "--list") {
+      command.list = true;
     } else if (argument == "--help" || argument == "-h") {
       command.help = true;
     } else if (argument == "--version") {
@@ -85,6 +91,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   if (!command.names.empty() && command.stage != "decode" && command.stage != "append") {
     throw core::InputError("'" + command.names[0] + "'", "only append and decode take names");
   }
+  if (command.list && command.stage != "run") throw core::InputError("--list", "is for run only");
   return command;
 }
 

@@ -13,6 +13,7 @@ struct CommandLine {
   std::vector<std::string> overrides;  ///< of --set
   std::vector<std::string> names;      ///< what follows the stage, as in "decode test-knn"
   bool force = false;
+  bool list = false;  ///< of run: say what it consists of
   bool help = false;
   bool version = false;
 };

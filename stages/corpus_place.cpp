@@ -1,5 +1,7 @@
 #include "stages/corpus_place.hpp"
 
+#include "core/error.hpp"
+
 namespace knnseq::stages {
 
 namespace {
@@ -16,6 +18,15 @@ CorpusPlace place_in(const std::filesystem::path& folder, const std::filesystem:
 }
 
 }  // namespace
+
+std::filesystem::path CorpusPlace::made_by(const std::string& stage) const {
+  if (stage == "partition") return text;
+  if (stage == "encode") return datastore;
+  if (stage == "train") return codebook;
+  if (stage == "add") return index;
+  KNNSEQ_ASSERT(stage == "measure", "no stage of a corpus");
+  return folder / "measure";
+}
 
 std::string CorpusPlace::stage_name(const std::string& stage) const {
   return appended() ? "append-" + name + "-" + stage : stage;

@@ -19,9 +19,10 @@ struct Folders {
         evaluate(run_dir / "evaluate"),
         sweep(run_dir / "sweep"),
         exported(run_dir / "export"),
-        tune(run_dir / "tune") {}
-  std::filesystem::path corpus, datastore, codebook, index, decode, evaluate, sweep, exported,
-      tune;
+        tune(run_dir / "tune"),
+        tune_subsets(run_dir / "tune-subset") {}
+  std::filesystem::path corpus, datastore, codebook, index, decode, evaluate, sweep, exported, tune,
+      tune_subsets;
 };
 
 /// One corpus of a run directory: that of `corpus:`, or an item of `append:`, whose folders lie in
@@ -37,6 +38,8 @@ struct CorpusPlace {
   std::int64_t first_entry = 0;     ///< number of its first entry in the index
 
   bool appended() const { return !name.empty(); }
+  /// The folder that partition, encode, train, add or measure makes.
+  std::filesystem::path made_by(const std::string& stage) const;
   /// What a stage is called here: "encode", or "append-news-encode".
   std::string stage_name(const std::string& stage) const;
   /// The command that runs it: "encode", or "append news".

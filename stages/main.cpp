@@ -1,4 +1,5 @@
 // Reads the arguments, starts MPI, dispatches to a stage, and is the outermost handler of errors.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <optional>
@@ -7,12 +8,13 @@
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <omp.h>
-#include <unistd.h>
 
 #include "comm/agreement.hpp"
 #include "comm/mpi_environment.hpp"
 #include "core/error.hpp"
+#include "obs/host_name.hpp"
 #include "runtime/run_lock.hpp"
 #include "runtime/stop_signal.hpp"
 #include "stages/add/add.hpp"
@@ -25,19 +27,15 @@
 #include "stages/inspect/inspect.hpp"
 #include "stages/partition/partition.hpp"
 #include "stages/run/run.hpp"
+#include "stages/subset/subset.hpp"
 #include "stages/sweep/sweep.hpp"
 #include "stages/train/train.hpp"
 #include "stages/tune/tune.hpp"
+#include "stages/verify/verify.hpp"
 
 namespace {
 
 using namespace knnseq;
-
-std::string host_name() {
-  char name[256] = "";
-  ::gethostname(name, sizeof(name) - 1);
-  return name;
-}
 
 void dispatch(const stages::CommandLine& command, runtime::StageContext& context,
               const stages::Options& options) {
@@ -46,6 +44,7 @@ void dispatch(const stages::CommandLine& command, runtime::StageContext& context
   if (command.stage == "encode") stages::encode(context, options, first);
   if (command.stage == "train") stages::train(context, options);
   if (command.stage == "add") stages::add(context, options, first);
+  if (command.stage == "subset") stages::subset(context, options);
   if (command.stage == "append") stages::append(context, options, command.names);
   if (command.stage == "export") stages::export_datastore(context, options);
   if (command.stage == "decode") stages::decode(context, options, command.names);
@@ -53,11 +52,13 @@ void dispatch(const stages::CommandLine& command, runtime::StageContext& context
   if (command.stage == "inspect") stages::inspect(context, options);
   if (command.stage == "sweep") stages::sweep(context, options);
   if (command.stage == "tune") stages::tune(context, options);
+  if (command.stage == "verify") stages::verify(context);
   if (command.stage == "run") stages::run(context, options);
 }
 
 void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, obs::Log& log,
                  std::unique_ptr<comm::Communicator>& world) {
+  log.set_stage(command.stage);
   stages::Options options;
   std::string resolved;
   comm::agree(*world, [&] {
@@ -65,6 +66,10 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
     options = stages::read_options(config);
     resolved = config.resolved();
   });
+  if (command.list) {
+    if (world->is_root()) fmt::print("{}\n", fmt::join(stages::commands(options), "\n"));
+    return;
+  }
   world = mpi.world(options.timeout_seconds);
   std::optional<runtime::RunLock> lock;  // rank 0's, until the command ends
   comm::agree(*world, [&] {
@@ -72,6 +77,7 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
     core::make_directories(options.run_dir);
     lock.emplace(options.run_dir / "lock");
     log.open(options.run_dir / "log.jsonl");
+    if (!lock->notice().empty()) log.warn(lock->notice());
   });
   at::set_num_threads(static_cast<int>(options.threads));
   omp_set_num_threads(static_cast<int>(options.threads));
@@ -96,10 +102,15 @@ int main(int argc, char** argv) {
     const auto line = log.stage().empty() ? "knnseq: " + message + "\n"
                                           : "knnseq " + log.stage() + ": " + message + "\n";
     std::fwrite(line.data(), 1, line.size(), stderr);
-    log.event("error", {{"message", message}});
+  };
+  const auto place = [&] {
+    return fmt::format("rank {} on {}: ", world->rank(), obs::host_name());
   };
   const auto fail = [&](const std::string& message, int code) {
-    say(fmt::format("rank {} on {}: {}", world->rank(), host_name(), message));
+    // The same may befall several ranks at once, such as a full disk: the first one ends them all.
+    std::this_thread::sleep_for(std::chrono::milliseconds(250) * std::min(world->rank(), 16));
+    log.event("error", {{"message", message}});
+    say(place() + message);
     mpi.abort(code);
   };
   try {
@@ -114,8 +125,10 @@ int main(int argc, char** argv) {
     return 0;
   } catch (const comm::AgreedError& e) {
     if (e.ranks() == world->size()) {  // all ranks have it: one speaks, all end in order
-      const bool of_one = e.code() == core::ExitCode::failure && e.ranks() > 1;
-      if (e.is_speaker()) say((of_one ? fmt::format("rank {}: ", e.source()) : "") + e.what());
+      log.event("error", {{"message", e.what()}});
+      const bool of_one = e.code() == core::ExitCode::failure ||
+                          (e.code() == core::ExitCode::bad_input && !e.of_all());
+      if (e.is_speaker()) say((of_one ? place() : "") + e.what());
       return static_cast<int>(e.code());
     }
     if (!e.is_speaker()) std::this_thread::sleep_for(std::chrono::seconds(5));  // one ends them all

@@ -4,11 +4,11 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
-#include "index/codebook.hpp"
 #include "obs/progress_meter.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "stages/open_model.hpp"
 #include "stages/stage.hpp"
+#include "stages/trained_codebook.hpp"
 
 namespace knnseq::stages {
 
@@ -74,7 +74,7 @@ retrieval::DistributedSearch open_search(runtime::StageContext& context,
   index::Codebook codebook;
   std::unique_ptr<index::LocalIndex> local;
   comm::agree(context.comm, [&] {
-    codebook = index::read_codebook(datastore.first().place.codebook / "codebook.faiss");
+    codebook = read_trained_codebook(codebook_step(datastore.first().place));
     std::vector<std::filesystem::path> files;
     for (const auto& corpus : datastore.corpora) {
       for (const auto shard : team.shards) {

@@ -71,6 +71,28 @@ IndexOptions read_index(const Section& section) {
   return options;
 }
 
+SubsetOptions read_subset(const Section& section) {
+  SubsetOptions options;
+  const auto encoder = section.choice("encoder", {"mean", "bm25", "tfidf", "torchscript"}, "mean");
+  for (const auto known :
+       {SentenceEncoder::bm25, SentenceEncoder::tfidf, SentenceEncoder::torchscript}) {
+    if (encoder == to_string(known)) options.encoder = known;
+  }
+  options.model = section.text("model", "");
+  if ((options.encoder == SentenceEncoder::torchscript) == options.model.empty()) {
+    section.problem("model", options.model.empty()
+                                 ? "is required where encoder is torchscript: a TorchScript file"
+                                 : "is of no use: encoder is " + encoder);
+  }
+  options.sentences = section.integer("sentences", options.sentences, {.least = 1});
+  options.index = section.text("index", options.index);
+  options.metric = section.choice("metric", {"l2", "ip", "cos"}, options.metric);
+  options.nprobe = section.integer("nprobe", options.nprobe, {.least = 1});
+  options.sample = section.integer("sample", options.sample, {.least = 1});
+  options.codes = section.text("codes", options.codes);
+  return options;
+}
+
 /// T has a usual default for squared distances only: elsewhere it is 0 until it is given.
 void read_temperature(const Section& section, const std::string& metric, DecodeOptions& options) {
   float& temperature = options.interpolation.temperature;
@@ -82,8 +104,15 @@ void read_temperature(const Section& section, const std::string& metric, DecodeO
   }
 }
 
+KnnMode read_mode(const Section& section, KnnMode fallback) {
+  const char* name = fallback == KnnMode::subset ? "subset" : "plain";
+  return section.choice("mode", {"plain", "subset"}, name) == "subset" ? KnnMode::subset
+                                                                       : KnnMode::plain;
+}
+
 /// The keys of `knn:`, which items of `decode:` may override.
 void read_knn(const Section& section, const std::string& metric, DecodeOptions& options) {
+  options.mode = read_mode(section, options.mode);
   options.search.k = section.integer("k", options.search.k, {.least = 1});
   options.search.nprobe = section.integer("nprobe", options.search.nprobe, {.least = 1});
   using index::Backend;
@@ -192,7 +221,12 @@ void read_model(const Section& root, Options& options) {
 void check_datastores(const Section& root, const Options& options) {
   for (const auto& decoding : options.decode) {
     const auto count = decoding.datastores.size();
-    if (!decoding.knn || count == 0 || count == options.models.size()) continue;
+    if (!decoding.knn || count == 0) continue;
+    if (decoding.mode == KnnMode::subset) {
+      root.problem("knn", "datastores: mode subset searches this run's own datastore only");
+      return;
+    }
+    if (count == options.models.size()) continue;
     root.problem("knn", fmt::format("datastores: {} for {} models; give one run directory for each "
                                     "model, or none to use this run's own datastore",
                                     count, options.models.size()));
@@ -257,7 +291,8 @@ SweepOptions read_sweep(const Section& section, const std::string& factory) {
   return options;
 }
 
-TuneOptions read_tune(const Section& section, const DecodeOptions& defaults) {
+TuneOptions read_tune(const Section& section, const DecodeOptions& defaults,
+                      const SubsetOptions& subset) {
   TuneOptions options;
   options.decoding = defaults;
   options.decoding.name = "tune";
@@ -272,7 +307,9 @@ TuneOptions read_tune(const Section& section, const DecodeOptions& defaults) {
   options.temperature = section.numbers("temperature", {}, {.least = 1e-6});
   options.lambda = section.numbers("lambda", options.lambda, {.least = 0, .most = 0.999});
   options.nprobe = section.integers("nprobe", {defaults.search.nprobe}, {.least = 1});
-  for (const char* key : {"k", "lambda", "nprobe"}) {
+  options.sentences = section.integers("sentences", {subset.sentences}, {.least = 1});
+  options.decoding.mode = read_mode(section, defaults.mode);
+  for (const char* key : {"k", "lambda", "nprobe", "sentences"}) {
     if (section.has(key) && section.texts(key).empty()) section.problem(key, "must not be empty");
   }
   const auto sorted = [](auto& values) {
@@ -283,6 +320,7 @@ TuneOptions read_tune(const Section& section, const DecodeOptions& defaults) {
   sorted(options.temperature);
   sorted(options.lambda);
   sorted(options.nprobe);
+  sorted(options.sentences);
   options.candidates = section.integer("candidates", options.candidates, {.least = 1});
   return options;
 }
@@ -302,6 +340,7 @@ Options read_options(const config::Config& config) {
   options.append = read_append(root, options.corpus);
   options.datastore = read_datastore(root.section("datastore"), dtype);
   options.index = read_index(root.section("index"));
+  options.subset = read_subset(root.section("subset"));
   DecodeOptions defaults;
   defaults.beam.key = options.datastore.key;
   defaults.dtype = dtype;
@@ -314,9 +353,29 @@ Options read_options(const config::Config& config) {
   options.evaluate = read_evaluate(root.section("evaluate"), options.decode);
   options.inspect = read_inspect(root.section("inspect"));
   options.sweep = read_sweep(root.section("sweep"), options.index.factory);
-  options.tune = read_tune(root.section("tune"), defaults);
+  options.tune = read_tune(root.section("tune"), defaults, options.subset);
   config.finish();
   return options;
+}
+
+std::string_view to_string(SentenceEncoder encoder) {
+  switch (encoder) {
+    case SentenceEncoder::bm25:
+      return "bm25";
+    case SentenceEncoder::tfidf:
+      return "tfidf";
+    case SentenceEncoder::torchscript:
+      return "torchscript";
+    case SentenceEncoder::mean:
+      break;
+  }
+  return "mean";
+}
+
+bool Options::decodes_subsets() const {
+  return std::any_of(decode.begin(), decode.end(), [](const DecodeOptions& decoding) {
+    return decoding.knn && decoding.mode == KnnMode::subset;
+  });
 }
 
 }  // namespace knnseq::stages

@@ -38,12 +38,47 @@ struct IndexOptions {
   index::TrainOptions training;
 };
 
+/// Where the neighbours of a query are looked for.
+enum class KnnMode {
+  plain,  ///< in the whole datastore
+  subset  ///< among the entries of the sentences most similar to the one that is translated
+};
+
+/// How similar sentences are found.
+enum class SentenceEncoder {
+  mean,        ///< by the mean of the translation model's encoder output
+  bm25,        ///< by the pieces they share
+  tfidf,       ///< likewise
+  torchscript  ///< by the vectors of a model of its own
+};
+
+/// Subset kNN-MT: similar sentences, and codes of all entries.
+struct SubsetOptions {
+  SentenceEncoder encoder = SentenceEncoder::mean;
+  std::filesystem::path model;           ///< of SentenceEncoder::torchscript
+  std::int64_t sentences = 512;          ///< how many similar ones make a subset
+  std::string index = "Flat";            ///< of sentence vectors
+  std::string metric = "l2";             ///< of sentence vectors
+  std::int64_t nprobe = 32;              ///< lists of that index, where it has lists
+  std::int64_t sample = 65536;           ///< sentences that train that index
+  std::string codes = "OPQ64_256,PQ64";  ///< of entries; trained on the datastore's sample
+
+  /// Whether similar sentences are found by an index of vectors.
+  bool has_vectors() const {
+    return encoder == SentenceEncoder::mean || encoder == SentenceEncoder::torchscript;
+  }
+};
+
+/// As the config names it.
+std::string_view to_string(SentenceEncoder encoder);
+
 /// One translation of one test set.
 struct DecodeOptions {
   std::string name;
   std::filesystem::path source;
   std::optional<std::filesystem::path> reference;
   bool knn = true;
+  KnnMode mode = KnnMode::plain;
   std::string dtype = "fp32";  ///< of the model when it translates
   /// Run directories of the datastores: none for this run's own, else one for each model.
   std::vector<std::filesystem::path> datastores = {};
@@ -92,8 +127,14 @@ struct TuneOptions {
   std::vector<std::int64_t> k = {4, 8, 16, 32, 64};  ///< ascending
   std::vector<double> temperature;                   ///< empty: chosen by the neighbours' spread
   std::vector<double> lambda = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95};
-  std::vector<std::int64_t> nprobe;  ///< empty: that of knn
-  std::int64_t candidates = 5;       ///< of the likeliest settings, decoded
+  std::vector<std::int64_t> nprobe;     ///< in the whole datastore
+  std::vector<std::int64_t> sentences;  ///< in subsets
+  std::int64_t candidates = 5;          ///< so many settings are translated with
+
+  /// How far a search looks: the setting's name in the config, and its values.
+  std::string breadth_name() const { return subsets() ? "sentences" : "nprobe"; }
+  const std::vector<std::int64_t>& breadths() const { return subsets() ? sentences : nprobe; }
+  bool subsets() const { return decoding.mode == KnnMode::subset; }
 };
 
 /// Shell commands that text goes through line by line before it is tokenised; empty: none.
@@ -115,12 +156,16 @@ struct Options {
   CorpusOptions corpus;
   DatastoreOptions datastore;
   IndexOptions index;
+  SubsetOptions subset;
   std::vector<AppendOptions> append;
   std::vector<DecodeOptions> decode;
   EvaluateOptions evaluate;
   InspectOptions inspect;
   SweepOptions sweep;
   TuneOptions tune;
+
+  /// Whether an item of decode looks for neighbours in subsets.
+  bool decodes_subsets() const;
 };
 
 /// Reads and checks the whole configuration. Throws core::InputError listing every problem.

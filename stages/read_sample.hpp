@@ -8,10 +8,8 @@
 
 namespace knnseq::stages {
 
-/// Finds the rows of the wanted sample (see find_sample_rows) and brings each to the rank whose
-/// block it belongs to: blocks of fixed size in the order of entry numbers, so the same whatever
-/// the number of shards and ranks; fp16. A rank holds what it read, its part, and the numbers of
-/// all entries of the sample. `keep`, where given: only the rows of entries for which it holds.
+/// Finds the rows of the wanted sample (see find_sample_rows) and deals them to the ranks (see
+/// deal_sample_rows). `keep`, where given: only the rows of entries for which it holds.
 /// Collective.
 index::SampleBlocks read_sample(runtime::StageContext& context, const SampledDatastore& datastore,
                                 const SampleSpec& wanted, std::int64_t width,

@@ -11,6 +11,8 @@
 #include "runtime/shard_jobs.hpp"
 #include "runtime/stop_signal.hpp"
 #include "store/hdf5_file.hpp"
+#include "store/hdf5_structure.hpp"
+#include "store/verify_rows.hpp"
 
 namespace knnseq::stages {
 
@@ -120,10 +122,11 @@ SampleRows find_sample_rows(runtime::StageContext& context, const SampledDatasto
   const auto share = wanted.size * std::ssize(team.shards) / (datastore.shards * team.members());
   for (const auto shard : team.shards) {
     const auto path = datastore.folder / (runtime::shard_name(shard) + ".h5");
+    const core::Json manifest = runtime::read_shard_manifest(datastore.folder, shard);
+    store::verify_structure(path, manifest.at("structure"));
     const auto file = store::Hdf5File::open_for_reading(path);
     const std::int64_t width = file.shape("keys").at(1);
     rows.keys.reserve(static_cast<std::size_t>((share + share / 8) * width));
-    const core::Json manifest = runtime::read_shard_manifest(datastore.folder, shard);
     const core::Json& units = manifest.at("units");
     for (auto i = static_cast<std::size_t>(team.member()); i < units.size() && !stopped;
          i += static_cast<std::size_t>(team.members())) {

@@ -7,27 +7,40 @@
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
 #include "runtime/shard_jobs.hpp"
-#include "store/shard_file.hpp"
+#include "store/hdf5_file.hpp"
+#include "store/hdf5_structure.hpp"
+#include "store/verify_rows.hpp"
 
 namespace knnseq::stages {
 
-ShardKeys::ShardKeys(const std::filesystem::path& datastore, std::int64_t shard)
-    : path_(datastore / (runtime::shard_name(shard) + ".h5")),
-      manifest_(runtime::read_shard_manifest(datastore, shard)) {}
+ShardKeys::ShardKeys(const std::filesystem::path& folder, std::int64_t shard, std::string dataset)
+    : path_(folder / (runtime::shard_name(shard) + ".h5")),
+      manifest_(runtime::read_shard_manifest(folder, shard)),
+      dataset_(std::move(dataset)) {
+  store::verify_structure(path_, manifest_.at("structure"));
+}
 
 at::Tensor ShardKeys::read(std::int64_t unit, core::Range rows) const {
-  const auto file = store::Hdf5File::open_for_reading(path_);
-  const at::Tensor keys = at::empty({rows.size(), file.shape("keys").at(1)}, at::kHalf);
-  const std::span<at::Half> values(keys.data_ptr<at::Half>(),
-                                   static_cast<std::size_t>(keys.numel()));
-  file.read_rows("keys", rows.begin, values);
+  const at::Tensor vectors = at::empty({rows.size(), width()}, at::kHalf);
+  read_bytes(unit, rows.begin,
+             std::as_writable_bytes(std::span(vectors.data_ptr<at::Half>(),
+                                              static_cast<std::size_t>(vectors.numel()))));
+  return vectors;
+}
+
+void ShardKeys::read_bytes(std::int64_t unit, std::int64_t first_row,
+                           std::span<std::byte> bytes) const {
+  store::Hdf5File::open_for_reading(path_).read_bytes(dataset_, first_row, bytes);
   const auto& ranges = manifest_.at("units").at(static_cast<std::size_t>(unit));
   const auto range = std::find_if(ranges.begin(), ranges.end(),
-                                  [](const core::Json& r) { return r.at("dataset") == "keys"; });
-  KNNSEQ_ASSERT(range != ranges.end() && range->at("first_row") == rows.begin,
-                "units are cut otherwise than encode did");
-  store::verify_range(path_, *range, std::as_bytes(values));
-  return keys;
+                                  [&](const core::Json& r) { return r.at("dataset") == dataset_; });
+  KNNSEQ_ASSERT(range != ranges.end() && range->at("first_row") == first_row,
+                "units are cut otherwise than they were written");
+  store::verify_range(path_, *range, bytes);
+}
+
+std::int64_t ShardKeys::width() const {
+  return store::Hdf5File::open_for_reading(path_).shape(dataset_).at(1);
 }
 
 at::Tensor entry_ids(const store::CorpusShard& corpus, std::int64_t vocab_size,

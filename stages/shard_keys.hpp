@@ -1,7 +1,8 @@
-// The keys of a finished datastore, as encode committed them.
+// The vectors of a finished datastore, as they were committed.
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include <ATen/ATen.h>
 
@@ -11,18 +12,24 @@
 
 namespace knnseq::stages {
 
-/// One shard's keys, read unit by unit.
+/// One shard's vectors (or codes of them), read unit by unit.
 class ShardKeys {
  public:
-  ShardKeys(const std::filesystem::path& datastore, std::int64_t shard);
+  /// folder: the datastore, or another one with files of shards in the same units.
+  ShardKeys(const std::filesystem::path& folder, std::int64_t shard, std::string dataset = "keys");
 
   /// fp16 [rows, width]. rows: those of the unit. Throws core::InputError where they do not have
   /// the checksum that they were written with.
   at::Tensor read(std::int64_t unit, core::Range rows) const;
+  /// The unit's rows of a dataset of any type, from first_row on; throws likewise.
+  void read_bytes(std::int64_t unit, std::int64_t first_row, std::span<std::byte> bytes) const;
+  /// Values in a row of the dataset.
+  std::int64_t width() const;
 
  private:
   std::filesystem::path path_;
   core::Json manifest_;
+  std::string dataset_;
 };
 
 /// The packed ids of a shard's entries, int64 [entries]; tokens and entry numbers are checked

@@ -3,8 +3,26 @@
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "runtime/stage_runner.hpp"
+#include "store/sealed_json.hpp"
 
 namespace knnseq::stages {
+
+namespace {
+
+constexpr const char* stamps_owner = "stamps";
+
+/// What earlier commands have found out of input files. It can always be found out again.
+core::Json read_stamps(obs::Log& log, const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) return core::Json::object();
+  try {
+    return store::read_sealed(path, stamps_owner);
+  } catch (const core::InputError& e) {
+    log.warn(std::string(e.what()) + "; reading all input files again");
+    return core::Json::object();
+  }
+}
+
+}  // namespace
 
 core::Json fingerprint_files(runtime::StageContext& context,
                              const std::vector<std::filesystem::path>& files) {
@@ -12,31 +30,52 @@ core::Json fingerprint_files(runtime::StageContext& context,
   core::Json fingerprints = core::Json::array();
   comm::agree(context.comm, [&] {
     if (!context.comm.is_root()) return;
-    core::Json cache =
-        std::filesystem::exists(cache_path) ? core::read_json(cache_path) : core::Json::object();
+    core::Json cache = read_stamps(context.log, cache_path);
     const core::Json before = cache;
     for (const auto& file : files) {
       auto& stamp = cache[std::filesystem::absolute(file).string()];
       stamp = core::stamp_file(file, stamp);
       fingerprints.push_back({file.filename().string(), stamp.at("fingerprint")});
     }
-    if (cache != before) core::write_file_durably(cache_path, cache.dump(1) + "\n");
+    if (cache != before) store::write_sealed(cache_path, stamps_owner, cache);
   });
   return core::Json::parse(context.comm.broadcast_string(fingerprints.dump()));
 }
 
-core::Json manifest_of(runtime::StageContext& context, const std::filesystem::path& folder,
-                       const std::string& command) {
+core::Json manifest_of(runtime::StageContext& context, const FinishedStep& step) {
   core::Json manifest;
   comm::agree(context.comm, [&] {
-    if (context.comm.is_root()) manifest = runtime::require_manifest(folder, command);
+    if (!context.comm.is_root()) return;
+    manifest = runtime::require_manifest(step.folder, step.stage, step.command);
+  });
+  return core::Json::parse(context.comm.broadcast_string(manifest.dump()));
+}
+
+FinishedStep codebook_step(const CorpusPlace& place) { return {place.codebook, "train", "train"}; }
+
+core::Json manifest_of(runtime::StageContext& context, const CorpusPlace& place,
+                       const std::string& stage) {
+  if (stage == "train") return manifest_of(context, codebook_step(place));  // one for all corpora
+  return manifest_of(context,
+                     {place.made_by(stage), place.stage_name(stage), place.command(stage)});
+}
+
+core::Json manifest_of(runtime::StageContext& context, const CorpusPlace& place,
+                       const std::string& stage) {
+  const bool of_first = stage == "train";  // one codebook for all corpora
+  core::Json manifest;
+  comm::agree(context.comm, [&] {
+    if (!context.comm.is_root()) return;
+    manifest =
+        runtime::require_manifest(place.made_by(stage), of_first ? stage : place.stage_name(stage),
+                                  of_first ? stage : place.command(stage));
   });
   return core::Json::parse(context.comm.broadcast_string(manifest.dump()));
 }
 
 core::Json corpus_manifest(runtime::StageContext& context, const Options& options,
                            const CorpusPlace& place) {
-  const auto manifest = manifest_of(context, place.text, place.command("partition"));
+  const auto manifest = manifest_of(context, place, "partition");
   comm::agree(context.comm, [&] {
     const auto& shards = manifest.at("inputs").at("shards");
     if (shards == options.shards) return;

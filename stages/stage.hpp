@@ -16,10 +16,23 @@ namespace knnseq::stages {
 core::Json fingerprint_files(runtime::StageContext& context,
                              const std::vector<std::filesystem::path>& files);
 
-/// The manifest of an earlier stage, or an error that says which command is missing: `command` is
-/// "encode" or, for an appended corpus, "append news". Collective.
-core::Json manifest_of(runtime::StageContext& context, const std::filesystem::path& folder,
-                       const std::string& command);
+/// A step that was finished earlier: where it stands, what it is called, which command makes it.
+struct FinishedStep {
+  std::filesystem::path folder;
+  std::string stage;
+  std::string command;
+};
+
+/// Its manifest, or an error that says which command is missing. Collective.
+core::Json manifest_of(runtime::StageContext& context, const FinishedStep& step);
+
+/// The step that trains the codebook of a corpus.
+FinishedStep codebook_step(const CorpusPlace& place);
+
+/// The manifest of an earlier stage (partition, encode, train, add or measure), or an error that
+/// says which command is missing. Collective.
+core::Json manifest_of(runtime::StageContext& context, const CorpusPlace& place,
+                       const std::string& stage);
 
 /// The manifest of partition. Throws core::InputError (on all ranks) where the corpus was dealt to
 /// another number of shards than the config says. Collective.

@@ -1,5 +1,6 @@
 #include "comm/agreement.hpp"
 
+#include <array>
 #include <new>
 #include <string>
 
@@ -23,13 +24,15 @@ void agree(Communicator& comm, const std::function<void()>& work) {
     message = core::first_line(e.what());
   }
   const std::int64_t none = comm.size();
-  const std::int64_t first =
-      comm.all_reduce(code == 0 ? none : std::int64_t{comm.rank()}, Reduction::min);
+  std::array<std::int64_t, 2> least = {code == 0 ? none : comm.rank(), code == 0 ? 0 : 1};
+  comm.all_reduce(least, Reduction::min);
+  const auto [first, of_all] = least;
   if (first == none) return;
   const int source = static_cast<int>(first);
   comm.broadcast(std::span(&code, 1), source);
   message = comm.broadcast_string(message, source);
-  throw AgreedError(core::Error(static_cast<core::ExitCode>(code), message), comm, source);
+  throw AgreedError(core::Error(static_cast<core::ExitCode>(code), message), comm, source,
+                    of_all != 0);
 }
 
 }  // namespace knnseq::comm

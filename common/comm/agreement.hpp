@@ -11,16 +11,17 @@ namespace knnseq::comm {
 /// An error that all ranks of a communicator throw together.
 class AgreedError : public core::Error {
  public:
-  AgreedError(const core::Error& error, const Communicator& comm, int source)
-      : Error(error), ranks_(comm.size()), speaker_(comm.is_root()), source_(source) {}
-  int ranks() const { return ranks_; }          ///< how many throw it
-  bool is_speaker() const { return speaker_; }  ///< whether this one is to report it for all
-  int source() const { return source_; }        ///< the lowest rank that failed
+  AgreedError(const core::Error& error, const Communicator& comm, int source, bool of_all)
+      : Error(error), ranks_(comm.size()), speaker_(comm.rank() == source), of_all_(of_all) {}
+  int ranks() const { return ranks_; }  ///< how many throw it
+  /// Whether this one is to report it for all: the lowest rank that failed.
+  bool is_speaker() const { return speaker_; }
+  bool of_all() const { return of_all_; }  ///< whether every rank failed by itself
 
  private:
   int ranks_;
   bool speaker_;
-  int source_;
+  bool of_all_;
 };
 
 /// Runs fallible local work on every rank, then lets all ranks agree: where any failed, all throw

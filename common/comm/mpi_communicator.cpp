@@ -185,7 +185,9 @@ std::unique_ptr<Communicator> MpiCommunicator::split(int color) {
 }
 
 void MpiCommunicator::post(int destination, std::span<const std::int64_t> message) {
-  // Small enough for MPI's eager protocol, so it does not wait for the receiver.
+  // Small enough for MPI's eager protocol, so it does not wait for the receiver; but the first
+  // message to a rank waits for a connection.
+  const Watchdog::Guard guard(*watchdog_, "a message");
   KNNSEQ_MPI(handle_, MPI_Send, message.data(), static_cast<int>(message.size()), MPI_INT64_T,
              destination, progress_tag, handle_);
 }

@@ -2,10 +2,12 @@
 
 #include <exception>
 
+#include <fmt/format.h>
 #include <mpi.h>
 
 #include "comm/mpi_check.hpp"
 #include "comm/mpi_communicator.hpp"
+#include "obs/host_name.hpp"
 
 namespace knnseq::comm {
 
@@ -23,9 +25,17 @@ MpiEnvironment::~MpiEnvironment() {
 }
 
 std::unique_ptr<Communicator> MpiEnvironment::world(double timeout_seconds) {
+  int rank = 0;
+  KNNSEQ_MPI(MPI_COMM_WORLD, MPI_Comm_rank, MPI_COMM_WORLD, &rank);
+  const auto who = fmt::format("rank {} on {}", rank, obs::host_name());
+  auto watchdog = std::make_shared<Watchdog>(timeout_seconds, who);
   MPI_Comm copy = MPI_COMM_NULL;
-  KNNSEQ_MPI(MPI_COMM_WORLD, MPI_Comm_dup, MPI_COMM_WORLD, &copy);
-  return std::make_unique<MpiCommunicator>(copy, std::make_shared<Watchdog>(timeout_seconds));
+  {
+    // The first communication of all: where a network does not let it through, it shows here.
+    const Watchdog::Guard guard(*watchdog, "starting up");
+    KNNSEQ_MPI(MPI_COMM_WORLD, MPI_Comm_dup, MPI_COMM_WORLD, &copy);
+  }
+  return std::make_unique<MpiCommunicator>(copy, std::move(watchdog));
 }
 
 void MpiEnvironment::abort(int exit_code) {

@@ -1,13 +1,15 @@
 #include "comm/watchdog.hpp"
 
 #include <chrono>
+#include <utility>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
 namespace knnseq::comm {
 
-Watchdog::Watchdog(double timeout_seconds) : timeout_seconds_(timeout_seconds) {
+Watchdog::Watchdog(double timeout_seconds, std::string who)
+    : timeout_seconds_(timeout_seconds), who_(std::move(who)) {
   if (timeout_seconds_ > 0) thread_ = std::thread([this] { watch(); });
 }
 
@@ -40,9 +42,9 @@ void Watchdog::watch() {
       since = Clock::now();
     } else if (std::chrono::duration<double>(Clock::now() - since).count() > timeout_seconds_) {
       const std::string line = fmt::format(
-          "knnseq: {} has waited {:.0f} s for the other ranks: one of them is gone or unreachable "
-          "(timeout_seconds in the config); ending\n",
-          call_, timeout_seconds_);
+          "knnseq: {}: {} has waited {:.0f} s for the other ranks: one of them is gone or "
+          "unreachable (timeout_seconds in the config); ending\n",
+          who_, call_, timeout_seconds_);
       [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
       ::_exit(1);
     }

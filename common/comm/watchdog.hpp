@@ -12,8 +12,8 @@ namespace knnseq::comm {
 /// return, and nothing else can then end the rank; the watchdog prints one line and calls _exit(1).
 class Watchdog {
  public:
-  /// timeout_seconds 0: no watching.
-  explicit Watchdog(double timeout_seconds);
+  /// timeout_seconds 0: no watching. who: this rank, for the message.
+  Watchdog(double timeout_seconds, std::string who);
   ~Watchdog();
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
@@ -35,6 +35,7 @@ class Watchdog {
   void watch();
 
   double timeout_seconds_;
+  std::string who_;
   std::mutex mutex_;
   std::condition_variable changed_;
   const char* call_ = nullptr;

@@ -92,7 +92,9 @@ double Section::number(const std::string& key, std::optional<double> fallback,
   const auto value = scalar<double>(key, "a number");
   if (!value && !fallback && !has(key)) problem(key, "is required (a number)");
   const double result = value.value_or(fallback.value_or(bounds.least));
-  if (value && !(*value >= bounds.least && *value <= bounds.most)) {
+  if (value && !std::isfinite(*value)) {
+    problem(key, "must be a finite number");
+  } else if (value && !(*value >= bounds.least && *value <= bounds.most)) {
     problem(key, bounds.most == NumberBounds{}.most
                      ? fmt::format("{} must be at least {}", *value, bounds.least)
                      : fmt::format("{} must lie in {} to {}", *value, bounds.least, bounds.most));

@@ -42,9 +42,12 @@ at::Tensor rotate_vectors(const Codebook& codebook, const at::Tensor& keys) {
   KNNSEQ_ASSERT(keys.dim() == 2 && keys.size(1) == codebook.spec.d_in, "keys are [n, d_in]");
   const at::Tensor vectors =
       codebook.spec.metric == Metric::cos ? normalised(keys) : keys.to(at::kFloat).contiguous();
-  if (!codebook.rotation.defined()) return vectors;
-  if (!codebook.bias.defined()) return at::mm(vectors, codebook.rotation.t());
-  return at::addmm(codebook.bias, vectors, codebook.rotation.t());
+  const auto transform = [&] {
+    if (!codebook.rotation.defined()) return vectors;
+    if (!codebook.bias.defined()) return at::mm(vectors, codebook.rotation.t());
+    return at::addmm(codebook.bias, vectors, codebook.rotation.t());
+  };
+  return codebook.spec.normalised ? normalised(transform()) : transform();
 }
 
 Coder::Coder(const Codebook& codebook) : codebook_(codebook) {

@@ -18,9 +18,9 @@ enum class Probing {
   hnsw    ///< by faiss's graph over the centroids: faster with many lists, may miss some
 };
 
-/// Normalises for cos, then applies the codebook's transform: keys [n, d_in] (fp16, bf16 or fp32) →
-/// [n, d_out] fp32. With nothing to do and fp32 keys the result is `keys` itself. A vector of zeros
-/// stays one.
+/// Normalises for cos, then applies the codebook's transform (and L2norm behind it): keys [n, d_in]
+/// (fp16, bf16 or fp32) → [n, d_out] fp32. With nothing to do and fp32 keys the result is `keys`
+/// itself. A vector of zeros stays one.
 at::Tensor rotate_vectors(const Codebook& codebook, const at::Tensor& keys);
 
 /// Not collective. Results depend on the batch handed in only, not on the number of ranks.

@@ -83,7 +83,8 @@ std::unique_ptr<faiss::LinearTransform> make_linear(const Codebook& codebook) {
   const auto d_out = core::narrow<int>(codebook.spec.d_out);
   std::unique_ptr<faiss::LinearTransform> linear;
   if (codebook.spec.transform == Transform::pca) {
-    linear = std::make_unique<faiss::PCAMatrix>(d_in, d_out);
+    linear = std::make_unique<faiss::PCAMatrix>(d_in, d_out,
+                                                codebook.spec.whitened ? whitening_power : 0.0f);
   } else {
     linear = std::make_unique<faiss::LinearTransform>(d_in, d_out, /*have_bias=*/false);
   }
@@ -152,8 +153,9 @@ std::unique_ptr<faiss::Index> make_faiss_index(const Codebook& codebook) {
 
 std::unique_ptr<faiss::Index> with_transform(const Codebook& codebook,
                                              std::unique_ptr<faiss::Index> index) {
-  const bool normalised = codebook.spec.metric == Metric::cos;
-  if (codebook.spec.transform == Transform::none && !normalised) return index;
+  const IndexSpec& spec = codebook.spec;
+  const bool cosine = spec.metric == Metric::cos;
+  if (spec.transform == Transform::none && !cosine && !spec.normalised) return index;
   auto whole = std::make_unique<faiss::IndexPreTransform>(index.get());
   whole->own_fields = true;
   index.release();  // NOLINT(bugprone-unused-return-value): owned by `whole` now
@@ -161,11 +163,12 @@ std::unique_ptr<faiss::Index> with_transform(const Codebook& codebook,
     whole->prepend_transform(transform.get());
     transform.release();  // NOLINT(bugprone-unused-return-value): likewise
   };
-  if (codebook.spec.transform != Transform::none) prepend(make_linear(codebook));
-  if (normalised) {
-    prepend(std::make_unique<faiss::NormalizationTransform>(core::narrow<int>(codebook.spec.d_in),
-                                                            2.0f));
-  }
+  const auto normalise = [&](std::int64_t width) {
+    prepend(std::make_unique<faiss::NormalizationTransform>(core::narrow<int>(width), 2.0f));
+  };
+  if (spec.normalised) normalise(spec.d_out);
+  if (spec.transform != Transform::none) prepend(make_linear(codebook));
+  if (cosine) normalise(spec.d_in);
   return whole;
 }
 

@@ -17,6 +17,9 @@ namespace knnseq::index {
 using FaissId = decltype(faiss::Index::ntotal);  // its name differs between versions
 static_assert(sizeof(FaissId) == sizeof(std::int64_t));
 
+/// The eigen_power of a faiss::PCAMatrix that whitens.
+inline constexpr float whitening_power = -0.5f;
+
 faiss::MetricType faiss_metric(Metric metric);
 
 /// The codebook without its transform, as an index without entries and ids. Lists are found by a

@@ -178,18 +178,26 @@ class FileReader {
     }
   }
 
+  /// Whether a transform of the chain brings vectors to length 1.
+  bool normalises(std::size_t at) const {
+    const auto* norm = dynamic_cast<const faiss::NormalizationTransform*>((*chain_)[at]);
+    require(norm == nullptr || norm->norm == 2, "normalises vectors by another norm than L2");
+    return norm != nullptr;
+  }
+
+  /// cos: L2norm and perhaps a linear transform; l2: a linear transform and perhaps L2norm.
   void read_transforms() {
     std::size_t next = 0;
-    if (next < chain_->size()) {
-      if (const auto* norm = dynamic_cast<const faiss::NormalizationTransform*>((*chain_)[next])) {
-        require(norm->norm == 2 && spec().metric == Metric::ip,
-                "normalises vectors for a metric that is not the inner product");
-        spec().metric = Metric::cos;
-        ++next;
-      }
+    std::size_t end = chain_->size();
+    if (spec().metric == Metric::ip && next < end && normalises(next)) {
+      spec().metric = Metric::cos;
+      ++next;
+    } else if (spec().metric == Metric::l2 && next < end && normalises(end - 1)) {
+      spec().normalised = true;
+      --end;
     }
-    if (next == chain_->size()) return;
-    require(next + 1 == chain_->size(), "has several transforms, one is supported");
+    if (next == end) return;
+    require(next + 1 == end, "has several transforms, one is supported");
     const auto* linear = dynamic_cast<const faiss::LinearTransform*>((*chain_)[next]);
     require(linear != nullptr, "its transform is not linear (OPQ or PCA)");
     spec().d_in = linear->d_in;
@@ -200,6 +208,8 @@ class FileReader {
             "its transform is damaged");
     codebook().rotation = tensor_of(linear->A.data(), {spec().d_out, spec().d_in});
     spec().transform = linear->have_bias ? Transform::pca : Transform::opq;
+    const auto* pca = dynamic_cast<const faiss::PCAMatrix*>(linear);
+    spec().whitened = pca != nullptr && pca->eigen_power == whitening_power;
     if (spec().transform == Transform::opq) spec().opq_m = spec().has_quantizer() ? spec().m : 1;
     if (!linear->have_bias) return;
     const at::Tensor bias = tensor_of(linear->b.data(), {spec().d_out});

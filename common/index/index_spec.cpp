@@ -15,8 +15,9 @@ namespace knnseq::index {
 namespace {
 
 constexpr auto supported =
-    "supported are [OPQm|OPQm_d|PCAd,][IVFn|IVFn_HNSWk,]Flat|PQm and, without lists, PQmx4fs and "
-    "HNSWk, for example OPQ32_128,IVF1024,PQ32";
+    "supported are [OPQm|OPQm_d|PCAd|PCAWd,][L2norm,][IVFn|IVFn_HNSWk,]Flat|PQm and, without "
+    "lists, "
+    "PQmx4fs and HNSWk, for example OPQ32_128,IVF1024,PQ32";
 
 [[noreturn]] void refuse(std::string_view factory, std::string_view reason) {
   throw core::InputError(
@@ -58,6 +59,7 @@ bool parse_transform(std::string_view part, IndexSpec& spec) {
     if (take(part, "_")) width = take_number(part);
   } else if (take(part, "PCA")) {
     spec.transform = Transform::pca;
+    spec.whitened = take(part, "W");
     width = take_number(part);
   } else {
     return false;
@@ -129,7 +131,8 @@ std::int64_t IndexSpec::least_sample() const {
 std::string IndexSpec::factory() const {
   std::string text;
   if (transform == Transform::opq) text = fmt::format("OPQ{}_{},", opq_m, d_out);
-  if (transform == Transform::pca) text = fmt::format("PCA{},", d_out);
+  if (transform == Transform::pca) text = fmt::format("PCA{}{},", whitened ? "W" : "", d_out);
+  if (normalised) text += "L2norm,";
   if (has_lists()) text += fmt::format("IVF{}", nlist);
   if (coarse_edges > 0) text += fmt::format("_HNSW{}", coarse_edges);
   if (has_lists()) text += ",";
@@ -164,6 +167,9 @@ void IndexSpec::validate() const {
   require(d_out <= d_in,
           fmt::format("the transform cannot widen keys of width {} to {}", d_in, d_out));
   require(transform != Transform::none || d_out == d_in, "only a transform changes the width");
+  require(!whitened || transform == Transform::pca, "only PCA whitens");
+  require(metric == Metric::l2 || (!whitened && !normalised),
+          "PCAW and L2norm are for the metric l2 (of unit vectors it is the cosine)");
   if (quantized) {
     require(d_out % m == 0, fmt::format("PQ{} cannot cut width {} into equal parts", m, d_out));
   }
@@ -183,8 +189,12 @@ IndexSpec parse_index_spec(std::string_view factory, std::int64_t d_in, std::str
   auto part = parts.begin();
   if (part->starts_with("OPQ") || part->starts_with("PCA")) {
     if (!parse_transform(*part, spec)) {
-      refuse(factory, fmt::format("'{}' is not OPQm, OPQm_d or PCAd", *part));
+      refuse(factory, fmt::format("'{}' is not OPQm, OPQm_d, PCAd or PCAWd", *part));
     }
+    ++part;
+  }
+  if (part != parts.end() && *part == "L2norm") {
+    spec.normalised = true;
     ++part;
   }
   if (part != parts.end() && part->starts_with("IVF")) {

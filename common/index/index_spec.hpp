@@ -23,8 +23,9 @@ enum class Storage {
   hnsw           ///< fp32 vectors with a graph over them
 };
 
-/// A factory string in parts: `[OPQm|OPQm_d|PCAd,][IVFn[_HNSWk],]Flat|PQm|PQmx4fs|HNSWk`; lists
-/// only before Flat and PQm.
+/// A factory string in parts:
+/// `[OPQm|OPQm_d|PCAd|PCAWd,][L2norm,][IVFn[_HNSWk],]Flat|PQm|PQmx4fs|HNSWk`; lists only before
+/// Flat and PQm, PCAW and L2norm only for l2.
 struct IndexSpec {
   Transform transform = Transform::none;
   std::int64_t d_in = 0;   ///< width of a key
@@ -33,9 +34,11 @@ struct IndexSpec {
   /// Edges of the graph over the coarse centroids that faiss finds lists by; 0: no graph.
   std::int64_t coarse_edges = 0;
   Storage storage = Storage::pq;
-  std::int64_t m = 0;      ///< sub-vectors of a code; 0 without a product quantiser
-  std::int64_t edges = 0;  ///< of the graph over entries; 0 unless storage is hnsw
-  std::int64_t opq_m = 0;  ///< sub-vectors OPQ optimises for; 0 unless transform is opq
+  std::int64_t m = 0;       ///< sub-vectors of a code; 0 without a product quantiser
+  std::int64_t edges = 0;   ///< of the graph over entries; 0 unless storage is hnsw
+  std::int64_t opq_m = 0;   ///< sub-vectors OPQ optimises for; 0 unless transform is opq
+  bool whitened = false;    ///< PCA's components are scaled to variance 1
+  bool normalised = false;  ///< vectors are brought to length 1 behind the transform
   Metric metric = Metric::l2;
 
   bool operator==(const IndexSpec&) const = default;

@@ -3,18 +3,12 @@
 #include <immintrin.h>
 
 #include "index/scan_kernel.hpp"
+#include "index/scan_lanes.hpp"
 #include "index/scan_table.hpp"
 
 namespace knnseq::index {
 
 namespace {
-
-struct Lanes {
-  static constexpr int lanes = 8;
-  using Floats [[gnu::vector_size(8 * sizeof(float))]] = float;
-  using Ints [[gnu::vector_size(8 * sizeof(std::int32_t))]] = std::int32_t;
-  using Bytes [[gnu::vector_size(8)]] = std::uint8_t;
-};
 
 /// 32 codes, and their lower halves as positions in a part of 16 of the table.
 struct Codes {
@@ -82,7 +76,7 @@ void scan(const ScanRun& run) {
 
 }  // namespace
 
-const ScanKernel scan_kernel_avx2 = {"avx2", ScanTableMaker<Lanes>::make, scan};
+const ScanKernel scan_kernel_avx2 = {"avx2", ScanTableMaker<ScanLanes8>::make, scan};
 
 }  // namespace knnseq::index
 #endif

@@ -5,18 +5,12 @@
 #include <immintrin.h>
 
 #include "index/scan_kernel.hpp"
+#include "index/scan_lanes.hpp"
 #include "index/scan_table.hpp"
 
 namespace knnseq::index {
 
 namespace {
-
-struct Lanes {
-  static constexpr int lanes = 16;
-  using Floats [[gnu::vector_size(16 * sizeof(float))]] = float;
-  using Ints [[gnu::vector_size(16 * sizeof(std::int32_t))]] = std::int32_t;
-  using Bytes [[gnu::vector_size(16)]] = std::uint8_t;
-};
 
 /// A table of 256 bytes in four registers.
 struct Table {
@@ -106,7 +100,7 @@ void scan(const ScanRun& run) {
 
 }  // namespace
 
-const ScanKernel scan_kernel_avx512 = {"avx512", ScanTableMaker<Lanes>::make, scan};
+const ScanKernel scan_kernel_avx512 = {"avx512", ScanTableMaker<ScanLanes16>::make, scan};
 
 }  // namespace knnseq::index
 #endif

@@ -1,16 +1,10 @@
 #include "index/scan_kernel.hpp"
+#include "index/scan_lanes.hpp"
 #include "index/scan_table.hpp"
 
 namespace knnseq::index {
 
 namespace {
-
-struct Lanes {
-  static constexpr int lanes = 4;
-  using Floats [[gnu::vector_size(4 * sizeof(float))]] = float;
-  using Ints [[gnu::vector_size(4 * sizeof(std::int32_t))]] = std::int32_t;
-  using Bytes [[gnu::vector_size(4)]] = std::uint8_t;
-};
 
 /// Entries whose sums are kept in registers.
 constexpr int group = 8;
@@ -45,6 +39,6 @@ void scan(const ScanRun& run) {
 
 }  // namespace
 
-const ScanKernel scan_kernel_baseline = {"baseline", ScanTableMaker<Lanes>::make, scan};
+const ScanKernel scan_kernel_baseline = {"baseline", ScanTableMaker<ScanLanes4>::make, scan};
 
 }  // namespace knnseq::index

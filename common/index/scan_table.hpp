@@ -11,8 +11,7 @@ namespace knnseq::index {
 
 namespace {
 
-/// Works on Lanes::lanes centroids at a time, in Lanes' vectors Floats, Ints and Bytes (which GCC
-/// 12 can subscript only if their size is not a template's parameter).
+/// Works on Lanes::lanes centroids at a time (scan_lanes.hpp).
 template <class Lanes>
 struct ScanTableMaker {
   static constexpr int lanes = Lanes::lanes;

@@ -149,7 +149,7 @@ class Training {
   void train_components(std::int64_t points) {
     const SampleBlocks rows = normalised_rows(limited(sample_, points, 4));
     const at::Tensor means = centre(rows);
-    state_.rotation = train_pca(comm_, rows, means, spec_.d_out);
+    state_.rotation = train_pca(comm_, rows, means, spec_.d_out, spec_.whitened);
     if (spec_.metric == Metric::l2) {
       state_.bias = compute_on_root(comm_, {spec_.d_out}, [&] {
         return -at::mv(state_.rotation.to(at::kDouble), means.to(at::kDouble));

@@ -8,6 +8,7 @@
 #include <ATen/core/LegacyTypeDispatch.h>
 
 #include "model/check_sentences.hpp"
+#include "model/source_means.hpp"
 #include "model/transformer_state.hpp"
 
 namespace knnseq::model {
@@ -69,23 +70,6 @@ std::vector<AttentionSegment> segments_of(const PackedTokens& queries, const Pac
         {queries.starts[i], queries.starts[i + 1], keys.starts[i], keys.starts[i + 1]});
   }
   return segments;
-}
-
-/// out[i] = mean of sentence i's rows of `states`, summed in double.
-void mean_rows(const at::Tensor& states, const PackedTokens& tokens, at::Tensor out) {
-  const std::int64_t width = states.size(1);
-  const auto* in = states.const_data_ptr<float>();
-  auto* mean = out.mutable_data_ptr<float>();
-  std::vector<double> sums(static_cast<std::size_t>(width));
-  for (std::size_t i = 0; i < tokens.sentences(); ++i) {
-    std::ranges::fill(sums, 0.0);
-    for (std::int64_t row = tokens.starts[i]; row < tokens.starts[i + 1]; ++row) {
-      for (std::int64_t c = 0; c < width; ++c)
-        sums[static_cast<std::size_t>(c)] += in[row * width + c];
-    }
-    const auto length = static_cast<double>(tokens.starts[i + 1] - tokens.starts[i]);
-    for (const double sum : sums) *mean++ = static_cast<float>(sum / length);
-  }
 }
 
 /// Rows of `vectors` [rows, …] that predict a target token: all but the first `skipped` of each
@@ -154,7 +138,8 @@ TeacherForced NativeTransformer::teacher_force(Sentences sources, Sentences targ
     if (options.sentence_keys) {
       const auto count = static_cast<std::int64_t>(source.sentences());
       const auto first = static_cast<std::int64_t>(run.begin);
-      mean_rows(states.to(at::kFloat), source, made.sentence_keys.narrow(0, first, count));
+      mean_rows(states.to(at::kFloat).contiguous(), source.starts,
+                made.sentence_keys.narrow(0, first, count));
     }
     const auto own = segments_of(target, target);
     const auto cross = segments_of(target, source);

@@ -1,7 +1,6 @@
 #include "model/torchscript_module.hpp"
 
 #include <cmath>
-#include <string_view>
 
 #include <ATen/ATen.h>
 #include <ATen/core/LegacyTypeDispatch.h>
@@ -9,6 +8,8 @@
 #include <fmt/format.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/serialization/import.h>
+
+#include "model/torchscript_text.hpp"
 
 namespace knnseq::model {
 
@@ -30,23 +31,6 @@ constexpr Signature teacher_force_signature{
     "teacher_force", "(Tensor, Tensor, Tensor, Tensor, bool) -> Tuple[Tensor, Tensor]"};
 constexpr Signature step_signature{
     "step", "(Tensor, Tensor, Tensor, List[Tensor]) -> Tuple[Tensor, Tensor, List[Tensor]]"};
-
-std::string describe(const c10::FunctionSchema& schema) {
-  std::string arguments;
-  for (std::size_t i = 1; i < schema.arguments().size(); ++i) {  // 0 is self
-    arguments += (i > 1 ? ", " : "") + schema.arguments()[i].type()->annotation_str();
-  }
-  return fmt::format("({}) -> {}", arguments, schema.returns().at(0).type()->annotation_str());
-}
-
-/// The line of the interpreter's many that says what went wrong.
-std::string what_failed(const std::exception& error) {
-  const std::string text = error.what();
-  constexpr std::string_view mark = "Error: ";
-  const auto trace = text.find("Traceback of TorchScript");
-  const auto found = trace == std::string::npos ? trace : text.find(mark, trace);
-  return core::first_line(found == std::string::npos ? text : text.substr(found + mark.size()));
-}
 
 }  // namespace
 

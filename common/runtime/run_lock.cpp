@@ -1,6 +1,9 @@
 #include "runtime/run_lock.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstring>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -8,29 +11,131 @@
 #include <unistd.h>
 
 #include "core/error.hpp"
-#include "core/files.hpp"
+#include "obs/progress_meter.hpp"
 
 namespace knnseq::runtime {
 
-RunLock::RunLock(const std::filesystem::path& file) {
-  fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (fd_ < 0) throw core::SystemError("open", file, errno);
-  // Any other failure is a file system without locks, where the user must take care.
-  if (::flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+namespace {
+
+/// The record is padded to this length and written at once, so that nobody reads half of it.
+constexpr std::size_t record_bytes = 1024;
+
+std::int64_t now_seconds() {
+  using Seconds = std::chrono::seconds;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<Seconds>(now).count();
+}
+
+std::string age(std::int64_t seconds) {
+  return obs::as_duration(static_cast<double>(std::max<std::int64_t>(seconds, 0)));
+}
+
+}  // namespace
+
+RunLock::RunLock(std::filesystem::path file, const LockTiming& timing)
+    : file_(std::move(file)), timing_(timing), self_(this_process(now_seconds())) {
+  open_file();
+  try {
+    take_over();
+  } catch (...) {
     ::close(fd_);
-    throw core::InputError(file.parent_path(),
-                           "is in use by another job: " + core::first_line(core::read_file(file)));
+    throw;
   }
-  char host[256] = "";
-  ::gethostname(host, sizeof(host) - 1);
-  const auto holder = fmt::format("process {} on {}\n", ::getpid(), host);
-  if (::ftruncate(fd_, 0) != 0 || ::write(fd_, holder.data(), holder.size()) < 0) {
-    const int failed = errno;
-    ::close(fd_);
-    throw core::SystemError("write", file, failed);
+  thread_ = std::thread([this] { beat(); });
+}
+
+RunLock::~RunLock() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+  const auto holder = read();
+  if (holder && holder->token == self_.token) {
+    [[maybe_unused]] const int cleared = ::ftruncate(fd_, 0);  // else found to be gone
+  }
+  ::close(fd_);
+}
+
+void RunLock::open_file() {
+  fd_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd_ >= 0) return;
+  if (errno == EACCES || errno == EROFS || errno == EPERM) {
+    throw core::InputError(file_.parent_path(),
+                           fmt::format("cannot be written to ({})", std::strerror(errno)));
+  }
+  throw core::SystemError("open", file_, errno);
+}
+
+void RunLock::take_over() {
+  // Any other failure is a file system without such locks.
+  const bool locked_here = ::flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  const auto holder = read();
+  if (locked_here) refuse(holder);
+  if (holder) {
+    auto state = judge(*holder, self_, process_is_there(*holder), timing_.silent_seconds);
+    if (state == HolderState::silent && !stays_silent(*holder)) state = HolderState::at_work;
+    if (state == HolderState::at_work) refuse(holder);
+    notice_ = fmt::format("taking over the lock of {}: {}", holder->name(), describe(state));
+  }
+  if (!write(self_)) throw core::SystemError("write", file_, errno);
+}
+
+void RunLock::refuse(const std::optional<LockHolder>& holder) const {
+  std::string who = "it has not said which";
+  if (holder) {
+    who = fmt::format("{}, for {}, last sign of life {} ago", holder->name(),
+                      age(self_.since_seconds - holder->since_seconds),
+                      age(self_.since_seconds - holder->beat_seconds));
+  }
+  throw core::InputError(file_.parent_path(), "is in use by another job: " + who);
+}
+
+bool RunLock::stays_silent(const LockHolder& holder) const {
+  std::this_thread::sleep_for(std::chrono::duration<double>(2 * timing_.beat_seconds));
+  const auto later = read();
+  return later && later->token == holder.token && later->beat_seconds == holder.beat_seconds;
+}
+
+std::optional<LockHolder> RunLock::read() const {
+  try {
+    const auto text = core::read_file(file_);
+    if (text.find_first_not_of(" \n") == text.npos) return std::nullopt;
+    return lock_holder_from(core::Json::parse(text));
+  } catch (const core::Error&) {  // removed by hand
+    return std::nullopt;
+  } catch (const core::Json::exception&) {  // damaged: it names nobody who could be asked
+    return std::nullopt;
   }
 }
 
-RunLock::~RunLock() { ::close(fd_); }
+bool RunLock::write(const LockHolder& holder) const {
+  std::string record = to_json(holder).dump();
+  record.resize(std::max(record.size() + 1, record_bytes), ' ');
+  record.back() = '\n';
+  const auto written = ::pwrite(fd_, record.data(), record.size(), 0);
+  return written == static_cast<ssize_t>(record.size()) && ::fdatasync(fd_) == 0;
+}
+
+void RunLock::beat() {
+  // Sooner the first time: another node may have taken the lock at the same moment.
+  double wait_seconds = std::min(1.0, timing_.beat_seconds);
+  std::unique_lock lock(mutex_);
+  while (!changed_.wait_for(lock, std::chrono::duration<double>(wait_seconds),
+                            [this] { return ending_; })) {
+    wait_seconds = timing_.beat_seconds;
+    const auto holder = read();
+    if (holder && holder->token != self_.token) {
+      const std::string line =
+          fmt::format("knnseq: process {} on {}: {} has taken over the lock of {}; ending\n",
+                      self_.pid, self_.host, holder->name(), file_.parent_path().string());
+      [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+      ::_exit(1);  // at once: both would write the same files
+    }
+    self_.beat_seconds = now_seconds();
+    write(self_);  // where it fails now, the next beat may succeed
+  }
+}
 
 }  // namespace knnseq::runtime

@@ -1,22 +1,58 @@
 // One command at a time in a run directory.
 #pragma once
 
+#include <condition_variable>
 #include <filesystem>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "runtime/lock_holder.hpp"
 
 namespace knnseq::runtime {
 
-/// Holds an advisory lock (flock) on a file until it is destroyed or the process ends. The file
-/// says which host and process hold it.
+struct LockTiming {
+  double beat_seconds = 5;           ///< between two signs of life
+  std::int64_t silent_seconds = 60;  ///< without one: the holder's node may be dead
+};
+
+/// Holds the lock until it is destroyed or the process ends. The file says who holds it, and a
+/// thread writes a sign of life into it from time to time: locks of the kernel (flock) do not reach
+/// from node to node on many shared file systems, and are only taken beside it. A lock whose
+/// process is gone, that this Slurm job had before it was requeued, or whose holder is silent (and
+/// stays so while it is watched for two beats: clocks of nodes may differ) is taken over. A holder
+/// that finds that another has taken over from it, after it stood still for long, ends its process.
 class RunLock {
  public:
-  /// Throws core::InputError naming the holder where another process has the lock.
-  explicit RunLock(const std::filesystem::path& file);
+  /// Throws core::InputError naming host, process, job and age where another job holds the lock, or
+  /// where the folder cannot be written to.
+  explicit RunLock(std::filesystem::path file, const LockTiming& timing = {});
   ~RunLock();
   RunLock(const RunLock&) = delete;
   RunLock& operator=(const RunLock&) = delete;
 
+  /// Whose lock was taken over and why; empty where it was free.
+  const std::string& notice() const { return notice_; }
+
  private:
+  void open_file();
+  void take_over();
+  void refuse(const std::optional<LockHolder>& holder) const;
+  bool stays_silent(const LockHolder& holder) const;
+  std::optional<LockHolder> read() const;
+  bool write(const LockHolder& holder) const;
+  void beat();
+
+  std::filesystem::path file_;
+  LockTiming timing_;
+  LockHolder self_;
+  std::string notice_;
   int fd_ = -1;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool ending_ = false;
+  std::thread thread_;
 };
 
 }  // namespace knnseq::runtime

@@ -7,6 +7,9 @@
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "runtime/stop_signal.hpp"
+#include "store/manifest.hpp"
+#include "store/sealed_json.hpp"
+#include "store/verify_rows.hpp"
 
 namespace knnseq::runtime {
 
@@ -17,8 +20,11 @@ fs::path manifest_path(const fs::path& folder, std::int64_t shard) {
   return folder / (shard_name(shard) + ".json");
 }
 
-/// Of a shard's manifest without what lies aside in its file.
+/// Of a shard's manifest without what lies aside in its file, which shapes the file's structure
+/// too.
 core::Json shard_fingerprint(core::Json manifest) {
+  manifest.erase("structure");
+  if (!manifest.contains("units")) return core::fingerprint(manifest.dump());
   for (auto& unit : manifest.at("units")) {
     core::Json kept = core::Json::array();
     for (const auto& range : unit) {
@@ -28,10 +34,27 @@ core::Json shard_fingerprint(core::Json manifest) {
   }
   return core::fingerprint(manifest.dump());
 }
+
+/// Owner of what is made of a shard; `begun`: begun_identity() of its stage.
+std::string shard_owner(const std::string& begun, std::int64_t shard) {
+  return begun + "/" + shard_name(shard);
+}
 }  // namespace
 
+core::Json read_begun_shard_manifest(const fs::path& folder, const std::string& begun,
+                                     std::int64_t shard) {
+  return store::read_sealed(manifest_path(folder, shard), shard_owner(begun, shard));
+}
+
 core::Json read_shard_manifest(const fs::path& folder, std::int64_t shard) {
-  return core::read_json(manifest_path(folder, shard));
+  const auto stage = store::read_manifest(folder / "manifest.json");
+  if (!stage) throw core::InputError(folder, "is not complete");
+  const auto begun = begun_identity(stage->at("stage"), stage->at("inputs"));
+  core::Json manifest = read_begun_shard_manifest(folder, begun, shard);
+  const auto& known = stage->at("content").at("shards");
+  if (known.value(shard_name(shard), core::Json()) == shard_fingerprint(manifest)) return manifest;
+  throw core::InputError(manifest_path(folder, shard),
+                         "is not what the stage's manifest.json knows");
 }
 
 /// Whether the shard is complete; false after a stop signal.
@@ -40,7 +63,7 @@ bool ShardJobs::run_shard(std::int64_t shard, const ShardWork& work, Progress& p
   ShardPlan plan;
   comm::agree(team, [&] { plan = work.prepare(shard); });
   const auto units = std::ssize(plan.unit_items);
-  auto file = store::ShardFile::open(folder_, shard_name(shard), team, plan.datasets);
+  auto file = store::ShardFile::open({folder_, shard_name(shard), owner_}, team, plan.datasets);
   bool stopped = false;
   for (std::int64_t unit = 0; unit < units && !stopped; ++unit) {
     const auto items = plan.unit_items[static_cast<std::size_t>(unit)];
@@ -59,14 +82,15 @@ bool ShardJobs::run_shard(std::int64_t shard, const ShardWork& work, Progress& p
     file.close();
     return false;
   }
-  core::Json ranges = file.finish(team, units);
+  core::Json committed = file.finish(team, units);
   comm::agree(team, [&] {
     if (!team.is_root()) return;
+    if (work.result != ".h5") require_rows(shard, committed.at("units"));
     core::Json manifest = work.finish(shard);
     manifest["items"] =
         std::accumulate(plan.unit_items.begin(), plan.unit_items.end(), std::int64_t{0});
-    manifest["units"] = std::move(ranges);
-    core::write_file_durably(manifest_path(folder_, shard), manifest.dump() + "\n");
+    if (work.result == ".h5") manifest.update(committed);
+    store::write_sealed(manifest_path(folder_, shard), shard_owner(owner_, shard), manifest);
     remove_leftovers(shard, work);
   });
   return true;
@@ -78,7 +102,14 @@ void ShardJobs::remove_leftovers(std::int64_t shard, const ShardWork& work) cons
   store::ShardFile::remove_journals(folder_, shard_name(shard));
 }
 
+/// What earlier runs have committed is read again when it is made into something else.
+void ShardJobs::require_rows(std::int64_t shard, const core::Json& units) const {
+  const auto damaged = store::damaged_rows(folder_ / (shard_name(shard) + ".h5"), units);
+  if (!damaged.empty()) throw core::InputError(damaged.front());
+}
+
 StageOutcome ShardJobs::run(const ShardWork& work) {
+  comm::agree(context_.comm, [&] { owner_ = begun_identity(folder_); });
   Progress progress(context_, total_.unit, total_.items);
   done_ = {total_.unit, 0, 0};
   bool complete = true;
@@ -88,7 +119,7 @@ StageOutcome ShardJobs::run(const ShardWork& work) {
     if (!team.all(!team.is_root() || root_sees_it)) {
       complete = run_shard(shard, work, progress);
     } else if (team.is_root()) {
-      progress.skip(read_shard_manifest(folder_, shard).at("items"));
+      progress.skip(read_begun_shard_manifest(folder_, owner_, shard).at("items"));
       remove_leftovers(shard, work);
     }
     if (!complete) break;
@@ -105,7 +136,7 @@ StageOutcome ShardJobs::run(const ShardWork& work) {
     if (!team_.comm->is_root()) return;
     for (const auto shard : team_.shards) {
       const auto name = shard_name(shard);
-      mine["shards"][name] = shard_fingerprint(read_shard_manifest(folder_, shard));
+      mine["shards"][name] = shard_fingerprint(read_begun_shard_manifest(folder_, owner_, shard));
       mine["files"].merge_patch(file_sizes(folder_, {name + ".json", name + work.result}));
     }
   });

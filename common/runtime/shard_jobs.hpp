@@ -53,15 +53,22 @@ class ShardJobs {
  private:
   bool run_shard(std::int64_t shard, const ShardWork& work, Progress& progress);
   void remove_leftovers(std::int64_t shard, const ShardWork& work) const;
+  void require_rows(std::int64_t shard, const core::Json& units) const;
 
   StageContext& context_;
   const ShardTeam& team_;
   std::filesystem::path folder_;
   Total total_;
+  std::string owner_;  ///< what the stage was begun with
   StageWork done_;
 };
 
-/// The manifest of one finished shard, {"units": [[range …] …], …}, as the loop wrote it.
+/// The manifest of one shard of a finished stage: what ShardWork::finish gave, "items" and, where
+/// the HDF5 file is what lasts, its "structure" and "units" (store::ShardFile::finish). Throws
+/// core::InputError where it is not the one that the stage's manifest knows.
 core::Json read_shard_manifest(const std::filesystem::path& folder, std::int64_t shard);
+/// The same of a finished shard of an unfinished stage; `begun`: that stage's begun_identity().
+core::Json read_begun_shard_manifest(const std::filesystem::path& folder, const std::string& begun,
+                                     std::int64_t shard);
 
 }  // namespace knnseq::runtime

@@ -1,5 +1,7 @@
 #include "runtime/shard_team.hpp"
 
+#include <string>
+
 #include <fmt/format.h>
 
 namespace knnseq::runtime {
@@ -16,5 +18,7 @@ ShardTeam make_shard_team(comm::Communicator& all, std::int64_t shards) {
 }
 
 std::string shard_name(std::int64_t shard) { return fmt::format("shard-{:05}", shard); }
+
+std::int64_t shard_number(const std::string& name) { return std::stoll(name.substr(6)); }
 
 }  // namespace knnseq::runtime

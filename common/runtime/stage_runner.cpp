@@ -4,8 +4,10 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "core/hash.hpp"
 #include "obs/resources.hpp"
 #include "store/manifest.hpp"
+#include "store/sealed_json.hpp"
 
 namespace knnseq::runtime {
 
@@ -15,9 +17,12 @@ namespace {
 
 enum class Plan { fresh, resume, skip };
 
+constexpr const char* state_owner = "state";
+
 /// Nothing if all files of the manifest are there with their sizes, else what is wrong.
 std::string missing_files(const fs::path& folder, const core::Json& manifest) {
-  for (const auto& [name, bytes] : manifest.at("content").at("files").items()) {
+  for (const auto& [name, facts] : manifest.at("content").at("files").items()) {
+    const auto bytes = facts.at("bytes");
     std::error_code error;
     const auto size = fs::file_size(folder / name, error);
     if (error) return (folder / name).string() + " is missing";
@@ -43,7 +48,12 @@ Plan make_plan(const StageContext& context, const StageDefinition& stage) {
   const fs::path state = stage.folder / "state.json";
   const auto manifest = store::read_manifest(stage.folder / "manifest.json");
   if (!manifest && !fs::exists(state)) return Plan::fresh;
-  const core::Json before = manifest ? manifest->at("inputs") : core::read_json(state);
+  const core::Json begun = manifest ? *manifest : store::read_sealed(state, state_owner);
+  if (begun.at("stage") != stage.name) {
+    throw core::InputError(manifest ? stage.folder / "manifest.json" : state,
+                           "belongs to stage " + begun.at("stage").get<std::string>());
+  }
+  const core::Json& before = begun.at("inputs");
   const std::string changes = store::describe_changes(before, stage.inputs);
   if (!changes.empty()) {
     if (context.force == StageContext::Force::changed) return Plan::fresh;
@@ -70,7 +80,23 @@ void begin(const StageDefinition& stage) {
   fs::remove_all(stage.folder, error);
   if (error) throw core::SystemError("remove", stage.folder, error.value());
   core::make_directories(stage.folder);
-  core::write_file_durably(stage.folder / "state.json", stage.inputs.dump(2) + "\n");
+  store::write_sealed(stage.folder / "state.json", state_owner,
+                      {{"stage", stage.name}, {"inputs", stage.inputs}});
+}
+
+/// The work itself. What it refuses for its input leaves nothing that was only begun.
+StageOutcome work_on(StageContext& context, const StageDefinition& stage, Plan plan) {
+  try {
+    return stage.work();
+  } catch (const comm::AgreedError& e) {
+    const bool refused = e.code() == core::ExitCode::bad_input && e.ranks() == context.comm.size();
+    if (refused && plan == Plan::fresh && context.comm.is_root() &&
+        !has_committed_work(stage.folder)) {
+      std::error_code ignored;
+      fs::remove_all(stage.folder, ignored);
+    }
+    throw;
+  }
 }
 
 }  // namespace
@@ -98,7 +124,7 @@ void run_stage(StageContext& context, const StageDefinition& stage) {
 
   obs::reset_peak_memory();
   const obs::Stopwatch watch;
-  const StageOutcome outcome = stage.work();
+  const StageOutcome outcome = work_on(context, stage, plan);
   const double seconds = watch.seconds();
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
@@ -109,17 +135,65 @@ void run_stage(StageContext& context, const StageDefinition& stage) {
   record_stage(context, stage.name, outcome.work, seconds);
 }
 
-core::Json require_manifest(const fs::path& folder, const std::string& stage) {
-  auto manifest = store::read_manifest(folder / "manifest.json");
+void write_results(const fs::path& folder, const std::string& stage, const core::Json& inputs,
+                   const std::map<std::string, std::string>& files) {
+  core::make_directories(folder);
+  fs::remove(folder / "manifest.json");
+  std::vector<std::string> names;
+  for (const auto& [name, text] : files) {
+    core::write_file_durably(folder / name, text);
+    names.push_back(name);
+  }
+  const core::Json content = {{"files", describe_files(folder, names)}};
+  const auto manifest = store::make_manifest(stage, inputs, content);
+  core::write_file_durably(folder / "manifest.json", manifest.dump(1) + "\n");
+}
+
+core::Json require_manifest(const fs::path& folder, const std::string& stage,
+                            const std::string& command) {
+  const auto path = folder / "manifest.json";
+  auto manifest = store::read_manifest(path);
   if (!manifest) {
-    throw core::InputError(folder, fmt::format("is not complete; run 'knnseq {}' first", stage));
+    throw core::InputError(folder, fmt::format("is not complete; run 'knnseq {}' first", command));
+  }
+  if (manifest->at("stage") != stage) {
+    throw core::InputError(path, fmt::format("is that of stage {}, not of {}",
+                                             manifest->at("stage").get<std::string>(), stage));
   }
   return *manifest;
 }
 
+std::string begun_identity(const core::Json& stage, const core::Json& inputs) {
+  return core::fingerprint(core::Json{stage, inputs}.dump());
+}
+
+std::string begun_identity(const fs::path& folder) {
+  const auto begun = store::read_sealed(folder / "state.json", state_owner);
+  return begun_identity(begun.at("stage"), begun.at("inputs"));
+}
+
+core::Json describe_files(const fs::path& folder, const std::vector<std::string>& names) {
+  core::Json files = file_sizes(folder, names);
+  for (auto& [name, facts] : files.items()) {
+    facts["fingerprint"] = core::fingerprint_file(folder / name);
+  }
+  return files;
+}
+
+fs::path require_file(const fs::path& folder, const core::Json& manifest, const std::string& name,
+                      const std::string& command) {
+  auto path = folder / name;
+  const auto& facts = manifest.at("content").at("files").at(name);
+  if (fs::exists(path) && facts.at("fingerprint") == core::fingerprint_file(path)) return path;
+  throw core::InputError(
+      path, fmt::format("is missing or damaged (its bytes do not match its manifest); run 'knnseq "
+                        "{} --force'",
+                        command));
+}
+
 core::Json file_sizes(const fs::path& folder, const std::vector<std::string>& names) {
   core::Json sizes = core::Json::object();
-  for (const auto& name : names) sizes[name] = fs::file_size(folder / name);
+  for (const auto& name : names) sizes[name] = {{"bytes", fs::file_size(folder / name)}};
   return sizes;
 }
 

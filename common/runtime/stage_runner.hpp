@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 
 #include "core/files.hpp"
@@ -14,8 +15,8 @@ namespace knnseq::runtime {
 /// What a stage made, for its manifest.
 struct StageOutcome {
   /// The same bytes whatever the number of ranks was: no times, ranks or paths. Rank 0's counts.
-  /// "files": {name: bytes} lists what must be there for the stage to count as done; "aside" is
-  /// what makes no difference to later stages (store::make_manifest).
+  /// "files" (describe_files, file_sizes) lists what must be there for the stage to count as done;
+  /// "aside" is what makes no difference to later stages (store::make_manifest).
   core::Json content;
   StageWork work;
 };
@@ -33,10 +34,31 @@ struct StageDefinition {
 /// Collective.
 void run_stage(StageContext& context, const StageDefinition& stage);
 
-/// The manifest of a finished stage. Throws core::InputError that says which command makes it.
-core::Json require_manifest(const std::filesystem::path& folder, const std::string& stage);
+/// Small results that a stage makes anew whenever it is called: the files {name: text} and their
+/// manifest, which is not there while they are written. By one rank.
+void write_results(const std::filesystem::path& folder, const std::string& stage,
+                   const core::Json& inputs, const std::map<std::string, std::string>& files);
 
-/// {name: bytes} of the named files in a folder, for StageOutcome::content.
+/// The manifest of a finished stage. Throws core::InputError where it is damaged or another
+/// stage's, or, saying which command makes it, where there is none.
+core::Json require_manifest(const std::filesystem::path& folder, const std::string& stage,
+                            const std::string& command);
+
+/// What a stage was begun with, as a name for what it commits on the way.
+std::string begun_identity(const core::Json& stage, const core::Json& inputs);
+/// The same of the unfinished stage in this folder. Throws core::InputError where its state.json is
+/// missing or damaged.
+std::string begun_identity(const std::filesystem::path& folder);
+
+/// {name: {"bytes", "fingerprint"}} of the named files in a folder, for StageOutcome::content.
+core::Json describe_files(const std::filesystem::path& folder,
+                          const std::vector<std::string>& names);
+/// {name: {"bytes"}}: of files whose checksums stand in their shard's manifest.
 core::Json file_sizes(const std::filesystem::path& folder, const std::vector<std::string>& names);
+
+/// The path of a file of a finished stage whose bytes are those that its manifest says. Throws
+/// core::InputError, naming the command that makes it again.
+std::filesystem::path require_file(const std::filesystem::path& folder, const core::Json& manifest,
+                                   const std::string& name, const std::string& command);
 
 }  // namespace knnseq::runtime

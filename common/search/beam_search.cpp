@@ -24,7 +24,8 @@ std::int64_t greatest_length(const BeamOptions& options, std::size_t source_toke
 /// One block on its way: the sentences still in the batch and the model's state of them.
 class Block {
  public:
-  Block(model::TranslationModel& model, model::Sentences sources, const BeamOptions& options)
+  Block(model::TranslationModel& model, model::Sentences sources,
+        const model::EncodedSource& encoded, const BeamOptions& options)
       : model_(model) {
     const model::ModelInfo& info = model.info();
     special_ = {info.eos, info.bad_tokens, info.forced_tokens};
@@ -35,7 +36,7 @@ class Block {
       live_.push_back(i);
     }
     // All hypotheses of a sentence are the same at first, so one is enough.
-    state_ = model.start(model.encode(sources), 1, options.key);
+    state_ = model.start(encoded, 1, options.key);
   }
 
   bool done() const { return live_.empty(); }
@@ -69,23 +70,28 @@ class Block {
   /// The kNN step for all rows whose sentence is not forced to end.
   void apply(const KnnStep& knn, model::StepOutput& out) const {
     std::vector<std::int64_t> asking;
+    KnnQueries queries;
     std::int64_t row = 0;
     for (const std::size_t i : live_) {
       for (std::size_t beam = 0; beam < beams_[i].live(); ++beam, ++row) {
-        if (!beams_[i].forced(special_)) asking.push_back(row);
+        if (beams_[i].forced(special_)) continue;
+        asking.push_back(row);
+        queries.sentences.push_back(static_cast<std::int64_t>(i));
       }
     }
     if (asking.empty()) return;
     if (static_cast<std::int64_t>(asking.size()) == row) {
       const auto shape = out.log_probs.sizes().vec();
-      knn(out.queries, out.log_probs);
+      queries.vectors = out.queries;
+      knn(queries, out.log_probs);
       check(out.log_probs, shape);
       return;
     }
     const at::Tensor rows = at::tensor(asking, at::kLong);
     at::Tensor log_probs = out.log_probs.index_select(0, rows);
     const auto shape = log_probs.sizes().vec();
-    knn(out.queries.index_select(0, rows), log_probs);
+    queries.vectors = out.queries.index_select(0, rows);
+    knn(queries, log_probs);
     check(log_probs, shape);
     out.log_probs.index_copy_(0, rows, log_probs);
   }
@@ -131,7 +137,15 @@ std::vector<std::vector<Hypothesis>> beam_search(model::TranslationModel& model,
                                                  const BeamOptions& options, const KnnStep& knn) {
   options.validate();
   if (sources.empty()) return {};
-  Block block(model, sources, options);
+  return beam_search(model, sources, model.encode(sources), options, knn);
+}
+
+std::vector<std::vector<Hypothesis>> beam_search(model::TranslationModel& model,
+                                                 model::Sentences sources,
+                                                 const model::EncodedSource& encoded,
+                                                 const BeamOptions& options, const KnnStep& knn) {
+  options.validate();
+  Block block(model, sources, encoded, options);
   while (!block.done()) block.step(knn);
   return block.take_results();
 }

@@ -10,9 +10,15 @@
 
 namespace knnseq::search {
 
-/// Replaces log-probs by interpolated ones. `queries` is [rows, d] fp32, `log_probs` [rows, V] fp32
-/// and contiguous: changed in place or replaced by a tensor of the same shape.
-using KnnStep = std::function<void(const at::Tensor& queries, at::Tensor& log_probs)>;
+/// What a kNN step is asked, one row a hypothesis.
+struct KnnQueries {
+  at::Tensor vectors;                   ///< [rows, d] fp32
+  std::vector<std::int64_t> sentences;  ///< [rows], which of the block's sources each belongs to
+};
+
+/// Replaces log-probs by interpolated ones. `log_probs` is [rows, V] fp32 and contiguous: changed
+/// in place or replaced by a tensor of the same shape.
+using KnnStep = std::function<void(const KnnQueries& queries, at::Tensor& log_probs)>;
 
 /// Translates one block. Sources carry their EOS; all start together, finished ones leave the
 /// batch, so the shapes of matrix products depend on the block alone. One list of at most `nbest`
@@ -32,6 +38,13 @@ using KnnStep = std::function<void(const at::Tensor& queries, at::Tensor& log_pr
 /// Throws InputError as encode() does, and core::Error where no continuation has a finite score.
 std::vector<std::vector<Hypothesis>> beam_search(model::TranslationModel& model,
                                                  model::Sentences sources,
+                                                 const BeamOptions& options,
+                                                 const KnnStep& knn = {});
+
+/// The same of sources that the model has encoded before.
+std::vector<std::vector<Hypothesis>> beam_search(model::TranslationModel& model,
+                                                 model::Sentences sources,
+                                                 const model::EncodedSource& encoded,
                                                  const BeamOptions& options,
                                                  const KnnStep& knn = {});
 

@@ -1,10 +1,9 @@
 #include "store/corpus_shard.hpp"
 
-#include <fmt/format.h>
-
 #include "comm/self_communicator.hpp"
 #include "core/error.hpp"
-#include "core/hash.hpp"
+#include "store/hdf5_structure.hpp"
+#include "store/verify_rows.hpp"
 
 namespace knnseq::store {
 
@@ -70,12 +69,16 @@ core::Json CorpusShard::write(const std::filesystem::path& folder, const std::st
   const auto alone = comm::make_self_communicator();
   const auto path = folder / (name + ".h5");
   std::vector<DatasetSpec> specs;
-  core::Json checksums = core::Json::object();
+  core::Json ranges = core::Json::array();
   for_each_array(
       *this, [&]<class T>(const char* dataset, const char* meaning, const std::vector<T>& values) {
         const auto type = sizeof(T) == 4 ? DataType::uint32 : DataType::int64;
         specs.push_back({dataset, type, {std::ssize(values)}, {{"description", meaning}}});
-        checksums[dataset] = fmt::format("{:016x}", core::checksum_of(std::span<const T>(values)));
+        const auto bytes = std::as_bytes(std::span<const T>(values));
+        ranges.push_back({{"dataset", dataset},
+                          {"first_row", 0},
+                          {"bytes", bytes.size()},
+                          {"checksum", range_checksum(bytes)}});
       });
   Hdf5File::create(path, *alone, specs);
   Hdf5File file = Hdf5File::open_for_writing(path, *alone);
@@ -89,22 +92,21 @@ core::Json CorpusShard::write(const std::filesystem::path& folder, const std::st
           {"entries", entries()},
           {"source_tokens", source_tokens.size()},
           {"batches", batches()},
-          {"checksums", checksums}};
+          {"structure", describe_structure(path)},
+          {"units", core::Json::array({ranges})}};
 }
 
 CorpusShard CorpusShard::read(const std::filesystem::path& folder, const std::string& name,
                               const core::Json& manifest) {
   const auto path = folder / (name + ".h5");
+  verify_structure(path, manifest.at("structure"));
   const Hdf5File file = Hdf5File::open_for_reading(path);
   CorpusShard shard;
+  auto range = manifest.at("units").at(0).begin();
   for_each_array(shard, [&]<class T>(const char* dataset, const char*, std::vector<T>& values) {
+    KNNSEQ_ASSERT(range->at("dataset") == dataset, "a shard's datasets are in another order");
     values = file.read_all<T>(dataset);
-    const auto checksum = fmt::format("{:016x}", core::checksum_of(std::span<const T>(values)));
-    if (manifest.at("checksums").value(dataset, "") != checksum) {
-      throw core::InputError(path, fmt::format("dataset '{}' is damaged (its checksum does not "
-                                               "match); run 'knnseq partition --force'",
-                                               dataset));
-    }
+    verify_range(path, *range++, std::as_bytes(std::span<const T>(values)));
   });
   return shard;
 }

@@ -35,7 +35,8 @@ struct CorpusShard {
   std::int64_t find_entry(std::int64_t entry_number) const;
 
   /// Writes `folder`/`name`.h5; returns {"sentences", "entries", "source_tokens", "batches",
-  /// "checksums"} for the manifest. Not collective.
+  /// "structure", "units"} for the manifest, the last two as ShardFile::finish() gives them. Not
+  /// collective.
   core::Json write(const std::filesystem::path& folder, const std::string& name) const;
   /// Reads it back and compares with what write() returned. Throws core::InputError.
   static CorpusShard read(const std::filesystem::path& folder, const std::string& name,

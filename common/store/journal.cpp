@@ -19,8 +19,9 @@ namespace {
 
 constexpr std::size_t checksum_digits = 16;
 
-std::string line_checksum(std::string_view json) {
-  return fmt::format("{:016x}", core::checksum_of(std::span(json.data(), json.size())));
+std::string line_checksum(const std::string& owner, std::string_view json) {
+  const std::string text = fmt::format("{}\n{}", owner, json);
+  return fmt::format("{:016x}", core::checksum_of(std::span(text.data(), text.size())));
 }
 
 struct Parsed {
@@ -28,7 +29,8 @@ struct Parsed {
   std::size_t whole_bytes = 0;  ///< up to the end of the last whole line
 };
 
-Parsed parse(const fs::path& path, const std::string& content) {
+Parsed parse(const fs::path& path, const std::string& owner) {
+  const std::string content = core::read_file(path);
   Parsed parsed;
   std::size_t line_number = 0;
   for (std::size_t at = 0; at < content.size();) {
@@ -38,10 +40,13 @@ Parsed parse(const fs::path& path, const std::string& content) {
     const std::string_view line(content.data() + at, end - at);
     const bool whole =
         line.size() > checksum_digits &&
-        line_checksum(line.substr(checksum_digits + 1)) == line.substr(0, checksum_digits);
+        line_checksum(owner, line.substr(checksum_digits + 1)) == line.substr(0, checksum_digits);
     if (!whole && end + 1 == content.size()) break;  // torn, though its end was written
     const std::string place = fmt::format("{}:{}", path.string(), line_number);
-    if (!whole) throw core::InputError(place, "damaged record (its checksum does not match)");
+    if (!whole) {
+      throw core::InputError(place,
+                             "damaged record (its checksum does not match); --force starts over");
+    }
     parsed.records.push_back(core::parse_json(line.substr(checksum_digits + 1), place));
     at = parsed.whole_bytes = end + 1;
   }
@@ -50,8 +55,9 @@ Parsed parse(const fs::path& path, const std::string& content) {
 
 }  // namespace
 
-Journal::Journal(fs::path path) : path_(std::move(path)) {
-  const auto whole = fs::exists(path_) ? parse(path_, core::read_file(path_)).whole_bytes : 0;
+Journal::Journal(fs::path path, std::string owner)
+    : path_(std::move(path)), owner_(std::move(owner)) {
+  const auto whole = fs::exists(path_) ? parse(path_, owner_).whole_bytes : 0;
   fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
   if (fd_ < 0) throw core::SystemError("open", path_, errno);
   if (::ftruncate(fd_, static_cast<off_t>(whole)) != 0) {
@@ -65,7 +71,7 @@ Journal::~Journal() {
 
 void Journal::append(const core::Json& record) {
   const std::string json = record.dump();
-  const std::string line = line_checksum(json) + " " + json + "\n";
+  const std::string line = line_checksum(owner_, json) + " " + json + "\n";
   for (std::size_t at = 0; at < line.size();) {
     const auto written = ::write(fd_, line.data() + at, line.size() - at);
     if (written < 0) throw core::SystemError("write", path_, errno);
@@ -74,14 +80,15 @@ void Journal::append(const core::Json& record) {
   if (::fdatasync(fd_) != 0) throw core::SystemError("fdatasync", path_, errno);
 }
 
-std::vector<core::Json> Journal::read(const fs::path& path) {
-  return parse(path, core::read_file(path)).records;
+std::vector<core::Json> Journal::read(const fs::path& path, const std::string& owner) {
+  return parse(path, owner).records;
 }
 
-std::vector<core::Json> Journal::read_all(const fs::path& folder, const std::string& prefix) {
+std::vector<core::Json> Journal::read_all(const fs::path& folder, const std::string& prefix,
+                                          const std::string& owner) {
   std::vector<core::Json> records;
   for (const auto& path : files_with_prefix(folder, prefix)) {
-    auto more = read(path);
+    auto more = read(path, owner);
     std::move(more.begin(), more.end(), std::back_inserter(records));
   }
   return records;

@@ -2,18 +2,20 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "core/files.hpp"
 
 namespace knnseq::store {
 
-/// One JSON object a line, followed by its checksum; fsynced line by line. A torn last line is
-/// ignored when it is read back.
+/// One JSON object a line, behind its checksum; fsynced line by line. A torn last line is ignored
+/// when it is read back. The checksums cover the owner too, a name of what the records are about: a
+/// journal that lies where another belongs is damaged.
 class Journal {
  public:
   /// Opens for appending; creates the file. A torn last line is cut off.
-  explicit Journal(std::filesystem::path path);
+  Journal(std::filesystem::path path, std::string owner);
   ~Journal();
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
@@ -23,13 +25,14 @@ class Journal {
 
   /// All whole records. Throws core::InputError where a line before the last is damaged, or one
   /// holds no JSON.
-  static std::vector<core::Json> read(const std::filesystem::path& path);
+  static std::vector<core::Json> read(const std::filesystem::path& path, const std::string& owner);
   /// Those of all files in `folder` whose names start with `prefix`, in order of their names.
   static std::vector<core::Json> read_all(const std::filesystem::path& folder,
-                                          const std::string& prefix);
+                                          const std::string& prefix, const std::string& owner);
 
  private:
   std::filesystem::path path_;
+  std::string owner_;
   int fd_ = -1;
 };
 

@@ -6,7 +6,9 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
-#include "core/hash.hpp"
+#include "store/hdf5_structure.hpp"
+#include "store/sealed_json.hpp"
+#include "store/verify_rows.hpp"
 
 namespace knnseq::store {
 
@@ -16,24 +18,48 @@ namespace {
 
 std::string journal_prefix(const std::string& name) { return name + ".journal."; }
 
-std::string hex_checksum(std::span<const std::byte> bytes) {
-  return fmt::format("{:016x}", core::checksum(bytes));
+std::string owner_of(const ShardFile::Place& place) { return place.owner + "/" + place.name; }
+
+fs::path structure_path(const fs::path& folder, const std::string& name) {
+  return folder / (name + ".structure");
+}
+
+/// The file as it is created, and its description.
+core::Json create(const fs::path& path, const ShardFile::Place& place, comm::Communicator& team,
+                  const std::vector<DatasetSpec>& datasets) {
+  // Journals without a file would claim rows that are not there.
+  comm::agree(team, [&] {
+    if (team.is_root()) ShardFile::remove_journals(place.folder, place.name);
+  });
+  Hdf5File::create(path, team, datasets);
+  core::Json structure;
+  comm::agree(team, [&] {
+    if (!team.is_root()) return;
+    structure = describe_structure(path);
+    write_sealed(structure_path(place.folder, place.name), owner_of(place), structure);
+  });
+  return structure;
 }
 
 }  // namespace
 
-ShardFile ShardFile::open(const fs::path& folder, const std::string& name, comm::Communicator& team,
+ShardFile ShardFile::open(const Place& place, comm::Communicator& team,
                           const std::vector<DatasetSpec>& datasets) {
-  const fs::path path = folder / (name + ".h5");
-  const bool there = team.all(!team.is_root() || fs::exists(path));  // as the root sees it
-  if (!there) {
-    // Journals without a file would claim rows that are not there.
+  const fs::path path = place.folder / (place.name + ".h5");
+  const fs::path structure_file = structure_path(place.folder, place.name);
+  const bool there = team.all(!team.is_root() || (fs::exists(path) && fs::exists(structure_file)));
+  core::Json structure;
+  if (there) {
     comm::agree(team, [&] {
-      if (team.is_root()) remove_journals(folder, name);
+      if (!team.is_root()) return;
+      structure = read_sealed(structure_file, owner_of(place));
+      verify_structure(path, structure);
     });
-    Hdf5File::create(path, team, datasets);
+  } else {
+    structure = create(path, place, team, datasets);
   }
-  ShardFile shard(Hdf5File::open_for_writing(path, team), folder, name);
+  ShardFile shard(Hdf5File::open_for_writing(path, team), place);
+  shard.structure_ = std::move(structure);
   for (const auto& spec : datasets) {
     if (spec.aside) shard.aside_.insert(spec.name);
   }
@@ -45,14 +71,15 @@ ShardFile ShardFile::open(const fs::path& folder, const std::string& name, comm:
                                                  spec.name));
       }
     }
-    for (const auto& record : Journal::read_all(folder, journal_prefix(name))) {
+    const auto prefix = journal_prefix(place.name);
+    for (const auto& record : Journal::read_all(place.folder, prefix, owner_of(place))) {
       shard.done_.insert(record.at("unit").get<std::int64_t>());
     }
   });
   team.barrier();  // all have read before any appends
   comm::agree(team, [&] {
-    shard.journal_ = std::make_unique<Journal>(
-        folder / fmt::format("{}{:04}", journal_prefix(name), team.rank()));
+    const auto name = fmt::format("{}{:04}", journal_prefix(place.name), team.rank());
+    shard.journal_ = std::make_unique<Journal>(place.folder / name, owner_of(place));
   });
   return shard;
 }
@@ -63,7 +90,7 @@ void ShardFile::write_bytes(const std::string& dataset, std::int64_t first_row,
   pending_.push_back({{"dataset", dataset},
                       {"first_row", first_row},
                       {"bytes", bytes.size()},
-                      {"checksum", hex_checksum(bytes)}});
+                      {"checksum", range_checksum(bytes)}});
   if (aside_.contains(dataset)) pending_.back()["aside"] = true;
 }
 
@@ -83,27 +110,35 @@ core::Json ShardFile::finish(comm::Communicator& team, std::int64_t units) {
   file_.close();
   std::map<std::int64_t, core::Json> by_unit;
   comm::agree(team, [&] {
-    for (auto& record : Journal::read_all(folder_, journal_prefix(name_))) {
+    const auto prefix = journal_prefix(place_.name);
+    for (auto& record : Journal::read_all(place_.folder, prefix, owner_of(place_))) {
       by_unit[record.at("unit")] = record.at("ranges");
     }
     KNNSEQ_ASSERT(static_cast<std::int64_t>(by_unit.size()) == units, "a unit was left out");
   });
   core::Json ranges = core::Json::array();
   for (auto& [unit, of_unit] : by_unit) ranges.push_back(std::move(of_unit));
-  return ranges;
+  return {{"structure", structure_}, {"units", std::move(ranges)}};
+}
+
+std::vector<std::string> ShardFile::damages(const Place& place) {
+  const fs::path path = place.folder / (place.name + ".h5");
+  core::Json units = core::Json::array();
+  try {
+    verify_structure(path, read_sealed(structure_path(place.folder, place.name), owner_of(place)));
+    const auto prefix = journal_prefix(place.name);
+    for (const auto& record : Journal::read_all(place.folder, prefix, owner_of(place))) {
+      units.push_back(record.at("ranges"));
+    }
+  } catch (const core::Error& e) {
+    return {e.what()};
+  }
+  return damaged_rows(path, units);
 }
 
 void ShardFile::remove_journals(const fs::path& folder, const std::string& name) {
+  fs::remove(structure_path(folder, name));
   for (const auto& path : files_with_prefix(folder, journal_prefix(name))) fs::remove(path);
-}
-
-void verify_range(const fs::path& file, const core::Json& range, std::span<const std::byte> bytes) {
-  if (range.at("bytes") == bytes.size() && range.at("checksum") == hex_checksum(bytes)) return;
-  throw core::InputError(file,
-                         fmt::format("dataset '{}' is damaged from row {} on ({} bytes do not "
-                                     "match their checksum); rebuild the shard with --force",
-                                     range.at("dataset").get<std::string>(),
-                                     range.at("first_row").get<std::int64_t>(), bytes.size()));
 }
 
 }  // namespace knnseq::store

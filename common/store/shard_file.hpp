@@ -18,13 +18,21 @@ namespace knnseq::store {
 
 /// A unit is what is committed together: some rows of some datasets. Each rank of the team that
 /// works on the shard appends to a journal of its own which units it has finished, with the
-/// checksum of every range; a later run, with any number of ranks, leaves those out.
+/// checksum of every range; a later run, with any number of ranks, leaves those out. What the file
+/// was created like stands in `name`.structure.
 class ShardFile {
  public:
-  /// Opens `folder`/`name`.h5, or creates it with these datasets where it is not there yet.
-  /// Collective on `team`.
-  static ShardFile open(const std::filesystem::path& folder, const std::string& name,
-                        comm::Communicator& team, const std::vector<DatasetSpec>& datasets);
+  struct Place {
+    std::filesystem::path folder;
+    std::string name;
+    std::string owner;  ///< says what is made here: leftovers of something else are refused
+  };
+
+  /// Opens `folder`/`name`.h5, or creates it with these datasets where it is not there yet. Throws
+  /// core::InputError on all ranks where the file's structure or a journal is damaged. Collective
+  /// on `team`.
+  static ShardFile open(const Place& place, comm::Communicator& team,
+                        const std::vector<DatasetSpec>& datasets);
 
   bool has(std::int64_t unit) const { return done_.contains(unit); }
   std::int64_t units_done() const { return static_cast<std::int64_t>(done_.size()); }
@@ -38,34 +46,34 @@ class ShardFile {
   /// their bytes.
   std::int64_t commit(std::int64_t unit);
 
-  /// Closes the file and returns the ranges of all units with their checksums, in order of units:
-  /// [[{"dataset", "first_row", "bytes", "checksum"} …] …], with "aside": true for those of
-  /// datasets that are. Every unit must be done. Collective on `team`.
+  /// Closes the file and returns {"structure", "units"}: what describe_structure() gave, and the
+  /// ranges of all units with their checksums, in order of units: [[{"dataset", "first_row",
+  /// "bytes", "checksum"} …] …], with "aside": true for those of datasets that are. Every unit must
+  /// be done. Collective on `team`.
   core::Json finish(comm::Communicator& team, std::int64_t units);
   /// Closes without finishing (work left for a later run). Collective on `team`.
   void close() { file_.close(); }
 
-  /// Removes the journals of a finished shard. Once, by one rank, after its manifest is durable.
+  /// What is damaged of an unfinished shard, one line each: its structure, journals or committed
+  /// rows. Not collective.
+  static std::vector<std::string> damages(const Place& place);
+
+  /// Removes what only an unfinished shard needs beside its file. Once, by one rank, after its
+  /// manifest is durable.
   static void remove_journals(const std::filesystem::path& folder, const std::string& name);
 
  private:
-  ShardFile(Hdf5File file, std::filesystem::path folder, std::string name)
-      : file_(std::move(file)), folder_(std::move(folder)), name_(std::move(name)) {}
+  ShardFile(Hdf5File file, Place place) : file_(std::move(file)), place_(std::move(place)) {}
   void write_bytes(const std::string& dataset, std::int64_t first_row,
                    std::span<const std::byte> bytes);
 
   Hdf5File file_;
-  std::filesystem::path folder_;
-  std::string name_;
+  Place place_;
+  core::Json structure_;
   std::unique_ptr<Journal> journal_;
   std::set<std::int64_t> done_;
   std::set<std::string> aside_;  ///< datasets
   core::Json pending_ = core::Json::array();
 };
-
-/// Compares bytes that were read with the checksum their manifest gives for them. Throws
-/// core::InputError naming file, dataset and rows.
-void verify_range(const std::filesystem::path& file, const core::Json& range,
-                  std::span<const std::byte> bytes);
 
 }  // namespace knnseq::store

@@ -10,6 +10,7 @@
 #include "runtime/stage_runner.hpp"
 #include "stages/read_sample.hpp"
 #include "stages/stage.hpp"
+#include "stages/trained_codebook.hpp"
 
 namespace knnseq::stages {
 
@@ -46,8 +47,7 @@ runtime::StageOutcome measure_both(runtime::StageContext& context, const Options
                                    const CorpusPlace& place, const BuiltDatastore& datastore,
                                    const core::Json& appended_datastore) {
   index::Codebook codebook;
-  comm::agree(context.comm,
-              [&] { codebook = index::read_codebook(place.codebook / "codebook.faiss"); });
+  comm::agree(context.comm, [&] { codebook = read_trained_codebook(codebook_step(place)); });
   const index::Coder coder(codebook);
   const auto& first = datastore.first();
   const Measured trained =
@@ -90,7 +90,7 @@ void report(runtime::StageContext& context, const std::string& name, std::int64_
 
 void measure(runtime::StageContext& context, const Options& options, const CorpusPlace& place,
              const BuiltDatastore& datastore) {
-  const auto appended = manifest_of(context, place.datastore, place.command("encode"));
+  const auto appended = manifest_of(context, place, "encode");
   const core::Json inputs = {
       {"datastore", appended.at("identity")},
       {"sample", measured_sample(appended).to_json()},
@@ -98,11 +98,11 @@ void measure(runtime::StageContext& context, const Options& options, const Corpu
       {"training_sample", measured_sample(datastore.first().datastore).to_json()},
       {"codebook", datastore.codebook.at("identity")},
       {"threads", options.threads}};
-  const auto folder = place.folder / "measure";
+  const auto folder = place.made_by("measure");
   runtime::run_stage(context, {place.stage_name("measure"), folder, inputs, [&] {
                                  return measure_both(context, options, place, datastore, appended);
                                }});
-  const auto measured = manifest_of(context, folder, place.command("measure"));
+  const auto measured = manifest_of(context, place, "measure");
   report(context, place.name, appended.at("content").at("entries"), measured.at("content"));
 }
 

@@ -1,6 +1,7 @@
 #include "stages/decode/decode.hpp"
 
 #include <algorithm>
+#include <functional>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -9,6 +10,7 @@
 #include "core/error.hpp"
 #include "model/load_model.hpp"
 #include "retrieval/knn_distribution.hpp"
+#include "retrieval/plain_search.hpp"
 #include "runtime/progress.hpp"
 #include "runtime/stage_runner.hpp"
 #include "runtime/stop_signal.hpp"
@@ -16,14 +18,20 @@
 #include "stages/decode/block_schedule.hpp"
 #include "stages/decode/test_set.hpp"
 #include "stages/decode/translations.hpp"
+#include "stages/open_block_search.hpp"
 #include "stages/open_model.hpp"
 #include "stages/open_search.hpp"
+#include "stages/sentence_block.hpp"
 #include "stages/stage.hpp"
 #include "text/read_lines.hpp"
 
 namespace knnseq::stages {
 
 namespace {
+
+/// What a search in subsets looks for sentences by.
+using SentenceDescriber =
+    std::function<retrieval::SentenceBlock(model::Sentences, const model::EncodedSource&)>;
 
 /// One rank's part in translating one test set.
 class Decoder {
@@ -59,11 +67,11 @@ class Decoder {
   void run_with_knn(std::vector<retrieval::DistributedSearch>& searches) {
     const obs::Stopwatch watch;
     BlockSchedule schedule(blocks_left());
-    const search::KnnStep knn = [&](const at::Tensor& queries, at::Tensor& log_probs) {
+    const search::KnnStep knn = [&](const search::KnnQueries& asked, at::Tensor& log_probs) {
       std::int64_t column = 0;
       for (std::size_t i = 0; i < searches.size(); ++i) {
         const std::int64_t width = searches[i].width();
-        const auto found = searches[i].search(queries.narrow(1, column, width).contiguous(),
+        const auto found = searches[i].search(asked.vectors.narrow(1, column, width).contiguous(),
                                               static_cast<std::int64_t>(RankStatus::busy));
         if (i == 0) schedule.update(found.statuses, context_.comm.rank());
         retrieval::interpolate(log_probs, found.scores, found.ids,
@@ -87,6 +95,29 @@ class Decoder {
       }
     }
     work_.seconds = watch.seconds();
+  }
+
+  /// In rounds: every rank begins one of the blocks that are left, all together, and then
+  /// translates it without the others. describe: what the search looks for a block's sentences by.
+  void run_in_rounds(retrieval::BlockSearch& search, const SentenceDescriber& describe) {
+    const search::KnnStep knn = [&](const search::KnnQueries& asked, at::Tensor& log_probs) {
+      const auto found = search.search(asked.vectors, asked.sentences);
+      retrieval::interpolate(log_probs, found.scores, found.ids, options_.interpolation);
+    };
+    const auto left = blocks_left();
+    const auto ranks = static_cast<std::size_t>(context_.comm.size());
+    for (auto i = static_cast<std::size_t>(context_.comm.rank()); i - i % ranks < left.size();
+         i += ranks) {
+      if (!context_.comm.all(!runtime::stop_requested())) break;
+      if (i >= left.size()) {
+        search.begin({});
+        continue;
+      }
+      const auto sources = sources_of(left[i]);
+      const auto encoded = model_.encode(sources);
+      search.begin(describe(sources, encoded));
+      commit(left[i], search::beam_search(model_, sources, encoded, options_.beam, knn));
+    }
   }
 
   /// Waits for all ranks; throws core::Stopped on all where work is left. Collective.
@@ -123,11 +154,20 @@ class Decoder {
     return sentences;
   }
 
-  void translate(std::int64_t block, const search::KnnStep& knn) {
-    const auto& lines = set_.blocks[static_cast<std::size_t>(block)];
+  std::vector<std::vector<core::TokenId>> sources_of(std::int64_t block) const {
     std::vector<std::vector<core::TokenId>> sources;
-    for (const auto line : lines) sources.push_back(set_.sources[static_cast<std::size_t>(line)]);
-    const auto hypotheses = search::beam_search(model_, sources, options_.beam, knn);
+    for (const auto line : set_.blocks[static_cast<std::size_t>(block)]) {
+      sources.push_back(set_.sources[static_cast<std::size_t>(line)]);
+    }
+    return sources;
+  }
+
+  void translate(std::int64_t block, const search::KnnStep& knn) {
+    commit(block, search::beam_search(model_, sources_of(block), options_.beam, knn));
+  }
+
+  void commit(std::int64_t block, const std::vector<std::vector<search::Hypothesis>>& hypotheses) {
+    const auto& lines = set_.blocks[static_cast<std::size_t>(block)];
     translations_.append(context_.comm.rank(), block, lines, hypotheses);
     for (const auto& nbest : hypotheses) work_.items += std::ssize(nbest.front().tokens);
     sentences_done_ += std::ssize(lines);
@@ -144,18 +184,12 @@ class Decoder {
   std::int64_t sentences_done_ = 0;
 };
 
-void report_search(runtime::StageContext& context, const retrieval::SearchTimes& times) {
-  context.log.info(
-      fmt::format("search on rank 0: {} queries in {} exchanges; probing {:.1f} s, scanning {:.1f} "
-                  "s, exchanging "
-                  "and waiting {:.1f} s, merging {:.1f} s",
-                  times.queries, times.exchanges, times.prepare_seconds, times.scan_seconds,
-                  times.exchange_seconds, times.merge_seconds));
+void report_search(runtime::StageContext& context, const std::string& summary) {
+  context.log.info("search on rank 0: " + summary);
 }
 
 runtime::StageOutcome translate_set(runtime::StageContext& context, const Options& options,
-                                    const DecodeOptions& decoding,
-                                    const std::vector<BuiltDatastore>& datastores,
+                                    const DecodeOptions& decoding, const SearchedData& data,
                                     const std::filesystem::path& folder) {
   auto& comm = context.comm;
   std::unique_ptr<text::Tokenizer> tokenizer;
@@ -181,13 +215,22 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
   }
 
   Decoder decoder(context, decoding, *model, set, *translations);
-  if (decoding.knn) {
+  if (data.subset) {
+    const auto search = open_block_search(context, options, decoding, data);
+    decoder.run_in_rounds(
+        *search, [&](model::Sentences sources, const model::EncodedSource& encoded) {
+          return make_sentence_block(options.subset, *tokenizer, sources, encoded);
+        });
+    report_search(context, search->summary());
+  } else if (decoding.knn) {
     std::vector<retrieval::DistributedSearch> searches;
-    for (const auto& datastore : datastores) {
+    for (const auto& datastore : data.datastores) {
       searches.push_back(open_search(context, datastore, decoding.search));
     }
     decoder.run_with_knn(searches);
-    for (const auto& search : searches) report_search(context, search.times());
+    for (const auto& search : searches) {
+      report_search(context, retrieval::describe(search.times()));
+    }
   } else {
     decoder.run_without_knn();
   }
@@ -203,15 +246,14 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
       files.push_back("ref.txt");
     }
     outcome.content["sentences"] = set.lines.size();
-    outcome.content["files"] = runtime::file_sizes(folder, files);
+    outcome.content["files"] = runtime::describe_files(folder, files);
     outcome.content["hypotheses"] = core::fingerprint_file(folder / "nbest.jsonl");
   });
   return outcome;
 }
 
 core::Json decode_inputs(runtime::StageContext& context, const Options& options,
-                         const DecodeOptions& decoding,
-                         const std::vector<BuiltDatastore>& datastores) {
+                         const DecodeOptions& decoding, const SearchedData& data) {
   comm::agree(context.comm, [&] {
     decoding.beam.validate();
     decoding.interpolation.validate();
@@ -244,17 +286,7 @@ core::Json decode_inputs(runtime::StageContext& context, const Options& options,
   }
   if (!decoding.knn) return inputs;
   const auto& threshold = decoding.interpolation.threshold;
-  inputs["indexes"] = core::Json::array();
-  for (const auto& datastore : datastores) {
-    for (const auto& corpus : datastore.corpora) {
-      inputs["indexes"].push_back(corpus.index.at("identity"));
-    }
-  }
-  inputs["k"] = decoding.search.k;
-  inputs["nprobe"] = decoding.search.nprobe;
-  inputs["probing"] = decoding.search.probing == index::Probing::hnsw ? "hnsw" : "exact";
-  inputs["backend"] = decoding.search.backend == index::Backend::faiss ? "faiss" : "knnseq";
-  inputs["ef_search"] = decoding.search.ef_search;
+  inputs.update(search_inputs(options, decoding, data));
   inputs["temperature"] = decoding.interpolation.temperature;
   inputs["lambda"] = decoding.interpolation.lambda;
   inputs["threshold"] = threshold ? core::Json(*threshold) : core::Json();
@@ -288,11 +320,10 @@ void decode_one(runtime::StageContext& context, const Options& options,
   const std::string stage = prefix + "-" + decoding.name;
   context.log.set_stage(stage);
   const auto folder = decode_into / decoding.name;
-  const auto datastores =
-      decoding.knn ? check_search(context, options, decoding) : std::vector<BuiltDatastore>();
+  const auto data = check_data(context, options, decoding);
   runtime::run_stage(
-      context, {stage, folder, decode_inputs(context, options, decoding, datastores),
-                [&] { return translate_set(context, options, decoding, datastores, folder); }});
+      context, {stage, folder, decode_inputs(context, options, decoding, data),
+                [&] { return translate_set(context, options, decoding, data, folder); }});
   comm::agree(context.comm, [&] {
     if (context.comm.is_root()) Translations::remove_journals(folder);
   });

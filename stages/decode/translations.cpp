@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "runtime/stage_runner.hpp"
 #include "text/line_filter.hpp"
 
 namespace knnseq::stages {
@@ -11,8 +12,9 @@ namespace {
 const std::string prefix = "blocks.journal.";
 }
 
-Translations::Translations(std::filesystem::path folder) : folder_(std::move(folder)) {
-  for (const auto& record : store::Journal::read_all(folder_, prefix)) {
+Translations::Translations(std::filesystem::path folder)
+    : folder_(std::move(folder)), owner_(runtime::begun_identity(folder_)) {
+  for (const auto& record : store::Journal::read_all(folder_, prefix, owner_)) {
     done_.insert(record.at("block").get<std::int64_t>());
   }
 }
@@ -20,7 +22,8 @@ Translations::Translations(std::filesystem::path folder) : folder_(std::move(fol
 void Translations::append(int rank, std::int64_t block, const std::vector<std::int64_t>& lines,
                           const std::vector<std::vector<search::Hypothesis>>& hypotheses) {
   if (!journal_) {
-    journal_ = std::make_unique<store::Journal>(folder_ / fmt::format("{}{:04}", prefix, rank));
+    const auto name = fmt::format("{}{:04}", prefix, rank);
+    journal_ = std::make_unique<store::Journal>(folder_ / name, owner_);
   }
   core::Json sentences = core::Json::array();
   for (std::size_t i = 0; i < lines.size(); ++i) {
@@ -38,7 +41,8 @@ void Translations::append(int rank, std::int64_t block, const std::vector<std::i
 void Translations::write_files(const std::filesystem::path& folder, const TestSet& set,
                                const text::Tokenizer& tokenizer, const std::string& postprocess) {
   std::vector<core::Json> nbest(set.lines.size(), core::Json::array());
-  for (const auto& record : store::Journal::read_all(folder, prefix)) {
+  const auto owner = runtime::begun_identity(folder);
+  for (const auto& record : store::Journal::read_all(folder, prefix, owner)) {
     for (const auto& sentence : record.at("sentences")) {
       nbest.at(sentence.at("line").get<std::size_t>()) = sentence.at("nbest");
     }

@@ -34,6 +34,7 @@ class Translations {
 
  private:
   std::filesystem::path folder_;
+  std::string owner_;  ///< what the stage was begun with
   std::set<std::int64_t> done_;
   std::unique_ptr<store::Journal> journal_;
 };

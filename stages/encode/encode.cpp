@@ -10,6 +10,7 @@
 #include "stages/open_model.hpp"
 #include "stages/sample_rule.hpp"
 #include "stages/stage.hpp"
+#include "store/sealed_json.hpp"
 
 namespace knnseq::stages {
 
@@ -26,10 +27,11 @@ SampleSpec begun_sample(runtime::StageContext& context, const Options& options,
   std::string begun = wanted.to_json().dump();
   comm::agree(context.comm, [&] {
     if (!context.comm.is_root()) return;
+    const auto owner = runtime::begun_identity(place.datastore) + "/sample";
     if (std::filesystem::exists(path)) {
-      begun = core::read_json(path).dump();
+      begun = store::read_sealed(path, owner).dump();
     } else {
-      core::write_file_durably(path, begun + "\n");
+      store::write_sealed(path, owner, wanted.to_json());
     }
   });
   const auto sample =

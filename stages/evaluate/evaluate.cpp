@@ -5,6 +5,7 @@
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "runtime/stage_runner.hpp"
 #include "stages/corpus_place.hpp"
 #include "stages/evaluate/comparison.hpp"
 #include "stages/evaluate/report.hpp"
@@ -27,10 +28,12 @@ void evaluate_all(runtime::StageContext& context, const Options& options) {
   const std::string table = comparison_table(systems, options.evaluate);
   const core::Json scores = comparison_json(systems, options.evaluate);
   const auto folder = Folders(context.run_dir).evaluate;
-  core::make_directories(folder);
-  core::write_file_durably(folder / "scores.json", scores.dump(2) + "\n");
-  core::write_file_durably(folder / "scores.csv", comparison_csv(systems));
-  core::write_file_durably(folder / "scores.md", table);
+  core::Json inputs = core::Json::object();
+  for (const auto& decoding : decodings) inputs[decoding.name] = decoding.identity;
+  runtime::write_results(folder, "evaluate", inputs,
+                         {{"scores.json", scores.dump(2) + "\n"},
+                          {"scores.csv", comparison_csv(systems)},
+                          {"scores.md", table}});
   context.log.event("scores", scores);
   std::fputs(("\n" + table + "\n").c_str(), stdout);
   std::fflush(stdout);

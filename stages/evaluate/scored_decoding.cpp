@@ -18,8 +18,11 @@ std::string describe(const core::Json& inputs) {
   const auto number = [&](const char* name) { return inputs.at(name).get<double>(); };
   std::string text = "base";
   if (inputs.contains("k")) {
-    text = fmt::format("kNN: k {:g}, T {:g}, lambda {:.6g}, nprobe {:g}", number("k"),
-                       number("temperature"), number("lambda"), number("nprobe"));
+    const bool subset = inputs.contains("mode");
+    text = fmt::format("{}: k {:g}, T {:g}, lambda {:.6g}, {} {:g}", subset ? "subset kNN" : "kNN",
+                       number("k"), number("temperature"), number("lambda"),
+                       subset ? inputs.at("encoder").get<std::string>() + " sentences" : "nprobe",
+                       number(subset ? "sentences" : "nprobe"));
   }
   return text + fmt::format("; length penalty {:g}", number("length_penalty"));
 }
@@ -46,9 +49,13 @@ std::optional<double> recorded_speed(const std::filesystem::path& record) {
 ScoredDecoding score_decoding(obs::Log& log, const std::filesystem::path& run_dir,
                               const std::string& name) {
   const auto folder = Folders(run_dir).decode / name;
-  const auto manifest = runtime::require_manifest(folder, "decode");
-  const auto hypotheses = text::read_lines(folder / "hyp.txt");
-  const auto references = text::read_lines(folder / "ref.txt");
+  const std::string command = "decode " + name;
+  const auto manifest = runtime::require_manifest(folder, "decode-" + name, command);
+  const auto lines = [&](const char* file) {
+    return text::read_lines(runtime::require_file(folder, manifest, file, command));
+  };
+  const auto hypotheses = lines("hyp.txt");
+  const auto references = lines("ref.txt");
   warn_of_moses_marks(log, folder / "hyp.txt", hypotheses);
   warn_of_moses_marks(log, folder / "ref.txt", references);
   if (hypotheses.size() != references.size()) {
@@ -57,6 +64,7 @@ ScoredDecoding score_decoding(obs::Log& log, const std::filesystem::path& run_di
   }
   ScoredDecoding result;
   result.name = name;
+  result.identity = manifest.at("identity");
   result.settings = describe(manifest.at("inputs"));
   result.knn = manifest.at("inputs").contains("k");
   result.test_set =

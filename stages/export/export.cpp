@@ -10,7 +10,6 @@
 #include "comm/agreement.hpp"
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
-#include "index/codebook.hpp"
 #include "index/export_index.hpp"
 #include "obs/progress_meter.hpp"
 #include "runtime/progress.hpp"
@@ -18,6 +17,7 @@
 #include "runtime/stop_signal.hpp"
 #include "stages/built_datastore.hpp"
 #include "stages/stage.hpp"
+#include "stages/trained_codebook.hpp"
 #include "store/npy_file.hpp"
 
 namespace knnseq::stages {
@@ -101,7 +101,7 @@ runtime::StageOutcome make_export(runtime::StageContext& context, const BuiltDat
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
     require_space(folder, shards, entries);
-    codebook = index::read_codebook(datastore.first().place.codebook / "codebook.faiss");
+    codebook = read_trained_codebook(codebook_step(datastore.first().place));
     if (codebook.spec.storage == index::Storage::hnsw) {
       context.log.info("the graph over all entries is built anew");
     }
@@ -124,10 +124,10 @@ runtime::StageOutcome make_export(runtime::StageContext& context, const BuiltDat
     if (failure) std::rethrow_exception(failure);
     if (!comm.is_root()) return;
     outcome.content = {{"entries", entries},
-                       {"files", runtime::file_sizes(folder, {index_name, values_name})}};
+                       {"files", runtime::describe_files(folder, {index_name, values_name})}};
     outcome.work.items = entries;
-    for (const auto& [name, bytes] : outcome.content["files"].items()) {
-      outcome.work.bytes += bytes.get<std::int64_t>();
+    for (const auto& [name, facts] : outcome.content["files"].items()) {
+      outcome.work.bytes += facts.at("bytes").get<std::int64_t>();
     }
   });
   return outcome;

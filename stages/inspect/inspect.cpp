@@ -11,8 +11,10 @@
 #include "retrieval/knn_distribution.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/inspect/datastore_sentences.hpp"
+#include "stages/open_block_search.hpp"
 #include "stages/open_model.hpp"
 #include "stages/open_search.hpp"
+#include "stages/sentence_block.hpp"
 #include "stages/stage.hpp"
 #include "text/line_filter.hpp"
 #include "text/read_lines.hpp"
@@ -31,11 +33,29 @@ const DecodeOptions& decoding_named(const Options& options, const std::string& k
   throw core::InputError(fmt::format("inspect.{}: no item of 'decode' is named '{}'", key, name));
 }
 
+/// A finished decoding, whose files are compared with its manifest.
+class Decoding {
+ public:
+  Decoding(const Folders& folders, const std::string& name)
+      : folder_(folders.decode / name),
+        command_("decode " + name),
+        manifest_(runtime::require_manifest(folder_, "decode-" + name, command_)) {}
+
+  bool has(const char* file) const { return manifest_.at("content").at("files").contains(file); }
+  std::vector<std::string> lines(const char* file) const {
+    return text::read_lines(runtime::require_file(folder_, manifest_, file, command_));
+  }
+
+ private:
+  std::filesystem::path folder_;
+  std::string command_;
+  core::Json manifest_;
+};
+
 /// Best tokens of every line of a finished decoding; none for an empty line.
-std::vector<Tokens> best_tokens(const std::filesystem::path& folder) {
-  runtime::require_manifest(folder, "decode");
+std::vector<Tokens> best_tokens(const Decoding& decoding) {
   std::vector<Tokens> best;
-  for (const auto& line : text::read_lines(folder / "nbest.jsonl")) {
+  for (const auto& line : decoding.lines("nbest.jsonl")) {
     const auto nbest = core::Json::parse(line).at("nbest");
     best.push_back(nbest.empty() ? Tokens() : nbest[0].at("tokens").get<Tokens>());
   }
@@ -74,19 +94,18 @@ struct Case {
 };
 
 Case read_case(const Options& options, const Folders& folders) {
-  const auto base_folder = folders.decode / options.inspect.base;
-  const auto knn_folder = folders.decode / options.inspect.knn;
-  const auto base = best_tokens(base_folder);
-  const auto knn = best_tokens(knn_folder);
-  const auto sources = text::read_lines(knn_folder / "src.txt");
-  if (sources != text::read_lines(base_folder / "src.txt")) {
+  const Decoding of_base(folders, options.inspect.base);
+  const Decoding of_knn(folders, options.inspect.knn);
+  const auto base = best_tokens(of_base);
+  const auto knn = best_tokens(of_knn);
+  const auto sources = of_knn.lines("src.txt");
+  if (sources != of_base.lines("src.txt")) {
     throw core::InputError("inspect.base and inspect.knn are decodings of different test sets");
   }
-  const auto base_text = text::read_lines(base_folder / "hyp.txt");
-  const auto knn_text = text::read_lines(knn_folder / "hyp.txt");
+  const auto base_text = of_base.lines("hyp.txt");
+  const auto knn_text = of_knn.lines("hyp.txt");
   std::vector<std::string> references;
-  if (std::filesystem::exists(knn_folder / "ref.txt"))
-    references = text::read_lines(knn_folder / "ref.txt");
+  if (of_knn.has("ref.txt")) references = of_knn.lines("ref.txt");
 
   if (knn.empty()) throw core::InputError("the test set of inspect.knn is empty");
   Case shown;
@@ -111,6 +130,34 @@ std::string token_text(const text::Tokenizer& tokenizer, const Tokens& tokens,
   return fmt::format("'{}'", tokenizer.decode_target(std::span(tokens).subspan(position, 1)));
 }
 
+/// One rank's queries, and the sentence they belong to; the other ranks have none.
+struct Asked {
+  at::Tensor queries;
+  retrieval::SentenceBlock block;
+};
+
+/// Their neighbours in each datastore that the decoding searches. Collective.
+std::vector<retrieval::Neighbours> search_all(runtime::StageContext& context,
+                                              const Options& options, const DecodeOptions& decoding,
+                                              const SearchedData& data, const Asked& asked) {
+  if (data.subset) {
+    const auto search = open_block_search(context, options, decoding, data);
+    search->begin(asked.block);
+    const std::vector<std::int64_t> sentences(static_cast<std::size_t>(asked.queries.size(0)), 0);
+    return {search->search(asked.queries, sentences)};
+  }
+  std::vector<retrieval::Neighbours> all;
+  std::int64_t column = 0;
+  for (const auto& datastore : data.datastores) {
+    auto search = open_search(context, datastore, decoding.search);
+    const auto part = asked.queries.narrow(1, column, search.width()).contiguous();
+    column += search.width();
+    const auto found = search.search(part, 0);
+    all.push_back({found.scores, found.ids});
+  }
+  return all;
+}
+
 }  // namespace
 
 void inspect(runtime::StageContext& context, const Options& options) {
@@ -129,7 +176,7 @@ void inspect(runtime::StageContext& context, const Options& options) {
     model = open_search_model(options, decoding, *tokenizer);
     shown = read_case(options, folders);
   });
-  const auto datastores = check_search(context, options, decoding);
+  const auto data = check_data(context, options, decoding);
   if (shown.base == shown.knn) {
     if (comm.is_root()) fmt::print("{}  Both are the same, token by token.\n", shown.text);
     return;
@@ -138,6 +185,7 @@ void inspect(runtime::StageContext& context, const Options& options) {
   // The query of the token at which they differ: both have the same prefix.
   at::Tensor queries = at::empty({0, model->info().width});
   at::Tensor log_probs;
+  retrieval::SentenceBlock block;
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
     std::vector<std::string> line = {shown.source};
@@ -154,19 +202,14 @@ void inspect(runtime::StageContext& context, const Options& options) {
     const auto row = static_cast<std::int64_t>(shown.position) - forced;
     queries = made.keys.slice(0, row, row + 1).contiguous();
     log_probs = made.log_probs.slice(0, row, row + 1).contiguous();
+    block = make_sentence_block(options.subset, *tokenizer, source, model->encode(source));
   });
+  const auto all_found = search_all(context, options, decoding, data, {queries, block});
+  const auto& found = all_found.front();
   at::Tensor mixed = log_probs.defined() ? log_probs.clone() : log_probs;
-  retrieval::Exchange found;  // of the first datastore
-  std::int64_t column = 0;
-  for (std::size_t i = 0; i < datastores.size(); ++i) {
-    auto search = open_search(context, datastores[i], decoding.search);
-    const auto part = queries.narrow(1, column, search.width()).contiguous();
-    const auto exchange = search.search(part, 0);
-    column += search.width();
-    if (i == 0) found = exchange;
-    if (!comm.is_root()) continue;
-    retrieval::interpolate(mixed, exchange.scores, exchange.ids,
-                           decoding.interpolation.share_of(i, datastores.size()));
+  for (std::size_t i = 0; i < all_found.size() && comm.is_root(); ++i) {
+    retrieval::interpolate(mixed, all_found[i].scores, all_found[i].ids,
+                           decoding.interpolation.share_of(i, all_found.size()));
   }
   std::vector<retrieval::NeighbourProbability> neighbours;
   std::vector<std::int64_t> entries;
@@ -180,7 +223,9 @@ void inspect(runtime::StageContext& context, const Options& options) {
     for (const auto& neighbour : neighbours) entries.push_back(core::entry_number_of(neighbour.id));
   }
   entries = comm.all_gather(std::span<const std::int64_t>(entries)).values;
-  const auto sentences = find_sentences(comm, datastores.front(), entries, *tokenizer);
+  const auto sentences = find_sentences(
+      comm, data.subset ? BuiltDatastore{{}, {data.subset->corpus}} : data.datastores.front(),
+      entries, *tokenizer);
   if (!comm.is_root()) return;
 
   const auto probability = [&](const Tokens& tokens, const at::Tensor& of) {

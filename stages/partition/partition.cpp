@@ -33,10 +33,9 @@ void print_plan(runtime::StageContext& context, const Options& options,
   const std::int64_t index_bytes = entries * (spec.code_bytes() + links + 8);
   context.log.info(fmt::format(
       "{} entries: keys {}, index {}; memory a rank with {} ranks, beside the program and the "
-      "model: "
-      "train {}, add {}, decode {}",
+      "model: train {}, add {}, decode {}",
       obs::with_commas(entries), obs::as_bytes(entries * spec.d_in * 2), obs::as_bytes(index_bytes),
-      ranks, obs::as_bytes(3 * sample * spec.d_in * 4 / ranks),
+      ranks, obs::as_bytes(sample * spec.d_in * 4 / ranks + 32 * spec.nlist * spec.d_out),
       obs::as_bytes(2 * index_bytes / options.shards), obs::as_bytes(index_bytes / ranks)));
 }
 
@@ -133,9 +132,10 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
     std::filesystem::remove_all(scratch);
-    std::vector<std::string> files = {"dropped.tsv"};
-    for (const auto& [name, shard] : content["shards"].items()) files.push_back(name + ".h5");
-    content["files"] = runtime::file_sizes(folder, files);
+    std::vector<std::string> shards;
+    for (const auto& [name, shard] : content["shards"].items()) shards.push_back(name + ".h5");
+    content["files"] = runtime::file_sizes(folder, shards);
+    content["files"].update(runtime::describe_files(folder, {"dropped.tsv"}));
   });
   if (!place.appended()) print_plan(context, options, spec, corpus.entries);
   std::int64_t bytes = 0;

@@ -9,6 +9,7 @@
 #include "index/train_codebook.hpp"
 #include "obs/progress_meter.hpp"
 #include "obs/resources.hpp"
+#include "runtime/stage_runner.hpp"
 #include "runtime/stop_signal.hpp"
 #include "stages/read_sample.hpp"
 #include "stages/stage.hpp"
@@ -62,7 +63,9 @@ class Grid {
     if (!finished_) {
       core::Json records = core::Json::array();
       comm::agree(comm_, [&] {
-        if (comm_.is_root()) records = store::Journal::read_all(folder_, journal_name);
+        if (!comm_.is_root()) return;
+        owner_ = runtime::begun_identity(folder_);
+        records = store::Journal::read_all(folder_, journal_name, owner_);
       });
       finished_ = core::Json::parse(comm_.broadcast_string(records.dump()));
     }
@@ -75,7 +78,7 @@ class Grid {
 
   void commit(const SweepRow& row) {
     comm::agree(comm_, [&] {
-      if (comm_.is_root()) store::Journal(folder_ / journal_name).append(to_json(row));
+      if (comm_.is_root()) store::Journal(folder_ / journal_name, owner_).append(to_json(row));
     });
     if (!row.note.empty() && comm_.is_root()) {
       context_.log.warn(
@@ -180,6 +183,7 @@ class Grid {
   const std::vector<index::IndexSpec>& specs_;
   const KeySource& keys_;
   runtime::ShardTeam team_;
+  std::string owner_;  ///< what the stage was begun with; rank 0's
   std::optional<core::Json> finished_;
   at::Tensor queries_;
   ExactNeighbours exact_;

@@ -62,7 +62,7 @@ runtime::StageOutcome make_report(runtime::StageContext& context, const Options&
     core::write_file_durably(folder / "sweep.csv", sweep_csv(result));
     core::write_file_durably(folder / "sweep.svg", sweep_plot(result));
     outcome.content["files"] =
-        runtime::file_sizes(folder, {"sweep.json", "sweep.csv", "sweep.svg"});
+        runtime::describe_files(folder, {"sweep.json", "sweep.csv", "sweep.svg"});
   });
   return outcome;
 }
@@ -80,7 +80,7 @@ void sweep(runtime::StageContext& context, const Options& options) {
     }
   });
   const auto corpus = corpus_manifest(context, options);
-  const auto datastore = manifest_of(context, folders.datastore, "encode");
+  const auto datastore = manifest_of(context, first_corpus(options), "encode");
   const auto tokenizer = tokenizer_fingerprint(context, options);
   const auto model = model_fingerprint(context, options.models.front());
   const auto& content = datastore.at("content");

@@ -1,12 +1,10 @@
 #include "stages/tune/forced_tokens.hpp"
 
-#include <algorithm>
-
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "runtime/progress.hpp"
 #include "runtime/stop_signal.hpp"
-#include "stages/open_search.hpp"
+#include "stages/sentence_block.hpp"
 
 namespace knnseq::stages {
 
@@ -29,67 +27,81 @@ std::vector<core::Range> cut_pieces(const HeldOutText& text) {
   return pieces;
 }
 
-/// Appends a piece's tokens; returns their queries.
-at::Tensor force_piece(model::TranslationModel& model, const HeldOutText& text, core::Range piece,
-                       model::KeySpec key, ForcedTokens& forced) {
+/// Appends a piece's tokens.
+void force_piece(const PassModel& with, const Options& options, const HeldOutText& text,
+                 core::Range piece, ForcedTokens& forced) {
   const auto first = static_cast<std::size_t>(piece.begin);
   const auto count = static_cast<std::size_t>(piece.size());
+  const auto sources = std::span(text.sources).subspan(first, count);
   const auto targets = std::span(text.targets).subspan(first, count);
-  const auto made = model.teacher_force(std::span(text.sources).subspan(first, count), targets,
-                                        {key, false, true});
+  const auto made =
+      with.model.teacher_force(sources, targets, {options.datastore.key, false, true});
+  ForcedPiece of_piece{made.keys, {}, {}};
+  if (options.tune.decoding.mode == KnnMode::subset) {
+    of_piece.block =
+        make_sentence_block(options.subset, with.tokenizer, sources, with.model.encode(sources));
+  }
   const float* row = made.log_probs.const_data_ptr<float>();
   const auto vocabulary = made.log_probs.size(1);
-  for (const auto& target : targets) {
-    for (const auto token : target) {
+  for (std::size_t i = 0; i < count; ++i) {
+    for (const auto token : targets[i]) {
       forced.tokens.push_back(token);
       forced.log_probs.push_back(row[token]);
+      of_piece.sentences.push_back(static_cast<std::int64_t>(i));
       row += vocabulary;
     }
   }
-  return made.keys;
+  forced.pieces.push_back(std::move(of_piece));
+}
+
+void stop_if_asked(comm::Communicator& comm) {
+  comm::agree(comm, [] {
+    if (runtime::stop_requested()) throw core::Stopped("stopped by SIGUSR1; run again to go on");
+  });
 }
 
 }  // namespace
 
 ForcedTokens force_tokens(runtime::StageContext& context, const Options& options,
-                          const HeldOutText& text, model::TranslationModel& model,
-                          const BuiltDatastore& datastore) {
+                          const HeldOutText& text, const PassModel& with) {
   auto& comm = context.comm;
-  const auto& tune = options.tune;
-  auto setting = tune.decoding.search;
-  setting.k = tune.k.back();
-  auto search = open_search(context, datastore, setting);
-  ForcedTokens forced;
-  forced.k = setting.k;
-  forced.neighbours.resize(tune.nprobe.size());
   const auto pieces = cut_pieces(text);
   std::int64_t total = 0;
   for (const auto& target : text.targets) total += std::ssize(target);
   runtime::Progress progress(context, "tokens", total);
-  for (std::size_t first = 0; first < pieces.size();
-       first += static_cast<std::size_t>(comm.size())) {
-    const std::size_t mine = first + static_cast<std::size_t>(comm.rank());
-    at::Tensor queries = at::empty({0, search.width()});
+  ForcedTokens forced;
+  forced.width = with.model.info().width;
+  forced.rounds = core::ceil_div(std::ssize(pieces), comm.size());
+  for (std::int64_t round = 0; round < forced.rounds; ++round) {
+    stop_if_asked(comm);
+    const auto before = forced.count();
     comm::agree(comm, [&] {
-      if (runtime::stop_requested()) throw core::Stopped("stopped by SIGUSR1; run again to go on");
-      if (mine < pieces.size()) {
-        queries = force_piece(model, text, pieces[mine], options.datastore.key, forced);
-      }
+      const auto mine = static_cast<std::size_t>(round * comm.size() + comm.rank());
+      if (mine < pieces.size()) force_piece(with, options, text, pieces[mine], forced);
     });
-    for (std::size_t i = 0; i < tune.nprobe.size(); ++i) {
-      setting.nprobe = tune.nprobe[i];
-      search.set_options(setting);
-      const auto found = search.search(queries, 0);
-      auto& kept = forced.neighbours[i];
-      const auto* scores = found.scores.const_data_ptr<float>();
-      const auto* ids = found.ids.const_data_ptr<std::int64_t>();
-      kept.scores.insert(kept.scores.end(), scores, scores + found.scores.numel());
-      kept.ids.insert(kept.ids.end(), ids, ids + found.ids.numel());
-    }
-    progress.add(queries.size(0));
+    progress.add(forced.count() - before);
   }
   progress.finish();
   return forced;
+}
+
+TokenNeighbours find_neighbours(runtime::StageContext& context, const ForcedTokens& forced,
+                                retrieval::BlockSearch& search, std::int64_t k) {
+  TokenNeighbours found{k, {}, {}};
+  for (std::size_t round = 0; round < static_cast<std::size_t>(forced.rounds); ++round) {
+    stop_if_asked(context.comm);
+    const bool has_piece = round < forced.pieces.size();
+    search.begin(has_piece ? forced.pieces[round].block : retrieval::SentenceBlock{});
+    if (!has_piece && !search.collective()) continue;
+    const auto neighbours =
+        has_piece ? search.search(forced.pieces[round].queries, forced.pieces[round].sentences)
+                  : search.search(at::empty({0, forced.width}), {});
+    const auto* scores = neighbours.scores.const_data_ptr<float>();
+    const auto* ids = neighbours.ids.const_data_ptr<std::int64_t>();
+    found.scores.insert(found.scores.end(), scores, scores + neighbours.scores.numel());
+    found.ids.insert(found.ids.end(), ids, ids + neighbours.ids.numel());
+  }
+  return found;
 }
 
 }  // namespace knnseq::stages

@@ -4,35 +4,54 @@
 #include <vector>
 
 #include "model/translation_model.hpp"
+#include "retrieval/block_search.hpp"
 #include "runtime/stage_context.hpp"
-#include "stages/built_datastore.hpp"
 #include "stages/held_out_text.hpp"
 #include "stages/options.hpp"
+#include "text/tokenizer.hpp"
 
 namespace knnseq::stages {
+
+/// Some consecutive sentences under teacher forcing.
+struct ForcedPiece {
+  at::Tensor queries;                   ///< fp32 [tokens, d]
+  std::vector<std::int64_t> sentences;  ///< [tokens] place of each token's sentence in `block`
+  retrieval::SentenceBlock block;       ///< what the sentences can be looked for by
+};
 
 /// This rank's share of the tokens, ends of sentences included.
 struct ForcedTokens {
   std::vector<core::TokenId> tokens;  ///< [n]
   std::vector<float> log_probs;       ///< [n] of the model alone
-  /// One for each nprobe: the neighbours [n, k], nearest first; scores fp32, −inf where missing;
-  /// packed ids int64, −1 where missing.
-  struct Neighbours {
-    std::vector<float> scores;
-    std::vector<std::int64_t> ids;
-  };
-  std::vector<Neighbours> neighbours;
-  std::int64_t k = 0;
+  std::vector<ForcedPiece> pieces;    ///< of these tokens, in this order
+  std::int64_t rounds = 0;            ///< the most pieces that a rank has
+  std::int64_t width = 0;             ///< d
 
   std::int64_t count() const { return std::ssize(tokens); }
 };
 
+/// Model and tokeniser of a pass.
+struct PassModel {
+  model::TranslationModel& model;
+  const text::Tokenizer& tokenizer;
+};
+
 /// One teacher-forced pass over the text, cut into pieces of about 512 target tokens, which are
-/// dealt to the ranks; every piece's queries are searched by all ranks, for the largest k of
-/// options.tune, once for each nprobe. Throws core::Stopped on all ranks after a stop signal.
-/// Collective.
+/// dealt to the ranks. Memory: the queries of a rank's share. Throws core::Stopped on all ranks
+/// after a stop signal. Collective.
 ForcedTokens force_tokens(runtime::StageContext& context, const Options& options,
-                          const HeldOutText& text, model::TranslationModel& model,
-                          const BuiltDatastore& datastore);
+                          const HeldOutText& text, const PassModel& with);
+
+/// The neighbours of this rank's tokens: [n, k], nearest first.
+struct TokenNeighbours {
+  std::int64_t k = 0;
+  std::vector<float> scores;      ///< −inf where missing
+  std::vector<std::int64_t> ids;  ///< packed; −1 where missing
+};
+
+/// Those of all tokens, found by one search; all ranks go through their pieces in rounds. Throws as
+/// force_tokens() does. Collective.
+TokenNeighbours find_neighbours(runtime::StageContext& context, const ForcedTokens& forced,
+                                retrieval::BlockSearch& search, std::int64_t k);
 
 }  // namespace knnseq::stages

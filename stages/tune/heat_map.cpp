@@ -28,18 +28,18 @@ std::string text_at(double x, double y, const char* anchor, const std::string& t
 
 struct Map {
   const Likelihoods& likelihoods;
-  std::size_t nprobe, k;
+  std::size_t breadth, k;
   double lowest, highest;  ///< of all maps: one scale
 
   const TunedSetting& cell(std::size_t t, std::size_t l) const {
-    return likelihoods.at(nprobe, k, t, l);
+    return likelihoods.at(breadth, k, t, l);
   }
 
   std::string draw(double x, double y) const {
     const std::size_t rows = likelihoods.temperature.size(), columns = likelihoods.lambda.size();
-    std::string svg =
-        text_at(x, y - 26, "start",
-                fmt::format("k {}, nprobe {}", likelihoods.k[k], likelihoods.nprobe[nprobe]));
+    std::string svg = text_at(x, y - 26, "start",
+                              fmt::format("k {}, {} {}", likelihoods.k[k], likelihoods.breadth_name,
+                                          likelihoods.breadth[breadth]));
     std::string frame;
     double best = -std::numeric_limits<double>::infinity();
     for (std::size_t t = 0; t < rows; ++t) {
@@ -54,9 +54,10 @@ struct Map {
                         cell_y, cell_width, cell_height);
         const double share =
             highest > lowest ? (setting.log_likelihood - lowest) / (highest - lowest) : 1;
-        svg += fmt::format("{} fill=\"{}\"><title>{}: perplexity {:.3f}</title></rect>\n", place,
-                           colour(std::clamp(share, 0.0, 1.0)), setting.name(),
-                           std::exp(-setting.log_likelihood));
+        svg +=
+            fmt::format("{} fill=\"{}\"><title>{}: perplexity {:.3f}</title></rect>\n", place,
+                        colour(std::clamp(share, 0.0, 1.0)), setting.name(likelihoods.breadth_name),
+                        std::exp(-setting.log_likelihood));
         if (setting.log_likelihood <= best) continue;
         best = setting.log_likelihood;
         frame = place + " fill=\"none\" stroke=\"#d62728\" stroke-width=\"2\"/>\n";
@@ -87,7 +88,7 @@ std::string heat_map(const Likelihoods& likelihoods) {
   const double map_height =
       top + static_cast<double>(likelihoods.temperature.size()) * cell_height + gap;
   const double width = 20 + map_width * static_cast<double>(likelihoods.k.size());
-  const double height = 20 + map_height * static_cast<double>(likelihoods.nprobe.size());
+  const double height = 20 + map_height * static_cast<double>(likelihoods.breadth.size());
   std::string svg = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.0f}\" height=\"{1:.0f}\" "
       "viewBox=\"0 0 {0:.0f} {1:.0f}\" font-family=\"sans-serif\" font-size=\"12\">\n"
@@ -97,11 +98,11 @@ std::string heat_map(const Likelihoods& likelihoods) {
                  fmt::format("Perplexity of the references by T (rows) and lambda (columns): base "
                              "{:.2f} (white), best {:.2f} (dark)",
                              std::exp(-likelihoods.base), std::exp(-highest)));
-  for (std::size_t nprobe = 0; nprobe < likelihoods.nprobe.size(); ++nprobe) {
+  for (std::size_t breadth = 0; breadth < likelihoods.breadth.size(); ++breadth) {
     for (std::size_t k = 0; k < likelihoods.k.size(); ++k) {
-      svg += Map{likelihoods, nprobe, k, lowest, highest}.draw(
+      svg += Map{likelihoods, breadth, k, lowest, highest}.draw(
           20 + left + map_width * static_cast<double>(k),
-          20 + top + map_height * static_cast<double>(nprobe));
+          20 + top + map_height * static_cast<double>(breadth));
     }
   }
   return svg + "</svg>\n";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -17,12 +18,12 @@ namespace {
 float rounded(double value) { return std::stof(fmt::format("{:.1e}", value)); }
 
 /// Mean of (best − last) over all ranks' queries that have neighbours.
-double spread_of(comm::Communicator& comm, const ForcedTokens::Neighbours& neighbours,
-                 std::int64_t k) {
+double spread_of(comm::Communicator& comm, const TokenNeighbours& neighbours) {
+  const auto k = static_cast<std::size_t>(neighbours.k);
   constexpr double unit = 0x1p-10;  // sums of whole numbers do not depend on the ranks
   std::int64_t sum = 0, count = 0;
-  for (std::size_t at = 0; at < neighbours.ids.size(); at += static_cast<std::size_t>(k)) {
-    const auto ids = std::span(neighbours.ids).subspan(at, static_cast<std::size_t>(k));
+  for (std::size_t at = 0; at < neighbours.ids.size(); at += k) {
+    const auto ids = std::span(neighbours.ids).subspan(at, k);
     const auto found = std::find(ids.begin(), ids.end(), index::missing_id) - ids.begin();
     if (found == 0) continue;
     const double last = neighbours.scores[at + static_cast<std::size_t>(found) - 1];
@@ -35,11 +36,11 @@ double spread_of(comm::Communicator& comm, const ForcedTokens::Neighbours& neigh
 }
 
 std::vector<float> temperatures(comm::Communicator& comm, const TuneOptions& options,
-                                const ForcedTokens& forced) {
+                                const TokenNeighbours& neighbours) {
   if (!options.temperature.empty()) {
     return {options.temperature.begin(), options.temperature.end()};
   }
-  const double spread = spread_of(comm, forced.neighbours.front(), forced.k);
+  const double spread = spread_of(comm, neighbours);
   comm::agree(comm, [&] {
     if (spread > 0) return;
     throw core::InputError("tune.temperature",
@@ -52,13 +53,13 @@ std::vector<float> temperatures(comm::Communicator& comm, const TuneOptions& opt
 
 }  // namespace
 
-std::string TunedSetting::name() const {
-  return fmt::format("k{}-T{:g}-lambda{:g}-nprobe{}", k, temperature, lambda, nprobe);
+std::string TunedSetting::name(const std::string& breadth_name) const {
+  return fmt::format("k{}-T{:g}-lambda{:g}-{}{}", k, temperature, lambda, breadth_name, breadth);
 }
 
-const TunedSetting& Likelihoods::at(std::size_t nprobe_at, std::size_t k_at,
+const TunedSetting& Likelihoods::at(std::size_t breadth_at, std::size_t k_at,
                                     std::size_t temperature_at, std::size_t lambda_at) const {
-  const std::size_t row = (nprobe_at * k.size() + k_at) * temperature.size() + temperature_at;
+  const std::size_t row = (breadth_at * k.size() + k_at) * temperature.size() + temperature_at;
   return settings.at(row * lambda.size() + lambda_at);
 }
 
@@ -68,8 +69,15 @@ std::vector<TunedSetting> Likelihoods::best(std::size_t count) const {
     if (a.log_likelihood != b.log_likelihood) return a.log_likelihood > b.log_likelihood;
     return a.lambda < b.lambda;
   });
-  sorted.resize(std::min(count, sorted.size()));
-  return sorted;
+  std::map<std::int64_t, std::size_t> of_k;  // how many of a k came before
+  std::vector<std::pair<std::size_t, TunedSetting>> ranked;
+  for (const auto& setting : sorted) ranked.emplace_back(of_k[setting.k]++, setting);
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  ranked.resize(std::min(count, ranked.size()));
+  std::vector<TunedSetting> chosen;
+  for (auto& [rank, setting] : ranked) chosen.push_back(std::move(setting));
+  return chosen;
 }
 
 double plain_number(float value) { return std::stod(fmt::format("{}", value)); }
@@ -83,7 +91,8 @@ core::Json to_json(const Likelihoods& likelihoods) {
     return numbers;
   };
   return {{"k", likelihoods.k},
-          {"nprobe", likelihoods.nprobe},
+          {"breadth", likelihoods.breadth_name},
+          {likelihoods.breadth_name, likelihoods.breadth},
           {"temperature", plain(likelihoods.temperature)},
           {"lambda", plain(likelihoods.lambda)},
           {"tokens", likelihoods.tokens},
@@ -92,19 +101,21 @@ core::Json to_json(const Likelihoods& likelihoods) {
 }
 
 Likelihoods likelihoods_from(const core::Json& json) {
-  Likelihoods result{.k = json.at("k"),
-                     .nprobe = json.at("nprobe"),
+  const std::string breadth_name = json.at("breadth");
+  Likelihoods result{.breadth_name = breadth_name,
+                     .k = json.at("k"),
+                     .breadth = json.at(breadth_name),
                      .temperature = json.at("temperature"),
                      .lambda = json.at("lambda"),
                      .tokens = json.at("tokens"),
                      .base = json.at("base_log_likelihood")};
   const auto values = json.at("log_likelihoods").get<std::vector<double>>();
   auto value = values.begin();
-  for (const auto nprobe : result.nprobe) {
+  for (const auto breadth : result.breadth) {
     for (const auto k : result.k) {
       for (const auto temperature : result.temperature) {
         for (const auto lambda : result.lambda) {
-          result.settings.push_back({k, temperature, lambda, nprobe, *value++});
+          result.settings.push_back({k, temperature, lambda, breadth, *value++});
         }
       }
     }
@@ -113,34 +124,35 @@ Likelihoods likelihoods_from(const core::Json& json) {
 }
 
 Likelihoods measure_likelihoods(comm::Communicator& comm, const TuneOptions& options,
-                                const ForcedTokens& forced) {
+                                const ForcedTokens& forced,
+                                const std::vector<TokenNeighbours>& neighbours) {
   const retrieval::SettingsGrid settings{options.k,
-                                         temperatures(comm, options, forced),
+                                         temperatures(comm, options, neighbours.front()),
                                          {options.lambda.begin(), options.lambda.end()},
                                          options.decoding.interpolation.threshold};
-  Likelihoods result{.k = settings.k,
-                     .nprobe = options.nprobe,
+  Likelihoods result{.breadth_name = options.breadth_name(),
+                     .k = settings.k,
+                     .breadth = options.breadths(),
                      .temperature = settings.temperature,
                      .lambda = settings.lambda};
-  const auto k = static_cast<std::size_t>(forced.k);
-  for (std::size_t i = 0; i < options.nprobe.size(); ++i) {
+  for (std::size_t i = 0; i < neighbours.size(); ++i) {
     retrieval::LikelihoodGrid grid(settings);
-    const auto& neighbours = forced.neighbours[i];
+    const auto k = static_cast<std::size_t>(neighbours[i].k);
     for (std::size_t token = 0; token < forced.tokens.size(); ++token) {
       grid.add(forced.tokens[token], forced.log_probs[token],
-               std::span(neighbours.scores).subspan(token * k, k),
-               std::span(neighbours.ids).subspan(token * k, k));
+               std::span(neighbours[i].scores).subspan(token * k, k),
+               std::span(neighbours[i].ids).subspan(token * k, k));
     }
     grid.reduce(comm);
     result.tokens = grid.tokens();
     result.base = grid.base_log_likelihood();
     for (std::size_t at = 0; at < settings.size(); ++at) {
-      const std::size_t lambdas = settings.lambda.size(),
-                        temperatures = settings.temperature.size();
+      const std::size_t lambdas = settings.lambda.size();
+      const std::size_t temperatures = settings.temperature.size();
       const retrieval::GridPoint point{at / lambdas / temperatures, at / lambdas % temperatures,
                                        at % lambdas};
       result.settings.push_back({settings.k[point.k], settings.temperature[point.temperature],
-                                 settings.lambda[point.lambda], options.nprobe[i],
+                                 settings.lambda[point.lambda], result.breadth[i],
                                  grid.log_likelihood(point)});
     }
   }

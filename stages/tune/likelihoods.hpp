@@ -14,23 +14,26 @@ struct TunedSetting {
   std::int64_t k = 0;
   float temperature = 0;
   float lambda = 0;
-  std::int64_t nprobe = 0;
+  std::int64_t breadth = 0;   ///< nprobe, or sentences of a subset
   double log_likelihood = 0;  ///< mean over the tokens, natural logarithm
 
   /// "k16-T20-lambda0.5-nprobe32", also a folder's name.
-  std::string name() const;
+  std::string name(const std::string& breadth_name) const;
 };
 
 struct Likelihoods {
-  std::vector<std::int64_t> k, nprobe;
+  std::string breadth_name;  ///< "nprobe", or "sentences" with subsets
+  std::vector<std::int64_t> k, breadth;
   std::vector<float> temperature, lambda;
   std::int64_t tokens = 0;
   double base = 0;                          ///< the model alone
-  std::vector<TunedSetting> settings = {};  ///< in the order nprobe, k, temperature, lambda
+  std::vector<TunedSetting> settings = {};  ///< in the order breadth, k, temperature, lambda
 
-  const TunedSetting& at(std::size_t nprobe_at, std::size_t k_at, std::size_t temperature_at,
+  const TunedSetting& at(std::size_t breadth_at, std::size_t k_at, std::size_t temperature_at,
                          std::size_t lambda_at) const;
-  /// The `count` most likely ones, likeliest first; ties go to the smaller λ.
+  /// `count` settings worth translating with: the likeliest of each k, likeliest first, then the
+  /// second of each k, and so on; ties go to the smaller λ. More neighbours make the references
+  /// likelier, but not translations better, so k is not left to the likelihood.
   std::vector<TunedSetting> best(std::size_t count) const;
 };
 
@@ -40,11 +43,12 @@ double plain_number(float value);
 core::Json to_json(const Likelihoods& likelihoods);
 Likelihoods likelihoods_from(const core::Json& json);
 
-/// From all ranks' tokens; the same on every rank, for any number of ranks. Temperatures that the
-/// config does not name are eight powers of two times the neighbours' spread: the mean distance in
-/// score of a query's best from its last neighbour, divided by 16 … times 8, two digits kept.
-/// Collective.
+/// From all ranks' tokens and their neighbours for each breadth; the same on every rank, for any
+/// number of ranks. Temperatures that the config does not name are eight powers of two times the
+/// neighbours' spread: the mean distance in score of a query's best from its last neighbour,
+/// divided by 16 … times 8, two digits kept. Collective.
 Likelihoods measure_likelihoods(comm::Communicator& comm, const TuneOptions& options,
-                                const ForcedTokens& forced);
+                                const ForcedTokens& forced,
+                                const std::vector<TokenNeighbours>& neighbours);
 
 }  // namespace knnseq::stages

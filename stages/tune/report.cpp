@@ -21,20 +21,20 @@ std::string perplexity(double log_likelihood) {
 
 Cells setting_cells(const TunedSetting& setting) {
   return {std::to_string(setting.k), fmt::format("{:g}", setting.temperature),
-          fmt::format("{:g}", setting.lambda), std::to_string(setting.nprobe)};
+          fmt::format("{:g}", setting.lambda), std::to_string(setting.breadth)};
 }
 
-core::Json candidate_json(const TunedCandidate& candidate) {
+core::Json candidate_json(const TunedCandidate& candidate, const std::string& breadth_name) {
   core::Json json = {{"name", "base"},
                      {"bleu", candidate.bleu},
                      {"chrf", candidate.chrf},
                      {"brevity_penalty", candidate.brevity_penalty}};
   if (const auto& setting = candidate.setting) {
-    json.update({{"name", setting->name()},
+    json.update({{"name", setting->name(breadth_name)},
                  {"k", setting->k},
                  {"temperature", plain_number(setting->temperature)},
                  {"lambda", plain_number(setting->lambda)},
-                 {"nprobe", setting->nprobe},
+                 {breadth_name, setting->breadth},
                  {"log_likelihood", setting->log_likelihood}});
   }
   return json;
@@ -57,8 +57,8 @@ const TunedCandidate& winner(const std::vector<TunedCandidate>& candidates) {
 
 std::string tune_table(const Likelihoods& likelihoods,
                        const std::vector<TunedCandidate>& candidates) {
-  std::vector<Cells> lines = {
-      {"k", "T", "lambda", "nprobe", "perplexity", "BLEU", "chrF", "brevity penalty"}};
+  std::vector<Cells> lines = {{"k", "T", "lambda", likelihoods.breadth_name, "perplexity", "BLEU",
+                               "chrF", "brevity penalty"}};
   for (const auto& candidate : candidates) {
     Cells cells = candidate.setting ? setting_cells(*candidate.setting) : Cells{"base", "", "", ""};
     cells.push_back(
@@ -70,12 +70,12 @@ std::string tune_table(const Likelihoods& likelihoods,
   }
   const auto& best = winner(candidates);
   std::string text = obs::markdown_table(lines, 1, 8);
-  text += fmt::format("\n{} settings measured on {} tokens; those translated are the likeliest. ",
-                      obs::with_commas(std::ssize(likelihoods.settings)),
-                      obs::with_commas(likelihoods.tokens));
-  text +=
-      fmt::format("Chosen: k {}, T {:g}, lambda {:g}, nprobe {}, BLEU {:.2f}\n", best.setting->k,
-                  best.setting->temperature, best.setting->lambda, best.setting->nprobe, best.bleu);
+  text += fmt::format(
+      "\n{} settings measured on {} tokens; those translated are the likeliest of each k. ",
+      obs::with_commas(std::ssize(likelihoods.settings)), obs::with_commas(likelihoods.tokens));
+  text += fmt::format("Chosen: k {}, T {:g}, lambda {:g}, {} {}, BLEU {:.2f}\n", best.setting->k,
+                      best.setting->temperature, best.setting->lambda, likelihoods.breadth_name,
+                      best.setting->breadth, best.bleu);
   return text;
 }
 
@@ -94,12 +94,12 @@ std::string tune_csv(const Likelihoods& likelihoods,
     const auto found =
         std::find_if(candidates.begin(), candidates.end(), [&](const TunedCandidate& candidate) {
           if (setting == nullptr || !candidate.setting) return !setting && !candidate.setting;
-          return candidate.setting->name() == setting->name();
+          return candidate.setting->name("") == setting->name("");
         });
     return found == candidates.end() ? nullptr : &*found;
   };
-  std::string text = obs::csv_line(
-      {"k", "temperature", "lambda", "nprobe", "log_likelihood", "perplexity", "bleu", "chrf"});
+  std::string text = obs::csv_line({"k", "temperature", "lambda", likelihoods.breadth_name,
+                                    "log_likelihood", "perplexity", "bleu", "chrf"});
   text += line({"0", "", "0", ""}, likelihoods.base, translated(nullptr));
   for (const auto& setting : likelihoods.settings) {
     text += line(setting_cells(setting), setting.log_likelihood, translated(&setting));
@@ -112,18 +112,20 @@ std::string tuned_yaml(const Likelihoods& likelihoods,
   const auto& best = winner(candidates);
   return fmt::format(
       "# Found by `knnseq tune` among {} settings: BLEU {:.2f} on its validation set.\n"
-      "knn:\n  k: {}\n  temperature: {:g}\n  lambda: {:g}\n  nprobe: {}\n",
+      "knn:\n  k: {}\n  temperature: {:g}\n  lambda: {:g}\n{}{}: {}\n",
       likelihoods.settings.size(), best.bleu, best.setting->k, best.setting->temperature,
-      best.setting->lambda, best.setting->nprobe);
+      best.setting->lambda, likelihoods.breadth_name == "nprobe" ? "  " : "subset:\n  ",
+      likelihoods.breadth_name, best.setting->breadth);
 }
 
 core::Json tune_json(const Likelihoods& likelihoods,
                      const std::vector<TunedCandidate>& candidates) {
   core::Json translated = core::Json::array();
-  for (const auto& candidate : candidates) translated.push_back(candidate_json(candidate));
+  for (const auto& candidate : candidates)
+    translated.push_back(candidate_json(candidate, likelihoods.breadth_name));
   return {{"grid", to_json(likelihoods)},
           {"translated", translated},
-          {"chosen", candidate_json(winner(candidates))}};
+          {"chosen", candidate_json(winner(candidates), likelihoods.breadth_name)}};
 }
 
 }  // namespace knnseq::stages

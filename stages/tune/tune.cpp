@@ -11,8 +11,8 @@
 #include "runtime/stage_runner.hpp"
 #include "stages/decode/decode.hpp"
 #include "stages/held_out_text.hpp"
+#include "stages/open_block_search.hpp"
 #include "stages/open_model.hpp"
-#include "stages/open_search.hpp"
 #include "stages/stage.hpp"
 #include "stages/tune/forced_tokens.hpp"
 #include "stages/tune/heat_map.hpp"
@@ -37,8 +37,27 @@ void check_options(const TuneOptions& options) {
   }
 }
 
+/// Where the results go: those of plain kNN and of subsets stand beside each other.
+std::filesystem::path folder_of(const runtime::StageContext& context, const TuneOptions& options) {
+  const Folders folders(context.run_dir);
+  return options.subsets() ? folders.tune_subsets : folders.tune;
+}
+
+/// The config with a value of the grid's nprobe or sentences.
+Options with_breadth(Options options, std::int64_t breadth) {
+  (options.tune.subsets() ? options.subset.sentences : options.tune.decoding.search.nprobe) =
+      breadth;
+  return options;
+}
+
+/// The config of a pass: the largest k, and the largest breadth.
+Options for_pass(const Options& options) {
+  Options result = with_breadth(options, options.tune.breadths().back());
+  result.tune.decoding.search.k = options.tune.k.back();
+  return result;
+}
+
 runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& options,
-                               const BuiltDatastore& datastore,
                                const std::filesystem::path& folder) {
   auto& comm = context.comm;
   const auto& decoding = options.tune.decoding;
@@ -58,59 +77,62 @@ runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& op
       throw core::InputError(decoding.source, "holds no usable sentence to tune on");
     }
   });
-  const auto forced = force_tokens(context, options, text, *model, datastore);
-  const auto likelihoods = measure_likelihoods(comm, options.tune, forced);
+  const auto forced = force_tokens(context, options, text, {*model, *tokenizer});
+  std::vector<TokenNeighbours> neighbours;
+  for (const auto breadth : options.tune.breadths()) {
+    const Options one = with_breadth(options, breadth);
+    const auto data = check_data(context, one, one.tune.decoding);
+    const auto search = open_block_search(context, one, one.tune.decoding, data);
+    neighbours.push_back(find_neighbours(context, forced, *search, decoding.search.k));
+  }
+  const auto likelihoods = measure_likelihoods(comm, options.tune, forced, neighbours);
   runtime::StageOutcome outcome{core::Json::object(), {"tokens", forced.count(), 0}};
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
     core::write_file_durably(folder / "likelihoods.json", to_json(likelihoods).dump(1) + "\n");
-    outcome.content["files"] = runtime::file_sizes(folder, {"likelihoods.json"});
+    outcome.content["files"] = runtime::describe_files(folder, {"likelihoods.json"});
   });
   return outcome;
 }
 
 /// The pass as a stage, skipped where it is done.
 Likelihoods likelihoods_of(runtime::StageContext& context, const Options& options) {
-  auto decoding = options.tune.decoding;
-  decoding.search.k = options.tune.k.back();
-  decoding.search.nprobe = options.tune.nprobe.back();
-  const auto datastores = check_search(context, options, decoding);
-  core::Json inputs = {
-      {"text", fingerprint_files(context, {decoding.source, *decoding.reference})},
-      {"models", core::Json::array()},
-      {"tokenizer", tokenizer_fingerprint(context, options)},
-      {"indexes", core::Json::array()},
-      {"dtype", decoding.dtype},
-      {"threads", options.threads},
-      {"probing", decoding.search.probing == index::Probing::hnsw ? "hnsw" : "exact"},
-      {"backend", decoding.search.backend == index::Backend::faiss ? "faiss" : "knnseq"},
-      {"ef_search", decoding.search.ef_search},
-      {"k", options.tune.k},
-      {"temperature", options.tune.temperature},
-      {"lambda", options.tune.lambda},
-      {"nprobe", options.tune.nprobe}};
+  const auto& decoding = options.tune.decoding;
+  const auto data = check_data(context, options, decoding);
+  core::Json inputs = {{"text", fingerprint_files(context, {decoding.source, *decoding.reference})},
+                       {"models", core::Json::array()},
+                       {"tokenizer", tokenizer_fingerprint(context, options)},
+                       {"dtype", decoding.dtype},
+                       {"threads", options.threads},
+                       {"search", search_inputs(options, decoding, data)},
+                       {"k", options.tune.k},
+                       {"temperature", options.tune.temperature},
+                       {"lambda", options.tune.lambda},
+                       {options.tune.breadth_name(), options.tune.breadths()}};
   for (const auto& path : options.models) {
     inputs["models"].push_back(model_fingerprint(context, path));
   }
-  for (const auto& corpus : datastores.front().corpora) {
-    inputs["indexes"].push_back(corpus.index.at("identity"));
-  }
   if (const auto& threshold = decoding.interpolation.threshold) inputs["threshold"] = *threshold;
-  const auto folder = Folders(context.run_dir).tune / pass_folder;
-  runtime::run_stage(context, {"tune-likelihoods", folder, inputs, [&] {
-                                 return run_pass(context, options, datastores.front(), folder);
-                               }});
+  const auto folder = folder_of(context, options.tune) / pass_folder;
+  runtime::run_stage(context, {"tune-likelihoods", folder, inputs,
+                               [&] { return run_pass(context, options, folder); }});
   Likelihoods likelihoods;
   comm::agree(context.comm, [&] {
-    likelihoods = likelihoods_from(core::read_json(folder / "likelihoods.json"));
+    const auto manifest = runtime::require_manifest(folder, "tune-likelihoods", "tune");
+    likelihoods = likelihoods_from(
+        core::read_json(runtime::require_file(folder, manifest, "likelihoods.json", "tune")));
   });
   return likelihoods;
 }
 
-TunedCandidate score_candidate(const std::filesystem::path& folder,
+TunedCandidate score_candidate(const std::filesystem::path& folder, const std::string& stage,
                                std::optional<TunedSetting> setting) {
-  const auto hypotheses = text::read_lines(folder / "hyp.txt");
-  const auto references = text::read_lines(folder / "ref.txt");
+  const auto manifest = runtime::require_manifest(folder, stage, "tune");
+  const auto lines = [&](const char* file) {
+    return text::read_lines(runtime::require_file(folder, manifest, file, "tune"));
+  };
+  const auto hypotheses = lines("hyp.txt");
+  const auto references = lines("ref.txt");
   const auto bleu = metrics::corpus_bleu(hypotheses, references);
   return {std::move(setting), bleu.score, metrics::corpus_chrf(hypotheses, references),
           bleu.brevity_penalty};
@@ -120,30 +142,32 @@ TunedCandidate score_candidate(const std::filesystem::path& folder,
 /// gets the scores.
 TunedCandidate try_setting(runtime::StageContext& context, const Options& options,
                            const std::optional<TunedSetting>& setting) {
-  auto decoding = options.tune.decoding;
-  decoding.name = setting ? setting->name() : "base";
+  const Options tried = setting ? with_breadth(options, setting->breadth) : options;
+  auto decoding = tried.tune.decoding;
+  decoding.name = setting ? setting->name(options.tune.breadth_name()) : "base";
   decoding.knn = setting.has_value();
   if (setting) {
     decoding.search.k = setting->k;
-    decoding.search.nprobe = setting->nprobe;
     decoding.interpolation.temperature = setting->temperature;
     decoding.interpolation.lambda = setting->lambda;
   }
-  const auto folder = Folders(context.run_dir).tune;
-  decode_one(context, options, decoding, folder, "tune");
+  const auto folder = folder_of(context, options.tune);
+  decode_one(context, tried, decoding, folder, "tune");
   TunedCandidate candidate;
-  comm::agree(context.comm, [&] { candidate = score_candidate(folder / decoding.name, setting); });
+  comm::agree(context.comm, [&] {
+    candidate = score_candidate(folder / decoding.name, "tune-" + decoding.name, setting);
+  });
   return candidate;
 }
 
-void write_results(runtime::StageContext& context, const Likelihoods& likelihoods,
-                   const std::vector<TunedCandidate>& candidates) {
-  const auto folder = Folders(context.run_dir).tune;
+void write_results(runtime::StageContext& context, const std::filesystem::path& folder,
+                   const Likelihoods& likelihoods, const std::vector<TunedCandidate>& candidates) {
   const auto json = tune_json(likelihoods, candidates);
-  core::write_file_durably(folder / "tune.json", json.dump(1) + "\n");
-  core::write_file_durably(folder / "tune.csv", tune_csv(likelihoods, candidates));
-  core::write_file_durably(folder / "tune.svg", heat_map(likelihoods));
-  core::write_file_durably(folder / "tuned.yaml", tuned_yaml(likelihoods, candidates));
+  runtime::write_results(folder, "tune", core::Json::object(),
+                         {{"tune.json", json.dump(1) + "\n"},
+                          {"tune.csv", tune_csv(likelihoods, candidates)},
+                          {"tune.svg", heat_map(likelihoods)},
+                          {"tuned.yaml", tuned_yaml(likelihoods, candidates)}});
   context.log.event("tuned", json.at("chosen"));
   const auto& best = winner(candidates);
   if (best.bleu <= candidates.front().bleu) {
@@ -161,7 +185,7 @@ void write_results(runtime::StageContext& context, const Likelihoods& likelihood
 void tune(runtime::StageContext& context, const Options& options) {
   context.log.set_stage("tune");
   comm::agree(context.comm, [&] { check_options(options.tune); });
-  const Likelihoods likelihoods = likelihoods_of(context, options);
+  const Likelihoods likelihoods = likelihoods_of(context, for_pass(options));
   const auto settings = likelihoods.best(static_cast<std::size_t>(options.tune.candidates));
   std::vector<TunedCandidate> candidates = {try_setting(context, options, {})};
   for (const auto& setting : settings) {
@@ -169,11 +193,13 @@ void tune(runtime::StageContext& context, const Options& options) {
     context.log.set_stage("tune");
     const auto& best = winner(candidates);
     context.log.info(fmt::format("{}: BLEU {:.2f}; best so far {}, {:.2f} (base {:.2f})",
-                                 setting.name(), candidates.back().bleu, best.setting->name(),
-                                 best.bleu, candidates.front().bleu));
+                                 setting.name(likelihoods.breadth_name), candidates.back().bleu,
+                                 best.setting->name(likelihoods.breadth_name), best.bleu,
+                                 candidates.front().bleu));
   }
   comm::agree(context.comm, [&] {
-    if (context.comm.is_root()) write_results(context, likelihoods, candidates);
+    if (!context.comm.is_root()) return;
+    write_results(context, folder_of(context, options.tune), likelihoods, candidates);
   });
 }
 

@@ -7,11 +7,11 @@
 namespace knnseq::stages {
 
 /// Measures how likely the references are under every combination of tune's k, temperature, lambda
-/// and nprobe in one teacher-forced pass; translates the sources with the likeliest few and with
-/// the model alone; the highest BLEU wins, ties go to the smaller λ. Prints a table and writes
-/// tune/tuned.yaml (to be included by a config), tune.csv, tune.json and tune.svg. Needs add. What
-/// is done is kept, and a later run goes on behind it. Throws core::InputError on all ranks.
-/// Collective.
+/// and nprobe (with subsets: sentences) in one teacher-forced pass; translates the sources with the
+/// likeliest of each k and with the model alone; the highest BLEU wins, ties go to the smaller λ.
+/// Prints a table and writes tune/ (tune-subset/): tuned.yaml (to be included by a config),
+/// tune.csv, tune.json and tune.svg. Needs add. What is done is kept, and a later run goes on
+/// behind it. Throws core::InputError on all ranks. Collective.
 void tune(runtime::StageContext& context, const Options& options);
 
 }  // namespace knnseq::stages

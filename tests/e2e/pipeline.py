@@ -29,6 +29,7 @@ inspect: {{base: base, knn: knn}}
 
 class PipelineTest(unittest.TestCase):
     """Each test has a folder of its own with 700 training and 30 test pairs and a config."""
+    maxDiff = None
 
     def setUp(self):
         self.folder = Path(tempfile.mkdtemp(prefix="knnseq-e2e-"))
@@ -74,11 +75,13 @@ class PipelineTest(unittest.TestCase):
             job.send_signal(number)
         return job.wait(timeout=60)
 
+    def digests(self, *patterns, run="run"):
+        """{name: checksum} of all files of the run directory that match."""
+        files = sorted(p for pattern in patterns for p in (self.folder / run).glob(pattern) if p.is_file())
+        self.assertTrue(files, f"nothing matches {patterns}")
+        return {str(path.relative_to(self.folder / run)): hashlib.sha256(path.read_bytes()).hexdigest()
+                for path in files}
+
     def digest(self, *patterns, run="run"):
         """Checksum of all files of the run directory that match, names included."""
-        whole = hashlib.sha256()
-        files = sorted(p for pattern in patterns for p in (self.folder / run).glob(pattern))
-        self.assertTrue(files, f"nothing matches {patterns}")
-        for path in files:
-            whole.update(str(path.relative_to(self.folder / run)).encode() + b"\0" + path.read_bytes())
-        return whole.hexdigest()
+        return hashlib.sha256(repr(self.digests(*patterns, run=run)).encode()).hexdigest()

@@ -57,8 +57,11 @@ tune:
         self.assertGreater(max(grid["log_likelihoods"]), grid["base_log_likelihood"])
         base, *tried = result["translated"]
         self.assertEqual(base["name"], "base")
-        self.assertEqual([setting["log_likelihood"] for setting in tried],
-                         sorted(grid["log_likelihoods"], reverse=True)[:2])
+        # The likeliest of each k; in the grid nprobe comes first, then k, temperature, lambda.
+        values = grid["log_likelihoods"]
+        of_k = {k: [v for i, v in enumerate(values) if grid["k"][i // 16 % 2] == k] for k in (2, 8)}
+        self.assertEqual({setting["k"]: setting["log_likelihood"] for setting in tried},
+                         {k: max(likelihoods) for k, likelihoods in of_k.items()})
         chosen = result["chosen"]
         self.assertEqual(chosen["bleu"], max(setting["bleu"] for setting in tried))
         self.assertIn(f"BLEU {chosen['bleu']:.2f}", printed)

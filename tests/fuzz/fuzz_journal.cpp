@@ -13,15 +13,17 @@ using namespace knnseq;
 
 namespace {
 
+constexpr const char* owner = "shard 7";
+
 std::string with_checksums(std::string_view input) {
   std::string content;
   while (!input.empty()) {
     const auto end = std::min(input.find('\n'), input.size());
     const auto line = input.substr(0, end);
-    const auto json = line.substr(std::min<std::size_t>(line.size(), 1));
     if (line.starts_with('!')) {
-      content += fmt::format("{:016x} ", core::checksum_of(std::span(json.data(), json.size())));
-      content += json;
+      const std::string checked = fmt::format("{}\n{}", owner, line.substr(1));
+      content += fmt::format("{:016x} ", core::checksum_of(std::span(checked)));
+      content += line.substr(1);
     } else {
       content += line;
     }
@@ -36,11 +38,11 @@ std::string with_checksums(std::string_view input) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const fuzz::MemoryFile file(with_checksums(fuzz::as_text(data, size)));
   fuzz::read([&] {
-    auto records = store::Journal::read(file.path());
+    auto records = store::Journal::read(file.path(), owner);
     const core::Json more = {{"unit", records.size()}};
-    store::Journal(file.path()).append(more);
+    store::Journal(file.path(), owner).append(more);
     records.push_back(more);
-    fuzz::require(store::Journal::read(file.path()) == records, "a record is appended");
+    fuzz::require(store::Journal::read(file.path(), owner) == records, "a record is appended");
   });
   return 0;
 }

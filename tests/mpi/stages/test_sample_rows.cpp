@@ -4,6 +4,7 @@
 
 #include "core/hash.hpp"
 #include "runtime/shard_jobs.hpp"
+#include "runtime/stage_runner.hpp"
 #include "stages/sample_rows.hpp"
 #include "support/mpi_main.hpp"
 #include "support/shared_folder.hpp"
@@ -113,7 +114,11 @@ void write_datastore(runtime::StageContext& context, const std::filesystem::path
                    .subspan(static_cast<std::size_t>(first),
                             static_cast<std::size_t>(end - first + (last ? 1 : 0))));
   };
-  jobs.run({prepare, work, [](std::int64_t) { return core::Json::object(); }, ".h5"});
+  runtime::run_stage(
+      context,
+      {"encode", folder, {{"shards", cut.shards}}, [&] {
+         return jobs.run({prepare, work, [](std::int64_t) { return core::Json::object(); }, ".h5"});
+       }});
   context.comm.barrier();  // all manifests are there
 }
 
@@ -149,8 +154,9 @@ TEST_CASE(
   obs::Log log(world.rank(), world.size());
   const std::vector<Cut> cuts = {{1, 9}, {2, 9}, {3, 9}, {7, 9}, {25, 9}, {1, sentences}};
   for (const Cut& cut : cuts) {
-    const auto folder = test::shared_folder("sample");
-    runtime::StageContext context{world, log, folder, runtime::StageContext::Force::no, "", 60};
+    const auto run_dir = test::shared_folder("sample");
+    const auto folder = run_dir / "datastore";
+    runtime::StageContext context{world, log, run_dir, runtime::StageContext::Force::no, "", 60};
     write_datastore(context, folder, cut);
     const SampledDatastore datastore{folder, cut.shards, all_entries(), stored};
     for (const SampleSpec wanted :
@@ -160,6 +166,6 @@ TEST_CASE(
       REQUIRE_ALL(is_sample(find_sample_rows(context, datastore, wanted), wanted));
     }
     world.barrier();
-    if (world.is_root()) std::filesystem::remove_all(folder);
+    if (world.is_root()) std::filesystem::remove_all(run_dir);
   }
 }

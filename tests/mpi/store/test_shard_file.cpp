@@ -1,7 +1,9 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/hash.hpp"
+#include "store/hdf5_structure.hpp"
 #include "store/shard_file.hpp"
+#include "store/verify_rows.hpp"
 #include "support/mpi_main.hpp"
 #include "support/shared_folder.hpp"
 
@@ -42,17 +44,18 @@ void work(ShardFile& file, std::int64_t end) {
 TEST_CASE("several ranks fill a shard; interrupted and resumed it has the same bytes") {
   auto& world = test::world();
   const auto whole = test::shared_folder("whole");
-  auto file = ShardFile::open(whole, "shard", world, datasets);
+  auto file = ShardFile::open({whole, "shard", "test"}, world, datasets);
   work(file, units);
-  const auto ranges = file.finish(world, units);
+  const auto committed = file.finish(world, units);
+  const auto& ranges = committed.at("units");
   REQUIRE_ALL(ranges.size() == units);
 
   const auto parts = test::shared_folder("parts");
   for (const std::int64_t end : {2, 2, 5, 7}) {
-    auto part = ShardFile::open(parts, "shard", world, datasets);
+    auto part = ShardFile::open({parts, "shard", "test"}, world, datasets);
     work(part, end);
     if (end == units) {
-      REQUIRE_ALL(part.finish(world, units) == ranges);
+      REQUIRE_ALL(part.finish(world, units) == committed);
     } else {
       part.close();
     }
@@ -81,11 +84,11 @@ TEST_CASE("journals without their file are not believed") {
   auto& world = test::world();
   const auto folder = test::shared_folder("orphans");
   if (world.is_root()) {
-    store::Journal journal(folder / "shard.journal.0000");
+    store::Journal journal(folder / "shard.journal.0000", "test/shard");
     journal.append({{"unit", 0}, {"ranges", core::Json::array()}});
   }
   world.barrier();
-  auto file = ShardFile::open(folder, "shard", world, datasets);
+  auto file = ShardFile::open({folder, "shard", "test"}, world, datasets);
   REQUIRE_ALL(file.units_done() == 0);
   file.close();
   world.barrier();
@@ -95,16 +98,58 @@ TEST_CASE("journals without their file are not believed") {
 TEST_CASE("a shard of another shape is refused on all ranks") {
   auto& world = test::world();
   const auto folder = test::shared_folder("shape");
-  ShardFile::open(folder, "shard", world, datasets).close();
+  ShardFile::open({folder, "shard", "test"}, world, datasets).close();
   auto other = datasets;
   other[0].shape = {5, 8};
   bool refused = false;
   try {
-    ShardFile::open(folder, "shard", world, other).close();
+    ShardFile::open({folder, "shard", "test"}, world, other).close();
   } catch (const core::Error& e) {
     refused = std::string(e.what()).find("another shape") != std::string::npos;
   }
   REQUIRE_ALL(refused);
+  world.barrier();
+  if (world.is_root()) std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("damage between two runs is refused on all ranks, with the file and the bytes") {
+  auto& world = test::world();
+  const auto change = [&](const std::filesystem::path& path, std::size_t at) {
+    world.barrier();
+    if (world.is_root()) {
+      auto bytes = core::read_file(path);
+      bytes.at(at) ^= 4;
+      core::write_file_durably(path, bytes);
+    }
+    world.barrier();
+  };
+  const auto refusal = [&](const std::filesystem::path& folder, const std::string& owner) {
+    try {
+      ShardFile::open({folder, "shard", owner}, world, datasets).close();
+    } catch (const core::Error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  const auto folder = test::shared_folder("damage");
+  const auto begin = [&] {
+    auto file = ShardFile::open({folder, "shard", "test"}, world, datasets);
+    work(file, 4);
+    file.close();
+  };
+  begin();
+  REQUIRE_ALL(refusal(folder, "test").empty());
+  REQUIRE_ALL(refusal(folder, "other").find("shard.structure: is damaged") != std::string::npos);
+  change(folder / "shard.h5", 9);  // in the superblock
+  REQUIRE_ALL(
+      refusal(folder, "test").find("shard.h5: is damaged: its HDF5 structure in the bytes 0") !=
+      std::string::npos);
+  change(folder / "shard.h5", 9);  // back again
+  change(folder / "shard.journal.0000", 30);
+  const auto text = refusal(folder, "test");
+  const bool many =
+      world.size() < 4;  // else the record is the last one, and its unit is done again
+  REQUIRE_ALL(text.empty() == !many);
   world.barrier();
   if (world.is_root()) std::filesystem::remove_all(folder);
 }

@@ -45,6 +45,20 @@ TEST_CASE("every way of storing entries is known") {
   }
 }
 
+TEST_CASE("vectors can be whitened and brought to length 1") {
+  const auto spec = parse_index_spec("PCAW32,L2norm,IVF16,PQ8", 64);
+  CHECK(spec.whitened);
+  CHECK(spec.normalised);
+  CHECK(spec.d_out == 32);
+  CHECK(spec.factory() == "PCAW32,L2norm,IVF16,PQ8");
+  CHECK(parse_index_spec("L2norm,Flat", 64).factory() == "L2norm,Flat");
+  CHECK_FALSE(parse_index_spec("PCA32,Flat", 64).whitened);
+  for (const char* text : {"PCAW32,Flat", "L2norm,Flat"}) {
+    CHECK_THROWS_WITH(parse_index_spec(text, 64, "cos"), Catch::Contains("are for the metric l2"));
+  }
+  CHECK_THROWS_WITH(parse_index_spec("Flat,L2norm", 64), Catch::Contains("is too much"));
+}
+
 TEST_CASE("other factory strings are refused, saying what is supported") {
   for (const char* text : {"",
                            "IVF16",

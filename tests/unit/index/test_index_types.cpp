@@ -75,7 +75,8 @@ TEST_CASE("every type and metric finds the nearest entries, ties by number, howe
       Type{"Flat", "l2"}, Type{"Flat", "ip"}, Type{"PCA8,Flat", "l2"}, Type{"PCA8,Flat", "cos"},
       Type{"PQ4", "l2"}, Type{"PQ4", "ip"}, Type{"OPQ4_8,PQ4", "cos"}, Type{"IVF8,Flat", "l2"},
       Type{"IVF8,Flat", "cos"}, Type{"IVF8,PQ4", "l2"}, Type{"OPQ4_8,IVF8,PQ4", "ip"},
-      Type{"IVF8_HNSW4,PQ4", "l2"}, Type{"IVF8,PQ4", "cos"});
+      Type{"IVF8_HNSW4,PQ4", "l2"}, Type{"IVF8,PQ4", "cos"}, Type{"PCAW8,L2norm,IVF8,PQ4", "l2"},
+      Type{"L2norm,Flat", "l2"});
   const auto backend = GENERATE(index::Backend::knnseq, index::Backend::faiss);
   INFO(type.factory << " " << type.metric);
   const test::TemporaryFolder folder;
@@ -233,7 +234,8 @@ TEST_CASE("faiss opens files of every type, and they are the same bytes each tim
       GENERATE(Type{"Flat", "ip"}, Type{"PCA8,Flat", "cos"}, Type{"PQ4", "l2"},
                Type{"OPQ4_8,PQ4", "cos"}, Type{"IVF8,Flat", "cos"}, Type{"OPQ4_8,IVF8,PQ4", "ip"},
                Type{"IVF8,PQ4", "cos"}, Type{"IVF8_HNSW4,PQ4", "l2"}, Type{"PQ8x4fs", "l2"},
-               Type{"HNSW8", "l2"}, Type{"PCA8,HNSW8", "ip"});
+               Type{"HNSW8", "l2"}, Type{"PCA8,HNSW8", "ip"}, Type{"PCAW8,L2norm,Flat", "l2"},
+               Type{"L2norm,IVF8,PQ4", "l2"}, Type{"OPQ4_8,L2norm,PQ4", "l2"});
   INFO(type.factory << " " << type.metric);
   const test::TemporaryFolder folder;
   const auto codebook = random_codebook(type.factory, type.metric);

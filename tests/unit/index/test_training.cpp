@@ -106,9 +106,20 @@ TEST_CASE("PCA finds the directions of largest variance") {
   const auto sample = index::deal_sample(x, 300, 0, 1);
   const at::Tensor means = index::column_means(*self, sample);
   CHECK(at::allclose(means, x.mean(0), 0, 1e-4));
-  const at::Tensor rotation = index::train_pca(*self, sample, means, 2);
+  const at::Tensor rotation = index::train_pca(*self, sample, means, 2, false);
   CHECK(rotation.select(0, 0).select(0, 1).item<float>() == Approx(1).epsilon(0.01));
   CHECK(rotation.select(0, 1).select(0, 3).item<float>() == Approx(1).epsilon(0.01));
+
+  const at::Tensor whitened =
+      at::mm(x - means, index::train_pca(*self, sample, means, 6, true).t());
+  const at::Tensor moments = at::mm(whitened.t(), whitened) / 2000;
+  CHECK(at::allclose(moments, at::eye(6), 0, 1e-3));
+  const at::Tensor flat = at::cat({x, x.narrow(1, 0, 1)}, 1);  // six directions of seven
+  const auto sample_of_flat = index::deal_sample(flat, 300, 0, 1);
+  const at::Tensor means_of_flat = index::column_means(*self, sample_of_flat);
+  CHECK_NOTHROW(index::train_pca(*self, sample_of_flat, means_of_flat, 6, true));
+  CHECK_THROWS_WITH(index::train_pca(*self, sample_of_flat, means_of_flat, 7, true),
+                    Catch::Contains("vary in 6 directions only"));
 }
 
 TEST_CASE("a resumed training ends as an uninterrupted one, bit by bit") {

@@ -60,9 +60,9 @@ TEST_CASE("forced tokens come first, ask for no neighbours and count in the leng
   const auto sources = testing::random_sources(9, 4, fake.vocab_size);
   std::vector<std::int64_t> asked;
   const auto results = beam_search(model, sources, {.beam = 2},
-                                   [&](const at::Tensor& queries, at::Tensor& log_probs) {
-                                     asked.push_back(queries.size(0));
-                                     CHECK(log_probs.size(0) == queries.size(0));
+                                   [&](const KnnQueries& queries, at::Tensor& log_probs) {
+                                     asked.push_back(queries.vectors.size(0));
+                                     CHECK(log_probs.size(0) == queries.vectors.size(0));
                                    });
   CHECK(asked.front() == 8);  // of the second step: four sentences, two hypotheses each
   for (const auto& nbest : results) {

@@ -1,4 +1,6 @@
 // Which rows the kNN step is given, and that what it makes of them counts.
+#include <algorithm>
+
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
@@ -35,9 +37,13 @@ TEST_CASE("interpolated log-probs decide the search", "[search]") {
   const auto vocab_size = model.info().vocab_size;
   const bool replace = GENERATE(false, true);  // in place, or with another tensor
   std::vector<std::int64_t> rows;
+  std::vector<std::vector<std::int64_t>> sentences;
   const auto made =
-      beam_search(model, sources, options, [&](const at::Tensor& queries, at::Tensor& log_probs) {
+      beam_search(model, sources, options, [&](const KnnQueries& asked, at::Tensor& log_probs) {
+        const at::Tensor& queries = asked.vectors;
         rows.push_back(queries.size(0));
+        REQUIRE(std::ssize(asked.sentences) == queries.size(0));
+        sentences.push_back(asked.sentences);
         REQUIRE(log_probs.sizes() == at::IntArrayRef({queries.size(0), vocab_size}));
         REQUIRE(log_probs.is_contiguous());
         if (replace) log_probs = log_probs.clone();
@@ -49,6 +55,17 @@ TEST_CASE("interpolated log-probs decide the search", "[search]") {
   CHECK(rows.at(0) == 20);
   CHECK(rows.at(1) == 60);
   for (std::size_t i = 1; i + 1 < rows.size(); ++i) CHECK(rows[i + 1] <= rows[i]);
+  for (std::size_t i = 0; i < 60; ++i) {
+    if (i < 20) CHECK(sentences[0][i] == static_cast<std::int64_t>(i));
+    CHECK(sentences[1][i] == static_cast<std::int64_t>(i) / 3);
+  }
+  // Sentences that have ended ask no more, and the others keep their numbers.
+  for (std::size_t step = 2; step < sentences.size(); ++step) {
+    CHECK(std::is_sorted(sentences[step].begin(), sentences[step].end()));
+    CHECK(std::includes(sentences[step - 1].begin(), sentences[step - 1].end(),
+                        sentences[step].begin(), sentences[step].end()));
+  }
+  CHECK(sentences.back() != sentences[1]);
 
   for (std::size_t i = 0; i < sources.size(); ++i) {
     const auto longest = static_cast<std::size_t>(sources[i].size() + 2);
@@ -74,7 +91,7 @@ TEST_CASE("masks come after the kNN step, and forced steps ask nothing", "[searc
   const auto sources = testing::random_sources(14, 5, model.info().vocab_size);
   std::int64_t calls = 0;
   const auto made = beam_search(model, sources, {.beam = 2, .max_length_b = 4},
-                                [&](const at::Tensor&, at::Tensor& log_probs) {
+                                [&](const KnnQueries&, at::Tensor& log_probs) {
                                   ++calls;
                                   // EOS and pad would win everywhere, and EOS is not allowed at
                                   // first, pad never.
@@ -100,10 +117,10 @@ TEST_CASE("a kNN step that leaves nothing, or the wrong shape", "[search]") {
   const auto sources = testing::random_sources(15, 2, model.info().vocab_size);
   CHECK_THROWS_WITH(
       beam_search(model, sources, {},
-                  [](const at::Tensor&, at::Tensor& log_probs) { log_probs.fill_(NAN); }),
+                  [](const KnnQueries&, at::Tensor& log_probs) { log_probs.fill_(NAN); }),
       Catch::Contains("no continuation has a finite log-probability"));
   CHECK_THROWS_AS(beam_search(model, sources, {},
-                              [](const at::Tensor&, at::Tensor& log_probs) {
+                              [](const KnnQueries&, at::Tensor& log_probs) {
                                 log_probs = log_probs.narrow(0, 0, 1);
                               }),
                   std::logic_error);

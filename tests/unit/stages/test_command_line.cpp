@@ -33,4 +33,6 @@ TEST_CASE("what is not understood is named") {
   CHECK_THROWS_WITH(parse({"encode"}), Contains("--config FILE is required"));
   CHECK_THROWS_WITH(parse({"encode", "x", "--config", "a"}),
                     Contains("only append and decode take names"));
+  CHECK(parse({"run", "--list", "--config", "a"}).list);
+  CHECK_THROWS_WITH(parse({"encode", "--list", "--config", "a"}), Contains("is for run only"));
 }

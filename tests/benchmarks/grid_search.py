@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Choose the kNN settings on a validation set, by decoding it with every combination.
+"""Decode a text with every combination of kNN settings: what `knnseq tune` saves, and by how much.
 
     grid_search.py --config configs/demo.yaml --source VALID.de --reference VALID.en \\
         [--k 16] [--temperature 10 20 50] [--lambda 0.5 0.6 0.7] [--length-penalty 1.0 1.4]
@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 GRID = {"k": (int, [16]), "temperature": (float, [10.0, 20.0, 50.0]),
         "lambda": (float, [0.5, 0.6, 0.7]), "length_penalty": (float, [1.0, 1.4])}
 

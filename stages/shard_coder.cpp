@@ -1,4 +1,4 @@
-#include "stages/add/shard_coder.hpp"
+#include "stages/shard_coder.hpp"
 
 #include "index/index_builder.hpp"
 
@@ -15,26 +15,38 @@ std::span<T> values_of(const at::Tensor& tensor) {
 
 void ShardCoder::open_shard(const store::CorpusShard& corpus, std::int64_t shard) {
   corpus_ = &corpus;
-  keys_.emplace(datastore_, shard);
+  keys_.emplace(source_.folder, shard, source_.dataset);
+}
+
+std::int64_t ShardCoder::rows() const {
+  return source_.rows == CodedRows::entries ? corpus_->entries() : corpus_->sentences();
+}
+
+core::Range ShardCoder::rows_of(core::Range batches) const {
+  return source_.rows == CodedRows::entries ? corpus_->entries_of(batches)
+                                            : corpus_->sentences_of(batches);
 }
 
 std::vector<store::DatasetSpec> ShardCoder::layout() const {
   const auto& spec = coder_.codebook().spec;
   std::vector<store::DatasetSpec> datasets = {
-      {"codes", store::DataType::uint8, {corpus_->entries(), spec.code_bytes()}, {}}};
+      {"codes",
+       store::DataType::uint8,
+       {rows(), spec.code_bytes()},
+       {{"description", "codes of " + spec.factory() + ", one a row"}}}};
   if (spec.has_lists()) {
-    datasets.push_back({"lists", store::DataType::int32, {corpus_->entries()}, {}});
+    datasets.push_back({"lists", store::DataType::int32, {rows()}, {}});
   }
   return datasets;
 }
 
 void ShardCoder::code_unit(std::int64_t unit, core::Range batches, store::ShardFile& file) const {
-  const auto rows = corpus_->entries_of(batches);
+  const auto rows = rows_of(batches);
   const at::Tensor keys = keys_->read(unit, rows);
   const bool has_lists = coder_.codebook().spec.has_lists();
   std::vector<at::Tensor> lists, codes;
   for (auto batch = batches.begin; batch < batches.end; ++batch) {
-    const auto of_batch = corpus_->entries_of({batch, batch + 1});
+    const auto of_batch = rows_of({batch, batch + 1});
     const at::Tensor rotated =
         coder_.rotate(keys.slice(0, of_batch.begin - rows.begin, of_batch.end - rows.begin));
     if (has_lists) lists.push_back(coder_.assign_exact(rotated));
@@ -49,13 +61,11 @@ void ShardCoder::code_unit(std::int64_t unit, core::Range batches, store::ShardF
 }
 
 void ShardCoder::write_index(const std::filesystem::path& coded, const std::filesystem::path& index,
-                             std::int64_t vocab_size) const {
+                             const at::Tensor& ids) const {
   const auto file = store::Hdf5File::open_for_reading(coded);
-  const auto n = corpus_->entries();
+  const auto n = rows();
   const auto& spec = coder_.codebook().spec;
-  index::CodedEntries entries{{},
-                              at::empty({n, spec.code_bytes()}, at::kByte),
-                              entry_ids(*corpus_, vocab_size, first_entry_)};
+  index::CodedEntries entries{{}, at::empty({n, spec.code_bytes()}, at::kByte), ids};
   if (spec.has_lists()) {
     entries.lists = at::empty({n}, at::kInt);
     file.read_rows("lists", 0, values_of<std::int32_t>(entries.lists));

@@ -1,0 +1,11 @@
+#if defined(__x86_64__) && !defined(__clang__)
+#pragma GCC target("avx2,fma")
+#include "index/adc_kernel_body.hpp"
+#include "index/scan_lanes.hpp"
+
+namespace knnseq::index {
+
+const AdcKernel adc_kernel_avx2 = {"avx2", AdcTableMaker<ScanLanes8>::make, &scan_kernel_avx2};
+
+}  // namespace knnseq::index
+#endif

@@ -1,0 +1,9 @@
+#include "index/adc_kernel_body.hpp"
+#include "index/scan_lanes.hpp"
+
+namespace knnseq::index {
+
+const AdcKernel adc_kernel_baseline = {"baseline", AdcTableMaker<ScanLanes4>::make,
+                                       &scan_kernel_baseline};
+
+}  // namespace knnseq::index

@@ -1,0 +1,199 @@
+#include "index/subset_scan.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "core/error.hpp"
+#include "index/adc_kernels.hpp"
+#include "index/certain_top_k.hpp"
+#include "index/kth_smallest.hpp"
+#include "index/parallel.hpp"
+
+namespace knnseq::index {
+
+namespace {
+
+/// Entries among which a query's first bound is found, as a multiple of k and at least.
+constexpr std::int64_t first_entries_per_k = 8;
+constexpr std::int64_t least_first_entries = 512;
+
+/// The float above `value`, so that comparing with < misses nothing; infinity where there is none.
+float above(double value) {
+  if (!(value < static_cast<double>(std::numeric_limits<float>::max()))) return missing_distance;
+  return std::nextafter(static_cast<float>(value), missing_distance);
+}
+
+/// Searches one query after another. Refers to its arguments.
+class Searcher {
+ public:
+  Searcher(const SubsetCodebook& codebook, const ScanLists& lists, std::int64_t k)
+      : codebook_(codebook),
+        lists_(lists),
+        k_(k),
+        rows_(nullptr),
+        table_(static_cast<std::size_t>(lists.m() * 256)),
+        minima_(static_cast<std::size_t>(lists.m())),
+        bytes_(at::empty({lists.m() * 256}, at::kByte)),
+        scores_(),
+        passing_() {}
+
+  /// rows: the set's codes [entries, m].
+  std::vector<Neighbour> search(const float* query, std::int64_t set, const std::uint8_t* rows) {
+    rows_ = rows;
+    make_table(query);
+    BestNeighbours best(k_);
+    const std::int64_t blocks = lists_.block_count(set);
+    const std::int64_t first = search_first_blocks(set, blocks, best);
+    scan(set, {first, blocks}, limit_below(best));
+    for (std::int64_t block = first; block < blocks; ++block) {
+      const float* scores = scores_.data() + (block - first) * scan_block_entries;
+      for (auto bits = passing_[static_cast<std::size_t>(block - first)]; bits != 0;
+           bits &= bits - 1) {
+        const int entry = std::countr_zero(bits);
+        // The limit may have fallen since.
+        if (scores[entry] < limit_below(best)) {
+          measure(set, block * scan_block_entries + entry, best);
+        }
+      }
+    }
+    return best.sorted();
+  }
+
+ private:
+  void make_table(const float* query) {
+    const std::int64_t m = lists_.m();
+    AdcTableJob job;
+    job.query = query;
+    job.columns = codebook_.centroids.columns();
+    job.m = m;
+    job.dsub = codebook_.centroids.dsub();
+    job.inner_product = is_inner_product(codebook_.metric);
+    job.levels = static_cast<float>(std::min<std::int64_t>(255, 65535 / m));
+    job.table = table_.data();
+    job.bytes = bytes_.mutable_data_ptr<std::uint8_t>();
+    job.minima = minima_.data();
+    codebook_.kernel->make_table(job);
+    const double width = std::max(job.widest, least_scan_width);
+    scale_ = job.widest > least_scan_width ? job.widest / job.levels : 0;
+    floor_ = job.floor;
+    // What rounding down may have cost: a step a sub-vector, or the whole width where there are no
+    // steps; and what fp32 may have rounded in a bound or a distance, of which no partial sum
+    // exceeds the magnitude.
+    slack_ = static_cast<double>(m) * (scale_ > 0 ? static_cast<double>(scale_) : width);
+    constexpr double rounding = 1.0 / (1 << 23);  // twice that of one operation
+    error_ =
+        static_cast<double>(m + 16) * rounding * (job.magnitude + static_cast<double>(m) * width);
+  }
+
+  /// Visits blocks until they hold enough entries to tell roughly how far the k-th is; returns
+  /// their number.
+  std::int64_t search_first_blocks(std::int64_t set, std::int64_t blocks, BestNeighbours& best) {
+    const std::int64_t wanted = std::max(least_first_entries, first_entries_per_k * k_);
+    const std::int64_t first = std::min(blocks, core::ceil_div(wanted, scan_block_entries));
+    scan(set, {0, first}, missing_distance);
+    const auto kth = static_cast<double>(kth_smallest_at_most(scores_, k_));
+    const float limit = above(kth + slack_ + 2 * error_);
+    for (std::size_t i = 0; i < scores_.size(); ++i) {
+      if (scores_[i] < limit) measure(set, static_cast<std::int64_t>(i), best);
+    }
+    return first;
+  }
+
+  /// Entries whose score is not below it are no nearer than the k-th best.
+  float limit_below(const BestNeighbours& best) const {
+    return above(static_cast<double>(best.worst()) - floor_ + error_);
+  }
+
+  void scan(std::int64_t set, core::Range blocks, float limit) {
+    scores_.resize(static_cast<std::size_t>(blocks.size() * scan_block_entries));
+    passing_.resize(static_cast<std::size_t>(blocks.size()));
+    if (blocks.size() == 0) return;
+    codebook_.kernel->scan->scan(
+        {.blocks = lists_.blocks(set) + blocks.begin * scan_block_bytes(lists_.m()),
+         .count = blocks.size(),
+         .m = lists_.m(),
+         .table = bytes_.const_data_ptr<std::uint8_t>(),
+         .scale = scale_,
+         .limit = limit,
+         .scores = scores_.data(),
+         .passing = passing_.data()});
+  }
+
+  void measure(std::int64_t set, std::int64_t position, BestNeighbours& best) const {
+    const std::uint8_t* code = rows_ + position * lists_.m();
+    const float* table = table_.data();
+    float sums[4] = {};
+    std::int64_t s = 0;
+    for (; s + 4 <= lists_.m(); s += 4, table += 4 * 256) {
+      for (int i = 0; i < 4; ++i) sums[i] += table[i * 256 + code[s + i]];
+    }
+    for (; s < lists_.m(); ++s, table += 256) {
+      sums[s % 4] += table[code[s]];
+    }
+    best.offer({(sums[0] + sums[1]) + (sums[2] + sums[3]), lists_.id(set, position)});
+  }
+
+  const SubsetCodebook& codebook_;
+  const ScanLists& lists_;
+  std::int64_t k_;
+  const std::uint8_t* rows_;
+  std::vector<float> table_;   ///< [m, 256]
+  std::vector<float> minima_;  ///< [m]
+  at::Tensor bytes_;           ///< [m, 256], aligned
+  float scale_ = 0;
+  double floor_ = 0, slack_ = 0, error_ = 0;
+  std::vector<float> scores_;  ///< of the blocks scanned last
+  std::vector<std::uint64_t> passing_;
+};
+
+}  // namespace
+
+SubsetScan::SubsetScan(const SubsetCodebook& codebook, std::span<const std::int64_t> sizes)
+    : codebook_(codebook), lists_(codebook.centroids.m(), sizes), first_rows_(), rows_() {
+  first_rows_.push_back(0);
+  for (const auto size : sizes) first_rows_.push_back(first_rows_.back() + size);
+  rows_.resize(static_cast<std::size_t>(first_rows_.back() * lists_.m()));
+  if (codebook_.kernel == nullptr) codebook_.kernel = adc_kernels_of_this_cpu().front();
+}
+
+void SubsetScan::append(std::int64_t set, std::span<const std::uint8_t> codes,
+                        std::span<const std::int64_t> ids) {
+  const auto m = static_cast<std::size_t>(lists_.m());
+  KNNSEQ_ASSERT(set >= 0 && set < lists_.lists() && codes.size() == ids.size() * m,
+                "codes and ids of one set");
+  const auto row = first_rows_[static_cast<std::size_t>(set)] + lists_.size(set);
+  KNNSEQ_ASSERT(row + std::ssize(ids) <= first_rows_[static_cast<std::size_t>(set) + 1],
+                "a set has no room left");
+  std::copy(codes.begin(), codes.end(), rows_.begin() + row * lists_.m());
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    lists_.append(set, codes.subspan(i * m, m), ids[i], /*term=*/0);
+  }
+}
+
+TopK SubsetScan::search(const at::Tensor& rotated, std::span<const std::int64_t> sets,
+                        std::int64_t k) const {
+  const std::int64_t q = rotated.size(0);
+  const std::int64_t d = lists_.m() * codebook_.centroids.dsub();
+  KNNSEQ_ASSERT(rotated.dim() == 2 && rotated.scalar_type() == at::kFloat && rotated.size(1) == d &&
+                    std::ssize(sets) == q && k > 0,
+                "queries are fp32 [q, d_out], each of one set");
+  for (const auto set : sets) KNNSEQ_ASSERT(set >= 0 && set < lists_.lists(), "no such set");
+  const at::Tensor queries = rotated.contiguous();
+  TopK result = missing_top_k(q, k);
+  parallel_ranges(q, [&](core::Range range) {
+    Searcher searcher(codebook_, lists_, k);
+    for (auto i = range.begin; i < range.end; ++i) {
+      const auto set = sets[static_cast<std::size_t>(i)];
+      const auto row = first_rows_[static_cast<std::size_t>(set)];
+      set_row(result, i,
+              searcher.search(queries.const_data_ptr<float>() + i * d, set,
+                              rows_.data() + row * lists_.m()));
+    }
+  });
+  return result;
+}
+
+}  // namespace knnseq::index

@@ -1,0 +1,61 @@
+// Subset kNN-MT: each sentence's neighbours are looked for among the entries of similar sentences.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "comm/communicator.hpp"
+#include "index/coder.hpp"
+#include "index/scan_centroids.hpp"
+#include "index/subset_scan.hpp"
+#include "retrieval/block_search.hpp"
+#include "retrieval/held_sentences.hpp"
+#include "retrieval/sentence_finder.hpp"
+#include "retrieval/shard_holders.hpp"
+
+namespace knnseq::retrieval {
+
+/// Where the time went on this rank, and how much memory a block took.
+struct SubsetTimes {
+  double find_seconds = 0;   ///< of similar sentences, including waiting for other ranks
+  double fetch_seconds = 0;  ///< of their entries, likewise
+  double scan_seconds = 0;
+  std::int64_t blocks = 0;
+  std::int64_t sentences = 0;
+  std::int64_t entries = 0;  ///< of all sentences' subsets
+  std::int64_t queries = 0;
+  std::int64_t most_bytes = 0;  ///< of the subsets of one block
+};
+
+/// (Deguchi et al., "Subset Retrieval Nearest Neighbor Machine Translation", ACL 2023.) begin()
+/// finds the sentences most similar to each of the block's and fetches their entries' codes from
+/// the ranks that hold them; search() is local. Memory: the subsets of one block.
+class SubsetSearch final : public BlockSearch {
+ public:
+  struct Parts {
+    index::Codebook codebook;  ///< of the codes: without lists
+    HeldSentences held;
+    ShardHolders holders;
+    std::unique_ptr<SentenceFinder> finder;
+  };
+  /// k: neighbours of a query. `comm` must outlive this object.
+  SubsetSearch(comm::Communicator& comm, Parts parts, std::int64_t k);
+
+  void begin(const SentenceBlock& block) override;
+  Neighbours search(const at::Tensor& queries, std::span<const std::int64_t> sentences) override;
+  bool collective() const override { return false; }
+  std::string summary() const override;
+
+  const SubsetTimes& times() const { return times_; }
+
+ private:
+  comm::Communicator& comm_;
+  Parts parts_;
+  index::Coder coder_;
+  index::ScanCentroids centroids_;
+  std::int64_t k_;
+  std::optional<index::SubsetScan> subsets_;  ///< of the block's sentences
+  SubsetTimes times_;
+};
+
+}  // namespace knnseq::retrieval

@@ -1,0 +1,54 @@
+// Who holds the lock of a run directory, and whether that job can still be at work.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/files.hpp"
+
+namespace knnseq::runtime {
+
+struct LockHolder {
+  std::string host;
+  std::int64_t pid = 0;
+  /// Where process numbers mean the same process: this boot of a kernel and a space of numbers in
+  /// it (containers have their own).
+  std::string process_space;
+  std::uint64_t process_start = 0;  ///< clock ticks since boot: numbers of processes come again
+  std::string job;                  ///< SLURM_JOB_ID; empty outside Slurm
+  std::int64_t restarts = 0;        ///< SLURM_RESTART_COUNT: how often Slurm has requeued the job
+  std::string token;                ///< random: one holder's, however alike two are
+  std::int64_t since_seconds = 0;   ///< of the epoch, by the holder's clock
+  std::int64_t beat_seconds = 0;    ///< last sign of life, likewise
+
+  /// "process 7 on node3 (job 42)"
+  std::string name() const;
+};
+
+core::Json to_json(const LockHolder& holder);
+/// Throws where something is missing (nlohmann's exceptions).
+LockHolder lock_holder_from(const core::Json& json);
+
+/// This process, with a new token; `now_seconds` of the epoch.
+LockHolder this_process(std::int64_t now_seconds);
+
+enum class HolderState {
+  at_work,   ///< or not known to be gone
+  gone,      ///< its process is no more
+  requeued,  ///< it was this very Slurm job before Slurm requeued it
+  silent,    ///< no sign of life for too long: its node may be dead
+};
+
+/// What `self` can know of a holder. process_is_there: whether the process that holds the lock
+/// runs, which is only believed within one process space. silent_seconds: after how long without a
+/// sign of life a holder counts as silent.
+HolderState judge(const LockHolder& holder, const LockHolder& self, bool process_is_there,
+                  std::int64_t silent_seconds);
+
+/// Whether the process of this number and start runs here.
+bool process_is_there(const LockHolder& holder);
+
+/// "that process is gone", for a notice.
+std::string describe(HolderState state);
+
+}  // namespace knnseq::runtime

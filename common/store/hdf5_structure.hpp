@@ -1,0 +1,19 @@
+// What of an HDF5 file is no row of a dataset: superblock, headers, attributes, gaps.
+#pragma once
+
+#include <filesystem>
+
+#include "core/files.hpp"
+
+namespace knnseq::store {
+
+/// {"bytes": of the file, "ranges": [{"first_byte", "bytes", "checksum"} …]}: with the checksums of
+/// all rows these cover every byte. The file's datasets must be contiguous and lie at its root.
+/// Throws core::InputError where it is no HDF5 file.
+core::Json describe_structure(const std::filesystem::path& path);
+
+/// Compares a file with its description, before the HDF5 library meets it: that may do anything
+/// with damaged metadata. Throws core::InputError naming the file and the bytes.
+void verify_structure(const std::filesystem::path& path, const core::Json& structure);
+
+}  // namespace knnseq::store

@@ -1,0 +1,53 @@
+#include "stages/code_shards.hpp"
+
+#include "comm/agreement.hpp"
+#include "runtime/shard_jobs.hpp"
+#include "stages/trained_codebook.hpp"
+
+namespace knnseq::stages {
+
+runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCoding& coding,
+                                  const ShardIds& ids) {
+  const auto& content = coding.corpus.at("content");
+  const auto& shards = content.at("shards");
+  const char* unit_name = coding.vectors.rows == CodedRows::entries ? "entries" : "sentences";
+  index::Codebook codebook;
+  comm::agree(context.comm, [&] { codebook = read_trained_codebook(coding.codebook); });
+  const index::Coder coder(codebook);
+  ShardCoder shard_coder(coder, coding.vectors);
+
+  const auto team = runtime::make_shard_team(context.comm, coding.corpus.at("inputs").at("shards"));
+  runtime::ShardJobs jobs(context, team, coding.folder, {unit_name, content.at(unit_name)});
+  store::CorpusShard corpus;
+  std::vector<core::Range> units;
+  runtime::ShardWork work;
+  work.result = ids ? ".faiss" : ".h5";
+  work.prepare = [&](std::int64_t shard) {
+    const auto name = runtime::shard_name(shard);
+    corpus = store::CorpusShard::read(coding.place.text, name, shards.at(name));
+    units = store::cut_units(corpus);
+    shard_coder.open_shard(corpus, shard);
+    runtime::ShardPlan plan{shard_coder.layout(), {}};
+    for (const auto& batches : units) {
+      plan.unit_items.push_back(shard_coder.rows_of(batches).size());
+    }
+    return plan;
+  };
+  work.work = [&](std::int64_t unit, store::ShardFile& file) {
+    shard_coder.code_unit(unit, units[static_cast<std::size_t>(unit)], file);
+  };
+  work.finish = [&](std::int64_t shard) {
+    core::Json manifest = {{unit_name, shard_coder.rows()}};
+    if (ids) {
+      const auto path = (coding.folder / runtime::shard_name(shard)).string();
+      shard_coder.write_index(path + ".h5", path + ".faiss", ids(corpus, shard));
+      manifest["fingerprint"] = core::fingerprint_file(path + ".faiss");
+    }
+    return manifest;
+  };
+  runtime::StageOutcome outcome = jobs.run(work);
+  outcome.content[unit_name] = content.at(unit_name);
+  return outcome;
+}
+
+}  // namespace knnseq::stages

@@ -1,0 +1,63 @@
+#include "stages/open_block_search.hpp"
+
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
+#include "retrieval/plain_search.hpp"
+#include "stages/open_search.hpp"
+#include "stages/open_subset.hpp"
+
+namespace knnseq::stages {
+
+SearchedData check_data(runtime::StageContext& context, const Options& options,
+                        const DecodeOptions& decoding) {
+  SearchedData data;
+  if (!decoding.knn) return data;
+  if (decoding.mode == KnnMode::plain) {
+    data.datastores = check_search(context, options, decoding);
+    return data;
+  }
+  data.subset = read_subset(context, options);
+  comm::agree(context.comm, [&] { decoding.search.validate(); });
+  return data;
+}
+
+core::Json search_inputs(const Options& options, const DecodeOptions& decoding,
+                         const SearchedData& data) {
+  core::Json inputs = {{"k", decoding.search.k}};
+  if (data.subset) {
+    inputs["mode"] = "subset";
+    inputs["encoder"] = to_string(options.subset.encoder);
+    inputs["sentences"] = options.subset.sentences;
+    inputs["codes"] = data.subset->codes.at("identity");
+    if (options.subset.has_vectors()) {
+      inputs["sentence_index"] = data.subset->sentence_index.at("identity");
+      inputs["sentence_nprobe"] = options.subset.nprobe;
+    }
+    return inputs;
+  }
+  inputs["indexes"] = core::Json::array();
+  for (const auto& datastore : data.datastores) {
+    for (const auto& corpus : datastore.corpora) {
+      inputs["indexes"].push_back(corpus.index.at("identity"));
+    }
+  }
+  inputs["nprobe"] = decoding.search.nprobe;
+  inputs["probing"] = decoding.search.probing == index::Probing::hnsw ? "hnsw" : "exact";
+  inputs["backend"] = decoding.search.backend == index::Backend::faiss ? "faiss" : "knnseq";
+  inputs["ef_search"] = decoding.search.ef_search;
+  return inputs;
+}
+
+std::unique_ptr<retrieval::BlockSearch> open_block_search(runtime::StageContext& context,
+                                                          const Options& options,
+                                                          const DecodeOptions& decoding,
+                                                          const SearchedData& data) {
+  if (data.subset) return open_subset(context, options, *data.subset, decoding.search.k);
+  KNNSEQ_ASSERT(data.datastores.size() == 1, "one datastore");
+  return std::make_unique<retrieval::PlainSearch>(
+      open_search(context, data.datastores.front(), decoding.search));
+}
+
+}  // namespace knnseq::stages

@@ -1,0 +1,52 @@
+// Coding of one shard's vectors.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "index/coder.hpp"
+#include "stages/shard_keys.hpp"
+#include "store/corpus_shard.hpp"
+#include "store/shard_file.hpp"
+
+namespace knnseq::stages {
+
+/// What a row stands for: an entry and its key, or a sentence and its vector.
+enum class CodedRows { entries, sentences };
+
+/// Where the vectors are.
+struct VectorSource {
+  std::filesystem::path folder;
+  std::string dataset = "keys";
+  CodedRows rows = CodedRows::entries;
+};
+
+/// Vectors to lists and codes, unit by unit. Each batch of the corpus is one matrix product, as it
+/// was when it was encoded: batches do not depend on shards or ranks, so lists and codes do not
+/// either.
+class ShardCoder {
+ public:
+  ShardCoder(const index::Coder& coder, VectorSource source)
+      : coder_(coder), source_(std::move(source)) {}
+
+  /// corpus must live until the next call.
+  void open_shard(const store::CorpusShard& corpus, std::int64_t shard);
+  std::vector<store::DatasetSpec> layout() const;
+  std::int64_t rows() const;  ///< of the open shard
+  core::Range rows_of(core::Range batches) const;
+  /// unit: number of the unit; batches: its batches. Throws core::InputError where the vectors do
+  /// not have the checksum that they were written with.
+  void code_unit(std::int64_t unit, core::Range batches, store::ShardFile& file) const;
+  /// Turns the finished lists and codes in `coded` into a faiss file. ids: int64 [rows].
+  void write_index(const std::filesystem::path& coded, const std::filesystem::path& index,
+                   const at::Tensor& ids) const;
+
+ private:
+  const index::Coder& coder_;
+  VectorSource source_;
+  const store::CorpusShard* corpus_ = nullptr;
+  std::optional<ShardKeys> keys_;
+};
+
+}  // namespace knnseq::stages

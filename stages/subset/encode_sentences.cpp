@@ -1,0 +1,97 @@
+#include "stages/subset/encode_sentences.hpp"
+
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
+#include "model/sentence_encoder.hpp"
+#include "runtime/shard_jobs.hpp"
+#include "runtime/stage_runner.hpp"
+#include "stages/built_subset.hpp"
+#include "stages/open_model.hpp"
+#include "stages/sentence_block.hpp"
+#include "stages/stage.hpp"
+#include "store/corpus_shard.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+/// Encodes one batch of a shard: fp16 [sentences, d].
+at::Tensor encode_batch(const model::SentenceEncoder& encoder, const text::Tokenizer& tokenizer,
+                        const store::CorpusShard& corpus, core::Range sentences) {
+  std::vector<std::string> texts;
+  for (auto i = sentences.begin; i < sentences.end; ++i) {
+    texts.push_back(
+        tokenizer.decode_source(own_tokens(corpus.source(i), tokenizer.source_frame())));
+  }
+  const at::Tensor vectors = encoder.encode(texts).to(at::kHalf);
+  if (at::isfinite(vectors).all().item<bool>()) return vectors;
+  throw core::InputError(fmt::format(
+      "subset.model gives a vector that is not finite in fp16 for one of lines {} … of the corpus",
+      corpus.line_numbers[static_cast<std::size_t>(sentences.begin)] + 1));
+}
+
+runtime::StageOutcome make_vectors(runtime::StageContext& context, const Options& options,
+                                   const core::Json& corpus_made) {
+  const CorpusPlace place = first_corpus(options);
+  const auto& content = corpus_made.at("content");
+  std::unique_ptr<text::Tokenizer> tokenizer;
+  std::optional<model::SentenceEncoder> encoder;
+  comm::agree(context.comm, [&] {
+    tokenizer = open_tokenizer(options);
+    encoder.emplace(options.subset.model);
+  });
+  const auto team = runtime::make_shard_team(context.comm, options.shards);
+  runtime::ShardJobs jobs(context, team, SubsetSteps(context.run_dir).vectors.folder,
+                          {"sentences", content.at("sentences")});
+  store::CorpusShard corpus;
+  std::vector<core::Range> units;
+  runtime::ShardWork work;
+  work.prepare = [&](std::int64_t shard) {
+    const auto name = runtime::shard_name(shard);
+    corpus = store::CorpusShard::read(place.text, name, content.at("shards").at(name));
+    units = store::cut_units(corpus);
+    runtime::ShardPlan plan{
+        {{"sentence_vectors",
+          store::DataType::float16,
+          {corpus.sentences(), encoder->width()},
+          {{"description", "vectors of the sources by an encoder of their own"}}}},
+        {}};
+    for (const auto& batches : units) {
+      plan.unit_items.push_back(corpus.sentences_of(batches).size());
+    }
+    return plan;
+  };
+  work.work = [&](std::int64_t unit, store::ShardFile& file) {
+    const auto batches = units[static_cast<std::size_t>(unit)];
+    std::vector<at::Tensor> vectors;
+    for (auto batch = batches.begin; batch < batches.end; ++batch) {
+      vectors.push_back(
+          encode_batch(*encoder, *tokenizer, corpus, corpus.sentences_of({batch, batch + 1})));
+    }
+    const at::Tensor all = at::cat(vectors);
+    file.write("sentence_vectors", corpus.sentences_of(batches).begin,
+               std::span<const at::Half>(all.const_data_ptr<at::Half>(),
+                                         static_cast<std::size_t>(all.numel())));
+  };
+  work.finish = [&](std::int64_t) { return core::Json{{"sentences", corpus.sentences()}}; };
+  runtime::StageOutcome outcome = jobs.run(work);
+  outcome.content["sentences"] = content.at("sentences");
+  return outcome;
+}
+
+}  // namespace
+
+void encode_sentences(runtime::StageContext& context, const Options& options) {
+  const auto corpus = corpus_manifest(context, options);
+  const core::Json inputs = {{"corpus", corpus.at("identity")},
+                             {"model", fingerprint_files(context, {options.subset.model})},
+                             {"threads", options.threads},
+                             {"unit_entries", store::unit_entries}};
+  runtime::run_stage(
+      context, {"subset-encode-sentences", SubsetSteps(context.run_dir).vectors.folder, inputs,
+                [&] { return make_vectors(context, options, corpus); }});
+}
+
+}  // namespace knnseq::stages

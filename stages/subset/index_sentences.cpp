@@ -1,0 +1,75 @@
+#include "stages/subset/index_sentences.hpp"
+
+#include "comm/agreement.hpp"
+#include "retrieval/sentence_finder.hpp"
+#include "runtime/stage_runner.hpp"
+#include "stages/code_shards.hpp"
+#include "stages/codebook_training.hpp"
+#include "stages/deal_sample_rows.hpp"
+#include "stages/stage.hpp"
+#include "stages/subset/sentence_sample.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+void train_sentences(runtime::StageContext& context, const Options& options,
+                     const SentenceVectors& vectors, const core::Json& corpus) {
+  const SubsetSteps steps(context.run_dir);
+  index::IndexSpec spec;
+  comm::agree(context.comm, [&] {
+    spec = index::parse_index_spec(options.subset.index, vectors.width, options.subset.metric);
+    options.index.training.validate();
+  });
+  const auto sample = SampleSpec{options.subset.sample, options.datastore.seed}.of(
+      corpus.at("content").at("sentences"));
+  core::Json inputs = {{"vectors", vectors.manifest.at("identity")},
+                       {"factory", spec.factory()},
+                       {"metric", options.subset.metric},
+                       {"sample", sample.size},
+                       {"sample_seed", sample.seed},
+                       {"threads", options.threads}};
+  inputs.update(training_inputs(options.index.training));
+  runtime::run_stage(
+      context,
+      {steps.sentence_codebook.stage, steps.sentence_codebook.folder, inputs, [&] {
+         const auto rows = read_sentence_sample(context, {options, corpus, vectors.source}, sample);
+         return train_in_folder(context,
+                                {steps.sentence_codebook.folder, spec, options.index.training},
+                                deal_sample_rows(context.comm, rows, vectors.width));
+       }});
+  remove_checkpoint(context, steps.sentence_codebook.folder);
+}
+
+at::Tensor sentence_ids(const store::CorpusShard& corpus, std::int64_t shard) {
+  at::Tensor ids = at::empty({corpus.sentences()}, at::kLong);
+  auto* id = ids.mutable_data_ptr<std::int64_t>();
+  for (const auto number : corpus.sentence_numbers) {
+    *id++ = retrieval::pack_sentence_id(shard, number);
+  }
+  return ids;
+}
+
+}  // namespace
+
+void index_sentences(runtime::StageContext& context, const Options& options,
+                     const SentenceVectors& vectors) {
+  const SubsetSteps steps(context.run_dir);
+  const auto corpus = corpus_manifest(context, options);
+  comm::agree(context.comm,
+              [&] { require_made_from(vectors.manifest, "corpus", corpus, "encode"); });
+  train_sentences(context, options, vectors, corpus);
+  const auto codebook = manifest_of(context, steps.sentence_codebook);
+  const core::Json inputs = {{"corpus", corpus.at("identity")},
+                             {"vectors", vectors.manifest.at("identity")},
+                             {"codebook", codebook.at("identity")},
+                             {"threads", options.threads},
+                             {"unit_entries", store::unit_entries}};
+  const CorpusPlace place = first_corpus(options);
+  const ShardCoding coding{place, corpus, vectors.source, steps.sentence_codebook,
+                           steps.sentence_index.folder};
+  runtime::run_stage(context, {steps.sentence_index.stage, steps.sentence_index.folder, inputs,
+                               [&] { return code_shards(context, coding, sentence_ids); }});
+}
+
+}  // namespace knnseq::stages

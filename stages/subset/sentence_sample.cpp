@@ -1,0 +1,53 @@
+#include "stages/subset/sentence_sample.hpp"
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
+#include "runtime/shard_team.hpp"
+#include "store/corpus_shard.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+/// Appends those of a unit's sentences that belong to the sample.
+void take(const store::CorpusShard& corpus, core::Range sentences, const at::Tensor& vectors,
+          const SampleRule& rule, SampleRows& rows) {
+  const auto* vector = reinterpret_cast<const std::uint16_t*>(vectors.const_data_ptr<at::Half>());
+  const std::int64_t width = vectors.size(1);
+  for (auto i = sentences.begin; i < sentences.end; ++i, vector += width) {
+    const auto number = corpus.sentence_numbers[static_cast<std::size_t>(i)];
+    if (!rule.contains(number)) continue;
+    rows.entries.push_back(number);
+    rows.keys.insert(rows.keys.end(), vector, vector + width);
+  }
+}
+
+}  // namespace
+
+SampleRows read_sentence_sample(runtime::StageContext& context, const SentenceSource& source,
+                                const SampleSpec& sample) {
+  const auto& content = source.corpus.at("content");
+  const CorpusPlace place = first_corpus(source.options);
+  const auto rule = make_sample_rule(context.comm, content.at("sentences"), sample);
+  const auto team = runtime::make_shard_team(context.comm, source.options.shards);
+  SampleRows rows;
+  comm::agree(context.comm, [&] {
+    for (const auto shard : team.shards) {
+      const auto name = runtime::shard_name(shard);
+      const auto corpus = store::CorpusShard::read(place.text, name, content.at("shards").at(name));
+      const auto units = store::cut_units(corpus);
+      const ShardKeys vectors(source.vectors.folder, shard, source.vectors.dataset);
+      for (auto unit = static_cast<std::size_t>(team.member()); unit < units.size();
+           unit += static_cast<std::size_t>(team.members())) {
+        const auto sentences = corpus.sentences_of(units[unit]);
+        take(corpus, sentences, vectors.read(static_cast<std::int64_t>(unit), sentences), rule,
+             rows);
+      }
+    }
+  });
+  const auto found = context.comm.all_reduce(std::ssize(rows.entries), comm::Reduction::sum);
+  KNNSEQ_ASSERT(found == sample.size, "the sample of sentences is not whole");
+  return rows;
+}
+
+}  // namespace knnseq::stages

@@ -1,0 +1,22 @@
+// The sentences that train the sentence index.
+#pragma once
+
+#include "stages/built_subset.hpp"
+#include "stages/sample_rows.hpp"
+
+namespace knnseq::stages {
+
+/// The sentences of a corpus and where their vectors are.
+struct SentenceSource {
+  const Options& options;
+  const core::Json& corpus;  ///< manifest of partition
+  const VectorSource& vectors;
+};
+
+/// Vectors of those sentences whose numbers belong to the sample (SampleRule over the sentences),
+/// each read by one rank. Throws core::InputError (on all ranks) where a file is damaged.
+/// Collective.
+SampleRows read_sentence_sample(runtime::StageContext& context, const SentenceSource& source,
+                                const SampleSpec& sample);
+
+}  // namespace knnseq::stages

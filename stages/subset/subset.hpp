@@ -1,0 +1,17 @@
+// Stage subset: what subset kNN-MT needs beside the datastore.
+#pragma once
+
+#include "runtime/stage_context.hpp"
+#include "stages/options.hpp"
+
+namespace knnseq::stages {
+
+/// In subset/: an index of the sentences' vectors (none where similar sentences are found by their
+/// pieces), and codes of all entries with a codebook of their own, in the order of the datastore's
+/// rows. Each step is skipped when it is done, and goes on where it was stopped. Collective.
+void subset(runtime::StageContext& context, const Options& options);
+
+/// Names under which the steps of the config's encoder are recorded.
+std::vector<std::string> subset_stages(const Options& options);
+
+}  // namespace knnseq::stages

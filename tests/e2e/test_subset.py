@@ -1,0 +1,146 @@
+"""Subset kNN-MT, from the sentence index and the codes to translations."""
+import json
+import unittest
+
+import pipeline
+
+SUBSET = """
+subset: {{sentences: 40, index: "IVF8,Flat", nprobe: 4, sample: 500, codes: "OPQ16_64,PQ16"}}
+"""
+ITEM = """  - {{name: subset, source: {folder}/test.de, reference: {folder}/test.en, block_sentences: 6,
+     mode: subset}}
+"""
+BUILT = ("subset/*/*",)
+ENCODER = pipeline.ROOT / "tests" / "data" / "sentence_encoder" / "model.pt"
+
+
+class Subset(pipeline.PipelineTest):
+    def setUp(self):
+        super().setUp()
+        text = self.config.read_text(encoding="utf-8")
+        text = text.replace("evaluate:", ITEM.format(folder=self.folder) + "evaluate:")
+        self.config.write_text(text + SUBSET.format(), encoding="utf-8")
+
+    def encode(self, *options):
+        for stage in ("partition", "encode"):
+            self.run_stage(stage, *options)
+
+    def events(self, name):
+        log = (self.folder / "run" / "log.jsonl").read_text(encoding="utf-8").splitlines()
+        return [event for event in map(json.loads, log) if event["event"] == name]
+
+    def nbest(self, decoding, run="run"):
+        lines = (self.folder / run / "decode" / decoding / "nbest.jsonl").read_text(encoding="utf-8")
+        return [json.loads(line)["nbest"][0] for line in lines.splitlines()]
+
+    def test_translations_do_not_depend_on_ranks_and_shards(self):
+        for encoder in ("mean", "bm25", "tfidf", "torchscript"):
+            translations, codebooks = set(), set()
+            for shards, rank_counts in ((1, (1, 3)), (3, (2, 4))):
+                common = ("--set", f"shards={shards}", "--set", f"subset.encoder={encoder}",
+                          "--set", f"run_dir={self.folder}/s{shards}")
+                if encoder == "torchscript":
+                    common += ("--set", f"subset.model={ENCODER}", "--set", "subset.index=PCAW6,Flat")
+                if encoder == "mean":
+                    self.encode(*common)
+                built = set()
+                for ranks in rank_counts:
+                    with self.subTest(encoder=encoder, shards=shards, ranks=ranks):
+                        self.run_stage("subset", "--force", *common, ranks=ranks)
+                        printed = self.run_stage("decode subset", "--force", *common, ranks=ranks)
+                        self.assertIn(f"subsets of 40 sentences by {encoder}", printed)
+                        translations.add(self.digest("decode/subset/nbest.jsonl", run=f"s{shards}"))
+                        codebooks.add(self.digest("subset/*/codebook.faiss", run=f"s{shards}"))
+                        built.add(self.digest(*BUILT, run=f"s{shards}"))
+                self.assertEqual(len(built), 1)
+            self.assertEqual(len(translations), 1)
+            self.assertEqual(len(codebooks), 1)
+
+    def test_a_subset_of_everything_is_plain_knn_without_lists(self):
+        all_sentences = ("--set", "subset.sentences=700", "--set", "subset.index=Flat",
+                         "--set", "index.factory=OPQ16_64,PQ16")
+        printed = self.run_stage("run", *all_sentences)
+        self.assertIn("subset-train-codes", printed)
+        self.assertIn("subset kNN: k 16, T 20, lambda 0.6, mean sentences 700", printed)
+        plain, subset = self.nbest("knn"), self.nbest("subset")
+        # faiss adds up an entry's distance in another order.
+        same = [a["tokens"] == b["tokens"] and abs(a["score"] - b["score"]) < 1e-3
+                for a, b in zip(plain, subset)]
+        self.assertGreaterEqual(sum(same), 29)
+        shown = self.run_stage("inspect", *all_sentences, "--set", "inspect.knn=subset", ranks=3)
+        self.assertIn("its nearest of k = 16 neighbours", shown)
+        few = self.run_stage("decode subset", *all_sentences, "--set", "subset.sentences=1",
+                             "--force")
+        self.assertIn("subsets of 1 sentences", few)
+        self.assertNotEqual([n["tokens"] for n in self.nbest("subset")], [n["tokens"] for n in plain])
+
+    def test_killed_in_each_step_and_resumed_with_other_ranks(self):
+        for name in ("corpus.de", "corpus.en"):  # several units
+            text = (self.folder / name).read_text(encoding="utf-8")
+            (self.folder / name).write_text(text * 14, encoding="utf-8")
+        # Many iterations, so that there is a moment to kill training at.
+        slow = ("--set", "index.pq_iterations=60", "--set", "index.coarse_iterations=60",
+                "--set", "index.opq_tolerance=0", "--set", "subset.sample=9000")
+        self.encode()
+        run, whole = self.folder / "run", self.folder / "whole"
+        for stage in ("partition", "encode", "subset"):
+            self.run_stage(stage, *slow, "--set", f"run_dir={whole}")
+
+        def some(pattern):
+            return lambda: any(p.stat().st_size > 0 for p in run.glob(pattern))
+
+        moments = ("sentence-codebook/checkpoint", "sentence-index/*.journal.*",
+                   "codebook/checkpoint", "codes/*.journal.*")
+        ranks = 3
+        for moment in moments:
+            ranks = ranks % 3 + 1
+            with self.subTest(moment=moment, ranks=ranks):
+                self.start_and_signal("subset", *slow, ranks=ranks, when=some("subset/" + moment))
+        self.run_stage("subset", *slow, ranks=3)
+        self.assertEqual(self.digest(*BUILT), self.digest(*BUILT, run="whole"))
+        self.assertFalse(list(run.rglob("*.journal.*")) + list(run.rglob("*.tmp")))
+        resumed = {event["stage"] for event in self.events("stage_begin") if event["resumed"]}
+        self.assertGreaterEqual(resumed, {"subset-train-sentences", "subset-train-codes",
+                                          "subset-code"})
+        self.assertEqual(self.run_stage("subset", *slow, ranks=1).count("already done"), 4)
+        self.start_and_signal("decode subset", *slow, ranks=2,
+                              when=some("decode/subset/*.journal.*"))
+        self.run_stage("decode subset", *slow, ranks=3)
+        self.run_stage("decode subset", *slow, "--set", f"run_dir={whole}")
+        self.assertEqual(self.digest("decode/subset/*"), self.digest("decode/subset/*", run="whole"))
+
+    def test_what_does_not_fit_is_refused_by_name(self):
+        self.encode()
+        self.assertIn("run 'knnseq subset' first", self.run_stage("decode subset", code=2))
+        for option, message in (
+                ("subset.codes=IVF8,PQ16", "codes for subsets have no lists"),
+                ("subset.codes=PQ17", "PQ17"),
+                ("subset.encoder=max", "subset.encoder"),
+                ("subset.encoder=torchscript", "subset.model: is required"),
+                (f"subset.model={ENCODER}", "is of no use: encoder is mean"),
+                ("subset.index=PCAW300,Flat", "widen"),
+                ("subset.sentences=0", "subset.sentences"),
+                ("decode.2.datastores=[other]", "mode subset searches this run's own datastore"),
+                (f"append=[{{name: more, source: {self.folder}/corpus.de, "
+                 f"target: {self.folder}/corpus.en}}]", "subsets are made of the first corpus only")):
+            with self.subTest(option=option):
+                self.assertIn(message, self.run_stage("subset", "--set", option, code=2))
+        self.run_stage("subset")
+        self.assertIn("subset.nprobe 9 is more than the sentence index's 8 lists",
+                      self.run_stage("decode subset", "--set", "subset.nprobe=9", code=2))
+        self.assertIn("factory: was", self.run_stage("subset", "--set", "subset.codes=PQ16", code=2))
+        damaged = next((self.folder / "run/subset/codes").glob("*.h5"))
+        with damaged.open("r+b") as file:
+            file.seek(damaged.stat().st_size // 2)
+            byte = file.read(1)
+            file.seek(-1, 1)
+            file.write(bytes([byte[0] ^ 255]))
+        self.assertIn("checksum", self.run_stage("decode subset", code=2))
+        no_keys = ("--set", "datastore.sentence_keys=false", "--set", f"run_dir={self.folder}/none")
+        self.encode(*no_keys)
+        self.assertIn("subset.encoder: mean needs", self.run_stage("subset", *no_keys, code=2))
+        self.run_stage("subset", *no_keys, "--set", "subset.encoder=bm25")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,223 @@
+"""Kill anything, any time: every stage, interrupted at random moments and resumed with other numbers of
+ranks, must make the same bytes as a run that nobody disturbed.
+
+    kills.py [--kills N] [--seed N] [--repeat N] [--shards N]
+
+A trial copies what the stages before its stage have made, starts the stage, and at a random moment
+kills one rank, all ranks or mpirun (SIGKILL) or asks it to stop (SIGUSR1); sometimes the resumption is
+interrupted too. Then the stage runs to its end. Signals that come after the end count for nothing.
+"""
+import argparse
+import collections
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
+import pipeline  # noqa: E402
+
+STAGES = {"partition": "corpus", "encode": "datastore", "train": "codebook", "add": "index",
+          "append": "append", "decode": "decode", "evaluate": "evaluate", "export": "export"}
+CONFIG = pipeline.CONFIG + """
+append: [{{name: news, source: {folder}/news.de, target: {folder}/news.en}}]
+"""
+KINDS = ("one rank", "one rank", "all ranks", "mpirun", "stop", "stop")
+END_SECONDS = 60  # a job that is killed must be gone by then
+RUN_SECONDS = 300
+
+
+class Failure(Exception):
+    """A property that does not hold; the message says which."""
+
+
+def children(pid):
+    """Processes that this one has started."""
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout
+    return [int(child) for child in found.split()]
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def tree(folder):
+    """{name: bytes} of all files below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes()
+            for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+class Harness:
+    def __init__(self, folder, random_numbers, repeat, shards):
+        self.folder = folder
+        self.random = random_numbers
+        self.options = ["--set", f"shards={shards}"]
+        self.seconds = {}
+        self.counts = collections.Counter()
+        self.differences = []
+        self.write_inputs(repeat)
+
+    def write_inputs(self, repeat):
+        pairs = [line.split("\t") for line in
+                 (pipeline.MODEL / "test.tsv").read_text(encoding="utf-8").splitlines()]
+        for name, part in (("corpus", pairs[:700] * repeat), ("news", pairs[700:850] * repeat),
+                           ("test", pairs[650:750])):
+            for side, language in enumerate(("de", "en")):
+                text = "".join(pair[side] + "\n" for pair in part)
+                (self.folder / f"{name}.{language}").write_text(text, encoding="utf-8")
+        self.config = self.folder / "config.yaml"
+        text = CONFIG.format(folder=self.folder, model=pipeline.MODEL)
+        self.config.write_text(text, encoding="utf-8")
+
+    def start(self, stage, run, ranks):
+        command = ["mpirun", "-np", str(ranks), pipeline.PROGRAM, stage, "--config", str(self.config),
+                   "--set", f"run_dir={self.folder / run}", *self.options]
+        self.log = open(self.folder / "output.txt", "wb")
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+                                start_new_session=True)
+
+    def output(self):
+        self.log.close()
+        return (self.folder / "output.txt").read_text(encoding="utf-8", errors="replace")
+
+    def finish(self, job, what):
+        """Waits for a job that nobody disturbs any more; it must succeed."""
+        try:
+            code = job.wait(timeout=RUN_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(job.pid, signal.SIGKILL)
+            raise Failure(f"{what} hangs:\n{self.output()}") from None
+        if code != 0:
+            raise Failure(f"{what} ends with {code}:\n{self.output()}")
+        return self.output()
+
+    def make_reference(self):
+        for stage in STAGES:
+            began = time.time()
+            self.finish(self.start(stage, "whole", 2), stage)
+            self.seconds[stage] = time.time() - began
+        print("undisturbed: " + ", ".join(f"{s} {t:.1f} s" for s, t in self.seconds.items()), flush=True)
+
+    def disturb(self, job, kind):
+        """Sends the signal; returns the processes that must be gone before anything else starts."""
+        ranks = children(job.pid)
+        if kind == "stop":
+            job.send_signal(signal.SIGUSR1)
+        elif kind == "mpirun" or not ranks:
+            job.kill()
+        else:
+            for pid in ranks if kind == "all ranks" else [self.random.choice(ranks)]:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+        return ranks
+
+    def interrupt(self, stage, kind, ranks):
+        """Starts the stage and disturbs it. Returns whether the signal came before its end."""
+        moment = self.random.uniform(0, 1.1 * self.seconds[stage])
+        job = self.start(stage, "run", ranks)
+        try:
+            job.wait(timeout=moment)
+        except subprocess.TimeoutExpired:
+            pass
+        else:
+            self.finish(job, f"{stage} with {ranks} ranks")
+            return False
+        processes = self.disturb(job, kind)
+        what = f"{stage} with {ranks} ranks, {kind} after {moment:.2f} s"
+        deadline = time.time() + END_SECONDS
+        while job.poll() is None or any(map(alive, processes)):
+            if time.time() > deadline:
+                os.killpg(job.pid, signal.SIGKILL)
+                raise Failure(f"{what}: hangs:\n{self.output()}")
+            time.sleep(0.02)
+        text = self.output()
+        # Ranks that have not come to main() yet die of SIGUSR1.
+        if kind == "stop" and job.returncode not in (0, 75, 128 + signal.SIGUSR1, -signal.SIGUSR1):
+            raise Failure(f"{what}: exit code {job.returncode}:\n{text}")
+        self.counts["stopped with 75"] += job.returncode == 75
+        return job.returncode != 0
+
+    def trial(self, stage):
+        """Returns how many signals hit."""
+        run = self.folder / "run"
+        shutil.rmtree(run, ignore_errors=True)
+        run.mkdir()
+        stages = list(STAGES)
+        for before in stages[:stages.index(stage)]:
+            shutil.copytree(self.folder / "whole" / STAGES[before], run / STAGES[before])
+        if stage == "evaluate":  # which tells how fast the decodings were
+            shutil.copytree(self.folder / "whole" / "records", run / "records")
+        ranks = self.random.choice((1, 2, 2, 3))
+        hits = 0
+        for _ in range(self.random.choice((1, 1, 2, 3))):
+            kind = self.random.choice(KINDS)
+            if not self.interrupt(stage, kind, ranks):
+                break
+            hits += 1
+            self.counts[kind] += 1
+            if self.random.random() < 0.5:
+                ranks = self.random.choice((1, 2, 3, 4))
+        text = self.finish(self.start(stage, "run", ranks), f"{stage} resumed with {ranks} ranks")
+        self.counts["resumed"] += "going on where" in text
+        self.counts["locks taken over"] += "taking over the lock" in text
+        self.compare(stage)
+        self.counts[stage] += hits
+        return hits
+
+    def compare(self, stage):
+        stages = list(STAGES)
+        for name in stages[:stages.index(stage) + 1]:
+            whole = tree(self.folder / "whole" / STAGES[name])
+            mine = tree(self.folder / "run" / STAGES[name])
+            for file in sorted(whole.keys() | mine.keys()):
+                if whole.get(file) != mine.get(file):
+                    self.differences.append(f"{stage}: {STAGES[name]}/{file}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    parser.add_argument("--repeat", type=int, default=3, help="times the corpus of 700 pairs")
+    parser.add_argument("--shards", type=int, default=3)
+    arguments = parser.parse_args()
+    print(f"seed {arguments.seed}", flush=True)
+    folder = Path(tempfile.mkdtemp(prefix="knnseq-kills-"))
+    harness = Harness(folder, random.Random(arguments.seed), arguments.repeat, arguments.shards)
+    began = time.time()
+    kills = trials = 0
+    try:
+        harness.make_reference()
+        order = []
+        while kills < arguments.kills:
+            if not order:
+                order = harness.random.sample(list(STAGES), len(STAGES))
+            kills += harness.trial(order.pop())
+            trials += 1
+            if harness.differences:
+                raise Failure("other bytes than undisturbed: " + ", ".join(harness.differences))
+    except Failure as failure:
+        print(f"FAILED (seed {arguments.seed}, files in {folder}): {failure}")
+        return 1
+    finally:
+        counts = ", ".join(f"{name} {harness.counts[name]}" for name in
+                           (*STAGES, *dict.fromkeys(KINDS), "stopped with 75", "resumed",
+                            "locks taken over"))
+        print(f"{kills} kills in {trials} trials, {time.time() - began:.0f} s; {counts}; "
+              f"{len(harness.differences)} differences", flush=True)
+    shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+#include <algorithm>
+#include <set>
+
+#include "comm/self_communicator.hpp"
+#include "index/product_quantizer_training.hpp"
+#include "retrieval/subset_search.hpp"
+#include "retrieval/vector_finder.hpp"
+#include "support/mpi_main.hpp"
+#include "unit/index/synthetic.hpp"
+
+using namespace knnseq;
+using test::world;
+
+namespace {
+
+constexpr std::int64_t sentences = 120;
+constexpr std::int64_t width = 16;
+constexpr std::int64_t similar = 9;
+constexpr std::int64_t k = 12;
+
+/// Sentences with vectors and 0 to 6 entries each, of which some are equal.
+struct Corpus {
+  std::int64_t shards;
+  index::Codebook codebook;
+  at::Tensor vectors = test::clustered(sentences, width, 21);
+  std::vector<at::Tensor> keys;             ///< of each sentence
+  std::vector<std::int64_t> first_entries;  ///< of each, and the number of entries
+
+  Corpus(std::int64_t shard_count, const std::string& metric)
+      : shards(shard_count),
+        codebook(test::random_codebook(index::parse_index_spec("OPQ8_16,PQ8", width, metric))),
+        keys(),
+        first_entries{0} {
+    vectors.narrow(0, 60, 20).copy_(vectors.narrow(0, 0, 20).clone());  // equally near
+    const at::Tensor all = test::clustered(sentences * 6, width, 22);
+    for (std::int64_t i = 0; i < sentences; ++i) {
+      const std::int64_t count = i % 10 == 7 ? 0 : 1 + i * 5 % 6;
+      keys.push_back(i == 33 ? keys[1].narrow(0, 0, 1).repeat({count, 1}).clone()
+                             : all.narrow(0, i * 6, count));
+      first_entries.push_back(first_entries.back() + count);
+    }
+  }
+  static std::uint32_t value(std::int64_t entry) { return static_cast<std::uint32_t>(entry * 7); }
+};
+
+/// The subset search over the ranks of `comm`.
+retrieval::SubsetSearch make_search(comm::Communicator& comm, const Corpus& corpus) {
+  const retrieval::ShardHolders holders{comm.size(), corpus.shards};
+  const index::Coder coder(corpus.codebook);
+  retrieval::HeldSentences held(corpus.codebook.spec.m);
+  std::vector<std::int64_t> rows;
+  at::Tensor ids = at::empty({0}, at::kLong);
+  for (std::int64_t i = sentences - 1; i >= 0; --i) {
+    const std::int64_t shard = i * 7 % corpus.shards;
+    if (holders.rank_of(shard, i) != comm.rank()) continue;
+    rows.push_back(i);
+    ids = at::cat({ids, at::full({1}, retrieval::pack_sentence_id(shard, i), at::kLong)});
+    const auto at = static_cast<std::size_t>(i);
+    const at::Tensor codes = coder.encode(coder.rotate(corpus.keys[at]), {});
+    std::vector<std::uint32_t> values;
+    for (auto entry = corpus.first_entries[at]; entry < corpus.first_entries[at + 1]; ++entry) {
+      values.push_back(Corpus::value(entry));
+    }
+    held.add({i, corpus.first_entries[at], values, index::span_of<std::uint8_t>(codes)});
+  }
+  held.finish();
+  index::Codebook flat;
+  flat.spec = index::parse_index_spec("Flat", width);
+  const at::Tensor mine =
+      at::index_select(corpus.vectors, 0, at::tensor(rows, at::TensorOptions(at::kLong)));
+  auto local = index::make_local_index(flat, {{}, index::Coder(flat).encode(mine, {}), ids});
+  auto finder = std::make_unique<retrieval::VectorFinder>(
+      retrieval::DistributedSearch(comm, flat, std::move(local), {.k = similar}),
+      [](const retrieval::SentenceBlock& block) { return block.means; });
+  return {comm, {corpus.codebook, std::move(held), holders, std::move(finder)}, k};
+}
+
+/// A block of sentences for this rank, some of them the corpus's own; none for every third rank.
+retrieval::SentenceBlock my_block(const Corpus& corpus, std::int64_t round) {
+  retrieval::SentenceBlock block;
+  if ((world().rank() + round) % 3 == 2) return block;
+  block.sentences = 4 + world().rank();
+  block.means = at::cat(
+      {corpus.vectors.narrow(0, 5 + round, 3),
+       test::clustered(80, width, 31).narrow(0, 10 * world().rank() + round, block.sentences - 3)});
+  return block;
+}
+
+/// All definitions written out, in double.
+struct PlainNeighbour {
+  double distance;
+  std::int64_t entry;
+  bool operator<(const PlainNeighbour& other) const {
+    return distance != other.distance ? distance < other.distance : entry < other.entry;
+  }
+};
+
+std::vector<PlainNeighbour> plain_search(const Corpus& corpus, const at::Tensor& vector,
+                                         const at::Tensor& query) {
+  const auto far = (corpus.vectors - vector).to(at::kDouble).pow(2).sum(1);
+  std::vector<PlainNeighbour> order;
+  for (std::int64_t i = 0; i < sentences; ++i) order.push_back({far[i].item<double>(), i});
+  std::sort(order.begin(), order.end());
+  const index::Coder coder(corpus.codebook);
+  const auto rotated = coder.rotate(query.unsqueeze(0)).squeeze(0).to(at::kDouble);
+  std::vector<PlainNeighbour> found;
+  for (std::size_t j = 0; j < similar; ++j) {
+    const auto sentence = static_cast<std::size_t>(order[j].entry);
+    if (corpus.keys[sentence].size(0) == 0) continue;
+    const at::Tensor decoded =
+        index::pq_decode(coder.encode(coder.rotate(corpus.keys[sentence]), {}),
+                         corpus.codebook.pq_centroids)
+            .to(at::kDouble);
+    for (std::int64_t row = 0; row < decoded.size(0); ++row) {
+      const double distance = index::is_inner_product(corpus.codebook.spec.metric)
+                                  ? -at::dot(decoded[row], rotated).item<double>()
+                                  : (decoded[row] - rotated).pow(2).sum().item<double>();
+      found.push_back({distance, corpus.first_entries[sentence] + row});
+    }
+  }
+  std::sort(found.begin(), found.end());
+  found.resize(std::min(found.size(), static_cast<std::size_t>(k)));
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("subset search finds what one process finds by the definition") {
+  const std::int64_t shards = GENERATE(1, 3, 7);
+  const std::string metric = GENERATE("l2", "ip", "cos");
+  const Corpus corpus(shards, metric);
+  auto search = make_search(world(), corpus);
+  const auto self = comm::make_self_communicator();
+  auto alone = make_search(*self, corpus);
+  for (std::int64_t round = 0; round < 3; ++round) {
+    const auto block = my_block(corpus, round);
+    search.begin(block);
+    alone.begin(block);
+    // Two queries a sentence, as beams have them.
+    const at::Tensor queries =
+        test::clustered(64, width, 40 + static_cast<std::uint64_t>(world().rank() + 4 * round))
+            .narrow(0, 0, 2 * block.sentences)
+            .contiguous();
+    std::vector<std::int64_t> of;
+    for (std::int64_t i = 0; i < 2 * block.sentences; ++i) of.push_back(i / 2);
+    const auto found = search.search(queries, of);
+    const auto same = alone.search(queries, of);
+    REQUIRE_ALL(at::equal(found.ids, same.ids) && at::equal(found.scores, same.scores));
+
+    bool right = true;
+    for (std::int64_t i = 0; i < queries.size(0); ++i) {
+      const auto expected =
+          plain_search(corpus, block.means[of[static_cast<std::size_t>(i)]], queries[i]);
+      for (std::int64_t j = 0; j < k; ++j) {
+        const auto id = found.ids[i][j].item<std::int64_t>();
+        if (j >= std::ssize(expected)) {
+          right = right && id == index::missing_id;
+          continue;
+        }
+        const auto& neighbour = expected[static_cast<std::size_t>(j)];
+        right = right && core::entry_number_of(id) == neighbour.entry &&
+                core::token_of(id) == static_cast<core::TokenId>(Corpus::value(neighbour.entry)) &&
+                std::abs(-found.scores[i][j].item<double>() - neighbour.distance) <
+                    1e-5 * (1 + std::abs(neighbour.distance));
+      }
+    }
+    REQUIRE_ALL(right);
+  }
+  REQUIRE_ALL(search.times().blocks == 2);
+  REQUIRE_ALL(search.times().most_bytes > 0);
+}
+
+TEST_CASE("every sentence has one holder, the one that its shard's team takes it to") {
+  for (const std::int64_t ranks : {1, 2, 3, 4, 7}) {
+    for (const std::int64_t shards : {1, 2, 3, 5}) {
+      const retrieval::ShardHolders holders{ranks, shards};
+      for (std::int64_t shard = 0; shard < shards; ++shard) {
+        std::set<std::int64_t> of_shard;
+        for (std::int64_t number = 0; number < 20; ++number) {
+          of_shard.insert(holders.rank_of(shard, number));
+        }
+        std::set<std::int64_t> team;
+        for (std::int64_t rank = 0; rank < ranks; ++rank) {
+          if (ranks <= shards ? rank == shard % ranks : rank % shards == shard) team.insert(rank);
+        }
+        CHECK(of_shard == team);
+      }
+    }
+  }
+}

@@ -1,0 +1,131 @@
+#include <algorithm>
+
+#include <catch2/catch.hpp>
+
+#include "index/adc_kernels.hpp"
+#include "index/neighbour.hpp"
+#include "index/subset_scan.hpp"
+#include "unit/index/synthetic.hpp"
+
+using namespace knnseq;
+
+namespace {
+
+/// A codebook without lists, with many equal codes in what is added to it.
+struct Data {
+  index::Codebook codebook;
+  std::vector<at::Tensor> codes;  ///< of each set
+  std::vector<std::vector<std::int64_t>> ids;
+
+  Data(const std::string& factory, const std::string& metric,
+       const std::vector<std::int64_t>& sizes) {
+    codebook =
+        test::train_alone(test::clustered(1500, 24, 5),
+                          index::parse_index_spec(factory, 24, metric), test::quick_options());
+    const index::Coder coder(codebook);
+    std::int64_t number = 100'000;
+    for (const auto size : sizes) {
+      const at::Tensor few = test::clustered(std::max<std::int64_t>(size / 4, 1), 24, 6);
+      const at::Tensor keys =
+          at::cat({test::clustered(size, 24, 7), few.repeat({4, 1})}).narrow(0, 0, size);
+      codes.push_back(coder.encode(coder.rotate(keys), {}));
+      ids.emplace_back();
+      // descending, so that the order of appending is not that of ties
+      for (std::int64_t i = 0; i < size; ++i) {
+        ids.back().push_back(core::pack_entry_id(static_cast<core::TokenId>(i % 50), number--));
+      }
+    }
+  }
+
+  index::SubsetScan scan(const index::ScanCentroids& centroids,
+                         const index::AdcKernel* kernel = nullptr) const {
+    std::vector<std::int64_t> sizes;
+    for (const auto& of_set : ids) sizes.push_back(std::ssize(of_set));
+    index::SubsetScan made({centroids, codebook.spec.metric, kernel}, sizes);
+    for (std::size_t set = 0; set < ids.size(); ++set) {
+      const auto of_set = index::span_of<std::uint8_t>(codes[set]);
+      const auto half = ids[set].size() / 2;
+      const auto m = static_cast<std::size_t>(codebook.spec.m);
+      const auto all = std::span<const std::int64_t>(ids[set]);
+      made.append(static_cast<std::int64_t>(set), of_set.first(half * m), all.first(half));
+      made.append(static_cast<std::int64_t>(set), of_set.subspan(half * m), all.subspan(half));
+    }
+    return made;
+  }
+};
+
+/// The definition: a table, and its sums.
+std::vector<index::Neighbour> plain(const Data& data, const float* query, std::size_t set,
+                                    std::size_t k) {
+  const auto& spec = data.codebook.spec;
+  const auto* centroids = data.codebook.pq_centroids.const_data_ptr<float>();
+  const auto codes = index::span_of<std::uint8_t>(data.codes[set]);
+  std::vector<float> table(static_cast<std::size_t>(spec.m * 256));
+  for (std::int64_t i = 0; i < spec.m * 256; ++i) {
+    float sum = 0;
+    for (std::int64_t t = 0; t < spec.dsub(); ++t) {
+      const float q = query[i / 256 * spec.dsub() + t];
+      const float c = centroids[i * spec.dsub() + t];
+      const float term = index::is_inner_product(spec.metric) ? -(q * c) : (q - c) * (q - c);
+      sum += term;
+    }
+    table[static_cast<std::size_t>(i)] = sum;
+  }
+  std::vector<index::Neighbour> found;
+  for (std::size_t i = 0; i < data.ids[set].size(); ++i) {
+    float sums[4] = {};
+    for (std::size_t s = 0; s < static_cast<std::size_t>(spec.m); ++s) {
+      sums[s % 4] += table[s * 256 + codes[i * static_cast<std::size_t>(spec.m) + s]];
+    }
+    found.push_back({(sums[0] + sums[1]) + (sums[2] + sums[3]), data.ids[set][i]});
+  }
+  std::sort(found.begin(), found.end());
+  found.resize(std::min(found.size(), k));
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("asymmetric distances are those of plain loops, bit by bit, with every instruction set") {
+  const std::string metric = GENERATE("l2", "ip", "cos");
+  const std::string factory = GENERATE("PQ8", "OPQ6_12,PQ6", "PQ3", "PCA20,PQ10");
+  const std::int64_t k = GENERATE(1, 16, 200);
+  const Data data(factory, metric, {3000, 0, 1, 64, 130, 700});
+  const index::ScanCentroids centroids(data.codebook);
+  const at::Tensor queries =
+      index::rotate_vectors(data.codebook, test::clustered(40, 24, 9) * 1.3).contiguous();
+  std::vector<std::int64_t> sets;
+  for (std::int64_t i = 0; i < queries.size(0); ++i) sets.push_back(i * 7 % 6);
+  for (const index::AdcKernel* kernel : index::adc_kernels_of_this_cpu()) {
+    INFO(kernel->name << " " << factory << " " << metric << " k " << k);
+    const auto found = data.scan(centroids, kernel).search(queries, sets, k);
+    REQUIRE(found.queries == queries.size(0));
+    for (std::size_t i = 0; i < sets.size(); ++i) {
+      const auto expected = plain(
+          data, queries.const_data_ptr<float>() + static_cast<std::int64_t>(i) * queries.size(1),
+          static_cast<std::size_t>(sets[i]), static_cast<std::size_t>(k));
+      std::size_t wrong = 0;
+      for (std::size_t j = 0; j < static_cast<std::size_t>(k); ++j) {
+        const auto at = i * static_cast<std::size_t>(k) + j;
+        const bool there = j < expected.size();
+        wrong += found.distances[at] != (there ? expected[j].distance : index::missing_distance);
+        wrong += found.ids[at] != (there ? expected[j].id : index::missing_id);
+      }
+      CHECK(wrong == 0);
+    }
+  }
+}
+
+TEST_CASE("queries with nothing to tell entries apart, and none at all") {
+  const Data data("PQ8", "ip", {500, 20});
+  const index::ScanCentroids centroids(data.codebook);
+  const auto scan = data.scan(centroids);
+  CHECK(scan.entries() == 520);
+  // All products are 0: the lowest entry numbers are the nearest.
+  const auto found = scan.search(at::zeros({1, 24}), std::vector<std::int64_t>{0}, 3);
+  CHECK(core::entry_number_of(found.ids[0]) == 100'000 - 499);
+  CHECK(core::entry_number_of(found.ids[2]) == 100'000 - 497);
+  CHECK(scan.search(at::empty({0, 24}), {}, 3).ids.empty());
+  CHECK_THROWS_AS(scan.search(at::zeros({1, 24}), std::vector<std::int64_t>{2}, 3),
+                  std::logic_error);
+}

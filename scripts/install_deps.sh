@@ -11,7 +11,8 @@ packages=(
   libfaiss-dev libopenblas0-openmp libopenblas-openmp-dev  # without this flavour faiss is 50 times slower
   libyaml-cpp-dev libfmt-dev nlohmann-json3-dev libxxhash-dev zlib1g-dev libsentencepiece-dev
   catch2 procps)
-# Slurm's daemons and network namespaces; clang with its runtimes and symboliser, for the fuzzers.
+# Only for the tests: a Slurm of one node, hosts of network namespaces; clang, its runtimes and symboliser
+# for the fuzzers.
 test_packages=(slurm-wlm munge iproute2 clang libclang-rt-dev llvm)
 if [ "${1:-}" = --tests ]; then packages+=("${test_packages[@]}"); fi
 # libtorch needs the CUDA runtime and CUPTI beside it to start, also where there is no GPU.

@@ -25,11 +25,13 @@ SearchedData check_data(runtime::StageContext& context, const Options& options,
 
 core::Json search_inputs(const Options& options, const DecodeOptions& decoding,
                          const SearchedData& data) {
-  core::Json inputs = {{"k", decoding.search.k}};
+  core::Json inputs;
+  const bool memory = decoding.mode == KnnMode::memory;
+  if (!memory) inputs["k"] = decoding.search.k;
   if (data.subset) {
-    inputs["mode"] = "subset";
+    inputs["mode"] = memory ? "memory" : "subset";
     inputs["encoder"] = to_string(options.subset.encoder);
-    inputs["sentences"] = options.subset.sentences;
+    if (!memory) inputs["sentences"] = options.subset.sentences;
     inputs["codes"] = data.subset->codes.at("identity");
     if (options.subset.has_vectors()) {
       inputs["sentence_index"] = data.subset->sentence_index.at("identity");

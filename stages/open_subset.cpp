@@ -9,7 +9,6 @@
 #include "model/sentence_encoder.hpp"
 #include "obs/progress_meter.hpp"
 #include "retrieval/lexical_finder.hpp"
-#include "retrieval/subset_search.hpp"
 #include "retrieval/vector_finder.hpp"
 #include "runtime/shard_team.hpp"
 #include "stages/open_model.hpp"
@@ -138,9 +137,9 @@ class Loader {
 
 }  // namespace
 
-std::unique_ptr<retrieval::BlockSearch> open_subset(runtime::StageContext& context,
-                                                    const Options& options,
-                                                    const BuiltSubset& built, std::int64_t k) {
+std::unique_ptr<retrieval::SubsetSearch> open_subset(runtime::StageContext& context,
+                                                     const Options& options,
+                                                     const BuiltSubset& built, std::int64_t k) {
   auto& comm = context.comm;
   index::Codebook codebook;
   std::unique_ptr<text::Tokenizer> tokenizer;

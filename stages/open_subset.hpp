@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "retrieval/block_search.hpp"
+#include "retrieval/subset_search.hpp"
 #include "runtime/stage_context.hpp"
 #include "stages/built_subset.hpp"
 #include "text/tokenizer.hpp"
@@ -12,8 +12,8 @@ namespace knnseq::stages {
 
 /// Loads this rank's part of the codes and of what similar sentences are found by. k: neighbours of
 /// a query. Throws core::InputError (on all ranks) where a file is missing or damaged. Collective.
-std::unique_ptr<retrieval::BlockSearch> open_subset(runtime::StageContext& context,
-                                                    const Options& options,
-                                                    const BuiltSubset& built, std::int64_t k);
+std::unique_ptr<retrieval::SubsetSearch> open_subset(runtime::StageContext& context,
+                                                     const Options& options,
+                                                     const BuiltSubset& built, std::int64_t k);
 
 }  // namespace knnseq::stages

@@ -105,9 +105,9 @@ void read_temperature(const Section& section, const std::string& metric, DecodeO
 }
 
 KnnMode read_mode(const Section& section, KnnMode fallback) {
-  const char* name = fallback == KnnMode::subset ? "subset" : "plain";
-  return section.choice("mode", {"plain", "subset"}, name) == "subset" ? KnnMode::subset
-                                                                       : KnnMode::plain;
+  const std::vector<std::string> names = {"plain", "subset", "memory"};  // in the enum's order
+  const auto name = section.choice("mode", names, names[static_cast<std::size_t>(fallback)]);
+  return static_cast<KnnMode>(std::find(names.begin(), names.end(), name) - names.begin());
 }
 
 /// The keys of `knn:`, which items of `decode:` may override.
@@ -192,7 +192,8 @@ std::vector<DecodeOptions> read_decode(const Section& root, const std::string& m
     if (!reference.empty()) options.reference = reference;
     options.knn = section.flag("knn", true);
     read_knn(section, metric, options);
-    if (options.knn && options.interpolation.temperature == 0) {
+    const bool interpolates = options.knn && options.mode != KnnMode::memory;
+    if (interpolates && options.interpolation.temperature == 0) {
       section.problem("temperature", "is required where index.metric is " + metric +
                                          " (here or in knn): its scale is that of inner products");
     }
@@ -222,8 +223,9 @@ void check_datastores(const Section& root, const Options& options) {
   for (const auto& decoding : options.decode) {
     const auto count = decoding.datastores.size();
     if (!decoding.knn || count == 0) continue;
-    if (decoding.mode == KnnMode::subset) {
-      root.problem("knn", "datastores: mode subset searches this run's own datastore only");
+    if (decoding.mode != KnnMode::plain) {
+      root.problem("knn",
+                   "datastores: modes subset and memory search this run's own datastore only");
       return;
     }
     if (count == options.models.size()) continue;
@@ -309,6 +311,7 @@ TuneOptions read_tune(const Section& section, const DecodeOptions& defaults,
   options.nprobe = section.integers("nprobe", {defaults.search.nprobe}, {.least = 1});
   options.sentences = section.integers("sentences", {subset.sentences}, {.least = 1});
   options.decoding.mode = read_mode(section, defaults.mode);
+  if (options.decoding.mode == KnnMode::memory) section.problem("mode", "must be plain or subset");
   for (const char* key : {"k", "lambda", "nprobe", "sentences"}) {
     if (section.has(key) && section.texts(key).empty()) section.problem(key, "must not be empty");
   }
@@ -374,7 +377,7 @@ std::string_view to_string(SentenceEncoder encoder) {
 
 bool Options::decodes_subsets() const {
   return std::any_of(decode.begin(), decode.end(), [](const DecodeOptions& decoding) {
-    return decoding.knn && decoding.mode == KnnMode::subset;
+    return decoding.knn && decoding.mode != KnnMode::plain;
   });
 }
 

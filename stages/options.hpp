@@ -40,8 +40,9 @@ struct IndexOptions {
 
 /// Where the neighbours of a query are looked for.
 enum class KnnMode {
-  plain,  ///< in the whole datastore
-  subset  ///< among the entries of the sentences most similar to the one that is translated
+  plain,   ///< in the whole datastore
+  subset,  ///< among the entries of the sentences most similar to the one that is translated
+  memory   ///< nowhere: the target of the most similar sentence is the translation
 };
 
 /// How similar sentences are found.

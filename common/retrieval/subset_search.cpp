@@ -77,6 +77,26 @@ Neighbours SubsetSearch::search(const at::Tensor& queries,
   return to_neighbours(subsets_->search(coder_.rotate(queries), sentences, k_));
 }
 
+std::vector<NearestSentence> SubsetSearch::find_nearest(const SentenceBlock& block) {
+  const index::TopK similar = parts_.finder->find(block);
+  std::vector<std::int64_t> wanted;
+  for (std::int64_t i = 0; i < similar.queries; ++i) {
+    const auto id = similar.ids[static_cast<std::size_t>(i * similar.k)];
+    if (id != index::missing_id) wanted.push_back(id);
+  }
+  const auto fetched = fetch_sentences(comm_, parts_.held, parts_.holders, wanted);
+  std::vector<NearestSentence> nearest(static_cast<std::size_t>(similar.queries));
+  for (std::size_t i = 0; i < nearest.size(); ++i) {
+    const auto first = i * static_cast<std::size_t>(similar.k);
+    if (similar.ids[first] == index::missing_id) continue;
+    nearest[i].distance = similar.distances[first];
+    for (const auto entry : fetched.ids_of(fetched.place_of(similar.ids[first]))) {
+      nearest[i].target.push_back(core::token_of(entry));
+    }
+  }
+  return nearest;
+}
+
 std::string SubsetSearch::summary() const {
   return fmt::format(
       "{} queries of {} sentences in subsets of {} entries on average, {} a block at most; finding "

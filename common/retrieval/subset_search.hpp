@@ -27,6 +27,12 @@ struct SubsetTimes {
   std::int64_t most_bytes = 0;  ///< of the subsets of one block
 };
 
+/// The datastore sentence that is most like a given one.
+struct NearestSentence {
+  float distance = 0;
+  std::vector<core::TokenId> target = {};  ///< with its end; empty where none was found
+};
+
 /// (Deguchi et al., "Subset Retrieval Nearest Neighbor Machine Translation", ACL 2023.) begin()
 /// finds the sentences most similar to each of the block's and fetches their entries' codes from
 /// the ranks that hold them; search() is local. Memory: the subsets of one block.
@@ -44,6 +50,9 @@ class SubsetSearch final : public BlockSearch {
   void begin(const SentenceBlock& block) override;
   Neighbours search(const at::Tensor& queries, std::span<const std::int64_t> sentences) override;
   bool collective() const override { return false; }
+
+  /// What a translation memory would give for the block's sentences. Collective.
+  std::vector<NearestSentence> find_nearest(const SentenceBlock& block);
   std::string summary() const override;
 
   const SubsetTimes& times() const { return times_; }

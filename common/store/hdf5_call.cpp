@@ -15,7 +15,14 @@ void hdf5_failed(const char* call, const std::string& object) {
         return 0;
       },
       &reason);
-  throw core::SystemError(fmt::format("{}: {}: {}", object, call, reason));
+  // The text of a failed system call comes last, behind times, addresses and line ends.
+  const std::string mark = "error message = '";
+  if (const auto at = reason.find(mark); at != reason.npos) {
+    const auto begin = at + mark.size();
+    reason = reason.substr(0, reason.find(':')) + ": " +
+             reason.substr(begin, reason.find('\'', begin) - begin);
+  }
+  throw core::SystemError(fmt::format("{}: {}: {}", object, call, core::first_line(reason)));
 }
 
 }  // namespace knnseq::store

@@ -84,6 +84,22 @@ void create_dataset(hid_t file, const DatasetSpec& spec) {
   }
 }
 
+/// MPI-IO does not say that a write failed for want of space, so that is found out before.
+void require_space(const fs::path& path, const std::vector<DatasetSpec>& datasets) {
+  constexpr std::uintmax_t structure_bytes = 16384;  // more than what is no row
+  std::uintmax_t needed = structure_bytes;
+  for (const auto& spec : datasets) {
+    std::uintmax_t bytes = H5Tget_size(stored_type(spec.type).id());
+    for (const auto extent : spec.shape) bytes *= static_cast<std::uintmax_t>(extent);
+    needed += bytes;
+  }
+  std::error_code error;
+  const auto space = fs::space(path.parent_path(), error);
+  if (error || space.available >= needed) return;  // a file system that does not say
+  throw core::SystemError(fmt::format("{} bytes are needed, {} are free", needed, space.available),
+                          path, ENOSPC);
+}
+
 /// HDF5's early allocation leaves a sparse file: a full disk would be noticed hours later.
 void allocate_on_disk(const fs::path& path) {
   const int fd = ::open(path.c_str(), O_RDWR);
@@ -171,7 +187,9 @@ Hdf5File::~Hdf5File() = default;
 void Hdf5File::create(const fs::path& path, comm::Communicator& comm,
                       const std::vector<DatasetSpec>& datasets) {
   const fs::path temporary = path.string() + ".tmp";
-  comm.barrier();  // under its time-out, which the collective HDF5 calls below have not
+  comm::agree(comm, [&] {  // also under its time-out, which the HDF5 calls below have not
+    if (comm.is_root()) require_space(path, datasets);
+  });
   comm::agree(comm, [&] {
     const Hdf5Handle access = access_properties(&comm);
     const Hdf5Handle creation(KNNSEQ_HDF5(path, H5Pcreate, H5P_FILE_CREATE), H5Pclose);

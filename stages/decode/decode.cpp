@@ -97,27 +97,38 @@ class Decoder {
     work_.seconds = watch.seconds();
   }
 
-  /// In rounds: every rank begins one of the blocks that are left, all together, and then
-  /// translates it without the others. describe: what the search looks for a block's sentences by.
-  void run_in_rounds(retrieval::BlockSearch& search, const SentenceDescriber& describe) {
+  /// Every rank begins one of the blocks that are left, all together, and then translates it
+  /// without the others. describe: what the search looks for a block's sentences by.
+  void run_in_subsets(retrieval::BlockSearch& search, const SentenceDescriber& describe) {
     const search::KnnStep knn = [&](const search::KnnQueries& asked, at::Tensor& log_probs) {
       const auto found = search.search(asked.vectors, asked.sentences);
       retrieval::interpolate(log_probs, found.scores, found.ids, options_.interpolation);
     };
-    const auto left = blocks_left();
-    const auto ranks = static_cast<std::size_t>(context_.comm.size());
-    for (auto i = static_cast<std::size_t>(context_.comm.rank()); i - i % ranks < left.size();
-         i += ranks) {
-      if (!context_.comm.all(!runtime::stop_requested())) break;
-      if (i >= left.size()) {
-        search.begin({});
-        continue;
-      }
-      const auto sources = sources_of(left[i]);
+    run_in_rounds([&](std::optional<std::int64_t> block) {
+      if (!block) return search.begin({});
+      const auto sources = sources_of(*block);
       const auto encoded = model_.encode(sources);
       search.begin(describe(sources, encoded));
-      commit(left[i], search::beam_search(model_, sources, encoded, options_.beam, knn));
-    }
+      commit(*block, search::beam_search(model_, sources, encoded, options_.beam, knn));
+    });
+  }
+
+  /// What a translation memory gives: the target of the most similar source, whatever the model
+  /// says. Its score is minus the distance of the two.
+  void run_from_memory(retrieval::SubsetSearch& search, const SentenceDescriber& describe) {
+    run_in_rounds([&](std::optional<std::int64_t> block) {
+      retrieval::SentenceBlock looked_for;
+      if (block) {
+        const auto sources = sources_of(*block);
+        looked_for = describe(sources, model_.encode(sources));
+      }
+      std::vector<std::vector<search::Hypothesis>> found;
+      for (auto& nearest : search.find_nearest(looked_for)) {
+        if (nearest.target.empty()) nearest.target = {model_.info().eos};
+        found.push_back({{std::move(nearest.target), -double{nearest.distance}, {}}});
+      }
+      if (block) commit(*block, found);
+    });
   }
 
   /// Waits for all ranks; throws core::Stopped on all where work is left. Collective.
@@ -135,6 +146,20 @@ class Decoder {
   }
 
  private:
+  /// Calls `work` with one of the blocks that are left, on all ranks together; without one where
+  /// there are no more for this rank.
+  void run_in_rounds(const std::function<void(std::optional<std::int64_t>)>& work) {
+    const obs::Stopwatch watch;
+    const auto left = blocks_left();
+    const auto ranks = static_cast<std::size_t>(context_.comm.size());
+    for (auto i = static_cast<std::size_t>(context_.comm.rank()); i - i % ranks < left.size();
+         i += ranks) {
+      if (!context_.comm.all(!runtime::stop_requested())) break;
+      work(i < left.size() ? std::optional(left[i]) : std::nullopt);
+    }
+    work_.seconds = watch.seconds();
+  }
+
   std::vector<std::int64_t> all_blocks() const {
     std::vector<std::int64_t> blocks(set_.blocks.size());
     for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i] = static_cast<std::int64_t>(i);
@@ -215,12 +240,16 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
   }
 
   Decoder decoder(context, decoding, *model, set, *translations);
-  if (data.subset) {
+  const auto describe = [&](model::Sentences sources, const model::EncodedSource& encoded) {
+    return make_sentence_block(options.subset, *tokenizer, sources, encoded);
+  };
+  if (decoding.knn && decoding.mode == KnnMode::memory) {
+    Options nearest = options;
+    nearest.subset.sentences = 1;
+    decoder.run_from_memory(*open_subset(context, nearest, *data.subset, 1), describe);
+  } else if (data.subset) {
     const auto search = open_block_search(context, options, decoding, data);
-    decoder.run_in_rounds(
-        *search, [&](model::Sentences sources, const model::EncodedSource& encoded) {
-          return make_sentence_block(options.subset, *tokenizer, sources, encoded);
-        });
+    decoder.run_in_subsets(*search, describe);
     report_search(context, search->summary());
   } else if (decoding.knn) {
     std::vector<retrieval::DistributedSearch> searches;
@@ -285,8 +314,9 @@ core::Json decode_inputs(runtime::StageContext& context, const Options& options,
     inputs["reference"] = fingerprint_files(context, {*decoding.reference});
   }
   if (!decoding.knn) return inputs;
-  const auto& threshold = decoding.interpolation.threshold;
   inputs.update(search_inputs(options, decoding, data));
+  if (decoding.mode == KnnMode::memory) return inputs;
+  const auto& threshold = decoding.interpolation.threshold;
   inputs["temperature"] = decoding.interpolation.temperature;
   inputs["lambda"] = decoding.interpolation.lambda;
   inputs["threshold"] = threshold ? core::Json(*threshold) : core::Json();
@@ -321,9 +351,9 @@ void decode_one(runtime::StageContext& context, const Options& options,
   context.log.set_stage(stage);
   const auto folder = decode_into / decoding.name;
   const auto data = check_data(context, options, decoding);
-  runtime::run_stage(
-      context, {stage, folder, decode_inputs(context, options, decoding, data),
-                [&] { return translate_set(context, options, decoding, data, folder); }});
+  runtime::run_stage(context, {stage, folder, decode_inputs(context, options, decoding, data), [&] {
+                                 return translate_set(context, options, decoding, data, folder);
+                               }});
   comm::agree(context.comm, [&] {
     if (context.comm.is_root()) Translations::remove_journals(folder);
   });

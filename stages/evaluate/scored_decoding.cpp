@@ -16,6 +16,9 @@ namespace {
 /// The settings that a decoding was made with, from its manifest.
 std::string describe(const core::Json& inputs) {
   const auto number = [&](const char* name) { return inputs.at(name).get<double>(); };
+  if (inputs.value("mode", "") == "memory") {
+    return "translation memory: " + inputs.at("encoder").get<std::string>() + " sentences";
+  }
   std::string text = "base";
   if (inputs.contains("k")) {
     const bool subset = inputs.contains("mode");

@@ -14,7 +14,7 @@ namespace knnseq::stages {
 
 struct ScoredDecoding {
   std::string name;
-  std::string identity;  ///< of the decoding's manifest
+  std::string identity;                       ///< of the decoding's manifest
   std::string settings;                       ///< for people
   bool knn = false;                           ///< a datastore was used
   std::string test_set;                       ///< equal where source and references are

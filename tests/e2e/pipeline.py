@@ -54,7 +54,7 @@ class PipelineTest(unittest.TestCase):
     def run_stage(self, stage, *options, ranks=2, code=0):
         """Runs a stage to its end, which must have this exit code; returns what it printed."""
         done = subprocess.run(self.command(ranks, stage, *options), capture_output=True, text=True,
-                              timeout=120, stdin=subprocess.DEVNULL)
+                              errors="replace", timeout=120, stdin=subprocess.DEVNULL)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done.stdout + done.stderr
 

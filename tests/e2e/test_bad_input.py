@@ -106,8 +106,8 @@ class BadInput(pipeline.PipelineTest):
     def tree(self):
         """{name: bytes} of the run directory, without what a refused command may leave."""
         run = self.folder / "run"
-        return {str(path.relative_to(run)): path.read_bytes() if path.is_file() else None
-                for path in run.rglob("*") if path.relative_to(run).parts[0] not in NO_WORK}
+        return {str(path.relative_to(run)): path.read_bytes() for path in run.rglob("*")
+                if path.is_file() and path.relative_to(run).parts[0] not in NO_WORK}
 
     def check(self, cases):
         """Each case on its own copy of the input files; the run directory must stay as it is."""
@@ -216,8 +216,8 @@ class BadInput(pipeline.PipelineTest):
             Case("partition", "vocab", edit=json_of("vocab.json", lambda v: v.update({first(v): 99_999_999}))),
             Case("partition", "vocab", edit=json_of("config.json", lambda c: c.update(vocab_size=100))),
             Case("partition", "source.spm", edit=model(lambda other: (other / "source.spm").write_bytes(b"x"))),
-            Case("partition", "model.safetensors", edit=model(lambda other: (other / "model.safetensors").unlink())),
-            Case("partition", "model.safetensors",
+            Case("decode base", "model.safetensors", edit=model(lambda other: (other / "model.safetensors").unlink())),
+            Case("decode base", "model.safetensors",
                  edit=model(lambda other: os.truncate(other / "model.safetensors", 5000))),
             Case("partition", "d_model", edit=json_of("config.json", lambda c: c.update(d_model="wide"))),
         ))
@@ -227,7 +227,6 @@ class BadInput(pipeline.PipelineTest):
         weights = bytearray((other / "model.safetensors").read_bytes())
         header_bytes = struct.unpack("<Q", weights[:8])[0]
         header = json.loads(weights[8:8 + header_bytes])
-        name = next(n for n in header if "decoder.layers" in n and n.endswith("encoder_attn_layer_norm.bias"))
         name = sorted(n for n in header if n.endswith("encoder_attn_layer_norm.bias"))[-1]
         begin, end = header[name]["data_offsets"]
         width = (end - begin) // {"F32": 4, "F16": 2, "BF16": 2}[header[name]["dtype"]]
@@ -256,7 +255,7 @@ class BadInput(pipeline.PipelineTest):
             Case("partition", "shards: was 1, is 2", ("shards=2",)),
             Case("partition", "source: was", edit=lambda test: test.put_line("corpus.de", 3, b"Anders."), ranks=2),
             Case("encode", 'key: was "ffn_in", is "ffn_out"', ("datastore.key=ffn_out",)),
-            Case("encode", "datastore.layer", ("datastore.layer=77",)),
+            Case("encode", "layer: 77 does not exist: the decoder has 3 layers", ("datastore.layer=77",)),
             Case("encode", "model: was", edit=retrain, ranks=2),
             Case("encode", "tokenised for another", edit=tokens),
             Case("train", "sample: was 6000, is 5000", ("datastore.sample=5000",)),

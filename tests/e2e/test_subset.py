@@ -1,5 +1,6 @@
 """Subset kNN-MT, from the sentence index and the codes to translations."""
 import json
+import shutil
 import unittest
 
 import pipeline
@@ -74,6 +75,35 @@ class Subset(pipeline.PipelineTest):
         self.assertIn("subsets of 1 sentences", few)
         self.assertNotEqual([n["tokens"] for n in self.nbest("subset")], [n["tokens"] for n in plain])
 
+    def test_a_translation_memory_gives_the_target_of_the_nearest_source(self):
+        self.encode("--set", "subset.index=Flat")
+        self.run_stage("subset", "--set", "subset.index=Flat")
+        memory = ("--set", "subset.index=Flat", "--set", "decode.2.mode=memory")
+        self.run_stage("decode subset", *memory, ranks=1)
+        one = self.digest("decode/subset/*")
+        made = (self.folder / "run/decode/subset/hyp.txt").read_text(encoding="utf-8").splitlines()
+        right = (self.folder / "test.en").read_text(encoding="utf-8").splitlines()
+        same = [a == b for a, b in zip(made, right)]
+        self.assertGreaterEqual(sum(same[:15]), 14)  # these stand in the datastore
+        self.assertLess(sum(same[15:]), 8)
+        self.run_stage("decode subset", *memory, "--force", ranks=3)
+        self.assertEqual(self.digest("decode/subset/*"), one)
+
+    def test_tuning_finds_the_same_settings_for_any_number_of_ranks(self):
+        self.encode()
+        self.run_stage("subset")
+        tune = ("--set", f"tune.source={self.folder}/test.de",
+                "--set", f"tune.reference={self.folder}/test.en", "--set", "tune.mode=subset",
+                "--set", "tune.sentences=[1, 40]", "--set", "tune.k=[2, 8]",
+                "--set", "tune.lambda=[0.4, 0.7]", "--set", "tune.candidates=1")
+        self.assertIn("| sentences |", self.run_stage("tune", *tune, ranks=1))
+        found = self.digest("tune-subset/*.*", "tune-subset/likelihoods/likelihoods.json")
+        self.assertIn("subset:\n  sentences: ", (self.folder / "run/tune-subset/tuned.yaml").read_text())
+        shutil.rmtree(self.folder / "run/tune-subset")
+        self.run_stage("tune", *tune, ranks=3)
+        self.assertEqual(
+            self.digest("tune-subset/*.*", "tune-subset/likelihoods/likelihoods.json"), found)
+
     def test_killed_in_each_step_and_resumed_with_other_ranks(self):
         for name in ("corpus.de", "corpus.en"):  # several units
             text = (self.folder / name).read_text(encoding="utf-8")
@@ -120,7 +150,7 @@ class Subset(pipeline.PipelineTest):
                 (f"subset.model={ENCODER}", "is of no use: encoder is mean"),
                 ("subset.index=PCAW300,Flat", "widen"),
                 ("subset.sentences=0", "subset.sentences"),
-                ("decode.2.datastores=[other]", "mode subset searches this run's own datastore"),
+                ("decode.2.datastores=[other]", "modes subset and memory search this run's own"),
                 (f"append=[{{name: more, source: {self.folder}/corpus.de, "
                  f"target: {self.folder}/corpus.en}}]", "subsets are made of the first corpus only")):
             with self.subTest(option=option):

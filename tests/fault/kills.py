@@ -36,17 +36,17 @@ class Failure(Exception):
     """A property that does not hold; the message says which."""
 
 
-def children(pid):
-    """Processes that this one has started."""
-    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout
-    return [int(child) for child in found.split()]
-
-
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+def ranks_at(run_dir):
+    """Processes of the program that work in this run directory, whoever started them."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0] == pipeline.PROGRAM.encode() and f"run_dir={run_dir}".encode() in words:
+            found.append(int(path.parent.name))
+    return found
 
 
 def tree(folder):
@@ -69,7 +69,7 @@ class Harness:
         pairs = [line.split("\t") for line in
                  (pipeline.MODEL / "test.tsv").read_text(encoding="utf-8").splitlines()]
         for name, part in (("corpus", pairs[:700] * repeat), ("news", pairs[700:850] * repeat),
-                           ("test", pairs[650:750])):
+                           ("test", pairs[650:710])):
             for side, language in enumerate(("de", "en")):
                 text = "".join(pair[side] + "\n" for pair in part)
                 (self.folder / f"{name}.{language}").write_text(text, encoding="utf-8")
@@ -107,8 +107,7 @@ class Harness:
         print("undisturbed: " + ", ".join(f"{s} {t:.1f} s" for s, t in self.seconds.items()), flush=True)
 
     def disturb(self, job, kind):
-        """Sends the signal; returns the processes that must be gone before anything else starts."""
-        ranks = children(job.pid)
+        ranks = ranks_at(self.folder / "run")
         if kind == "stop":
             job.send_signal(signal.SIGUSR1)
         elif kind == "mpirun" or not ranks:
@@ -119,7 +118,6 @@ class Harness:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
-        return ranks
 
     def interrupt(self, stage, kind, ranks):
         """Starts the stage and disturbs it. Returns whether the signal came before its end."""
@@ -132,10 +130,10 @@ class Harness:
         else:
             self.finish(job, f"{stage} with {ranks} ranks")
             return False
-        processes = self.disturb(job, kind)
+        self.disturb(job, kind)
         what = f"{stage} with {ranks} ranks, {kind} after {moment:.2f} s"
         deadline = time.time() + END_SECONDS
-        while job.poll() is None or any(map(alive, processes)):
+        while job.poll() is None or ranks_at(self.folder / "run"):
             if time.time() > deadline:
                 os.killpg(job.pid, signal.SIGKILL)
                 raise Failure(f"{what}: hangs:\n{self.output()}")

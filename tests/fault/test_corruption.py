@@ -153,15 +153,15 @@ class Corruption(pipeline.PipelineTest):
         for name in ("corpus.de", "corpus.en"):
             text = (self.folder / name).read_text(encoding="utf-8")
             (self.folder / name).write_text(text * 14, encoding="utf-8")
-        one = ("--set", "shards=1")
+        one = ("--set", "shards=1", "--set", "append=[]")
         self.run_stage("partition", *one)
-        begin = lambda path: flip(path, 0.01)
+        begin = lambda path: flip(path, 9)  # an HDF5 file's superblock
         middle = lambda path: flip(path, 0.5)
         of_shard = (("state.json", middle), ("shard-00000.structure", middle), ("shard-00000.h5", begin),
                     ("shard-00000.h5", truncate), ("shard-00000.journal.0000", begin))
         cases = (("encode", "datastore", "*.journal.*", (*of_shard, ("sample.json", middle))),
                  ("train", "codebook", "checkpoint", (("state.json", begin), ("checkpoint", middle),
-                                                      ("checkpoint", truncate), ("checkpoint", empty))),
+                                                      ("checkpoint", truncate))),
                  ("add", "index", "*.journal.*", (*of_shard, ("shard-00000.h5", lambda p: flip(p, 3000)))),
                  ("decode knn", "decode/knn", "*.journal.*",
                   (("state.json", empty), ("blocks.journal.0000", begin))))
@@ -180,7 +180,7 @@ class Corruption(pipeline.PipelineTest):
                     damage(place / name)
                     self.assertIn(name.split(".")[0], self.run_stage("verify", code=2))
                     self.refused(stage, name, *one)
-                    self.restore()
+                self.restore()
             self.run_stage(stage, *one)
         self.run_stage("verify")
 

@@ -61,3 +61,21 @@ TEST_CASE("memory that runs out on one rank is everybody's error") {
   REQUIRE_ALL(message == "out of memory");
   REQUIRE_ALL(code == 1);
 }
+
+TEST_CASE("the rank that failed speaks for all, and knows whether it failed alone") {
+  auto& world = test::world();
+  const int last = world.size() - 1;
+  for (const bool everyone : {false, true}) {
+    bool speaker = false, of_all = false;
+    try {
+      comm::agree(world, [&] {
+        if (everyone || world.rank() == last) throw core::InputError("no such file");
+      });
+    } catch (const comm::AgreedError& e) {
+      speaker = e.is_speaker();
+      of_all = e.of_all();
+    }
+    REQUIRE_ALL(speaker == (world.rank() == (everyone ? 0 : last)));
+    REQUIRE_ALL(of_all == (everyone || world.size() == 1));
+  }
+}

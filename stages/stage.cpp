@@ -60,19 +60,6 @@ core::Json manifest_of(runtime::StageContext& context, const CorpusPlace& place,
                      {place.made_by(stage), place.stage_name(stage), place.command(stage)});
 }
 
-core::Json manifest_of(runtime::StageContext& context, const CorpusPlace& place,
-                       const std::string& stage) {
-  const bool of_first = stage == "train";  // one codebook for all corpora
-  core::Json manifest;
-  comm::agree(context.comm, [&] {
-    if (!context.comm.is_root()) return;
-    manifest =
-        runtime::require_manifest(place.made_by(stage), of_first ? stage : place.stage_name(stage),
-                                  of_first ? stage : place.command(stage));
-  });
-  return core::Json::parse(context.comm.broadcast_string(manifest.dump()));
-}
-
 core::Json corpus_manifest(runtime::StageContext& context, const Options& options,
                            const CorpusPlace& place) {
   const auto manifest = manifest_of(context, place, "partition");

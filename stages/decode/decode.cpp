@@ -21,6 +21,7 @@
 #include "stages/open_block_search.hpp"
 #include "stages/open_model.hpp"
 #include "stages/open_search.hpp"
+#include "stages/open_subset.hpp"
 #include "stages/sentence_block.hpp"
 #include "stages/stage.hpp"
 #include "text/read_lines.hpp"

@@ -19,15 +19,14 @@ void subset(runtime::StageContext& context, const Options& options) {
 }
 
 std::vector<std::string> subset_stages(const Options& options) {
-  std::vector<std::string> stages;
-  if (options.subset.encoder == SentenceEncoder::torchscript) {
-    stages.push_back("subset-encode-sentences");
+  const SubsetOptions& subset = options.subset;
+  std::vector<const char*> names;
+  if (subset.encoder == SentenceEncoder::torchscript) names = {"subset-encode-sentences"};
+  if (subset.has_vectors()) {
+    names.insert(names.end(), {"subset-train-sentences", "subset-index-sentences"});
   }
-  if (options.subset.has_vectors()) {
-    stages.insert(stages.end(), {"subset-train-sentences", "subset-index-sentences"});
-  }
-  stages.insert(stages.end(), {"subset-train-codes", "subset-code"});
-  return stages;
+  names.insert(names.end(), {"subset-train-codes", "subset-code"});
+  return {names.begin(), names.end()};
 }
 
 }  // namespace knnseq::stages

@@ -44,8 +44,8 @@ Parsed parse(const fs::path& path, const std::string& owner) {
     if (!whole && end + 1 == content.size()) break;  // torn, though its end was written
     const std::string place = fmt::format("{}:{}", path.string(), line_number);
     if (!whole) {
-      throw core::InputError(
-          place, "damaged record (its checksum does not match); --force starts over");
+      throw core::InputError(place,
+                             "damaged record (its checksum does not match); --force starts over");
     }
     parsed.records.push_back(core::parse_json(line.substr(checksum_digits + 1), place));
     at = parsed.whole_bytes = end + 1;

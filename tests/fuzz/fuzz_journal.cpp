@@ -13,19 +13,17 @@ using namespace knnseq;
 
 namespace {
 
-constexpr const char* owner = "input";
+constexpr const char* owner = "shard 7";
 
 std::string with_checksums(std::string_view input) {
   std::string content;
   while (!input.empty()) {
     const auto end = std::min(input.find('\n'), input.size());
     const auto line = input.substr(0, end);
-    const auto json = line.substr(std::min<std::size_t>(line.size(), 1));
     if (line.starts_with('!')) {
-      const std::string covered = fmt::format("{}\n{}", owner, json);
-      content +=
-          fmt::format("{:016x} ", core::checksum_of(std::span(covered.data(), covered.size())));
-      content += json;
+      const std::string checked = fmt::format("{}\n{}", owner, line.substr(1));
+      content += fmt::format("{:016x} ", core::checksum_of(std::span(checked)));
+      content += line.substr(1);
     } else {
       content += line;
     }

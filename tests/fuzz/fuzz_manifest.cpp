@@ -1,5 +1,5 @@
-// Manifests: any bytes, then the same JSON with its version and checksum set right, of which the
-// reader has to take all that it accepts.
+// Manifests and sealed files: any bytes, then the same JSON with version and checksum set right, of
+// which the reader has to take all that it accepts.
 #include <string>
 
 #include "core/hash.hpp"
@@ -7,6 +7,7 @@
 #include "fuzz.hpp"
 #include "memory_file.hpp"
 #include "store/manifest.hpp"
+#include "store/sealed_json.hpp"
 
 using namespace knnseq;
 
@@ -24,11 +25,27 @@ void read_whole(const std::string& content) {
   fuzz::require(again.at("version") == manifest->at("version"), "a manifest can be made of it");
 }
 
+constexpr const char* owner = "shard 7";
+
+core::Json read_seal(const std::string& content) {
+  const fuzz::MemoryFile file(content);
+  return store::read_sealed(file.path(), owner);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto text = fuzz::as_text(data, size);
   fuzz::read([&] { read_whole(std::string(text)); });
+  fuzz::read([&] { read_seal(std::string(text)); });
+  fuzz::read([&] {
+    core::Json json = core::parse_json(text, "input");
+    if (!json.is_object()) return;
+    json.erase("checksum");
+    core::Json sealed = json;
+    sealed["checksum"] = core::fingerprint(std::string(owner) + "\n" + json.dump());
+    fuzz::require(read_seal(sealed.dump()) == json, "what was sealed is read back");
+  });
   fuzz::read([&] {
     core::Json json = core::parse_json(text, "input");
     if (!json.is_object()) return;

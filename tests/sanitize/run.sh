@@ -4,7 +4,8 @@
 #     tests/sanitize/run.sh [address|thread] [--without-libtorch]
 #
 # address   AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer; all unit and MPI tests
-# thread    ThreadSanitizer; what has threads of its own: the watchdog beside MPI calls, and export
+# thread    ThreadSanitizer; what has threads of its own: the watchdog beside MPI calls, the lock's signs
+#           of life, and export
 # --without-libtorch   only the modules that need neither libtorch nor faiss: some minutes
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/environment.sh"
@@ -18,12 +19,12 @@ if [ "${2:-}" = --without-libtorch ]; then
 fi
 case $kind in
   address) sanitizers=address,undefined; targets=(knnseq_tests); tests=(-L 'unit|mpi') ;;
-  thread) sanitizers=thread; targets=(test_comm test_comm_mpi); tests=(-R '^test_comm') ;;
+  thread) sanitizers=thread; targets=(test_comm test_comm_mpi test_runtime); tests=(-R '^test_(comm|runtime)') ;;
   *) echo "usage: tests/sanitize/run.sh [address|thread] [--without-libtorch]" >&2; exit 2 ;;
 esac
 if [ "$kind$libtorch" = threadON ]; then
   targets+=(knnseq)
-  tests=(-R '^test_comm|^e2e.append_export')
+  tests=(-R '^test_(comm|runtime)|^e2e.append_export')
 fi
 build=$top/build-$kind$suffix
 logs=$build/logs

@@ -28,7 +28,7 @@ Ending ending_of_one_that_waits(double timeout_seconds, std::chrono::millisecond
     ::dup2(ends[1], STDERR_FILENO);
     ::close(ends[0]);
     ::close(ends[1]);
-    Watchdog watchdog(timeout_seconds);
+    Watchdog watchdog(timeout_seconds, "r3 on node7");
     const Watchdog::Guard guard(watchdog, "MPI_Barrier");
     std::this_thread::sleep_for(waits);
     ::_exit(0);
@@ -50,7 +50,7 @@ TEST_CASE("a call that outlives its deadline ends the process, and is named") {
   const auto ending = ending_of_one_that_waits(0.2, std::chrono::minutes(1));
   REQUIRE(WIFEXITED(ending.status));
   CHECK(WEXITSTATUS(ending.status) == 1);
-  CHECK_THAT(ending.text, Catch::Contains("knnseq: MPI_Barrier has waited"));
+  CHECK_THAT(ending.text, Catch::Contains("knnseq: r3 on node7: MPI_Barrier has waited"));
 }
 
 TEST_CASE("without a timeout nothing is watched") {
@@ -61,7 +61,7 @@ TEST_CASE("without a timeout nothing is watched") {
 }
 
 TEST_CASE("calls come and go while the watchdog looks") {
-  Watchdog watchdog(60);
+  Watchdog watchdog(60, "r0 on node1");
   int calls = 0;
   const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(2500);
   while (std::chrono::steady_clock::now() < end) {

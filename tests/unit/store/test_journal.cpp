@@ -75,9 +75,10 @@ TEST_CASE("a journal that lies where another belongs is damaged") {
 TEST_CASE("a record that is no JSON is an error with its line, whatever its checksum says") {
   test::TemporaryFolder folder;
   const std::string record = R"({"unit")";
+  const std::string checked = "own\n" + record;
   const auto path = folder.write(
-      "a.journal.0", fmt::format("{:016x} {}\n", core::checksum_of(std::span(record)), record));
-  CHECK_THROWS_WITH(Journal::read(path), Catch::Contains("a.journal.0:1: not valid JSON"));
+      "a.journal.0", fmt::format("{:016x} {}\n", core::checksum_of(std::span(checked)), record));
+  CHECK_THROWS_WITH(Journal::read(path, "own"), Catch::Contains("a.journal.0:1: not valid JSON"));
 }
 
 TEST_CASE("journals of several ranks are read together") {

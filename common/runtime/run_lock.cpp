@@ -12,6 +12,7 @@
 
 #include "core/error.hpp"
 #include "obs/progress_meter.hpp"
+#include "obs/resources.hpp"
 
 namespace knnseq::runtime {
 
@@ -19,6 +20,7 @@ namespace {
 
 /// The record is padded to this length and written at once, so that nobody reads half of it.
 constexpr std::size_t record_bytes = 1024;
+constexpr double patience_in_beats = 0.6;  ///< before a lock is refused
 
 std::int64_t now_seconds() {
   using Seconds = std::chrono::seconds;
@@ -69,17 +71,25 @@ void RunLock::open_file() {
 }
 
 void RunLock::take_over() {
-  // Any other failure is a file system without such locks.
-  const bool locked_here = ::flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  const auto holder = read();
-  if (locked_here) refuse(holder);
-  if (holder) {
-    auto state = judge(*holder, self_, process_is_there(*holder), timing_.silent_seconds);
-    if (state == HolderState::silent && !stays_silent(*holder)) state = HolderState::at_work;
-    if (state == HolderState::at_work) refuse(holder);
-    notice_ = fmt::format("taking over the lock of {}: {}", holder->name(), describe(state));
+  // The ranks of a job that was ended a moment ago may still be dying.
+  const obs::Stopwatch waited;
+  while (!try_to_take()) {
+    if (waited.seconds() > patience_in_beats * timing_.beat_seconds) refuse(read());
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   if (!write(self_)) throw core::SystemError("write", file_, errno);
+}
+
+bool RunLock::try_to_take() {
+  // Any other failure is a file system without such locks.
+  if (::flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) return false;
+  const auto holder = read();
+  if (!holder) return true;
+  const auto state = judge(*holder, self_, process_is_there(*holder), timing_.silent_seconds);
+  if (state == HolderState::at_work) return false;
+  if (state == HolderState::silent && !stays_silent(*holder)) return false;
+  notice_ = fmt::format("taking over the lock of {}: {}", holder->name(), describe(state));
+  return true;
 }
 
 void RunLock::refuse(const std::optional<LockHolder>& holder) const {

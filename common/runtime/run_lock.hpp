@@ -38,6 +38,7 @@ class RunLock {
  private:
   void open_file();
   void take_over();
+  bool try_to_take();
   void refuse(const std::optional<LockHolder>& holder) const;
   bool stays_silent(const LockHolder& holder) const;
   std::optional<LockHolder> read() const;

@@ -178,7 +178,7 @@ class Corruption(pipeline.PipelineTest):
             for name, damage in damages:
                 with self.subTest(stage=stage, file=name):
                     damage(place / name)
-                    self.assertIn(name.split(".")[0], self.run_stage("verify", code=2))
+                    self.assertIn(name.split(".")[0], self.run_stage("verify", ranks=1, code=2))
                     self.refused(stage, name, *one)
                 self.restore()
             self.run_stage(stage, *one)

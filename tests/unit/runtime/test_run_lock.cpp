@@ -41,9 +41,8 @@ TEST_CASE("a lock is refused while it is held, with its holder, and free afterwa
     const RunLock lock(file, quick);
     CHECK(lock.notice().empty());
     CHECK_THROWS_AS(RunLock(file, quick), core::InputError);
-    CHECK_THROWS_WITH(
-        RunLock(file, quick),
-        Contains("is in use by another job: " + this_process(0).name() + ", for 0 s"));
+    CHECK_THROWS_WITH(RunLock(file, quick),
+                      Contains("is in use by another job: " + this_process(0).name() + ", for "));
   }
   CHECK(core::read_file(file).empty());
   CHECK(RunLock(file, quick).notice().empty());
@@ -67,10 +66,10 @@ TEST_CASE(
     "a lock of another machine is refused while it beats, and taken over where it is silent") {
   test::TemporaryFolder folder;
   const auto file = folder / "lock";
-  write(file, elsewhere(4));
+  write(file, elsewhere(0));
   CHECK_THROWS_WITH(RunLock(file, quick),
-                    Contains("process " + std::to_string(::getpid()) +
-                             " on node3 (job 42), for 4 s, last sign of life 4 s"));
+                    Contains("process " + std::to_string(::getpid()) + " on node3 (job 42), for "));
+  CHECK_THROWS_WITH(RunLock(file, quick), Contains(" s, last sign of life ") && Contains(" s ago"));
   write(file, elsewhere(600));
   CHECK_THAT(RunLock(file, quick).notice(), Contains("no more signs of life"));
 }

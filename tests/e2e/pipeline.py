@@ -82,6 +82,13 @@ class PipelineTest(unittest.TestCase):
         return {str(path.relative_to(self.folder / run)): hashlib.sha256(path.read_bytes()).hexdigest()
                 for path in files}
 
+    def leftovers(self, run="run"):
+        """What no finished stage leaves behind. A stage killed when it was done may leave a record that
+        is half written: nothing reads it, and the next one replaces it."""
+        folder = self.folder / run
+        found = [*folder.rglob("*.journal.*"), *folder.rglob("*.tmp")]
+        return [path for path in found if path.parent != folder / "records"]
+
     def digest(self, *patterns, run="run"):
         """Checksum of all files of the run directory that match, names included."""
         return hashlib.sha256(repr(self.digests(*patterns, run=run)).encode()).hexdigest()

@@ -45,7 +45,7 @@ class Resume(pipeline.PipelineTest):
                 self.assertEqual("was begun with (6000 entries, seed 1)" in text, bool(other))
         self.run_stage("run")
         self.assertEqual(self.digest(*EVERYTHING), self.digest(*EVERYTHING, run="whole"))
-        self.assertFalse(list(run.rglob("*.journal.*")) + list(run.rglob("*.tmp")))
+        self.assertEqual(self.leftovers(), [])
         resumed = {event["stage"] for event in self.events("stage_begin") if event["resumed"]}
         self.assertGreaterEqual(resumed, {"encode", "train", "decode-base", "decode-knn"})
 

@@ -308,13 +308,14 @@ TuneOptions read_tune(const Section& section, const DecodeOptions& defaults,
   options.k = section.integers("k", options.k, {.least = 1, .most = 10'000});
   options.temperature = section.numbers("temperature", {}, {.least = 1e-6});
   options.lambda = section.numbers("lambda", options.lambda, {.least = 0, .most = 0.999});
-  options.nprobe = section.integers("nprobe", {defaults.search.nprobe}, {.least = 1});
-  options.sentences = section.integers("sentences", {subset.sentences}, {.least = 1});
+  options.nprobe = section.integers("nprobe", {}, {.least = 1});
+  if (options.nprobe.empty()) options.nprobe = {defaults.search.nprobe};
+  options.sentences = section.integers("sentences", {}, {.least = 1});
+  if (options.sentences.empty()) options.sentences = {subset.sentences};
   options.decoding.mode = read_mode(section, defaults.mode);
   if (options.decoding.mode == KnnMode::memory) section.problem("mode", "must be plain or subset");
-  for (const char* key : {"k", "lambda", "nprobe", "sentences"}) {
-    if (section.has(key) && section.texts(key).empty()) section.problem(key, "must not be empty");
-  }
+  if (options.k.empty()) section.problem("k", "must not be empty");
+  if (options.lambda.empty()) section.problem("lambda", "must not be empty");
   const auto sorted = [](auto& values) {
     std::sort(values.begin(), values.end());
     values.erase(std::unique(values.begin(), values.end()), values.end());

@@ -209,7 +209,9 @@ std::shared_ptr<ConfigState> parse_yaml(const std::string& text, const std::stri
   auto state = std::make_shared<ConfigState>();
   state->file = name;
   YAML::Node root = load_map(*state, text, name);
-  for (const auto& file : included_files(*state, root)) {
+  const auto folder = std::filesystem::path(name).parent_path();
+  for (const auto& included : included_files(*state, root)) {
+    const std::string file = folder / included;
     const YAML::Node tree = load_map(*state, core::read_file(file), file);
     if (const YAML::Node& nested = tree; nested["include"].IsDefined()) {
       throw core::InputError(file, "is included, and must not include others");

@@ -49,7 +49,8 @@ struct ConfigState {
   void problem(const YAML::Node& node, const std::string& message);
 };
 
-/// Parses the text, joins the files under its key `include` with it and applies the overrides;
+/// Parses the text, joins the files under its key `include` (relative to
+/// the folder of `name`) with it and applies the overrides;
 /// duplicate keys are noted as problems, also those that stand in two files. Throws
 /// core::InputError where a file is missing or no YAML.
 std::shared_ptr<ConfigState> parse_yaml(const std::string& text, const std::string& name,

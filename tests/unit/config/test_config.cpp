@@ -64,7 +64,7 @@ TEST_CASE("wrong types and shapes are problems, not crashes") {
   CHECK_THAT(problems_of("model: m\nshards: many\n"), Contains("shards: must be a whole number"));
   CHECK_THAT(problems_of("model: m\nshards: 1.5\n"), Contains("shards: must be a whole number"));
   CHECK_THAT(problems_of("model: m\nknn: 3\n"), Contains("knn: must be a map"));
-  CHECK_THAT(problems_of("model: m\nknn: {lambda: .nan}\n"), Contains("must lie in 0 to 1"));
+  CHECK_THAT(problems_of("model: m\nknn: {lambda: .nan}\n"), Contains("must be a finite number"));
   CHECK_THAT(problems_of("model: m\nfiles: {a: b}\n"), Contains("must be a string or a list"));
   CHECK_THAT(problems_of("model: m\nfiles: [[a]]\n"), Contains("must be a list of strings"));
   CHECK_THAT(problems_of("model: m\ndecode: base\n"), Contains("decode: must be a list"));

@@ -80,7 +80,8 @@ class HostNetwork:
     def close(self):
         """Ends the hosts, and with them their links."""
         subprocess.run(["umount", "/etc/hosts"], check=True)
-        ip("link", "delete", "bridge")
+        for link in (*self.names, "bridge"):  # at once: those of a namespace that ends go some time later
+            ip("link", "delete", link)
         for holder in self.holders:
             holder.kill()
             holder.communicate()

@@ -72,7 +72,7 @@ class Corruption(pipeline.PipelineTest):
         data = [file for file in files if file not in manifests + shards and file.name != "stamps.json"
                 and (good / file).stat().st_size > 0]
         self.assertEqual(len(manifests), 12)
-        self.assertEqual((len(shards), len(data)), (8, 25))
+        self.assertEqual((len(shards), len(data)), (8, 26))
         numbers = random.Random(7)
         rounds = [(data, lambda p: flip(p, 0)), (data, lambda p: flip(p, numbers.random())),
                   (data, lambda p: flip(p, numbers.random())), (data, truncate), (data, empty),

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Installs what knnseq needs on Debian 12: packages, and PyTorch's C++ library from its PyPI wheel,
 # unpacked into .deps/ of this project. Does nothing where everything is there. Root or sudo.
-#   scripts/install_deps.sh [--tests]      --tests: also what only the tests need
+#   scripts/install_deps.sh [--tests] [--cuda]
+#     --tests: also what only the tests need
+#     --cuda:  also what libtorch's CUDA half needs beside the CUDA toolkit, for -DKNNSEQ_CUDA=ON
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
@@ -14,10 +16,19 @@ packages=(
 # Only for the tests: a Slurm of one node, hosts of network namespaces; clang, its runtimes and symboliser
 # for the fuzzers.
 test_packages=(slurm-wlm munge iproute2 clang libclang-rt-dev llvm)
-if [ "${1:-}" = --tests ]; then packages+=("${test_packages[@]}"); fi
+for option in "$@"; do
+  case $option in
+    --tests) packages+=("${test_packages[@]}") ;;
+    --cuda) with_cuda=yes ;;
+    *) echo "install_deps.sh knows --tests and --cuda, not $option" >&2; exit 2 ;;
+  esac
+done
 # libtorch needs the CUDA runtime and CUPTI beside it to start, also where there is no GPU.
 wheels=("torch==2.11.0" "nvidia-cuda-runtime==13.0.*" "nvidia-cuda-cupti==13.0.*")
 libtorch=$top/.deps/libtorch
+# Without these libtorch_cuda neither links nor starts; they are not part of the toolkit.
+cuda_wheels=("nvidia-cusparselt-cu13==0.8.0" "nvidia-nvshmem-cu13==3.4.5" "nvidia-cufile<2")
+cuda_libraries=$top/.deps/libtorch-cuda
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
@@ -40,16 +51,26 @@ install_packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
 }
 
-install_libtorch() {
-  rm -rf "$libtorch" "$libtorch.partial" &&
-    python3 -m pip install --no-deps --no-compile --target "$libtorch.partial" "${wheels[@]}" &&
-    echo "${wheels[*]}" > "$libtorch.partial/installed" &&
-    mv "$libtorch.partial" "$libtorch"
+# install_wheels FOLDER WHEEL…: all or nothing; the folder then says which they are.
+install_wheels() {
+  local folder=$1
+  shift
+  rm -rf "$folder" "$folder.partial" &&
+    python3 -m pip install --no-deps --no-compile --target "$folder.partial" "$@" &&
+    echo "$*" > "$folder.partial/installed" &&
+    mv "$folder.partial" "$folder"
+}
+
+has_wheels() {
+  [ "$(cat "$1/installed" 2>/dev/null)" = "${*:2}" ]
 }
 
 if [ ${#missing[@]} -gt 0 ]; then
   step "Debian packages (${#missing[@]})" install_packages
 fi
-if [ "$(cat "$libtorch/installed" 2>/dev/null)" != "${wheels[*]}" ]; then
-  step "libtorch 2.11.0 (540 MB)" install_libtorch
+if ! has_wheels "$libtorch" "${wheels[@]}"; then
+  step "libtorch 2.11.0 (540 MB)" install_wheels "$libtorch" "${wheels[@]}"
+fi
+if [ -n "${with_cuda:-}" ] && ! has_wheels "$cuda_libraries" "${cuda_wheels[@]}"; then
+  step "libraries of libtorch's CUDA half (230 MB)" install_wheels "$cuda_libraries" "${cuda_wheels[@]}"
 fi

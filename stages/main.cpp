@@ -85,8 +85,9 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
   const bool several =
       command.stage == "run" || command.stage == "append" || command.stage == "tune";
   const auto force = !command.force ? Force::no : several ? Force::changed : Force::always;
-  runtime::StageContext context{*world, log,      options.run_dir,
-                                force,  resolved, options.timeout_seconds};
+  const gpu::Placement placement = gpu::place_rank(*world, options.device);
+  runtime::StageContext context{
+      *world, log, options.run_dir, force, resolved, options.timeout_seconds, placement};
   const c10::InferenceMode no_gradients;
   dispatch(command, context, options);
 }

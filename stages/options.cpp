@@ -329,6 +329,12 @@ TuneOptions read_tune(const Section& section, const DecodeOptions& defaults,
   return options;
 }
 
+gpu::Wanted read_device(const Section& root) {
+  const auto name = root.choice("device", {"auto", "cpu", "cuda"}, "auto");
+  if (name == "auto") return gpu::Wanted::automatic;
+  return name == "cuda" ? gpu::Wanted::cuda : gpu::Wanted::cpu;
+}
+
 }  // namespace
 
 Options read_options(const config::Config& config) {
@@ -337,6 +343,7 @@ Options read_options(const config::Config& config) {
   options.run_dir = root.text("run_dir");
   read_model(root, options);
   const std::string dtype = read_dtype(root, "fp32");
+  options.device = read_device(root);
   options.shards = root.integer("shards", options.shards, {.least = 1, .most = 99'999});
   options.threads = root.integer("threads", options.threads, {.least = 1, .most = 4096});
   options.timeout_seconds = root.number("timeout_seconds", options.timeout_seconds, {.least = 0});

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "gpu/placement.hpp"
 #include "index/train_options.hpp"
 #include "model/key_kind.hpp"
 #include "retrieval/knn_options.hpp"
@@ -152,6 +153,7 @@ struct Options {
   PreprocessOptions preprocess;
   std::string postprocess;  ///< shell command that translations go through; empty: none
   std::int64_t shards = 1;
+  gpu::Wanted device = gpu::Wanted::automatic;
   std::int64_t threads = 1;       ///< of each rank
   double timeout_seconds = 3600;  ///< longest wait for other ranks in one collective; 0: for ever
   CorpusOptions corpus;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "comm/communicator.hpp"
+#include "gpu/placement.hpp"
 #include "obs/log.hpp"
 
 namespace knnseq::runtime {
@@ -18,6 +19,7 @@ struct StageContext {
   enum class Force { no, changed, always } force = Force::no;
   std::string resolved_config;  ///< kept as config.yaml when a stage begins
   double timeout_seconds = 0;   ///< longest silence of the other ranks; 0: for ever
+  gpu::Placement placement = {};  ///< where this rank computes
 };
 
 }  // namespace knnseq::runtime

@@ -56,3 +56,35 @@ target_link_libraries(libtorch INTERFACE ${LIBTORCH_CPU} ${LIBTORCH_C10} OpenMP:
 find_library(SENTENCEPIECE sentencepiece PATHS ${sentencepiece_LIBRARY_DIRS} REQUIRED)
 target_link_options(libtorch INTERFACE
   "SHELL:-Wl,--push-state,--no-as-needed ${SENTENCEPIECE} ${LIBTORCH_CPU} -Wl,--pop-state")
+
+if(KNNSEQ_CUDA)
+  # The CUDA half of the same libtorch, and what it needs in order to link and to start.
+  find_package(CUDAToolkit 12 REQUIRED)
+  find_library(LIBTORCH_CUDA torch_cuda PATHS ${libtorch_fallback}/lib)
+  find_library(LIBTORCH_C10_CUDA c10_cuda PATHS ${libtorch_fallback}/lib)
+  find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_DIR})
+  find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  if(NOT LIBTORCH_CUDA OR NOT LIBTORCH_C10_CUDA)
+    message(FATAL_ERROR "-DKNNSEQ_CUDA=ON needs a libtorch with CUDA. Run scripts/install_deps.sh "
+                        "--cuda, or give your own with -DCMAKE_PREFIX_PATH=/path/to/libtorch.")
+  endif()
+  if(NOT NCCL_LIBRARY OR NOT NCCL_INCLUDE_DIR)
+    message(FATAL_ERROR "-DKNNSEQ_CUDA=ON needs NCCL (libnccl.so and nccl.h); give its folder with "
+                        "-DCMAKE_PREFIX_PATH.")
+  endif()
+  add_library(libtorch_cuda INTERFACE)
+  target_include_directories(libtorch_cuda SYSTEM INTERFACE
+    ${CUDAToolkit_INCLUDE_DIRS} ${NCCL_INCLUDE_DIR})
+  # libtorch_cuda registers its operators when it is loaded: it must not be dropped as unneeded.
+  target_link_options(libtorch_cuda INTERFACE
+    "SHELL:-Wl,--push-state,--no-as-needed ${LIBTORCH_CUDA} -Wl,--pop-state")
+  target_link_libraries(libtorch_cuda INTERFACE
+    libtorch ${LIBTORCH_CUDA} ${LIBTORCH_C10_CUDA} CUDA::cudart ${NCCL_LIBRARY})
+  # What scripts/install_deps.sh --cuda installed. As the old kind of path, which also holds for the
+  # libraries that libtorch_cuda looks for.
+  target_link_options(libtorch_cuda INTERFACE LINKER:--disable-new-dtags)
+  file(GLOB libtorch_wheels ${CMAKE_SOURCE_DIR}/.deps/libtorch-cuda/nvidia/*/lib)
+  foreach(folder ${libtorch_wheels} ${CUDAToolkit_LIBRARY_DIR})
+    target_link_options(libtorch_cuda INTERFACE "LINKER:-rpath-link,${folder}" "LINKER:-rpath,${folder}")
+  endforeach()
+endif()

@@ -1,0 +1,79 @@
+#include "gpu/placement.hpp"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
+#include "obs/host_name.hpp"
+
+namespace knnseq::gpu {
+
+namespace {
+
+/// One string of each rank.
+std::vector<std::string> gather_strings(comm::Communicator& comm, const std::string& mine) {
+  const auto all = comm.all_gather<char>(mine);
+  std::vector<std::string> strings;
+  for (int rank = 0; rank < comm.size(); ++rank) {
+    const auto part = all.of(rank);
+    strings.emplace_back(part.begin(), part.end());
+  }
+  return strings;
+}
+
+bool has_repeats(std::vector<std::string> values) {
+  std::ranges::sort(values);
+  return std::ranges::adjacent_find(values) != values.end();
+}
+
+}  // namespace
+
+Placement place_rank(comm::Communicator& comm, Wanted wanted) {
+  Placement placement;
+  const auto hosts = gather_strings(comm, obs::host_name());
+  const auto own = hosts.begin() + comm.rank();
+  placement.local_rank = static_cast<int>(std::count(hosts.begin(), own, *own));
+  placement.local_ranks = static_cast<int>(std::count(hosts.begin(), hosts.end(), *own));
+  if (wanted == Wanted::cpu) return placement;
+
+  std::vector<DeviceFacts> devices;
+  comm::agree(comm, [&] {
+    if (wanted == Wanted::cuda && !built_with_cuda()) {
+      throw core::InputError(
+          "device: cuda needs the program knnseq-cuda, which a build with -DKNNSEQ_CUDA=ON makes; "
+          "this one computes on CPUs only");
+    }
+    devices = visible_devices();
+    if (wanted == Wanted::cuda && devices.empty()) {
+      throw core::InputError(fmt::format(
+          "device: cuda, but this process sees no CUDA device on {}; look at nvidia-smi and "
+          "CUDA_VISIBLE_DEVICES there, or set device: cpu",
+          obs::host_name()));
+    }
+  });
+  if (!comm.all(!devices.empty())) return placement;
+  const auto chosen = static_cast<std::size_t>(placement.local_rank) % devices.size();
+  placement.facts = devices[chosen];
+  placement.device = {true, placement.facts.index};
+  placement.shares_gpu = has_repeats(gather_strings(comm, placement.facts.uuid));
+  comm::agree(comm, [&] { use_device(placement.device.index); });
+  return placement;
+}
+
+std::string_view to_string(Wanted wanted) {
+  switch (wanted) {
+    case Wanted::automatic:
+      return "auto";
+    case Wanted::cpu:
+      return "cpu";
+    case Wanted::cuda:
+      break;
+  }
+  return "cuda";
+}
+
+}  // namespace knnseq::gpu

@@ -1,0 +1,36 @@
+// Which rank computes on which device.
+#pragma once
+
+#include <string_view>
+
+#include "comm/communicator.hpp"
+#include "gpu/device.hpp"
+
+namespace knnseq::gpu {
+
+/// What the config's `device` asks for.
+enum class Wanted {
+  automatic,  ///< a GPU where this build and every rank's machine have one, else the CPU
+  cpu,
+  cuda
+};
+
+/// This rank's device.
+struct Placement {
+  Device device;
+  DeviceFacts facts = {};  ///< of a CUDA device
+  int local_rank = 0;      ///< among the ranks of this host
+  int local_ranks = 1;
+  bool shares_gpu = false;  ///< on any rank: collectives then go through the host
+};
+
+/// Rank i of a host gets the i-th device that it sees, counted round where there are more ranks
+/// than devices: also where Slurm shows each rank a device of its own. Collective; all ranks
+/// compute on the same kind of device. Throws core::InputError on all ranks for Wanted::cuda in a
+/// build without CUDA, and where a rank sees no device; naming the host.
+Placement place_rank(comm::Communicator& comm, Wanted wanted);
+
+/// As the config names it.
+std::string_view to_string(Wanted wanted);
+
+}  // namespace knnseq::gpu

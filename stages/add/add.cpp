@@ -39,9 +39,10 @@ void add(runtime::StageContext& context, const Options& options, const CorpusPla
     }
   });
   const core::Json inputs = {
-      {"corpus", corpus.at("identity")},     {"datastore", datastore.at("identity")},
-      {"codebook", codebook.at("identity")}, {"first_entry", place.first_entry},
-      {"threads", options.threads},          {"unit_entries", store::unit_entries}};
+      {"corpus", corpus.at("identity")},           {"datastore", datastore.at("identity")},
+      {"codebook", codebook.at("identity")},       {"first_entry", place.first_entry},
+      {"device", context.placement.device.name()}, {"threads", options.threads},
+      {"unit_entries", store::unit_entries}};
   runtime::run_stage(context, {name, place.index, inputs,
                                [&] { return make_index(context, place, corpus, datastore); }});
 }

@@ -97,6 +97,7 @@ void measure(runtime::StageContext& context, const Options& options, const Corpu
       {"training_datastore", datastore.first().datastore.at("identity")},
       {"training_sample", measured_sample(datastore.first().datastore).to_json()},
       {"codebook", datastore.codebook.at("identity")},
+      {"device", context.placement.device.name()},
       {"threads", options.threads}};
   const auto folder = place.made_by("measure");
   runtime::run_stage(context, {place.stage_name("measure"), folder, inputs, [&] {

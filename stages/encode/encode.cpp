@@ -104,6 +104,7 @@ void encode(runtime::StageContext& context, const Options& options, const Corpus
   const core::Json inputs = {{"corpus", corpus.at("identity")},
                              {"model", model_fingerprint(context, options.models.front())},
                              {"dtype", options.datastore.dtype},
+                             {"device", context.placement.device.name()},
                              {"threads", options.threads},
                              {"unit_entries", store::unit_entries},
                              {"key", model::to_string(key.kind)},

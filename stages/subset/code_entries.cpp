@@ -41,6 +41,7 @@ void train_codes(runtime::StageContext& context, const Options& options,
                        {"metric", options.index.metric},
                        {"sample", sample.size},
                        {"sample_seed", sample.seed},
+                       {"device", context.placement.device.name()},
                        {"threads", options.threads}};
   inputs.update(training_inputs(options.index.training));
   runtime::run_stage(context, {steps.codebook.stage, steps.codebook.folder, inputs, [&] {
@@ -60,11 +61,10 @@ void code_entries(runtime::StageContext& context, const Options& options) {
   comm::agree(context.comm, [&] { require_made_from(datastore, "corpus", corpus, "encode"); });
   train_codes(context, options, datastore);
   const auto codebook = manifest_of(context, steps.codebook);
-  const core::Json inputs = {{"corpus", corpus.at("identity")},
-                             {"datastore", datastore.at("identity")},
-                             {"codebook", codebook.at("identity")},
-                             {"threads", options.threads},
-                             {"unit_entries", store::unit_entries}};
+  const core::Json inputs = {
+      {"corpus", corpus.at("identity")},     {"datastore", datastore.at("identity")},
+      {"codebook", codebook.at("identity")}, {"device", context.placement.device.name()},
+      {"threads", options.threads},          {"unit_entries", store::unit_entries}};
   const CorpusPlace place = first_corpus(options);
   const ShardCoding coding{place, corpus, {place.datastore}, steps.codebook, steps.codes.folder};
   runtime::run_stage(context, {steps.codes.stage, steps.codes.folder, inputs,

@@ -87,6 +87,7 @@ void encode_sentences(runtime::StageContext& context, const Options& options) {
   const auto corpus = corpus_manifest(context, options);
   const core::Json inputs = {{"corpus", corpus.at("identity")},
                              {"model", fingerprint_files(context, {options.subset.model})},
+                             {"device", context.placement.device.name()},
                              {"threads", options.threads},
                              {"unit_entries", store::unit_entries}};
   runtime::run_stage(

@@ -28,6 +28,7 @@ void train_sentences(runtime::StageContext& context, const Options& options,
                        {"metric", options.subset.metric},
                        {"sample", sample.size},
                        {"sample_seed", sample.seed},
+                       {"device", context.placement.device.name()},
                        {"threads", options.threads}};
   inputs.update(training_inputs(options.index.training));
   runtime::run_stage(
@@ -60,11 +61,10 @@ void index_sentences(runtime::StageContext& context, const Options& options,
               [&] { require_made_from(vectors.manifest, "corpus", corpus, "encode"); });
   train_sentences(context, options, vectors, corpus);
   const auto codebook = manifest_of(context, steps.sentence_codebook);
-  const core::Json inputs = {{"corpus", corpus.at("identity")},
-                             {"vectors", vectors.manifest.at("identity")},
-                             {"codebook", codebook.at("identity")},
-                             {"threads", options.threads},
-                             {"unit_entries", store::unit_entries}};
+  const core::Json inputs = {
+      {"corpus", corpus.at("identity")},     {"vectors", vectors.manifest.at("identity")},
+      {"codebook", codebook.at("identity")}, {"device", context.placement.device.name()},
+      {"threads", options.threads},          {"unit_entries", store::unit_entries}};
   const CorpusPlace place = first_corpus(options);
   const ShardCoding coding{place, corpus, vectors.source, steps.sentence_codebook,
                            steps.sentence_index.folder};

@@ -112,6 +112,7 @@ void sweep(runtime::StageContext& context, const Options& options) {
                        {"query_seed", grid.seed},
                        {"sample", sample.size},
                        {"sample_seed", sample.seed},
+                       {"device", context.placement.device.name()},
                        {"threads", options.threads}};
   for (const auto& spec : specs) inputs["indexes"].push_back(spec.factory());
   inputs.update(training_inputs(options.index.training));

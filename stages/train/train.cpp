@@ -30,6 +30,7 @@ void train(runtime::StageContext& context, const Options& options) {
                        {"metric", options.index.metric},
                        {"sample", sample.size},
                        {"sample_seed", sample.seed},
+                       {"device", context.placement.device.name()},
                        {"threads", options.threads}};
   inputs.update(training_inputs(options.index.training));
   const CodebookTraining training{folders.codebook, spec, options.index.training};

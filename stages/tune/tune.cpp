@@ -103,6 +103,7 @@ Likelihoods likelihoods_of(runtime::StageContext& context, const Options& option
                        {"models", core::Json::array()},
                        {"tokenizer", tokenizer_fingerprint(context, options)},
                        {"dtype", decoding.dtype},
+                       {"device", context.placement.device.name()},
                        {"threads", options.threads},
                        {"search", search_inputs(options, decoding, data)},
                        {"k", options.tune.k},

@@ -27,6 +27,7 @@
 #include "stages/inspect/inspect.hpp"
 #include "stages/partition/partition.hpp"
 #include "stages/run/run.hpp"
+#include "stages/settle_device.hpp"
 #include "stages/subset/subset.hpp"
 #include "stages/sweep/sweep.hpp"
 #include "stages/train/train.hpp"
@@ -86,6 +87,7 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
       command.stage == "run" || command.stage == "append" || command.stage == "tune";
   const auto force = !command.force ? Force::no : several ? Force::changed : Force::always;
   const gpu::Placement placement = gpu::place_rank(*world, options.device);
+  stages::settle_device(options, *world, placement);
   runtime::StageContext context{
       *world, log, options.run_dir, force, resolved, options.timeout_seconds, placement};
   const c10::InferenceMode no_gradients;

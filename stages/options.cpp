@@ -31,7 +31,7 @@ CorpusOptions read_corpus(const Section& section, CorpusOptions options) {
 }
 
 std::string read_dtype(const Section& section, const std::string& fallback) {
-  return section.choice("dtype", {"fp32", "bf16", "fp16"}, fallback);
+  return section.choice("dtype", {"auto", "fp32", "bf16", "fp16"}, fallback);
 }
 
 DatastoreOptions read_datastore(const Section& section, const std::string& dtype) {
@@ -342,7 +342,7 @@ Options read_options(const config::Config& config) {
   Options options;
   options.run_dir = root.text("run_dir");
   read_model(root, options);
-  const std::string dtype = read_dtype(root, "fp32");
+  const std::string dtype = read_dtype(root, "auto");
   options.device = read_device(root);
   options.shards = root.integer("shards", options.shards, {.least = 1, .most = 99'999});
   options.threads = root.integer("threads", options.threads, {.least = 1, .most = 4096});

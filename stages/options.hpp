@@ -27,7 +27,7 @@ struct CorpusOptions {
 
 struct DatastoreOptions {
   model::KeySpec key;
-  std::string dtype = "fp32";  ///< of the model when it makes keys
+  std::string dtype = "auto";  ///< of the model when it makes keys
   bool sentence_keys = true;
   std::int64_t sample = 65536;  ///< training vectors
   std::uint64_t seed = 1;       ///< of the sample
@@ -81,7 +81,7 @@ struct DecodeOptions {
   std::optional<std::filesystem::path> reference;
   bool knn = true;
   KnnMode mode = KnnMode::plain;
-  std::string dtype = "fp32";  ///< of the model when it translates
+  std::string dtype = "auto";  ///< of the model when it translates
   /// Run directories of the datastores: none for this run's own, else one for each model.
   std::vector<std::filesystem::path> datastores = {};
   retrieval::SearchOptions search;
@@ -154,7 +154,8 @@ struct Options {
   std::string postprocess;  ///< shell command that translations go through; empty: none
   std::int64_t shards = 1;
   gpu::Wanted device = gpu::Wanted::automatic;
-  std::int64_t threads = 1;       ///< of each rank
+  gpu::Device placed = {};   ///< where this rank's models compute: settle_device()'s, no config key
+  std::int64_t threads = 1;  ///< of each rank
   double timeout_seconds = 3600;  ///< longest wait for other ranks in one collective; 0: for ever
   CorpusOptions corpus;
   DatastoreOptions datastore;

@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "runtime/stage_runner.hpp"
+#include "stages/encode/encode_report.hpp"
 #include "stages/encode/shard_encoder.hpp"
 #include "stages/open_model.hpp"
 #include "stages/sample_rule.hpp"
@@ -53,7 +54,8 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
   comm::agree(context.comm, [&] { model = open_key_model(options, *open_tokenizer(options)); });
   const SampleSpec sample = begun_sample(context, options, place);
   ShardEncoder encoder(*model, options.datastore,
-                       make_sample_rule(context.comm, corpus_content.at("entries"), sample));
+                       make_sample_rule(context.comm, corpus_content.at("entries"), sample),
+                       model_device(options));
   runtime::ShardJobs jobs(context, team, place.datastore,
                           {"entries", corpus_content.at("entries")});
   store::CorpusShard corpus;
@@ -67,13 +69,18 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
     for (const auto& batches : units) plan.unit_items.push_back(corpus.entries_of(batches).size());
     return plan;
   };
-  const auto work = [&](std::int64_t unit, store::ShardFile& file) {
-    encoder.encode_unit(units[static_cast<std::size_t>(unit)], file);
+  const auto compute = [&](std::int64_t unit) {
+    return encoder.compute_unit(units[static_cast<std::size_t>(unit)]);
   };
   const auto finish = [&](std::int64_t) {
     return core::Json{{"entries", corpus.entries()}, {"sentences", corpus.sentences()}};
   };
-  runtime::StageOutcome outcome = jobs.run({prepare, work, finish, ".h5"});
+  runtime::ShardWork work;
+  work.prepare = prepare;
+  work.compute = compute;
+  work.finish = finish;
+  runtime::StageOutcome outcome = jobs.run(work);
+  outcome.work.details = report_encoding(context, jobs.seconds(), encoder.cost());
   outcome.content["width"] = model->info().width;
   outcome.content["decoder_layers"] = model->info().decoder_layers;
   outcome.content["entries"] = corpus_content.at("entries");

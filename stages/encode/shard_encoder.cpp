@@ -3,9 +3,13 @@
 #include <algorithm>
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/DeviceGuard.h>
+#include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "stages/encode/batch_clock.hpp"
 
 namespace knnseq::stages {
 
@@ -90,38 +94,93 @@ std::vector<store::DatasetSpec> ShardEncoder::layout() const {
   return specs;
 }
 
-void ShardEncoder::encode_unit(core::Range batches, store::ShardFile& file) const {
-  const auto sentences = corpus_->sentences_of(batches);
-  const auto rows = corpus_->entries_of(batches);
-  std::vector<at::Tensor> keys, sentence_keys;
-  for (auto batch = batches.begin; batch < batches.end; ++batch) {
-    std::vector<std::vector<core::TokenId>> sources, targets;
-    const auto of_batch = corpus_->sentences_of({batch, batch + 1});
-    for (auto i = of_batch.begin; i < of_batch.end; ++i) {
-      sources.push_back(corpus_->source(i));
-      targets.push_back(corpus_->target(i));
-    }
-    const auto forced = model_.teacher_force(
-        sources, targets, {options_.key, options_.sentence_keys, /*log_probs=*/false});
-    keys.push_back(forced.keys.to(at::kHalf));
-    if (options_.sentence_keys) sentence_keys.push_back(forced.sentence_keys.to(at::kHalf));
+void ShardEncoder::encode_batch(std::int64_t batch, const Unit& unit) {
+  std::vector<std::vector<core::TokenId>> sources, targets;
+  const auto sentences = corpus_->sentences_of({batch, batch + 1});
+  for (auto i = sentences.begin; i < sentences.end; ++i) {
+    sources.push_back(corpus_->source(i));
+    targets.push_back(corpus_->target(i));
   }
-  const at::Tensor unit_keys = at::cat(keys);
-  const at::Tensor finite = at::isfinite(unit_keys).all(1);
-  if (!finite.all().item<bool>()) {
-    const auto row = rows.begin + at::argmin(finite.to(at::kByte)).item<std::int64_t>();
-    const auto next =
-        std::upper_bound(corpus_->sentence_starts.begin(), corpus_->sentence_starts.end(), row);
-    const auto sentence = static_cast<std::size_t>(next - corpus_->sentence_starts.begin() - 1);
-    throw core::InputError(
-        fmt::format("the model gives a key that is not finite in fp16 for line {} of the corpus",
-                    corpus_->line_numbers[sentence] + 1));
-  }
+  const auto forced = model_.teacher_force(
+      sources, targets, {options_.key, options_.sentence_keys, /*log_probs=*/false});
+  const at::Tensor keys = forced.keys.to(at::kHalf);
+  const auto first_row = corpus_->entries_of(unit.batches).begin;
+  const auto rows = corpus_->entries_of({batch, batch + 1});
+  copies_.copy(unit.keys.narrow(0, rows.begin - first_row, rows.size()), keys);
+  copies_.copy(unit.finite[batch - unit.batches.begin], at::isfinite(keys).all());
+  if (!options_.sentence_keys) return;
+  const auto first_sentence = corpus_->sentences_of(unit.batches).begin;
+  copies_.copy(unit.sentence_keys.narrow(0, sentences.begin - first_sentence, sentences.size()),
+               forced.sentence_keys.to(at::kHalf));
+}
 
-  file.write("keys", rows.begin, half_values(unit_keys));
+runtime::ComputedUnit ShardEncoder::compute_unit(core::Range batches) {
+  // What threads have of their own.
+  const c10::InferenceMode no_gradients;
+  at::init_num_threads();
+  c10::OptionalDeviceGuard guard;
+  if (!device_.is_cpu()) guard.reset_device(device_);
+
+  const auto entries = corpus_->entries_of(batches).size();
+  const auto sentences = corpus_->sentences_of(batches).size();
+  const auto unit = std::make_shared<Unit>();
+  unit->batches = batches;
+  unit->keys = copies_.buffer({entries, model_.info().width}, at::kHalf);
+  unit->finite = copies_.buffer({batches.size()}, at::kBool);
+  if (options_.sentence_keys) {
+    unit->sentence_keys = copies_.buffer({sentences, model_.info().source_width}, at::kHalf);
+  }
+  const auto clock = std::make_shared<BatchClock>(device_);
+  for (auto batch = batches.begin; batch < batches.end; ++batch) {
+    clock->begin();
+    encode_batch(batch, *unit);
+    clock->end();
+  }
+  return {copies_.arrival(), [this, unit, clock](store::ShardFile& file) {
+            require_finite(*unit);
+            write_unit(*unit, file);
+            write_sample(*unit, file);
+            add_cost(unit->batches, clock->seconds());
+          }};
+}
+
+void ShardEncoder::add_cost(core::Range batches, double seconds) {
+  cost_.seconds += seconds;
+  for (auto batch = batches.begin; batch < batches.end; ++batch) {
+    const auto sentences = corpus_->sentences_of({batch, batch + 1});
+    std::int64_t longest_source = 0;
+    std::int64_t longest_target = 0;
+    for (auto i = sentences.begin; i < sentences.end; ++i) {
+      const auto source = std::ssize(corpus_->source(i));
+      const auto target = std::ssize(corpus_->target(i));
+      longest_source = std::max<std::int64_t>(longest_source, source);
+      longest_target = std::max<std::int64_t>(longest_target, target);
+      cost_.tokens += source + target;
+    }
+    cost_.places += sentences.size() * (longest_source + longest_target);
+  }
+}
+
+void ShardEncoder::require_finite(const Unit& unit) const {
+  if (unit.finite.all().item<bool>()) return;
+  const at::Tensor finite = at::isfinite(unit.keys).all(1);
+  const auto row = corpus_->entries_of(unit.batches).begin +
+                   at::argmin(finite.to(at::kByte)).item<std::int64_t>();
+  const auto next =
+      std::upper_bound(corpus_->sentence_starts.begin(), corpus_->sentence_starts.end(), row);
+  const auto sentence = static_cast<std::size_t>(next - corpus_->sentence_starts.begin() - 1);
+  throw core::InputError(
+      fmt::format("the model gives a key that is not finite in fp16 for line {} of the corpus",
+                  corpus_->line_numbers[sentence] + 1));
+}
+
+void ShardEncoder::write_unit(const Unit& unit, store::ShardFile& file) const {
+  const auto sentences = corpus_->sentences_of(unit.batches);
+  const auto rows = corpus_->entries_of(unit.batches);
+  file.write("keys", rows.begin, half_values(unit.keys));
   file.write("values", rows.begin, part(corpus_->target_tokens, rows));
   if (options_.sentence_keys) {
-    file.write("sentence_keys", sentences.begin, half_values(at::cat(sentence_keys)));
+    file.write("sentence_keys", sentences.begin, half_values(unit.sentence_keys));
   }
   file.write("sentence_numbers", sentences.begin, part(corpus_->sentence_numbers, sentences));
   file.write("entry_starts", sentences.begin, part(corpus_->entry_starts, sentences));
@@ -129,7 +188,10 @@ void ShardEncoder::encode_unit(core::Range batches, store::ShardFile& file) cons
   const bool last = sentences.end == corpus_->sentences();
   file.write("sentence_starts", sentences.begin,
              part(corpus_->sentence_starts, {sentences.begin, sentences.end + (last ? 1 : 0)}));
+}
 
+void ShardEncoder::write_sample(const Unit& unit, store::ShardFile& file) const {
+  const auto rows = corpus_->entries_of(unit.batches);
   const auto first = std::lower_bound(sample_rows_.begin(), sample_rows_.end(), rows.begin);
   const auto end = std::lower_bound(first, sample_rows_.end(), rows.end);
   if (first == end) return;
@@ -143,7 +205,7 @@ void ShardEncoder::encode_unit(core::Range batches, store::ShardFile& file) cons
     entries.push_back(corpus_->entry_starts[sentence] + *row - corpus_->sentence_starts[sentence]);
   }
   const auto at_sample = first - sample_rows_.begin();
-  file.write("sample_keys", at_sample, half_values(unit_keys.index_select(0, picks)));
+  file.write("sample_keys", at_sample, half_values(unit.keys.index_select(0, picks)));
   file.write("sample_entries", at_sample, std::span<const std::int64_t>(entries));
 }
 

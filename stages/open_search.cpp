@@ -4,6 +4,7 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "gpu/torch_device.hpp"
 #include "obs/progress_meter.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "stages/open_model.hpp"
@@ -40,6 +41,13 @@ void check_settings(const retrieval::SearchOptions& search, const BuiltDatastore
         "knn.probing: hnsw needs lists with a graph, such as IVF{}_HNSW32; the index is {}",
         codebook.at("lists").dump(), factory));
   }
+}
+
+/// Where ranks have GPUs, queries and results stay on them. Collective.
+retrieval::SearchDevice search_device(runtime::StageContext& context) {
+  if (!context.placement.device.cuda) return {};
+  return {gpu::torch_device(context.placement.device),
+          gpu::make_device_collectives(context.comm, context.placement, context.timeout_seconds)};
 }
 
 }  // namespace
@@ -88,7 +96,7 @@ retrieval::DistributedSearch open_search(runtime::StageContext& context,
   const auto most = context.comm.all_reduce(local->bytes(), comm::Reduction::max);
   context.log.info(fmt::format("searching {} entries, {} a rank", obs::with_commas(entries),
                                obs::as_bytes(most)));
-  return {context.comm, codebook, std::move(local), search};
+  return {context.comm, codebook, std::move(local), search, search_device(context)};
 }
 
 }  // namespace knnseq::stages

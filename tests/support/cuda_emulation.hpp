@@ -1,13 +1,11 @@
 // Runs the body of a CUDA kernel on the host, so that kernels can be tested where there is no GPU.
-// Include it before the kernel's body (*_kernel.cuh), in one file of a program.
+// Include it before the kernel's body (*_kernel.cuh).
 //
 // Blocks run one after another; a block's threads are fibres of one host thread. A fibre runs until
 // it waits for its block or its warp, so that atomics need no more than plain arithmetic; the order
-// in which fibres run is turned round at each barrier, and shared memory starts out as garbage. What
-// this cannot show are races between barriers whose outcome the two orders hide, and time.
+// in which fibres run is turned round at each barrier, and shared memory starts out as garbage.
+// What this cannot show are races between barriers whose outcome the two orders hide, and time.
 #pragma once
-
-#include <ucontext.h>
 
 #include <algorithm>
 #include <cmath>
@@ -21,6 +19,7 @@
 #include <vector>
 
 #include <c10/util/Half.h>
+#include <ucontext.h>
 
 namespace knnseq::cuda_emulation {
 
@@ -49,15 +48,11 @@ class Block {
     if (launch.threads == 0 || launch.threads % warp_size != 0) {
       throw std::logic_error("a block must be of whole warps");
     }
-    for (unsigned i = 0; i < launch.threads; ++i) {
-      Thread& thread = threads_[i];
-      thread.stack = std::make_unique<char[]>(stack_bytes);
-      if (getcontext(&thread.context) != 0) throw std::logic_error("getcontext failed");
-      thread.context.uc_stack.ss_sp = thread.stack.get();
-      thread.context.uc_stack.ss_size = stack_bytes;
-      thread.context.uc_link = &scheduler_;
-      makecontext(&thread.context, &Block::enter, 0);
+    static std::vector<std::unique_ptr<char[]>> stacks;  // of all blocks, one after another
+    while (stacks.size() < threads_.size()) {
+      stacks.push_back(std::make_unique_for_overwrite<char[]>(stack_bytes));
     }
+    for (std::size_t i = 0; i < threads_.size(); ++i) prepare(threads_[i], stacks[i].get());
   }
 
   /// Runs all threads to their ends. Throws std::logic_error where some have left, or wait
@@ -110,11 +105,18 @@ class Block {
 
   struct Thread {
     ucontext_t context = {};
-    std::unique_ptr<char[]> stack = nullptr;
     State state = State::ready;
     std::uint64_t values[2] = {};
     unsigned exchanges = 0;
   };
+
+  void prepare(Thread& thread, char* stack) {
+    if (getcontext(&thread.context) != 0) throw std::logic_error("getcontext failed");
+    thread.context.uc_stack.ss_sp = stack;
+    thread.context.uc_stack.ss_size = stack_bytes;
+    thread.context.uc_link = &scheduler_;
+    makecontext(&thread.context, &Block::enter, 0);
+  }
 
   static void enter() {
     Block& block = running();
@@ -150,8 +152,8 @@ class Block {
   }
 
   [[noreturn]] void diverged() const {
-    static const char* const names[] = {"ready", "at __syncthreads", "at a shuffle",
-                                        "at a ballot", "at __syncwarp", "gone"};
+    static const char* const names[] = {"ready",       "at __syncthreads", "at a shuffle",
+                                        "at a ballot", "at __syncwarp",    "gone"};
     std::string text = "threads of a block wait for each other at different places:";
     for (std::size_t i = 0; i < threads_.size(); ++i) {
       if (i > 0 && threads_[i].state == threads_[i - 1].state) continue;
@@ -228,18 +230,14 @@ struct __half {
 inline __half __float2half_rn(float value) {
   return {c10::detail::fp16_ieee_from_fp32_value(value)};
 }
-inline float __half2float(__half value) {
-  return c10::detail::fp16_ieee_to_fp32_value(value.bits);
-}
+inline float __half2float(__half value) { return c10::detail::fp16_ieee_to_fp32_value(value.bits); }
 // Never contracted to one rounding, as on the device: the tests' instruction set has no such thing.
 inline float __fmul_rn(float a, float b) { return a * b; }
 inline float __fadd_rn(float a, float b) { return a + b; }
 inline double __dmul_rn(double a, double b) { return a * b; }
 inline double __dadd_rn(double a, double b) { return a + b; }
 inline float __fmaf_rn(float a, float b, float c) { return std::fma(a, b, c); }
-inline long long __double_as_longlong(double value) {
-  return __builtin_bit_cast(long long, value);
-}
+inline long long __double_as_longlong(double value) { return __builtin_bit_cast(long long, value); }
 inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 template <class T>
 T __ldg(const T* from) {
@@ -271,8 +269,8 @@ template <class T>
 T __shfl_down_sync(unsigned /*all*/, T value, unsigned delta) {
   const unsigned lane = knnseq::cuda_emulation::lane();
   const unsigned from = lane + delta;
-  return knnseq::cuda_emulation::exchange(
-      value, from < knnseq::cuda_emulation::warp_size ? from : lane);
+  return knnseq::cuda_emulation::exchange(value,
+                                          from < knnseq::cuda_emulation::warp_size ? from : lane);
 }
 inline unsigned __ballot_sync(unsigned /*all*/, bool predicate) {
   using namespace knnseq::cuda_emulation;

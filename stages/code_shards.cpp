@@ -1,6 +1,7 @@
 #include "stages/code_shards.hpp"
 
 #include "comm/agreement.hpp"
+#include "gpu/torch_device.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "stages/trained_codebook.hpp"
 
@@ -13,7 +14,7 @@ runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCod
   const char* unit_name = coding.vectors.rows == CodedRows::entries ? "entries" : "sentences";
   index::Codebook codebook;
   comm::agree(context.comm, [&] { codebook = read_trained_codebook(coding.codebook); });
-  const index::Coder coder(codebook);
+  const index::Coder coder(codebook, gpu::torch_device(context.placement.device));
   ShardCoder shard_coder(coder, coding.vectors);
 
   const auto team = runtime::make_shard_team(context.comm, coding.corpus.at("inputs").at("shards"));

@@ -6,6 +6,8 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "gpu/device_collectives.hpp"
+#include "gpu/torch_device.hpp"
 #include "index/codebook.hpp"
 #include "index/train_codebook.hpp"
 #include "index/train_state.hpp"
@@ -76,12 +78,17 @@ runtime::StageOutcome train_in_folder(runtime::StageContext& context,
       }
     });
   };
+  const auto collectives =
+      gpu::make_device_collectives(comm, context.placement, context.timeout_seconds);
+  const auto device = gpu::torch_device(context.placement.device);
+  const index::Team team(comm, device, *collectives);
   index::Codebook codebook;
   try {
-    codebook = index::train_codebook(comm, std::move(sample), training.spec, options, hooks);
+    codebook = index::train_codebook(team, std::move(sample), training.spec, options, hooks);
   } catch (const core::InputError& e) {  // thrown on all ranks alike
     comm::agree(comm, [&] { throw e; });
   }
+  collectives->close();
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
     index::write_codebook(training.folder / "codebook.faiss", codebook);

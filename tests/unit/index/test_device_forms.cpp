@@ -126,5 +126,7 @@ TEST_CASE("a codebook trained by tensors is as good as one trained by kernels") 
   const double error = error_of(test::train_alone(sample, spec, options), sample);
   const double error_by_tensors = error_of(train_by_tensors(sample, spec, options), sample);
   INFO(factory << " " << metric << ": error " << error << ", by tensors " << error_by_tensors);
-  CHECK(error_by_tensors == Approx(error).epsilon(0.002));
+  // OPQ's alternation makes more of a difference in rounding than any other step.
+  const bool opq = spec.transform == index::Transform::opq;
+  CHECK(error_by_tensors == Approx(error).epsilon(opq ? 0.005 : 0.0005));
 }

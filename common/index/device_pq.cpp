@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "gpu/pq_assign.hpp"
 #include "index/pq_assign.hpp"
 
 namespace knnseq::index {
@@ -19,6 +20,26 @@ at::Tensor packed_tables(const at::Tensor& centroids, at::Device device) {
 /// int64 [n, m]: what codes name when the centroids of all sub-vectors are counted through.
 at::Tensor clusters_of(const at::Tensor& codes, std::int64_t count) {
   return codes.to(at::kLong) + at::arange(codes.size(1), codes.options().dtype(at::kLong)) * count;
+}
+
+/// By the kernel of CUDA devices.
+at::Tensor assign_by_kernel(const at::Tensor& x, const DevicePq& pq, ClusterSums* sums) {
+  at::Tensor codes = at::empty({x.size(0), pq.centroids.size(0)}, x.options().dtype(at::kByte));
+  gpu::PqAssignJob job;
+  job.x = x.const_data_ptr<float>();
+  job.packed = pq.packed.const_data_ptr<float>();
+  job.n = x.size(0);
+  job.m = pq.centroids.size(0);
+  job.centroids = pq.centroids.size(1);
+  job.dsub = pq.centroids.size(2);
+  job.codes = codes.mutable_data_ptr<std::uint8_t>();
+  if (sums != nullptr) {
+    job.sums = sums->sums().mutable_data_ptr<std::int64_t>();
+    job.counts = sums->counts().mutable_data_ptr<std::int64_t>();
+    job.scale = sums->fixed_point().scale();
+  }
+  gpu::pq_assign(job);
+  return codes;
 }
 
 at::Tensor codes_by_products(const at::Tensor& x, const at::Tensor& centroids) {
@@ -48,6 +69,9 @@ at::Tensor device_pq_assign(const at::Tensor& x, const DevicePq& pq, ClusterSums
   KNNSEQ_ASSERT(x.dim() == 2 && x.is_contiguous() && x.scalar_type() == at::kFloat &&
                     x.size(1) == centroids.size(0) * centroids.size(2),
                 "shapes of vectors and centroids differ");
+  KNNSEQ_ASSERT(sums == nullptr || sums->sums().numel() == centroids.numel(),
+                "sums of other centroids");
+  if (x.is_cuda()) return assign_by_kernel(x, pq, sums);
   at::Tensor codes = codes_by_products(x, centroids);
   if (sums != nullptr) {
     const at::Tensor clusters = clusters_of(codes, centroids.size(1)).flatten();

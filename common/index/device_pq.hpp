@@ -18,7 +18,8 @@ struct DevicePq {
 
 /// Codes uint8 [n, m] of x fp32 [n, m · dsub], contiguous: for each sub-vector the nearest
 /// centroid, ties to the lowest. Where `sums` is given, every sub-vector is added to the sum of its
-/// centroid: cluster s · count + code for sub-vector s.
+/// centroid: cluster s · count + code for sub-vector s. On CUDA devices by a kernel of ours with
+/// the CPU kernels' rounding, elsewhere by matrix products.
 at::Tensor device_pq_assign(const at::Tensor& x, const DevicePq& pq, ClusterSums* sums = nullptr);
 
 /// The vectors, fp32 [n, m · dsub], that codes stand for.

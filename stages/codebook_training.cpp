@@ -6,6 +6,7 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "core/keep_freed_memory.hpp"
 #include "gpu/device_collectives.hpp"
 #include "gpu/torch_device.hpp"
 #include "index/codebook.hpp"
@@ -37,6 +38,7 @@ std::vector<std::byte> read_checkpoint(const std::filesystem::path& path) {
 runtime::StageOutcome train_in_folder(runtime::StageContext& context,
                                       const CodebookTraining& training,
                                       index::SampleBlocks sample) {
+  core::keep_freed_memory();
   auto& comm = context.comm;
   const auto checkpoint = training.folder / checkpoint_name;
   runtime::StageOutcome outcome;

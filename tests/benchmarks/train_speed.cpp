@@ -9,6 +9,7 @@
 
 #include "comm/mpi_environment.hpp"
 #include "core/error.hpp"
+#include "core/keep_freed_memory.hpp"
 #include "gpu/torch_device.hpp"
 #include "index/coder.hpp"
 #include "index/index_builder.hpp"
@@ -119,6 +120,7 @@ double timed(comm::Communicator& comm, Work work) {
 /// OUT.codebook.faiss and, per rank, OUT-R.faiss; prints lines of JSON. VECTORS: a file of fp16, or
 /// "random". Keys: those of the training's options, and device=cpu|cuda.
 int main(int argc, char** argv) {
+  core::keep_freed_memory();  // as the stages do
   comm::MpiEnvironment mpi(argc, argv);
   const auto comm = mpi.world(0);
   const std::vector<std::string> args(argv + 1, argv + argc);

@@ -69,10 +69,10 @@ struct BestCandidates {
       scores[at] = candidate.score;
       positions[at] = candidate.position;
     }
-    __syncthreads();
-    const std::uint32_t held = *count;
-    __syncthreads();
-    if (held + scan_threads > capacity) cut(held);
+    // The warp that came last sees how full the buffer is. Reading `count` here instead would take
+    // another barrier, before the next to add to it.
+    const bool full = enters && first + __popc(entering) + scan_threads > capacity;
+    if (__syncthreads_or(full ? 1 : 0) != 0) cut(*count);
   }
 
   /// Sorts what is held; returns how many are kept: the first so many of scores and positions.

@@ -27,8 +27,11 @@ struct PqAssignJob {
   double scale = 0;
 };
 
-/// Queues the assignment of all rows on a CUDA stream (a cudaStream_t): nearest centroids, ties to
-/// the lowest. Throws core::SystemError. Only in a build with CUDA.
+/// Queues the assignment of all rows on libtorch's current stream of the current device: nearest
+/// centroids, ties to the lowest. Throws core::SystemError.
+void pq_assign(const PqAssignJob& job);
+
+/// The same on a given stream (a cudaStream_t). Only in a build with CUDA.
 void launch_pq_assign(const PqAssignJob& job, void* stream);
 
 /// Shared memory of a block where dsub is one of those that kernels are made for (2, 4, 8): norms,

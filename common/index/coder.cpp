@@ -4,12 +4,12 @@
 #include <compare>
 #include <vector>
 
+#include <ATen/Parallel.h>
 #include <faiss/IndexHNSW.h>
 #include <fmt/format.h>
 
 #include "core/error.hpp"
 #include "core/types.hpp"
-#include "index/device_pq.hpp"
 #include "index/device_probes.hpp"
 #include "index/faiss_codebook.hpp"
 #include "index/normalised.hpp"
@@ -19,6 +19,8 @@
 namespace knnseq::index {
 
 namespace {
+
+constexpr std::int64_t rows_a_thread = 4096;  ///< that are encoded together
 
 struct Candidate {
   float distance;
@@ -56,7 +58,10 @@ Coder::Coder(const Codebook& codebook, at::Device device, Forms forms)
     : codebook_(codebook), device_(device), on_device_(copy_to(codebook, device)) {
   const IndexSpec& spec = codebook.spec;
   if (spec.has_lists()) coarse_.emplace(on_device_.coarse_centroids, spec.metric, forms);
-  if (spec.storage == Storage::pq && forms == Forms::kernels) {
+  if (spec.storage != Storage::pq) return;
+  if (forms == Forms::tensors) {
+    device_pq_.emplace(codebook.pq_centroids, device);
+  } else {
     pq_tables_ = make_pq_tables(
         {codebook.pq_centroids.const_data_ptr<float>(), spec.m * spec.centroids(), spec.dsub()},
         spec.m);
@@ -78,15 +83,28 @@ at::Tensor Coder::encode(const at::Tensor& rotated, const at::Tensor& lists) con
   if (spec.storage == Storage::pq_fast_scan) {
     return fast_scan_codes(codebook_, rotated.cpu()).to(device_);
   }
-  const at::Tensor vectors =
-      (spec.has_lists() ? rotated - at::index_select(on_device_.coarse_centroids, 0, lists)
-                        : rotated)
-          .contiguous();
-  if (!pq_tables_) return device_pq_codes(vectors, on_device_.pq_centroids);
-  at::Tensor codes = at::empty({vectors.size(0), spec.m}, at::kByte);
+  at::Tensor codes = at::empty({rotated.size(0), spec.m}, rotated.options().dtype(at::kByte));
+  // Some rows at a time, which stay in the cache.
+  const std::int64_t together = rows_a_thread * at::get_num_threads();
+  for (std::int64_t first = 0; first < rotated.size(0); first += together) {
+    const std::int64_t rows = std::min(together, rotated.size(0) - first);
+    at::Tensor vectors = rotated.narrow(0, first, rows);
+    if (spec.has_lists()) {
+      vectors =
+          vectors - at::index_select(on_device_.coarse_centroids, 0, lists.narrow(0, first, rows));
+    }
+    encode_vectors(vectors.contiguous(), codes.narrow(0, first, rows));
+  }
+  return codes;
+}
+
+void Coder::encode_vectors(const at::Tensor& vectors, at::Tensor codes) const {
+  if (device_pq_) {
+    codes.copy_(device_pq_assign(vectors, *device_pq_));
+    return;
+  }
   pq_assign({vectors.const_data_ptr<float>(), vectors.size(0), vectors.size(1)}, *pq_tables_,
             {codes.mutable_data_ptr<std::uint8_t>(), codes.size(0), codes.size(1)});
-  return codes;
 }
 
 Probes Coder::probe(const at::Tensor& rotated, std::int64_t nprobe, Probing probing) const {

@@ -7,6 +7,7 @@
 
 #include "index/centroid_scan.hpp"
 #include "index/codebook.hpp"
+#include "index/device_pq.hpp"
 #include "index/pq_assign.hpp"
 #include "index/probes.hpp"
 
@@ -57,14 +58,17 @@ class Coder {
                Probing probing = Probing::exact) const;
 
  private:
+  /// Codes [n, m] of vectors [n, d_out] as the product quantiser sees them.
+  void encode_vectors(const at::Tensor& vectors, at::Tensor codes) const;
   Probes probe_exhaustively(const at::Tensor& queries, std::int64_t width) const;
   Probes probe_graph(const at::Tensor& queries, std::int64_t width) const;
 
   Codebook codebook_;
   at::Device device_;
-  Codebook on_device_;  ///< shares the tensors of codebook_ where the device is the CPU
+  Codebook on_device_;                  ///< shares the tensors of codebook_ on the CPU
   std::optional<CentroidScan> coarse_;  ///< with lists
-  std::optional<PqTables> pq_tables_;   ///< of kernels, with codes of 8 bits a sub-vector
+  std::optional<PqTables> pq_tables_;   ///< with codes of 8 bits a sub-vector; of kernels
+  std::optional<DevicePq> device_pq_;   ///< the same of tensors
 };
 
 }  // namespace knnseq::index

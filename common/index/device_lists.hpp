@@ -19,7 +19,7 @@ class DeviceLists : public ListIndex {
  public:
   /// As search(), without a copy to the host and without waiting for the device: the result is on
   /// device() and ready for what is queued there next. rotated and probes may lie there or on the
-  /// CPU.
+  /// CPU. Probes that lie on the device are not looked at here: they must be of lists there are.
   virtual DeviceTopK search_on_device(const at::Tensor& rotated, const Probes& probes,
                                       std::int64_t k) const = 0;
 

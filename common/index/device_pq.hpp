@@ -1,23 +1,28 @@
-// Product-quantiser codes by libtorch's operators or the device's kernel.
+// Product-quantiser codes on any device.
 #pragma once
 
 #include <ATen/ATen.h>
 
+#include "index/cluster_sums.hpp"
+
 namespace knnseq::index {
 
-/// Codes uint8 [n, m] of x fp32 [n, m · dsub] under centroids fp32 [m, count ≤ 256, dsub]: for each
-/// sub-vector the nearest centroid, ties to the lowest; all on one device. On a CUDA device by
-/// gpu::pq_assign, else by device_pq_codes_by_products().
-at::Tensor device_pq_codes(const at::Tensor& x, const at::Tensor& centroids);
+/// A product quantiser on a device, at most 256 centroids a sub-vector.
+struct DevicePq {
+  /// centroids: fp32 [m, count, dsub], of any device.
+  DevicePq(const at::Tensor& pq_centroids, at::Device device);
 
-/// The same by batched matrix products, on any device.
-at::Tensor device_pq_codes_by_products(const at::Tensor& x, const at::Tensor& centroids);
+  at::Tensor centroids;
+  at::Tensor packed;  ///< PqTables::packed
+};
+
+/// Codes uint8 [n, m] of x fp32 [n, m · dsub], contiguous: for each sub-vector the nearest
+/// centroid, ties to the lowest. Where `sums` is given, every sub-vector is added to the sum of its
+/// centroid: cluster s · count + code for sub-vector s. On CUDA devices by a kernel of ours with
+/// the CPU kernels' rounding, elsewhere by matrix products.
+at::Tensor device_pq_assign(const at::Tensor& x, const DevicePq& pq, ClusterSums* sums = nullptr);
 
 /// The vectors, fp32 [n, m · dsub], that codes stand for.
 at::Tensor device_pq_decode(const at::Tensor& codes, const at::Tensor& centroids);
-
-/// Numbers of the centroids that codes [n, m] name when those of all sub-vectors are counted
-/// through: int64 [n, m], s · count + code for sub-vector s.
-at::Tensor device_pq_clusters(const at::Tensor& codes, std::int64_t count);
 
 }  // namespace knnseq::index

@@ -95,6 +95,15 @@ class Block {
     return threads_[current / warp_size * warp_size + lane].values[place];
   }
 
+  /// Called by a thread: waits for the block; whether any thread of it voted true.
+  bool any_of_block(bool vote) {
+    const unsigned place = threads_[current].voted++ % 2;
+    threads_[current].votes[place] = vote;
+    wait(State::at_barrier);
+    return std::any_of(threads_.begin(), threads_.end(),
+                       [&](const Thread& thread) { return thread.votes[place]; });
+  }
+
   static Block& running() { return *running_; }
 
   std::vector<unsigned char> shared;
@@ -108,6 +117,8 @@ class Block {
     State state = State::ready;
     std::uint64_t values[2] = {};
     unsigned exchanges = 0;
+    bool votes[2] = {};
+    unsigned voted = 0;
   };
 
   void prepare(Thread& thread, char* stack) {
@@ -247,6 +258,9 @@ T __ldg(const T* from) {
 inline void __syncthreads() {
   using knnseq::cuda_emulation::Block;
   Block::running().wait(Block::State::at_barrier);
+}
+inline int __syncthreads_or(int vote) {
+  return knnseq::cuda_emulation::Block::running().any_of_block(vote != 0) ? 1 : 0;
 }
 inline void __syncwarp() {
   using knnseq::cuda_emulation::Block;

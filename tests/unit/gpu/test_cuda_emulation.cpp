@@ -42,6 +42,17 @@ TEST_CASE("shuffles up and down leave lanes at the ends as they are") {
   CHECK(down[31] == 31);
 }
 
+TEST_CASE("a block's vote reaches all its threads, each time anew") {
+  std::vector<int> answers(3 * 64);
+  cuda_emulation::launch({{1, 1, 1}, 64, 0}, [&] {
+    for (unsigned round = 0; round < 3; ++round) {
+      if (threadIdx.x < 32) __ballot_sync(~0U, true);  // warps need not be in step
+      answers[round * 64 + threadIdx.x] = __syncthreads_or(round == 1 && threadIdx.x == 50);
+    }
+  });
+  for (std::size_t i = 0; i < answers.size(); ++i) CHECK(answers[i] == (i / 64 == 1 ? 1 : 0));
+}
+
 TEST_CASE("threads that wait in vain are an error that says who waits where") {
   const auto with = [](const std::function<void()>& body) {
     return [body] { cuda_emulation::launch({{1, 1, 1}, 64, 0}, body); };

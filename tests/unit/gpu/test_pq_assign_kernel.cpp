@@ -2,7 +2,7 @@
 
 #include "index/cluster_sums.hpp"
 #include "index/pq_assign.hpp"
-#include "support/emulated_pq_assign.hpp"
+#include "support/kernels_under_test.hpp"
 #include "unit/index/pq_cases.hpp"
 
 using namespace knnseq;
@@ -17,7 +17,7 @@ TEST_CASE("the kernel's codes, sums and counts are the CPU's") {
   const PqCase test = make_pq_case({.n = n, .m = 3, .dsub = dsub, .centroids = centroids});
   const PqOutcome expected = assign_on_cpu(test);
   PqOutcome found = no_outcome(test);
-  emulate_pq_assign(job_of(test, found), static_cast<unsigned>(blocks));
+  run_pq_assign(job_of(test, found), static_cast<unsigned>(blocks));
   CHECK(found.codes == expected.codes);
   CHECK(found.sums == expected.sums);
   CHECK(found.counts == expected.counts);
@@ -30,7 +30,7 @@ TEST_CASE("of real numbers the kernel's codes are the CPU's but for rounding") {
   for (float& value : test.x) value = static_cast<float>(random.normal());
   for (float& value : test.tables.packed) value += static_cast<float>(random.normal() / 1024);
   PqOutcome found = no_outcome(test);
-  emulate_pq_assign(job_of(test, found), 2);
+  run_pq_assign(job_of(test, found), 2);
   const PqOutcome expected = assign_on_cpu(test);
   std::int64_t different = 0;
   for (std::size_t i = 0; i < found.codes.size(); ++i) {
@@ -43,10 +43,10 @@ TEST_CASE("the kernel adds to the sums that are there, and writes codes alone") 
   const PqCase test = make_pq_case({.n = 700, .m = 4, .dsub = 4, .centroids = 256});
   const PqOutcome once = assign_on_cpu(test);
   PqOutcome twice = no_outcome(test);
-  emulate_pq_assign(job_of(test, twice), 1);
+  run_pq_assign(job_of(test, twice), 1);
   gpu::PqAssignJob again = job_of(test, twice);
   again.codes = nullptr;
-  emulate_pq_assign(again, 3);
+  run_pq_assign(again, 3);
   CHECK(twice.codes == once.codes);
   std::int64_t different = 0;
   for (std::size_t i = 0; i < once.sums.size(); ++i) different += twice.sums[i] != 2 * once.sums[i];
@@ -59,7 +59,7 @@ TEST_CASE("the kernel adds to the sums that are there, and writes codes alone") 
   gpu::PqAssignJob job = job_of(test, codes_alone);
   job.sums = nullptr;
   job.counts = nullptr;
-  emulate_pq_assign(job, 1);
+  run_pq_assign(job, 1);
   CHECK(codes_alone.codes == once.codes);
   CHECK(codes_alone.sums == no_outcome(test).sums);
 }
@@ -68,7 +68,7 @@ TEST_CASE("the kernel's ties go to the lowest code") {
   const PqCase test =
       make_pq_case({.n = 600, .m = 2, .dsub = 4, .centroids = 256, .different_centroids = 10});
   PqOutcome found = no_outcome(test);
-  emulate_pq_assign(job_of(test, found), 1);
+  run_pq_assign(job_of(test, found), 1);
   CHECK(*std::max_element(found.codes.begin(), found.codes.end()) < 10);
   CHECK(found.codes == assign_on_cpu(test).codes);
 }

@@ -1,11 +1,10 @@
-#include <set>
-
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
 #include "index/gpu_list_index.hpp"
 #include "index/local_index.hpp"
-#include "support/emulated_scan.hpp"
+#include "support/kernels_under_test.hpp"
+#include "unit/gpu/scan_comparison.hpp"
 #include "unit/index/scan_cases.hpp"
 #include "unit/index/synthetic.hpp"
 
@@ -14,41 +13,15 @@ using namespace knnseq::test;
 
 namespace {
 
-index::GpuListIndex make_gpu_scan(const Case& test, index::GpuScanOptions options = {}) {
-  options.inner_product = test.inner_product;
-  index::GpuListIndex scan(test.codebook, sizes_of(test), std::make_shared<EmulatedScanLauncher>(),
-                           options);
-  fill(scan, test);
-  return scan;
-}
-
-index::TopK search(const Case& test, const index::LocalIndex& scan, std::int64_t k) {
-  return scan.search(test.queries, test.probes, k);
-}
-
-std::int64_t differing(const index::TopK& a, const index::TopK& b) {
-  std::int64_t different = 0;
-  for (std::size_t i = 0; i < a.ids.size(); ++i) {
-    different += a.ids[i] == b.ids[i] && a.distances[i] == b.distances[i] ? 0 : 1;
-  }
-  return a.ids.size() == b.ids.size() ? different : -1;
-}
-
-/// The share of b's neighbours that are among a's.
-double overlap(const index::TopK& a, const index::TopK& b) {
-  std::int64_t found = 0;
-  std::int64_t all = 0;
-  for (std::int64_t i = 0; i < a.queries; ++i) {
-    const auto row = a.ids.begin() + i * a.k;
-    const std::set<std::int64_t> ids(row, row + a.k);
-    for (std::int64_t j = 0; j < b.k; ++j) {
-      const std::int64_t id = b.ids[static_cast<std::size_t>(i * b.k + j)];
-      all += id == index::missing_id ? 0 : 1;
-      found += id != index::missing_id && ids.contains(id) ? 1 : 0;
-    }
-  }
-  return static_cast<double>(found) / static_cast<double>(all);
-}
+/// A device with little memory, of which nothing else is asked.
+class SmallLauncher final : public gpu::ScanLauncher {
+ public:
+  void scan(const gpu::ScanJob& /*job*/) const override { FAIL("nothing is to be searched"); }
+  c10::Device device() const override { return c10::DeviceType::CPU; }
+  std::int64_t free_bytes() const override { return std::int64_t{513} << 20; }
+  std::int64_t multiprocessors() const override { return 1; }
+  std::int64_t shared_bytes() const override { return 48 << 10; }
+};
 
 }  // namespace
 
@@ -142,7 +115,7 @@ TEST_CASE("large and small queries do not leave the range of fp16") {
 TEST_CASE("lists that do not fit the device are refused with what would fit") {
   const Case test = make_case({8, 4}, false, 11);
   using Catch::Contains;
-  const auto launcher = std::make_shared<EmulatedScanLauncher>(std::int64_t{513} << 20);
+  const auto launcher = std::make_shared<SmallLauncher>();
   CHECK_NOTHROW(index::GpuListIndex(test.codebook, sizes_of(test), launcher, {}));
   auto sizes = sizes_of(test);
   sizes[0] = 10'000'000;
@@ -158,7 +131,7 @@ TEST_CASE("a local index is searched by the launcher it was given, with the same
   const auto entries = coded_entries(codebook, normal(2000, 40, 1));
   const auto on_cpu = index::make_local_index(codebook, entries);
   index::LocalIndexOptions options;
-  options.launcher = std::make_shared<EmulatedScanLauncher>();
+  options.launcher = launcher_under_test();
   const auto on_gpu = index::make_local_index(codebook, entries, options);
   const auto* lists = dynamic_cast<const index::DeviceLists*>(on_gpu.get());
   REQUIRE(lists != nullptr);
@@ -167,7 +140,7 @@ TEST_CASE("a local index is searched by the launcher it was given, with the same
   const auto probes = coder.probe(rotated, 5);
   const auto expected = on_cpu->search(rotated, probes, 16);
   CHECK(overlap(on_gpu->search(rotated, probes, 16), expected) >= 0.995);
-  CHECK(at::equal(lists->search_on_device(rotated, probes, 16).ids,
+  CHECK(at::equal(lists->search_on_device(rotated, probes, 16).ids.cpu(),
                   at::tensor(expected.ids).view({6, 16})));
   // faiss's own backend, and types without lists, stay where they are.
   options.backend = index::Backend::faiss;

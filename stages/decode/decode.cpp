@@ -227,7 +227,7 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
   std::optional<Translations> translations;
   comm::agree(comm, [&] {
     tokenizer = open_tokenizer(options);
-    model = open_search_model(options, decoding, *tokenizer);
+    model = open_search_model(context, options, decoding, *tokenizer);
     if (decoding.reference) references = text::read_lines(*decoding.reference);
     translations.emplace(folder);
   });
@@ -290,7 +290,9 @@ core::Json decode_inputs(runtime::StageContext& context, const Options& options,
   comm::agree(context.comm, [&] {
     decoding.beam.validate();
     decoding.interpolation.validate();
-    for (const auto& path : options.models) model::read_model_info(path, {decoding.dtype});
+    for (const auto& path : options.models) {
+      model::read_model_info(path, model_options(context, decoding.dtype));
+    }
     if (decoding.reference) {
       const auto lines = std::ssize(text::read_lines(decoding.source));
       const auto references = std::ssize(text::read_lines(*decoding.reference));

@@ -173,7 +173,7 @@ void inspect(runtime::StageContext& context, const Options& options) {
     decoding = decoding_named(options, "knn", options.inspect.knn);
     if (!decoding.knn) throw core::InputError("inspect.knn names a decoding without kNN");
     tokenizer = open_tokenizer(options);
-    model = open_search_model(options, decoding, *tokenizer);
+    model = open_search_model(context, options, decoding, *tokenizer);
     shown = read_case(options, folders);
   });
   const auto data = check_data(context, options, decoding);

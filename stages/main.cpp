@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <optional>
 #include <thread>
 
@@ -27,7 +29,7 @@
 #include "stages/inspect/inspect.hpp"
 #include "stages/partition/partition.hpp"
 #include "stages/run/run.hpp"
-#include "stages/settle_device.hpp"
+#include "stages/settle_dtypes.hpp"
 #include "stages/subset/subset.hpp"
 #include "stages/sweep/sweep.hpp"
 #include "stages/train/train.hpp"
@@ -87,11 +89,17 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
       command.stage == "run" || command.stage == "append" || command.stage == "tune";
   const auto force = !command.force ? Force::no : several ? Force::changed : Force::always;
   const gpu::Placement placement = gpu::place_rank(*world, options.device);
-  stages::settle_device(options, *world, placement);
+  stages::settle_dtypes(options, *world, placement);
   runtime::StageContext context{
       *world, log, options.run_dir, force, resolved, options.timeout_seconds, placement};
   const c10::InferenceMode no_gradients;
   dispatch(command, context, options);
+}
+
+/// For launchers whose exit code does not tell whether ranks ran at all (slurm/stage.sh).
+void leave_word_of_success(bool root) {
+  const char* path = std::getenv("KNNSEQ_SUCCESS_FILE");
+  if (root && path != nullptr) std::ofstream(path) << "done\n";
 }
 
 }  // namespace
@@ -125,6 +133,7 @@ int main(int argc, char** argv) {
       return 0;
     }
     run_command(command, mpi, log, world);
+    leave_word_of_success(world->is_root());
     return 0;
   } catch (const comm::AgreedError& e) {
     if (e.ranks() == world->size()) {  // all ranks have it: one speaks, all end in order

@@ -154,8 +154,7 @@ struct Options {
   std::string postprocess;  ///< shell command that translations go through; empty: none
   std::int64_t shards = 1;
   gpu::Wanted device = gpu::Wanted::automatic;
-  gpu::Device placed = {};   ///< where this rank's models compute: settle_device()'s, no config key
-  std::int64_t threads = 1;  ///< of each rank
+  std::int64_t threads = 1;       ///< of each rank
   double timeout_seconds = 3600;  ///< longest wait for other ranks in one collective; 0: for ever
   CorpusOptions corpus;
   DatastoreOptions datastore;

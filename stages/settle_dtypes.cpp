@@ -1,9 +1,8 @@
-#include "stages/settle_device.hpp"
+#include "stages/settle_dtypes.hpp"
 
 namespace knnseq::stages {
 
-void settle_device(Options& options, comm::Communicator& comm, const gpu::Placement& placement) {
-  options.placed = placement.device;
+void settle_dtypes(Options& options, comm::Communicator& comm, const gpu::Placement& placement) {
   constexpr int first_with_bf16 = 8;
   const bool has_bf16 = comm.all(placement.facts.major >= first_with_bf16);
   const std::string best = !placement.device.cuda ? "fp32" : has_bf16 ? "bf16" : "fp16";

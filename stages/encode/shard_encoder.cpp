@@ -5,8 +5,6 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include "core/error.hpp"
-
 namespace knnseq::stages {
 
 namespace {
@@ -93,35 +91,11 @@ std::vector<store::DatasetSpec> ShardEncoder::layout() const {
 void ShardEncoder::encode_unit(core::Range batches, store::ShardFile& file) const {
   const auto sentences = corpus_->sentences_of(batches);
   const auto rows = corpus_->entries_of(batches);
-  std::vector<at::Tensor> keys, sentence_keys;
-  for (auto batch = batches.begin; batch < batches.end; ++batch) {
-    std::vector<std::vector<core::TokenId>> sources, targets;
-    const auto of_batch = corpus_->sentences_of({batch, batch + 1});
-    for (auto i = of_batch.begin; i < of_batch.end; ++i) {
-      sources.push_back(corpus_->source(i));
-      targets.push_back(corpus_->target(i));
-    }
-    const auto forced = model_.teacher_force(
-        sources, targets, {options_.key, options_.sentence_keys, /*log_probs=*/false});
-    keys.push_back(forced.keys.to(at::kHalf));
-    if (options_.sentence_keys) sentence_keys.push_back(forced.sentence_keys.to(at::kHalf));
-  }
-  const at::Tensor unit_keys = at::cat(keys);
-  const at::Tensor finite = at::isfinite(unit_keys).all(1);
-  if (!finite.all().item<bool>()) {
-    const auto row = rows.begin + at::argmin(finite.to(at::kByte)).item<std::int64_t>();
-    const auto next =
-        std::upper_bound(corpus_->sentence_starts.begin(), corpus_->sentence_starts.end(), row);
-    const auto sentence = static_cast<std::size_t>(next - corpus_->sentence_starts.begin() - 1);
-    throw core::InputError(
-        fmt::format("the model gives a key that is not finite in fp16 for line {} of the corpus",
-                    corpus_->line_numbers[sentence] + 1));
-  }
-
-  file.write("keys", rows.begin, half_values(unit_keys));
+  const EncodedBatches unit = encoder_.encode(*corpus_, batches);
+  file.write("keys", rows.begin, half_values(unit.keys));
   file.write("values", rows.begin, part(corpus_->target_tokens, rows));
   if (options_.sentence_keys) {
-    file.write("sentence_keys", sentences.begin, half_values(at::cat(sentence_keys)));
+    file.write("sentence_keys", sentences.begin, half_values(unit.sentence_keys));
   }
   file.write("sentence_numbers", sentences.begin, part(corpus_->sentence_numbers, sentences));
   file.write("entry_starts", sentences.begin, part(corpus_->entry_starts, sentences));
@@ -137,13 +111,11 @@ void ShardEncoder::encode_unit(core::Range batches, store::ShardFile& file) cons
   at::Tensor picks = at::empty({end - first}, at::kLong);
   for (auto row = first; row != end; ++row) {
     picks.data_ptr<std::int64_t>()[row - first] = *row - rows.begin;
-    const auto next =
-        std::upper_bound(corpus_->sentence_starts.begin(), corpus_->sentence_starts.end(), *row);
-    const auto sentence = static_cast<std::size_t>(next - corpus_->sentence_starts.begin() - 1);
+    const auto sentence = static_cast<std::size_t>(corpus_->sentence_of(*row));
     entries.push_back(corpus_->entry_starts[sentence] + *row - corpus_->sentence_starts[sentence]);
   }
   const auto at_sample = first - sample_rows_.begin();
-  file.write("sample_keys", at_sample, half_values(unit_keys.index_select(0, picks)));
+  file.write("sample_keys", at_sample, half_values(unit.keys.index_select(0, picks)));
   file.write("sample_entries", at_sample, std::span<const std::int64_t>(entries));
 }
 

@@ -3,8 +3,7 @@
 
 #include <vector>
 
-#include "model/translation_model.hpp"
-#include "stages/options.hpp"
+#include "stages/batch_encoder.hpp"
 #include "stages/sample_rule.hpp"
 #include "store/corpus_shard.hpp"
 #include "store/shard_file.hpp"
@@ -16,7 +15,7 @@ class ShardEncoder {
  public:
   ShardEncoder(model::TranslationModel& model, const DatastoreOptions& options,
                const SampleRule& sample)
-      : model_(model), options_(options), sample_(sample) {}
+      : model_(model), options_(options), sample_(sample), encoder_(model, options) {}
 
   /// corpus must live until the next call.
   void open_shard(const store::CorpusShard& corpus);
@@ -31,6 +30,7 @@ class ShardEncoder {
   model::TranslationModel& model_;
   DatastoreOptions options_;
   SampleRule sample_;
+  BatchEncoder encoder_;
   const store::CorpusShard* corpus_ = nullptr;
   std::vector<std::int64_t> sample_rows_;  ///< of the shard, ascending
 };

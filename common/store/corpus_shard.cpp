@@ -62,6 +62,11 @@ std::int64_t CorpusShard::sentence_of(std::int64_t row) const {
   return next - sentence_starts.begin() - 1;
 }
 
+std::int64_t CorpusShard::entry_number(std::int64_t row) const {
+  const auto sentence = static_cast<std::size_t>(sentence_of(row));
+  return entry_starts[sentence] + row - sentence_starts[sentence];
+}
+
 std::int64_t CorpusShard::find_entry(std::int64_t entry_number) const {
   for (std::size_t i = 0; i < entry_starts.size(); ++i) {
     const auto length = sentence_starts[i + 1] - sentence_starts[i];

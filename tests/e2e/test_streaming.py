@@ -6,6 +6,7 @@ import unittest
 import pipeline
 
 RESULTS = ("codebook/codebook.faiss", "index/*.faiss", "decode/*/nbest.jsonl", "decode/*/hyp.txt")
+WHOLE = ("corpus/*", "datastore/*", "codebook/*", "index/*")
 SAMPLE = ("--set", "datastore.sample=2500")
 STREAMED = (*SAMPLE, "--set", "datastore.store=none")
 STORED = (*SAMPLE, "--set", "datastore.sample_unit=batch", "--set", "datastore.sentence_keys=false")
@@ -49,9 +50,7 @@ class Streaming(pipeline.PipelineTest):
                 self.assertEqual(self.datasets(run),
                                  {"sample_keys", "sample_entries", "values", "line_numbers"})
             self.assertEqual(self.datasets(f"stored-{shards}") - self.datasets(run), {"keys"})
-        everything = ("corpus/*", "datastore/*", "codebook/*", "index/*")
-        self.assertEqual(self.digest(*everything, run="streamed-3-1"),
-                         self.digest(*everything, run="streamed-3-2"))
+        self.assertEqual(self.digest(*WHOLE, run="streamed-3-1"), self.digest(*WHOLE, run="streamed-3-2"))
 
     def test_same_bytes_with_a_sample_of_entries(self):
         entries = ("--set", "datastore.sample_unit=entry", "--set", "datastore.sentence_keys=false")
@@ -64,7 +63,6 @@ class Streaming(pipeline.PipelineTest):
 
     def test_interrupted_and_resumed_with_other_ranks(self):
         self.repeat_corpus()
-        whole = ("datastore/*", "codebook/*", "index/*")
         for stage in ("partition", "encode", "train", "add"):
             self.run_stage(stage, *STREAMED, *self.at("whole"))
             self.run_stage(stage, *STORED, *self.at("stored"))
@@ -87,7 +85,7 @@ class Streaming(pipeline.PipelineTest):
             if code is not None:
                 self.assertEqual(ended, code)
             self.assertIn("going on where", self.run_stage("add", *STREAMED, ranks=3 - ranks))
-            self.assertEqual(self.digest(*whole), self.digest(*whole, run="whole"))
+            self.assertEqual(self.digest(*WHOLE), self.digest(*WHOLE, run="whole"))
             self.assertEqual(self.leftovers(), [])
         self.assertIn("already done", self.run_stage("add", *STREAMED))
 
@@ -101,14 +99,14 @@ class Streaming(pipeline.PipelineTest):
                 f"sweep.target={self.folder}/test.en")
         self.refused("sweep", *STREAMED, *text, says="make it with datastore.store: keys")
         self.refused("subset", *STREAMED, says="make it with datastore.store: keys")
-        before = self.digest("*/*")
+        before = self.digest(*WHOLE)
         # Another sample than encode wrote aside cannot be found later; a smaller one can.
         shutil.rmtree(self.folder / "run" / "codebook")
         self.refused("train", *STREAMED, "--set", "datastore.seed=5",
                      says="does not hold the training sample: it is 2,500 entries of seed 5")
         self.refused("train", *STREAMED, "--set", "datastore.sample_unit=entry", says="--force")
         self.run_stage("train", *STREAMED)
-        self.assertEqual(self.digest("*/*"), before)
+        self.assertEqual(self.digest(*WHOLE), before)
 
     def test_a_smaller_sample_is_found_in_the_larger_one(self):
         for run, sizes in (("run", (2500, 900)), ("other", (900, 900))):

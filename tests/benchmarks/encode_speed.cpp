@@ -1,14 +1,21 @@
-// Keys a second of teacher forcing: encode_speed MODEL_FOLDER TSV [DTYPE] [REPEATS]
+// Keys a second of teacher forcing:
+//   encode_speed MODEL_FOLDER TSV [DTYPE] [REPEATS] [--device cpu|cuda] [--max-tokens N]
 // TSV: source<TAB>target lines. Batches are cut as in the pipeline: sorted by length, sentences ×
-// longest side ≤ 4,000. Threads: OMP_NUM_THREADS. The first round warms up. encode_speed.py
-// compares with transformers.
+// longest side ≤ N (4,000). Threads: OMP_NUM_THREADS. The first round warms up. Of a Marian model
+// it also prints the operations a key, without padding, and their share of the rate of large matrix
+// products in the same dtype on the same device. GPUs: encode_speed-cuda. encode_speed.py compares
+// with transformers.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <map>
 #include <string>
 #include <vector>
 
+#include <ATen/ATen.h>
+
 #include "core/files.hpp"
+#include "model/dtype.hpp"
 #include "model/load_model.hpp"
 #include "program.hpp"
 #include "text/tokenizer.hpp"
@@ -65,29 +72,108 @@ std::vector<Batch> cut(std::vector<Pair> pairs, std::size_t max_tokens) {
   return batches;
 }
 
-void run(const std::vector<std::string>& arguments) {
-  constexpr std::size_t max_tokens = 4000;
+/// Multiplications and additions of all keys of kind ffn_in, or 0 where the model is not Marian's.
+double operations(const std::string& folder, const std::vector<Batch>& batches) {
+  const core::Json config = core::read_json(folder + "/config.json");
+  if (config.value("model_type", "") != "marian") return 0;
+  const auto size = [&](const char* key) { return config.at(key).get<double>(); };
+  const double d = size("d_model");
+  const double encoder = size("encoder_layers");
+  const double decoder = size("decoder_layers");
+  double total = 0;
+  for (const Batch& batch : batches) {
+    for (std::size_t i = 0; i < batch.sources.size(); ++i) {
+      const auto s = static_cast<double>(batch.sources[i].size());
+      const auto t = static_cast<double>(batch.targets[i].size());
+      total += encoder * s * (4 * d * d + 2 * d * size("encoder_ffn_dim") + 2 * s * d);
+      total += decoder * (t * (6 * d * d + 2 * s * d + t * d) + s * 2 * d * d);
+      total += (decoder - 1) * t * 2 * d * size("decoder_ffn_dim");
+    }
+  }
+  return 2 * total;
+}
+
+/// Returns when the device has done all that was asked of it.
+void wait_for(const at::Tensor& tensor) { tensor.flatten().slice(0, 0, 1).cpu(); }
+
+/// Operations a second of n³ matrix products, the best of some.
+double product_rate(at::ScalarType dtype, at::Device device) {
+  const std::int64_t n = device.is_cuda() ? 8192 : 1024;
+  const auto options = at::TensorOptions(dtype).device(device);
+  const at::Tensor a = at::randn({n, n}, at::TensorOptions(device)).to(options.dtype());
+  at::Tensor product = at::empty({n, n}, options);
+  constexpr int at_once = 10;
+  double best = 0;
+  for (int round = 0; round < 5; ++round) {
+    wait_for(product);
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < at_once; ++i) at::mm_out(product, a, a);
+    wait_for(product);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    const auto size = static_cast<double>(n);
+    best = std::max(best, at_once * 2 * size * size * size / seconds.count());
+  }
+  return best;
+}
+
+/// Takes "--name value" out of the arguments.
+std::map<std::string, std::string> take_options(std::vector<std::string>& arguments) {
+  std::map<std::string, std::string> options = {{"--device", "cpu"}, {"--max-tokens", "4000"}};
+  for (std::size_t i = 0; i < arguments.size();) {
+    if (!options.contains(arguments[i])) {
+      ++i;
+      continue;
+    }
+    if (i + 1 == arguments.size()) throw core::InputError(arguments[i], "needs a value");
+    options[arguments[i]] = arguments[i + 1];
+    arguments.erase(arguments.begin() + static_cast<std::ptrdiff_t>(i),
+                    arguments.begin() + static_cast<std::ptrdiff_t>(i) + 2);
+  }
+  return options;
+}
+
+void run(const std::vector<std::string>& given) {
+  auto arguments = given;
+  const auto options = take_options(arguments);
+  const at::Device device(options.at("--device"));
+  const std::string dtype = arguments.size() > 2 ? arguments[2] : "auto";
   const int repeats = arguments.size() > 3 ? std::stoi(arguments[3]) : 3;
-  const auto model =
-      model::load_model(arguments[0], {arguments.size() > 2 ? arguments[2] : "fp32"});
+  const auto model = model::load_model(arguments[0], {dtype, {}, device});
   const auto tokenizer = text::load_tokenizer(arguments[0]);
-  const auto batches = cut(read_pairs(arguments[1], *tokenizer), max_tokens);
+  const auto batches =
+      cut(read_pairs(arguments[1], *tokenizer), std::stoull(options.at("--max-tokens")));
+  double best = 0;
+  std::int64_t keys = 0;
   for (int round = 0; round <= repeats; ++round) {
     const auto start = std::chrono::steady_clock::now();
-    std::int64_t keys = 0;
+    keys = 0;
+    at::Tensor last;
     for (const Batch& batch : batches) {
-      keys += model->teacher_force(batch.sources, batch.targets, {}).keys.size(0);
+      last = model->teacher_force(batch.sources, batch.targets, {}).keys;
+      keys += last.size(0);
     }
+    if (last.defined()) wait_for(last);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    fmt::print("{} batches, {} keys, {:.0f} keys/s{}\n", batches.size(), keys,
-               static_cast<double>(keys) / seconds.count(), round == 0 ? " (warming up)" : "");
+    const double rate = static_cast<double>(keys) / seconds.count();
+    if (round > 0) best = std::max(best, rate);
+    fmt::print("{} batches, {} keys, {:.0f} keys/s{}\n", batches.size(), keys, rate,
+               round == 0 ? " (warming up)" : "");
     std::fflush(stdout);
   }
+  const double work = operations(arguments[0], batches) / static_cast<double>(keys);
+  if (work == 0 || best == 0) return;
+  const double rate = product_rate(model::parse_dtype(dtype, device), device);
+  fmt::print(
+      "best {:.0f} keys/s, {:.1f} MFLOP a key, {:.2f} TFLOP/s: {:.1f} % of the {:.2f} "
+      "TFLOP/s of matrix products\n",
+      best, work / 1e6, best * work / 1e12, 100 * best * work / rate, rate / 1e12);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  return benchmarks::run_program(argc, argv, 2, "encode_speed MODEL_FOLDER TSV [DTYPE] [REPEATS]",
+  return benchmarks::run_program(argc, argv, 2,
+                                 "encode_speed MODEL_FOLDER TSV [DTYPE] [REPEATS] "
+                                 "[--device cpu|cuda] [--max-tokens N]",
                                  run);
 }

@@ -122,7 +122,8 @@ def main():
         for number in range(args.rounds):
             lines = subprocess.run(command, env=environment, check=True, text=True,
                                    capture_output=True).stdout.splitlines()
-            ours.append(float(lines[-1].split(" keys, ")[1].split()[0]))
+            rounds_made = [line for line in lines if " keys, " in line]
+            ours.append(float(rounds_made[-1].split(" keys, ")[1].split()[0]))
             theirs.append(keys_per_second(model, batches))
             rates.append(product_rate(dtype))
             print(f"round {number + 1}: {ours[-1]:,.0f} and {theirs[-1]:,.0f} keys/s, "

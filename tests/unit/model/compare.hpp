@@ -55,7 +55,7 @@ inline std::vector<std::vector<TokenId>> greedy(TranslationModel& model, Sentenc
     for (const TokenId token : info.bad_tokens) scores.select(1, token).fill_(-INFINITY);
     if (t == 0) scores.select(1, info.eos).fill_(-INFINITY);
     if (t < info.forced_tokens.size()) scores.select(1, info.forced_tokens[t]).fill_(INFINITY);
-    const at::Tensor best = scores.argmax(1);
+    const at::Tensor best = scores.argmax(1).cpu();
     std::vector<std::int64_t> keep;
     std::vector<std::size_t> still;
     for (std::size_t row = 0; row < live.size(); ++row) {

@@ -58,10 +58,8 @@ queue_again() {
   fi
 }
 
-# run_stage STAGE [names] [options of knnseq]: does not return.
-run_stage() {
-  local start=() code
-  choose_launcher
+# Starts the ranks and waits for them; sets code to the launcher's exit code.
+launch_ranks() {
   # A rank whose peer is cut off ends itself, but may not be able to end mpirun, and mpirun then heeds
   # nothing but SIGKILL: timeout passes on SIGUSR1 and kills what is left when the grace is over.
   timeout --signal=USR1 --kill-after="$grace_seconds" "$longest_launch_seconds" \
@@ -70,6 +68,26 @@ run_stage() {
   [ -z "$stop_wanted" ] || kill -USR1 "$launch"  # the signal came before there was a launch
   # A trap ends "wait" early; waiting once more gives the launch's own exit code.
   while interrupted='' code=0; wait "$launch" || code=$?; [ -n "$interrupted" ]; do :; done
+  launch=''
+}
+
+# run_stage STAGE [names] [options of knnseq]: does not return.
+run_stage() {
+  local start=() code tries=3
+  choose_launcher
+  # srun returns 0 where a node refuses to start the ranks, as it does for a moment after a job was queued
+  # again; so rank 0 leaves word here that it has come to its end. It runs on this script's host.
+  KNNSEQ_SUCCESS_FILE=$(mktemp)
+  export KNNSEQ_SUCCESS_FILE
+  while launch_ranks "$@"; [ "$code" = 0 ] && [ ! -s "$KNNSEQ_SUCCESS_FILE" ]; do
+    tries=$((tries - 1))
+    code=1
+    if [ -n "$stop_wanted" ]; then code=75; fi
+    if [ "$code" = 75 ] || [ "$tries" = 0 ]; then break; fi
+    say "$launcher ended with 0 without having run the stage; starting it again"
+    sleep 10
+  done
+  rm -f "$KNNSEQ_SUCCESS_FILE"
   # Killed while it was to stop is as good as stopped: what was committed stays.
   if [ "$code" = 75 ] || { [ -n "$stop_wanted" ] && [ "$code" -gt 128 ]; }; then
     queue_again

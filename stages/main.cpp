@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <optional>
 #include <thread>
 
@@ -100,6 +102,12 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
   dispatch(command, context, options);
 }
 
+/// For launchers whose exit code does not tell whether ranks ran at all (slurm/stage.sh).
+void leave_word_of_success(bool root) {
+  const char* path = std::getenv("KNNSEQ_SUCCESS_FILE");
+  if (root && path != nullptr) std::ofstream(path) << "done\n";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -131,6 +139,7 @@ int main(int argc, char** argv) {
       return 0;
     }
     run_command(command, mpi, log, world);
+    leave_word_of_success(world->is_root());
     return 0;
   } catch (const comm::AgreedError& e) {
     if (e.ranks() == world->size()) {  // all ranks have it: one speaks, all end in order

@@ -1,7 +1,6 @@
 #include "index/subset_scan.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -16,9 +15,9 @@ namespace knnseq::index {
 
 namespace {
 
-/// Entries among which a query's first bound is found, as a multiple of k and at least.
-constexpr std::int64_t first_entries_per_k = 8;
-constexpr std::int64_t least_first_entries = 512;
+/// Scores in rows of `lanes`; a group is one lane of as many rows.
+constexpr std::size_t lanes = 16;
+constexpr std::size_t chunk = lanes * lanes;
 
 /// The float above `value`, so that comparing with < misses nothing; infinity where there is none.
 float above(double value) {
@@ -38,31 +37,36 @@ class Searcher {
         minima_(static_cast<std::size_t>(lists.m())),
         bytes_(at::empty({lists.m() * 256}, at::kByte)),
         scores_(),
-        passing_() {}
+        passing_(),
+        minima_of_groups_(),
+        passed_() {}
 
   /// rows: the set's codes [entries, m].
   std::vector<Neighbour> search(const float* query, std::int64_t set, const std::uint8_t* rows) {
     rows_ = rows;
+    set_ = set;
     make_table(query);
+    scan();
+    find_minima();
+    // A score is at most the distance, and less by at most the slack: the k-th best distance is at
+    // most so much above the k-th smallest score, which is at most the k-th smallest minimum.
+    const bool enough = std::ssize(minima_of_groups_) >= 2 * k_;
+    const float kth = kth_smallest_at_most(enough ? minima_of_groups_ : scores_, k_);
+    collect_below(above(static_cast<double>(kth) + slack_ + 2 * error_));
     BestNeighbours best(k_);
-    const std::int64_t blocks = lists_.block_count(set);
-    const std::int64_t first = search_first_blocks(set, blocks, best);
-    scan(set, {first, blocks}, limit_below(best));
-    for (std::int64_t block = first; block < blocks; ++block) {
-      const float* scores = scores_.data() + (block - first) * scan_block_entries;
-      for (auto bits = passing_[static_cast<std::size_t>(block - first)]; bits != 0;
-           bits &= bits - 1) {
-        const int entry = std::countr_zero(bits);
-        // The limit may have fallen since.
-        if (scores[entry] < limit_below(best)) {
-          measure(set, block * scan_block_entries + entry, best);
-        }
+    float limit = missing_distance;
+    for (std::size_t i = 0; i < passed_.size(); ++i) {
+      if (i + ahead < passed_.size()) __builtin_prefetch(row(passed_[i + ahead]));
+      if (scores_[passed_[i]] < limit && measure(passed_[i], best)) {
+        limit = above(static_cast<double>(best.worst()) - floor_ + error_);
       }
     }
     return best.sorted();
   }
 
  private:
+  static constexpr std::size_t ahead = 8;  // entries: their codes are on the way meanwhile
+
   void make_table(const float* query) {
     const std::int64_t m = lists_.m();
     AdcTableJob job;
@@ -88,42 +92,60 @@ class Searcher {
         static_cast<double>(m + 16) * rounding * (job.magnitude + static_cast<double>(m) * width);
   }
 
-  /// Visits blocks until they hold enough entries to tell roughly how far the k-th is; returns
-  /// their number.
-  std::int64_t search_first_blocks(std::int64_t set, std::int64_t blocks, BestNeighbours& best) {
-    const std::int64_t wanted = std::max(least_first_entries, first_entries_per_k * k_);
-    const std::int64_t first = std::min(blocks, core::ceil_div(wanted, scan_block_entries));
-    scan(set, {0, first}, missing_distance);
-    const auto kth = static_cast<double>(kth_smallest_at_most(scores_, k_));
-    const float limit = above(kth + slack_ + 2 * error_);
-    for (std::size_t i = 0; i < scores_.size(); ++i) {
-      if (scores_[i] < limit) measure(set, static_cast<std::int64_t>(i), best);
+  /// Scores of all blocks of the set.
+  void scan() {
+    const std::int64_t blocks = lists_.block_count(set_);
+    scores_.resize(static_cast<std::size_t>(blocks * scan_block_entries));
+    passing_.resize(static_cast<std::size_t>(blocks));
+    if (blocks == 0) return;
+    codebook_.kernel->scan->scan({.blocks = lists_.blocks(set_),
+                                  .count = blocks,
+                                  .m = lists_.m(),
+                                  .table = bytes_.const_data_ptr<std::uint8_t>(),
+                                  .scale = scale_,
+                                  .limit = missing_distance,
+                                  .scores = scores_.data(),
+                                  .passing = passing_.data()});
+  }
+
+  /// The smallest score of each group of whole chunks.
+  void find_minima() {
+    minima_of_groups_.resize(scores_.size() / chunk * lanes);
+    for (std::size_t c = 0; c < scores_.size() / chunk; ++c) {
+      float* minima = minima_of_groups_.data() + c * lanes;
+      const float* scores = scores_.data() + c * chunk;
+      std::copy_n(scores, lanes, minima);
+      for (std::size_t row = 1; row < lanes; ++row) {
+        for (std::size_t lane = 0; lane < lanes; ++lane) {
+          const float score = scores[row * lanes + lane];
+          minima[lane] = score < minima[lane] ? score : minima[lane];
+        }
+      }
     }
-    return first;
   }
 
-  /// Entries whose score is not below it are no nearer than the k-th best.
-  float limit_below(const BestNeighbours& best) const {
-    return above(static_cast<double>(best.worst()) - floor_ + error_);
+  /// Positions of the entries whose score is below the limit.
+  void collect_below(float limit) {
+    passed_.clear();
+    for (std::size_t group = 0; group < minima_of_groups_.size(); ++group) {
+      if (!(minima_of_groups_[group] < limit)) continue;
+      const std::size_t first = group / lanes * chunk + group % lanes;
+      for (std::size_t i = first; i < first + chunk; i += lanes) {
+        if (scores_[i] < limit) passed_.push_back(i);
+      }
+    }
+    for (std::size_t i = minima_of_groups_.size() * lanes; i < scores_.size(); ++i) {
+      if (scores_[i] < limit) passed_.push_back(i);
+    }
   }
 
-  void scan(std::int64_t set, core::Range blocks, float limit) {
-    scores_.resize(static_cast<std::size_t>(blocks.size() * scan_block_entries));
-    passing_.resize(static_cast<std::size_t>(blocks.size()));
-    if (blocks.size() == 0) return;
-    codebook_.kernel->scan->scan(
-        {.blocks = lists_.blocks(set) + blocks.begin * scan_block_bytes(lists_.m()),
-         .count = blocks.size(),
-         .m = lists_.m(),
-         .table = bytes_.const_data_ptr<std::uint8_t>(),
-         .scale = scale_,
-         .limit = limit,
-         .scores = scores_.data(),
-         .passing = passing_.data()});
+  const std::uint8_t* row(std::size_t position) const {
+    return rows_ + static_cast<std::int64_t>(position) * lists_.m();
   }
 
-  void measure(std::int64_t set, std::int64_t position, BestNeighbours& best) const {
-    const std::uint8_t* code = rows_ + position * lists_.m();
+  /// Whether it is among the best so far.
+  bool measure(std::size_t position, BestNeighbours& best) const {
+    const std::uint8_t* code = row(position);
     const float* table = table_.data();
     float sums[4] = {};
     std::int64_t s = 0;
@@ -133,20 +155,26 @@ class Searcher {
     for (; s < lists_.m(); ++s, table += 256) {
       sums[s % 4] += table[code[s]];
     }
-    best.offer({(sums[0] + sums[1]) + (sums[2] + sums[3]), lists_.id(set, position)});
+    const float distance = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    if (!(distance <= best.worst())) return false;
+    best.offer({distance, lists_.id(set_, static_cast<std::int64_t>(position))});
+    return true;
   }
 
   const SubsetCodebook& codebook_;
   const ScanLists& lists_;
   std::int64_t k_;
-  const std::uint8_t* rows_;
+  std::int64_t set_ = -1;      ///< that is searched
+  const std::uint8_t* rows_;   ///< its codes
   std::vector<float> table_;   ///< [m, 256]
   std::vector<float> minima_;  ///< [m]
   at::Tensor bytes_;           ///< [m, 256], aligned
   float scale_ = 0;
   double floor_ = 0, slack_ = 0, error_ = 0;
-  std::vector<float> scores_;  ///< of the blocks scanned last
+  std::vector<float> scores_;  ///< of the set's entries, then infinity up to whole blocks
   std::vector<std::uint64_t> passing_;
+  std::vector<float> minima_of_groups_;
+  std::vector<std::size_t> passed_;  ///< positions of entries that may be near
 };
 
 }  // namespace

@@ -30,9 +30,9 @@ struct SubsetCodebook {
 /// instruction set or the order of the entries.
 ///
 /// How: sums of the table rounded down to bytes, made 64 entries at a time, bound the distance from
-/// below (as in IvfPqScan); only entries whose bound is under the k-th best distance so far are
-/// measured. Entries that are likely to be near should be appended first. Codes are kept twice, in
-/// blocks for the sums and in rows for measuring. Not collective.
+/// below (as in IvfPqScan), and are less by a known slack at most; only entries whose bound is
+/// under the k-th smallest plus that slack are measured. Not collective. Codes are kept twice, in
+/// blocks for the sums and in rows for measuring.
 class SubsetScan {
  public:
   /// Room for sets of these sizes. The centroids must outlive this.

@@ -194,6 +194,23 @@ class Slurm(pipeline.PipelineTest):
                 with self.subTest(chain.__name__):
                     result.result()
 
+    def test_a_launch_that_ran_nothing_is_tried_again(self):
+        """srun may return 0 where a node has refused to start the ranks."""
+        cluster = self.folder / "cluster.sh"
+        cluster.write_text(f"program={pipeline.PROGRAM}\nlauncher=srun\n")
+        fake = self.folder / "bin" / "srun"
+        fake.parent.mkdir()
+        fake.write_text("#!/bin/sh\nif mkdir \"$0.called\" 2> /dev/null; then exit 0; fi\nshift\nexec \"$@\"\n")
+        fake.chmod(0o755)
+        job = os.environ | {"PATH": f"{fake.parent}:{os.environ['PATH']}", "KNNSEQ_TOP": str(pipeline.ROOT),
+                            "KNNSEQ_CLUSTER": str(cluster), "SLURM_JOB_NAME": "knnseq-partition",
+                            "SLURM_JOB_ID": "1"}
+        done = subprocess.run(["bash", str(pipeline.ROOT / "slurm" / "partition.sbatch"), "--config",
+                               str(self.config)], env=job, capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(done.stderr.count("without having run the stage; starting it again"), 1, done.stderr)
+        self.assertTrue((self.folder / "run" / "corpus" / "manifest.json").exists(), done.stdout)
+
     def test_mistakes_are_found_before_anything_is_queued(self):
         chain = self.chain("mistaken", "srun")
 

@@ -42,6 +42,22 @@ void check_settings(const retrieval::SearchOptions& search, const BuiltDatastore
   }
 }
 
+/// Lists of PQ codes are searched on the rank's GPU, where it has one.
+std::shared_ptr<const gpu::ScanLauncher> launcher_for(runtime::StageContext& context,
+                                                      const index::Codebook& codebook,
+                                                      const retrieval::SearchOptions& search) {
+  if (!context.placement.device.cuda) return nullptr;
+  if (!index::scans_on_gpu(codebook.spec, search.backend)) {
+    context.log.info(fmt::format("{} is searched on the CPU", codebook.spec.factory()));
+    return nullptr;
+  }
+  if (search.k > gpu::most_scan_k) {
+    throw core::InputError(fmt::format("knn.k {} is more than the {} that are found on a GPU",
+                                       search.k, gpu::most_scan_k));
+  }
+  return gpu::make_scan_launcher(context.placement.device);
+}
+
 }  // namespace
 
 std::vector<BuiltDatastore> check_search(runtime::StageContext& context, const Options& options,
@@ -81,8 +97,9 @@ retrieval::DistributedSearch open_search(runtime::StageContext& context,
         files.push_back(checked_index_file(corpus.place, shard));
       }
     }
-    local = index::load_local_index(
-        codebook, files, {team.member(), team.members(), search.backend, search.ef_search});
+    local = index::load_local_index(codebook, files,
+                                    {team.member(), team.members(), search.backend,
+                                     search.ef_search, launcher_for(context, codebook, search)});
   });
   const auto entries = context.comm.all_reduce(local->entries(), comm::Reduction::sum);
   const auto most = context.comm.all_reduce(local->bytes(), comm::Reduction::max);

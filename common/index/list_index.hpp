@@ -14,6 +14,9 @@ class ListIndex : public LocalIndex {
   /// for.
   virtual void append(std::int64_t list, std::span<const std::uint8_t> codes,
                       std::span<const std::int64_t> ids) = 0;
+
+  /// After the last append(), before the first search.
+  virtual void finish() {}
 };
 
 /// Lists of these sizes ([nlist], most that append() will bring).

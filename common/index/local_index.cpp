@@ -8,6 +8,7 @@
 
 #include "core/error.hpp"
 #include "core/types.hpp"
+#include "index/gpu_list_index.hpp"
 #include "index/ivfpq_scan.hpp"
 #include "index/list_index.hpp"
 #include "index/open_shards.hpp"
@@ -58,6 +59,11 @@ Entries take(const faiss::InvertedLists& lists, std::size_t list, const Stride& 
 std::unique_ptr<ListIndex> make_list_index(const Codebook& codebook,
                                            const std::vector<std::int64_t>& sizes,
                                            const LocalIndexOptions& options) {
+  if (options.launcher && scans_on_gpu(codebook.spec, options.backend)) {
+    return std::make_unique<GpuListIndex>(
+        codebook, sizes, options.launcher,
+        GpuScanOptions{.inner_product = is_inner_product(codebook.spec.metric)});
+  }
   if (codebook.spec.storage == Storage::pq && options.backend == Backend::knnseq) {
     return std::make_unique<IvfPqScan>(
         codebook, sizes, ScanOptions{.inner_product = is_inner_product(codebook.spec.metric)});
@@ -83,6 +89,7 @@ std::unique_ptr<LocalIndex> load_lists(const Codebook& codebook, std::vector<Fai
     }
     file.index.reset();
   }
+  index->finish();
   return index;
 }
 
@@ -103,6 +110,10 @@ WholePart take_part(const Codebook& codebook, FaissFile& file, const Stride& str
 }
 
 }  // namespace
+
+bool scans_on_gpu(const IndexSpec& spec, Backend backend) {
+  return spec.has_lists() && spec.storage == Storage::pq && backend == Backend::knnseq;
+}
 
 std::unique_ptr<LocalIndex> load_local_index(const Codebook& codebook,
                                              const std::vector<std::filesystem::path>& shard_files,
@@ -136,7 +147,10 @@ std::unique_ptr<LocalIndex> make_local_index(const Codebook& codebook, const Cod
     lists->append(static_cast<std::int64_t>(list), sorted.codes, sorted.ids);
     sorted = {};
   }
-  if (lists) return lists;
+  if (lists) {
+    lists->finish();
+    return lists;
+  }
   std::vector<WholePart> parts;
   parts.push_back({make_filled_index(codebook, sorted.codes), std::move(sorted.ids)});
   return make_whole_index(codebook, std::move(parts), options);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "gpu/scan_launcher.hpp"
 #include "index/codebook.hpp"
 #include "index/coded_entries.hpp"
 #include "index/probes.hpp"
@@ -25,7 +26,14 @@ struct LocalIndexOptions {
   std::int64_t parts = 1;
   Backend backend = Backend::knnseq;
   std::int64_t ef_search = 64;  ///< of a graph over entries: candidates kept while walking it
+  /// Where inverted lists of PQ codes are searched with Backend::knnseq; null: on the CPU, as all
+  /// other types are in any case (see scans_on_gpu()).
+  std::shared_ptr<const gpu::ScanLauncher> launcher = nullptr;
 };
+
+/// Whether an index of this kind is searched by LocalIndexOptions::launcher where there is one; its
+/// LocalIndex is then a DeviceLists.
+bool scans_on_gpu(const IndexSpec& spec, Backend backend);
 
 /// The entries of some shards (or a part of them). Not collective.
 class LocalIndex {
@@ -52,7 +60,7 @@ class LocalIndex {
 
 /// Loads and merges files of write_local_index(); there may be none.
 /// Throws core::InputError naming the file where one is missing, truncated, not a faiss file, or
-/// was made with another codebook.
+/// was made with another codebook; and where lists do not fit the launcher's memory.
 std::unique_ptr<LocalIndex> load_local_index(const Codebook& codebook,
                                              const std::vector<std::filesystem::path>& shard_files,
                                              const LocalIndexOptions& options = {});

@@ -3,9 +3,10 @@ add_library(knnseq_flags INTERFACE)
 target_include_directories(knnseq_flags INTERFACE ${CMAKE_SOURCE_DIR}/common)
 # MPI's old C++ bindings, which mpi.h would pull in.
 target_compile_definitions(knnseq_flags INTERFACE OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
-target_compile_options(knnseq_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wpedantic
-  -Wno-maybe-uninitialized  # GCC 12 reports it falsely in nlohmann::json
-  $<$<BOOL:${KNNSEQ_WERROR}>:-Werror>)
+target_compile_options(knnseq_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wshadow;-Wnon-virtual-dtor;-Wpedantic>"
+  # GCC 12 reports it falsely in nlohmann::json
+  $<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${KNNSEQ_WERROR}>>:-Werror>)
 if(KNNSEQ_SANITIZE)
   # -O1: faster to compile, and its stack traces can be read. The standard library's own checks find
   # what stays inside an allocation.

@@ -1,0 +1,176 @@
+// Speed of the GPU's kernels: scan_speed ENTRIES|fit [QUERIES [K]]
+// Scans random codes of 64 bytes (fit: as many as the GPU's memory takes) in lists of about 800,
+// nprobe 32, for 160, 320 and 640 queries at a time unless given, k 64. GB/s is codes scanned × 64
+// bytes, of whole searches: tables, scan and merging. Beside it stand this device's copy rate
+// (bytes read and written) and its rate of look-ups in shared memory (a byte a look-up), and what
+// share of the smaller of both the scan reaches. Then the assignment of sub-vectors to PQ
+// centroids.
+#include <algorithm>
+#include <bit>
+#include <chrono>
+
+#include <ATen/ATen.h>
+#include <cuda_runtime_api.h>
+
+#include "benchmarks/program.hpp"
+#include "benchmarks/shared_lookups.hpp"
+#include "core/entry_id.hpp"
+#include "core/random.hpp"
+#include "gpu/cuda_check.hpp"
+#include "gpu/device.hpp"
+#include "gpu/pq_assign.hpp"
+#include "index/gpu_list_index.hpp"
+#include "index/parallel.hpp"
+
+namespace {
+
+using namespace knnseq;
+
+constexpr std::int64_t m = 64;
+constexpr std::int64_t dsub = 4;
+constexpr std::int64_t nprobe = 32;
+const at::Device device(at::kCUDA, 0);
+
+/// Seconds of one call, of many that are queued together; the fastest of three times.
+template <class Body>
+double seconds_of(int repeats, const Body& body) {
+  double best = 1e30;
+  body();
+  for (int round = 0; round < 3; ++round) {
+    gpu::cuda_check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < repeats; ++i) body();
+    gpu::cuda_check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    best = std::min(best, seconds.count() / repeats);
+  }
+  return best;
+}
+
+at::Tensor normal(at::IntArrayRef shape) {
+  return at::randn(shape, at::TensorOptions().dtype(at::kFloat));
+}
+
+/// Bytes read and written a second.
+double copy_rate() {
+  const at::Tensor from = at::zeros({std::int64_t{1} << 30}, at::kByte).to(device);
+  const at::Tensor to = at::empty_like(from);
+  return 2 * static_cast<double>(from.nbytes()) / seconds_of(10, [&] { to.copy_(from); });
+}
+
+double lookup_rate(const gpu::DeviceFacts& facts, bool half_tables) {
+  const std::int64_t blocks = std::int64_t{facts.multiprocessors} * 24;
+  constexpr std::int64_t rounds = 1000;
+  const at::Tensor out = at::empty({blocks * gpu::scan_threads}, at::kFloat).to(device);
+  const double seconds = seconds_of(5, [&] {
+    benchmarks::launch_shared_lookups(blocks, rounds, half_tables, out.mutable_data_ptr<float>());
+  });
+  return static_cast<double>(blocks * gpu::scan_threads * rounds * m) / seconds;
+}
+
+index::Codebook random_codebook(std::int64_t nlist) {
+  index::Codebook codebook;
+  codebook.spec = {.d_in = m * dsub, .d_out = m * dsub, .nlist = nlist, .m = m};
+  codebook.coarse_centroids = normal({nlist, m * dsub});
+  codebook.pq_centroids = normal({m, 256, dsub});
+  return codebook;
+}
+
+struct Lists {
+  std::int64_t nlist;
+  std::int64_t size;  ///< of each
+};
+
+void fill(index::GpuListIndex& index, const Lists& lists) {
+  index::parallel_for(lists.nlist, [&](std::int64_t list) {
+    core::Random random(static_cast<std::uint64_t>(list));
+    std::vector<std::uint8_t> codes(static_cast<std::size_t>(lists.size * m));
+    for (std::uint8_t& byte : codes) byte = static_cast<std::uint8_t>(random.below(256));
+    std::vector<std::int64_t> ids;
+    for (std::int64_t i = 0; i < lists.size; ++i) {
+      ids.push_back(core::pack_entry_id(1, list * lists.size + i));
+    }
+    index.append(list, codes, ids);
+  });
+  index.finish();
+}
+
+void measure_scan(const index::GpuListIndex& index, const Lists& lists, std::int64_t queries,
+                  std::int64_t k, double bound) {
+  const at::Tensor rotated = normal({queries, m * dsub}).to(device);
+  const at::Tensor probed = std::get<1>(at::topk(at::rand({queries, lists.nlist}), nprobe));
+  const index::Probes probes{probed.to(device).contiguous(),
+                             at::rand({queries, nprobe}, at::kFloat).to(device)};
+  const double seconds = seconds_of(10, [&] { index.search_on_device(rotated, probes, k); });
+  const double rate = static_cast<double>(queries * nprobe * lists.size * m) / seconds;
+  fmt::print("  {:>4} queries, k {}: {:7.3f} ms, {:7.1f} GB/s, {:3.0f} % of the bound\n", queries,
+             k, 1e3 * seconds, rate / 1e9, 100 * rate / bound);
+}
+
+void measure_pq_assignment() {
+  constexpr std::int64_t n = std::int64_t{1} << 20;
+  const at::Tensor x = normal({n, m * dsub}).to(device);
+  const at::Tensor packed = normal({m, 256, 1 + dsub}).to(device);
+  const at::Tensor codes = at::empty({n, m}, x.options().dtype(at::kByte));
+  const at::Tensor sums = at::zeros({m, 256, dsub + 1}, x.options().dtype(at::kLong));
+  gpu::PqAssignJob job;
+  job.x = x.const_data_ptr<float>();
+  job.packed = packed.const_data_ptr<float>();
+  job.n = n;
+  job.m = m;
+  job.dsub = dsub;
+  job.centroids = 256;
+  job.codes = codes.mutable_data_ptr<std::uint8_t>();
+  for (const bool with_sums : {false, true}) {
+    if (with_sums) {
+      job.sums = sums.mutable_data_ptr<std::int64_t>();
+      job.counts = job.sums + m * 256 * dsub;
+      job.scale = 1 << 20;
+    }
+    const double seconds = seconds_of(5, [&] { gpu::pq_assign(job); });
+    fmt::print("PQ assignment{}: {:.1f} M vectors/s ({} sub-vectors of {}, 256 centroids)\n",
+               with_sums ? " with sums" : "", static_cast<double>(n) / seconds / 1e6, m, dsub);
+  }
+}
+
+void run(const std::vector<std::string>& arguments) {
+  const auto devices = gpu::visible_devices();
+  if (devices.empty()) throw std::runtime_error("this machine has no GPU");
+  const gpu::DeviceFacts& facts = devices.front();
+  constexpr std::int64_t entry_bytes = m + 12;
+  constexpr std::int64_t spare_bytes = std::int64_t{3} << 30;
+  const std::int64_t wanted = arguments[0] == "fit"
+                                  ? (facts.free_bytes - spare_bytes) * 96 / 100 / entry_bytes
+                                  : std::stoll(arguments[0]);
+  Lists lists{};
+  lists.nlist = static_cast<std::int64_t>(
+      std::bit_floor(static_cast<std::uint64_t>(std::max<std::int64_t>(wanted / 600, 64))));
+  lists.size = wanted / lists.nlist;
+  std::vector<std::int64_t> queries{160, 320, 640};
+  if (arguments.size() > 1) queries = {std::stoll(arguments[1])};
+  const std::int64_t k = arguments.size() > 2 ? std::stoll(arguments[2]) : 64;
+
+  const double copies = copy_rate();
+  fmt::print("{}: copies {:.0f} GB/s read and written\n", facts.name, copies / 1e9);
+  const std::vector<std::int64_t> sizes(static_cast<std::size_t>(lists.nlist), lists.size);
+  const auto codebook = random_codebook(lists.nlist);
+  for (const bool half_tables : {true, false}) {
+    const double lookups = lookup_rate(facts, half_tables);
+    index::GpuListIndex index(codebook, sizes, gpu::make_scan_launcher({true, facts.index}),
+                              {.half_tables = half_tables});
+    fill(index, lists);
+    fmt::print("{} entries in {} lists of {}, {} tables; {:.0f} G look-ups/s\n", index.entries(),
+               lists.nlist, lists.size, half_tables ? "fp16" : "fp32", lookups / 1e9);
+    for (const std::int64_t count : queries) {
+      measure_scan(index, lists, count, k, std::min(copies, lookups));
+    }
+  }
+  measure_pq_assignment();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return knnseq::benchmarks::run_program(argc, argv, 1, "scan_speed ENTRIES|fit [QUERIES [K]]",
+                                         run);
+}

@@ -1,6 +1,8 @@
 #include "stages/code_shards.hpp"
 
 #include "comm/agreement.hpp"
+#include "core/keep_freed_memory.hpp"
+#include "gpu/torch_device.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "stages/trained_codebook.hpp"
 
@@ -11,9 +13,10 @@ runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCod
   const auto& content = coding.corpus.at("content");
   const auto& shards = content.at("shards");
   const char* unit_name = coding.vectors.rows == CodedRows::entries ? "entries" : "sentences";
+  core::keep_freed_memory();
   index::Codebook codebook;
   comm::agree(context.comm, [&] { codebook = read_trained_codebook(coding.codebook); });
-  const index::Coder coder(codebook);
+  const index::Coder coder(codebook, gpu::torch_device(context.placement.device));
   ShardCoder shard_coder(coder, coding.vectors);
 
   const auto team = runtime::make_shard_team(context.comm, coding.corpus.at("inputs").at("shards"));

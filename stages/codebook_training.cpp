@@ -6,6 +6,9 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "core/keep_freed_memory.hpp"
+#include "gpu/device_collectives.hpp"
+#include "gpu/torch_device.hpp"
 #include "index/codebook.hpp"
 #include "index/train_codebook.hpp"
 #include "index/train_state.hpp"
@@ -35,6 +38,7 @@ std::vector<std::byte> read_checkpoint(const std::filesystem::path& path) {
 runtime::StageOutcome train_in_folder(runtime::StageContext& context,
                                       const CodebookTraining& training,
                                       index::SampleBlocks sample) {
+  core::keep_freed_memory();
   auto& comm = context.comm;
   const auto checkpoint = training.folder / checkpoint_name;
   runtime::StageOutcome outcome;
@@ -76,12 +80,17 @@ runtime::StageOutcome train_in_folder(runtime::StageContext& context,
       }
     });
   };
+  const auto collectives =
+      gpu::make_device_collectives(comm, context.placement, context.timeout_seconds);
+  const auto device = gpu::torch_device(context.placement.device);
+  const index::Team team(comm, device, *collectives);
   index::Codebook codebook;
   try {
-    codebook = index::train_codebook(comm, std::move(sample), training.spec, options, hooks);
+    codebook = index::train_codebook(team, std::move(sample), training.spec, options, hooks);
   } catch (const core::InputError& e) {  // thrown on all ranks alike
     comm::agree(comm, [&] { throw e; });
   }
+  collectives->close();
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
     index::write_codebook(training.folder / "codebook.faiss", codebook);

@@ -42,7 +42,7 @@ std::vector<store::DatasetSpec> ShardCoder::layout() const {
 
 void ShardCoder::code_unit(std::int64_t unit, core::Range batches, store::ShardFile& file) const {
   const auto rows = rows_of(batches);
-  const at::Tensor keys = keys_->read(unit, rows);
+  const at::Tensor keys = keys_->read(unit, rows, coder_.device());
   const bool has_lists = coder_.codebook().spec.has_lists();
   std::vector<at::Tensor> lists, codes;
   for (auto batch = batches.begin; batch < batches.end; ++batch) {
@@ -54,10 +54,10 @@ void ShardCoder::code_unit(std::int64_t unit, core::Range batches, store::ShardF
   }
   if (has_lists) {
     file.write("lists", rows.begin,
-               std::span<const std::int32_t>(values_of<std::int32_t>(at::cat(lists))));
+               std::span<const std::int32_t>(values_of<std::int32_t>(at::cat(lists).cpu())));
   }
   file.write("codes", rows.begin,
-             std::span<const std::uint8_t>(values_of<std::uint8_t>(at::cat(codes))));
+             std::span<const std::uint8_t>(values_of<std::uint8_t>(at::cat(codes).cpu())));
 }
 
 void ShardCoder::write_index(const std::filesystem::path& coded, const std::filesystem::path& index,

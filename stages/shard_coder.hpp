@@ -22,9 +22,9 @@ struct VectorSource {
   CodedRows rows = CodedRows::entries;
 };
 
-/// Vectors to lists and codes, unit by unit. Each batch of the corpus is one matrix product, as it
-/// was when it was encoded: batches do not depend on shards or ranks, so lists and codes do not
-/// either.
+/// Vectors to lists and codes, unit by unit, on the coder's device. Each batch of the corpus is one
+/// matrix product, as it was when it was encoded: batches do not depend on shards or ranks, so
+/// lists and codes do not either.
 class ShardCoder {
  public:
   ShardCoder(const index::Coder& coder, VectorSource source)

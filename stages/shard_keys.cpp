@@ -20,12 +20,13 @@ ShardKeys::ShardKeys(const std::filesystem::path& folder, std::int64_t shard, st
   store::verify_structure(path_, manifest_.at("structure"));
 }
 
-at::Tensor ShardKeys::read(std::int64_t unit, core::Range rows) const {
-  const at::Tensor vectors = at::empty({rows.size(), width()}, at::kHalf);
+at::Tensor ShardKeys::read(std::int64_t unit, core::Range rows, at::Device device) const {
+  const auto options = at::TensorOptions(at::kHalf).pinned_memory(device.is_cuda());
+  const at::Tensor vectors = at::empty({rows.size(), width()}, options);
   read_bytes(unit, rows.begin,
              std::as_writable_bytes(std::span(vectors.data_ptr<at::Half>(),
                                               static_cast<std::size_t>(vectors.numel()))));
-  return vectors;
+  return vectors.to(device, /*non_blocking=*/true);
 }
 
 void ShardKeys::read_bytes(std::int64_t unit, std::int64_t first_row,

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/error.hpp"
+#include "index/device_nearest.hpp"
 
 namespace knnseq::index {
 
@@ -15,10 +16,11 @@ constexpr std::int64_t tile_centroids = 512;
 
 }  // namespace
 
-CentroidScan::CentroidScan(const at::Tensor& centroids, Metric metric)
+CentroidScan::CentroidScan(const at::Tensor& centroids, Metric metric, Forms forms)
     : centroids_(centroids.contiguous()),
-      norms_(is_inner_product(metric) ? at::zeros({centroids.size(0)}, at::kFloat)
+      norms_(is_inner_product(metric) ? at::zeros({centroids.size(0)}, centroids.options())
                                       : at::sum(centroids_ * centroids_, {1})),
+      forms_(forms),
       all_(static_cast<std::size_t>(centroids.size(0))) {
   KNNSEQ_ASSERT(centroids.dim() == 2 && centroids.scalar_type() == at::kFloat,
                 "centroids are fp32 [k, d]");
@@ -50,6 +52,7 @@ void CentroidScan::visit_tiles(const at::Tensor& x,
 
 at::Tensor CentroidScan::nearest(const at::Tensor& x) const {
   KNNSEQ_ASSERT(x.dim() == 2 && x.size(1) == centroids_.size(1), "vectors are [n, d]");
+  if (forms_ == Forms::tensors) return device_nearest(x, centroids_, norms_);
   const at::Tensor dense = x.contiguous();
   RowPointers rows;
   append_rows(dense, rows);
@@ -60,6 +63,7 @@ at::Tensor CentroidScan::nearest(const at::Tensor& x) const {
 }
 
 std::vector<std::int32_t> CentroidScan::nearest(const RowPointers& rows) const {
+  KNNSEQ_ASSERT(forms_ == Forms::kernels, "rows behind pointers are the host's");
   std::vector<std::int32_t> numbers(rows.size());
   std::iota(numbers.begin(), numbers.end(), 0);
   std::vector<std::int32_t> result(rows.size());
@@ -69,6 +73,7 @@ std::vector<std::int32_t> CentroidScan::nearest(const RowPointers& rows) const {
 }
 
 ScoredCentroids CentroidScan::scored() const {
+  KNNSEQ_ASSERT(centroids_.is_cpu(), "centroids behind pointers are the host's");
   return {centroids_.const_data_ptr<float>(), norms_.const_data_ptr<float>(), centroids_.size(1)};
 }
 

@@ -8,6 +8,7 @@
 #include <ATen/ATen.h>
 
 #include "core/views.hpp"
+#include "index/forms.hpp"
 #include "index/index_spec.hpp"
 #include "index/nearest_rows.hpp"
 
@@ -29,24 +30,31 @@ struct ScoreTile {
 /// Centroids [k, d] fp32 with their squared norms.
 class CentroidScan {
  public:
-  explicit CentroidScan(const at::Tensor& centroids, Metric metric = Metric::l2);
+  explicit CentroidScan(const at::Tensor& centroids, Metric metric = Metric::l2)
+      : CentroidScan(centroids, metric, forms_on(centroids.device())) {}
+  CentroidScan(const at::Tensor& centroids, Metric metric, Forms forms);
 
   /// Calls `visit` for all tiles of x [n, d] fp32: centroids ascend for any one row. Products round
-  /// as the matrix library does for these rows.
+  /// as the matrix library does for these rows. Only of Forms::kernels.
   void visit_tiles(const at::Tensor& x, const std::function<void(const ScoreTile&)>& visit) const;
 
-  /// The nearest centroid of each row, int32 [n]; ties go to the lowest. Compared in fp32; a row's
-  /// result does not depend on the other rows.
+  /// The nearest centroid of each row, int32 [n], on the device of x and the centroids; ties go to
+  /// the lowest. Compared in fp32; a row's result does not depend on the other rows (by
+  /// Forms::tensors: but for their number).
   at::Tensor nearest(const at::Tensor& x) const;
-  /// Likewise, of rows that lie anywhere.
+  /// Likewise, of rows that lie anywhere. Only of Forms::kernels.
   std::vector<std::int32_t> nearest(const RowPointers& rows) const;
 
   const at::Tensor& centroids() const { return centroids_; }
+  /// fp32 [k]; zeros for inner products
+  const at::Tensor& norms() const { return norms_; }
+  Forms forms() const { return forms_; }
   ScoredCentroids scored() const;
 
  private:
   at::Tensor centroids_;
   at::Tensor norms_;
+  Forms forms_;
   std::vector<std::int32_t> all_;  ///< 0 … k − 1
 };
 

@@ -3,40 +3,51 @@
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
-#include "comm/communicator.hpp"
-#include "core/views.hpp"
+#include <ATen/ATen.h>
+
 #include "index/fixed_point_sum.hpp"
+#include "index/team.hpp"
 
 namespace knnseq::index {
 
-/// Sums and counts of the points of each cluster.
+/// Sums and counts of the points of each cluster, on the team's device.
 class ClusterSums {
  public:
-  ClusterSums(const FixedPoint& fixed_point, std::int64_t clusters, std::int64_t dim);
+  ClusterSums(const Team& team, const FixedPoint& fixed_point, std::int64_t clusters,
+              std::int64_t dim);
 
-  /// Adds rows [dim] to the clusters of `assignment`.
+  /// Adds rows [dim] to the clusters of `assignment`. Only on CPUs.
   void add(std::span<const float* const> rows, std::span<const std::int32_t> assignment);
-  /// Adds sums [clusters, dim] and counts [clusters] that were rounded at the same scale.
+  /// Adds x [n, dim] fp32 to the clusters of `assignment` [n], any integers; on any device.
+  void add(const at::Tensor& x, const at::Tensor& assignment);
+  /// Adds sums [clusters, dim] and counts [clusters] that were rounded at the same scale. Only on
+  /// CPUs.
   void merge(std::span<const std::int64_t> sums, std::span<const std::int64_t> counts);
 
   /// Sums over all ranks. Collective; call once, after the last add().
-  void reduce(comm::Communicator& comm);
+  void reduce();
 
   /// After reduce(): Σ |x|² − Σ |x − c|² for the centroids [clusters, dim] of the assignment.
-  double explained(core::MatrixView<const float> centroids) const;
-  /// After reduce(): writes the means of all clusters that are not empty.
-  void write_means(core::MatrixView<float> centroids) const;
-  std::span<std::int64_t> counts() { return counts_; }
-  std::span<const std::int64_t> sums() const { return sums_; }
+  double explained(const at::Tensor& centroids) const;
+  /// After reduce(): the centroids [clusters, dim] with the means of all clusters that are not
+  /// empty in their place.
+  at::Tensor means(const at::Tensor& centroids) const;
+
+  std::int64_t clusters() const { return counts_.size(0); }
+  const at::Tensor& sums() const { return sums_; }      ///< int64 [clusters, dim]
+  const at::Tensor& counts() const { return counts_; }  ///< int64 [clusters]
   const FixedPoint& fixed_point() const { return fixed_point_; }
 
  private:
+  double explained_by_tensors(const at::Tensor& centroids) const;
+  at::Tensor means_by_tensors(const at::Tensor& centroids) const;
+
+  Team team_;
   FixedPoint fixed_point_;
   std::int64_t dim_;
-  std::vector<std::int64_t> sums_;    ///< [clusters, dim]
-  std::vector<std::int64_t> counts_;  ///< [clusters]
+  at::Tensor sums_;
+  at::Tensor counts_;
 };
 
 }  // namespace knnseq::index

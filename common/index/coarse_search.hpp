@@ -5,7 +5,8 @@
 
 namespace knnseq::index {
 
-/// Which centroids a row is compared with while k-means runs.
+/// Which centroids a row is compared with while k-means runs on CPUs. On GPUs it is always all: one
+/// large product is faster there than many small ones.
 enum class CoarseSearch {
   automatic,  ///< near from 16,384 centroids on, below that all
   all,

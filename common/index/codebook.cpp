@@ -59,6 +59,15 @@ void Codebook::check(const std::string& where) const {
   }
 }
 
+Codebook copy_to(const Codebook& codebook, at::Device device) {
+  Codebook copy = codebook;
+  for (at::Tensor* tensor :
+       {&copy.rotation, &copy.bias, &copy.coarse_centroids, &copy.pq_centroids}) {
+    if (tensor->defined()) *tensor = tensor->to(device);
+  }
+  return copy;
+}
+
 std::uint64_t checksum(const Codebook& codebook) {
   const std::array<std::uint64_t, 5> parts = {
       static_cast<std::uint64_t>(codebook.spec.nlist), tensor_checksum(codebook.rotation),

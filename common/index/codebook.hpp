@@ -14,7 +14,8 @@ struct IndexHNSWFlat;
 
 namespace knnseq::index {
 
-/// A trained index without entries. All tensors fp32, contiguous, on the CPU.
+/// A trained index without entries. All tensors fp32, contiguous; on the CPU, but for the copies
+/// that Coder makes (copy_to()).
 struct Codebook {
   IndexSpec spec;
   at::Tensor rotation;          ///< [d_out, d_in]; undefined without a transform
@@ -30,6 +31,9 @@ struct Codebook {
   /// or dtype than the spec says, or is not finite.
   void check(const std::string& where) const;
 };
+
+/// The codebook with its tensors on `device`; the graph stays where it is.
+Codebook copy_to(const Codebook& codebook, at::Device device);
 
 /// XXH3-64 over the tensors: equal codebooks have equal checksums, also when one was read back (a
 /// faiss file does not say how many sub-vectors OPQ worked on).

@@ -4,11 +4,13 @@
 #include <compare>
 #include <vector>
 
+#include <ATen/Parallel.h>
 #include <faiss/IndexHNSW.h>
 #include <fmt/format.h>
 
 #include "core/error.hpp"
 #include "core/types.hpp"
+#include "index/device_probes.hpp"
 #include "index/faiss_codebook.hpp"
 #include "index/normalised.hpp"
 #include "index/parallel.hpp"
@@ -17,6 +19,8 @@
 namespace knnseq::index {
 
 namespace {
+
+constexpr std::int64_t rows_a_thread = 4096;  ///< that are encoded together
 
 struct Candidate {
   float distance;
@@ -50,17 +54,21 @@ at::Tensor rotate_vectors(const Codebook& codebook, const at::Tensor& keys) {
   return codebook.spec.normalised ? normalised(transform()) : transform();
 }
 
-Coder::Coder(const Codebook& codebook) : codebook_(codebook) {
+Coder::Coder(const Codebook& codebook, at::Device device, Forms forms)
+    : codebook_(codebook), device_(device), on_device_(copy_to(codebook, device)) {
   const IndexSpec& spec = codebook.spec;
-  if (spec.has_lists()) coarse_.emplace(codebook.coarse_centroids, spec.metric);
-  if (spec.storage == Storage::pq) {
+  if (spec.has_lists()) coarse_.emplace(on_device_.coarse_centroids, spec.metric, forms);
+  if (spec.storage != Storage::pq) return;
+  if (forms == Forms::tensors) {
+    device_pq_.emplace(codebook.pq_centroids, device);
+  } else {
     pq_tables_ = make_pq_tables(
         {codebook.pq_centroids.const_data_ptr<float>(), spec.m * spec.centroids(), spec.dsub()},
         spec.m);
   }
 }
 
-at::Tensor Coder::rotate(const at::Tensor& keys) const { return rotate_vectors(codebook_, keys); }
+at::Tensor Coder::rotate(const at::Tensor& keys) const { return rotate_vectors(on_device_, keys); }
 
 at::Tensor Coder::assign_exact(const at::Tensor& rotated) const {
   KNNSEQ_ASSERT(coarse_, "an index without lists");
@@ -72,26 +80,47 @@ at::Tensor Coder::encode(const at::Tensor& rotated, const at::Tensor& lists) con
   if (!spec.has_quantizer()) {
     return rotated.contiguous().view(at::kByte).view({rotated.size(0), spec.code_bytes()});
   }
-  if (spec.storage == Storage::pq_fast_scan) return fast_scan_codes(codebook_, rotated);
-  const at::Tensor vectors =
-      (spec.has_lists() ? rotated - at::index_select(codebook_.coarse_centroids, 0, lists)
-                        : rotated)
-          .contiguous();
-  at::Tensor codes = at::empty({vectors.size(0), spec.m}, at::kByte);
+  if (spec.storage == Storage::pq_fast_scan) {
+    return fast_scan_codes(codebook_, rotated.cpu()).to(device_);
+  }
+  at::Tensor codes = at::empty({rotated.size(0), spec.m}, rotated.options().dtype(at::kByte));
+  // Some rows at a time, which stay in the cache.
+  const std::int64_t together = rows_a_thread * at::get_num_threads();
+  for (std::int64_t first = 0; first < rotated.size(0); first += together) {
+    const std::int64_t rows = std::min(together, rotated.size(0) - first);
+    at::Tensor vectors = rotated.narrow(0, first, rows);
+    if (spec.has_lists()) {
+      vectors =
+          vectors - at::index_select(on_device_.coarse_centroids, 0, lists.narrow(0, first, rows));
+    }
+    encode_vectors(vectors.contiguous(), codes.narrow(0, first, rows));
+  }
+  return codes;
+}
+
+void Coder::encode_vectors(const at::Tensor& vectors, at::Tensor codes) const {
+  if (device_pq_) {
+    codes.copy_(device_pq_assign(vectors, *device_pq_));
+    return;
+  }
   pq_assign({vectors.const_data_ptr<float>(), vectors.size(0), vectors.size(1)}, *pq_tables_,
             {codes.mutable_data_ptr<std::uint8_t>(), codes.size(0), codes.size(1)});
-  return codes;
 }
 
 Probes Coder::probe(const at::Tensor& rotated, std::int64_t nprobe, Probing probing) const {
   const at::Tensor queries = rotated.contiguous();
   if (!coarse_) {
-    return {at::empty({queries.size(0), 0}, at::kLong),
-            at::empty({queries.size(0), 0}, at::kFloat)};
+    return {at::empty({queries.size(0), 0}, queries.options().dtype(at::kLong)),
+            at::empty({queries.size(0), 0}, queries.options())};
   }
   const std::int64_t width = std::min(nprobe, codebook_.spec.nlist);
-  return probing == Probing::hnsw ? probe_graph(queries, width)
-                                  : probe_exhaustively(queries, width);
+  if (probing == Probing::hnsw) {
+    const Probes found = probe_graph(queries.cpu(), width);
+    return {found.lists.to(device_), found.distances.to(device_)};
+  }
+  if (coarse_->forms() == Forms::kernels) return probe_exhaustively(queries, width);
+  return device_probes(queries, coarse_->centroids(), coarse_->norms(), width,
+                       codebook_.spec.metric);
 }
 
 Probes Coder::probe_graph(const at::Tensor& queries, std::int64_t width) const {

@@ -7,6 +7,7 @@
 
 #include "index/centroid_scan.hpp"
 #include "index/codebook.hpp"
+#include "index/device_pq.hpp"
 #include "index/pq_assign.hpp"
 #include "index/probes.hpp"
 
@@ -19,17 +20,23 @@ enum class Probing {
 };
 
 /// Normalises for cos, then applies the codebook's transform (and L2norm behind it): keys [n, d_in]
-/// (fp16, bf16 or fp32) → [n, d_out] fp32. With nothing to do and fp32 keys the result is `keys`
-/// itself. A vector of zeros stays one.
+/// (fp16, bf16 or fp32) → [n, d_out] fp32, on the device of both. With nothing to do and fp32 keys
+/// the result is `keys` itself. A vector of zeros stays one.
 at::Tensor rotate_vectors(const Codebook& codebook, const at::Tensor& keys);
 
-/// Not collective. Results depend on the batch handed in only, not on the number of ranks.
+/// Not collective. Results depend on the batch handed in only, not on the number of ranks. Tensors
+/// that go in lie on the coder's device, and what comes out lies there too.
 class Coder {
  public:
-  /// Shares the codebook's tensors.
-  explicit Coder(const Codebook& codebook);
+  /// Shares the codebook's tensors, which are the host's.
+  explicit Coder(const Codebook& codebook) : Coder(codebook, at::kCPU) {}
+  /// Copies them to another device. `forms` other than the device's own are for tests.
+  Coder(const Codebook& codebook, at::Device device) : Coder(codebook, device, forms_on(device)) {}
+  Coder(const Codebook& codebook, at::Device device, Forms forms);
 
+  /// On the host.
   const Codebook& codebook() const { return codebook_; }
+  at::Device device() const { return device_; }
 
   /// rotate_vectors().
   at::Tensor rotate(const at::Tensor& keys) const;
@@ -44,17 +51,24 @@ class Coder {
 
   /// The min(nprobe, nlist) nearest lists of each row by (distance, list), nearest first; none
   /// without lists. Distances are exact fp32 sums of squared differences, or of products with
-  /// their sign turned. Throws core::InputError for Probing::hnsw without a graph.
+  /// their sign turned; on another device than the CPU they were summed in fp64. The graph is the
+  /// CPU's: on another device queries go there and back. Throws core::InputError for Probing::hnsw
+  /// without a graph.
   Probes probe(const at::Tensor& rotated, std::int64_t nprobe,
                Probing probing = Probing::exact) const;
 
  private:
+  /// Codes [n, m] of vectors [n, d_out] as the product quantiser sees them.
+  void encode_vectors(const at::Tensor& vectors, at::Tensor codes) const;
   Probes probe_exhaustively(const at::Tensor& queries, std::int64_t width) const;
   Probes probe_graph(const at::Tensor& queries, std::int64_t width) const;
 
   Codebook codebook_;
+  at::Device device_;
+  Codebook on_device_;                  ///< shares the tensors of codebook_ on the CPU
   std::optional<CentroidScan> coarse_;  ///< with lists
-  std::optional<PqTables> pq_tables_;   ///< with codes of 8 bits a sub-vector
+  std::optional<PqTables> pq_tables_;   ///< with codes of 8 bits a sub-vector; of kernels
+  std::optional<DevicePq> device_pq_;   ///< the same of tensors
 };
 
 }  // namespace knnseq::index

@@ -3,9 +3,9 @@
 
 #include <ATen/ATen.h>
 
-#include "comm/communicator.hpp"
 #include "index/fixed_point_sum.hpp"
 #include "index/sample_blocks.hpp"
+#include "index/team.hpp"
 
 namespace knnseq::index {
 
@@ -13,16 +13,18 @@ namespace knnseq::index {
 class CrossProduct {
  public:
   /// For blocks cut as `sample` is. The largest magnitudes in all blocks, on all ranks alike.
-  CrossProduct(const SampleBlocks& sample, double left_largest, double right_largest);
+  CrossProduct(const Team& team, const SampleBlocks& sample, double left_largest,
+               double right_largest);
 
-  /// left [n, a], right [n, b], fp32; the same a and b each time.
+  /// left [n, a], right [n, b], fp32, on the team's device; the same a and b each time.
   void add(const at::Tensor& left, const at::Tensor& right);
-  /// fp64 [a, b]. Collective; call once.
-  at::Tensor total(comm::Communicator& comm, std::int64_t a, std::int64_t b);
+  /// fp64 [a, b], on the host. Collective; call once.
+  at::Tensor total(std::int64_t a, std::int64_t b);
 
  private:
+  Team team_;
   FixedPoint fixed_point_;
-  std::vector<std::int64_t> sums_;
+  at::Tensor sums_;  ///< int64 [a, b]
 };
 
 }  // namespace knnseq::index

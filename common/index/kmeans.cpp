@@ -44,14 +44,24 @@ void for_each_segment(const SampleBlocks& sample, const Thinning& thinning,
   }
 }
 
+/// On devices every block is assigned on its own, since a matrix product may round otherwise with
+/// other rows beside: so results do not depend on which blocks a rank has.
+void add_blocks(const SampleBlocks& sample, const Thinning& thinning, const CentroidScan& scan,
+                ClusterSums& sums) {
+  for (std::size_t b = 0; b < sample.blocks.size(); ++b) {
+    const at::Tensor rows = kept_rows(sample, b, thinning);
+    sums.add(rows, scan.nearest(rows));
+  }
+}
+
 bool looks_near(CoarseSearch search, std::int64_t k) {
   return search == CoarseSearch::near || (search == CoarseSearch::automatic && k >= near_from);
 }
 
-std::vector<Phase> phases(const KmeansOptions& options, std::int64_t rows, std::int64_t k) {
+std::vector<Phase> phases(const KmeansOptions& options, std::int64_t rows, std::int64_t k,
+                          bool near) {
   constexpr std::int64_t least_rows = 10;  // a centroid
   const std::int64_t all = options.iterations;
-  const bool near = looks_near(options.search, k);
   const std::int64_t exhaustive_from = near ? std::max<std::int64_t>(all - last_exhaustive, 0) : 0;
   std::vector<Phase> result;
   const auto until = [&](std::int64_t end, std::uint64_t one_in) {
@@ -69,18 +79,19 @@ std::vector<Phase> phases(const KmeansOptions& options, std::int64_t rows, std::
 
 }  // namespace
 
-Clustering start_kmeans(comm::Communicator& comm, const SampleBlocks& sample, std::int64_t k,
+Clustering start_kmeans(const Team& team, const SampleBlocks& sample, std::int64_t k,
                         const KmeansOptions& options) {
-  at::Tensor rows = draw_rows(comm, sample, k, options.seed);
+  at::Tensor rows = draw_rows(team.comm, sample, k, options.seed);
   if (is_inner_product(options.metric)) rows = normalised(rows);
-  return {rows, 0, 0, 0};
+  return {rows.to(team.device), 0, 0, 0};
 }
 
-Clustering kmeans(comm::Communicator& comm, const SampleBlocks& sample,
-                  const KmeansOptions& options, Clustering start,
-                  const AfterIteration& after_iteration) {
+Clustering kmeans(const Team& team, const SampleBlocks& sample, const KmeansOptions& options,
+                  Clustering start, const AfterIteration& after_iteration) {
   Clustering state = std::move(start);
-  for (const Phase& phase : phases(options, sample.total_rows, state.centroids.size(0))) {
+  const std::int64_t k = state.centroids.size(0);
+  const bool near = !team.uses_tensors() && looks_near(options.search, k);
+  for (const Phase& phase : phases(options, sample.total_rows, k, near)) {
     if (state.iterations >= phase.end) continue;
     const Thinning thinning{core::seeded_hash(options.seed, 2), phase.one_in};
     const auto assign = [&](const at::Tensor& centroids, ClusterSums& sums) {
@@ -88,15 +99,17 @@ Clustering kmeans(comm::Communicator& comm, const SampleBlocks& sample,
         for_each_segment(sample, thinning,
                          [&](const RowPointers& rows) { sums.add(rows, scan.nearest(rows)); });
       };
-      if (phase.near) {
-        add(NearScan(comm, centroids, options));
+      if (team.uses_tensors()) {
+        add_blocks(sample, thinning, CentroidScan(centroids, options.metric, team.forms), sums);
+      } else if (phase.near) {
+        add(NearScan(team.comm, centroids, options));
       } else {
         add(CentroidScan(centroids, options.metric));
       }
     };
-    state = lloyd(comm,
+    state = lloyd(team,
                   {phase.end, options.seed, is_inner_product(options.metric),
-                   scale_of(comm, sample, thinning), assign},
+                   scale_of(team, sample, thinning), assign},
                   std::move(state), after_iteration);
   }
   return state;

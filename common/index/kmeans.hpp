@@ -6,11 +6,11 @@
 
 #include <ATen/ATen.h>
 
-#include "comm/communicator.hpp"
 #include "index/coarse_search.hpp"
 #include "index/index_spec.hpp"
 #include "index/lloyd.hpp"
 #include "index/sample_blocks.hpp"
+#include "index/team.hpp"
 
 namespace knnseq::index {
 
@@ -27,17 +27,16 @@ struct KmeansOptions {
 };
 
 /// k rows of the sample, drawn by hash, as the centroids to start from (of length 1 for inner
-/// products). Collective.
-Clustering start_kmeans(comm::Communicator& comm, const SampleBlocks& sample, std::int64_t k,
+/// products), on the team's device. Collective.
+Clustering start_kmeans(const Team& team, const SampleBlocks& sample, std::int64_t k,
                         const KmeansOptions& options);
 
-/// Goes on from `start` until options.iterations are done. The assignment is local, and in the last
-/// two iterations exhaustive; the result does
-/// not depend on the number of ranks, nor on stopping after an iteration and going on from there.
-/// Collective. Throws core::InputError on all ranks where the sample is not finite.
-Clustering kmeans(comm::Communicator& comm, const SampleBlocks& sample,
-                  const KmeansOptions& options, Clustering start,
-                  const AfterIteration& after_iteration = {});
+/// Goes on from `start` until options.iterations are done. The sample lies on the team's device.
+/// The assignment is local, and in the last two iterations exhaustive; the result does not depend
+/// on the number of ranks, nor on stopping after an iteration and going on from there. Collective.
+/// Throws core::InputError on all ranks where the sample is not finite.
+Clustering kmeans(const Team& team, const SampleBlocks& sample, const KmeansOptions& options,
+                  Clustering start, const AfterIteration& after_iteration = {});
 
 /// The warning faiss gives for too few points per centroid, or nothing ("") where there are enough.
 std::string few_points_warning(const std::string& what, std::int64_t points, std::int64_t k);

@@ -1,6 +1,7 @@
 #include "index/lloyd.hpp"
 
 #include <cmath>
+#include <span>
 #include <utility>
 
 #include "core/hash.hpp"
@@ -21,22 +22,31 @@ struct Shape {
   std::int64_t d;
 };
 
-/// Splits the empty clusters of every group on its own; returns how many there were.
-std::int64_t split_all(core::MatrixView<float> centroids, std::span<std::int64_t> counts,
-                       const Shape& shape, std::uint64_t seed) {
+/// Splits the empty clusters of every group on its own, on the host, in place of `centroids`;
+/// returns how many there were.
+std::int64_t split_all(at::Tensor& centroids, const at::Tensor& counts, std::uint64_t seed) {
+  if (counts.min().item<std::int64_t>() > 0) return 0;
+  const Shape shape(centroids);
+  const at::Tensor rows = centroids.cpu();
+  const at::Tensor sizes = counts.cpu();
+  auto* const row = rows.mutable_data_ptr<float>();
+  auto* const size = sizes.mutable_data_ptr<std::int64_t>();
   std::int64_t splits = 0;
   for (std::int64_t group = 0; group < shape.groups; ++group) {
     core::Random random(core::seeded_hash(seed, static_cast<std::uint64_t>(group)));
-    splits += split_empty_clusters({centroids.data + group * shape.k * shape.d, shape.k, shape.d},
-                                   counts.subspan(static_cast<std::size_t>(group * shape.k),
-                                                  static_cast<std::size_t>(shape.k)),
-                                   random);
+    splits += split_empty_clusters(
+        {row + group * shape.k * shape.d, shape.k, shape.d},
+        std::span(size + group * shape.k, static_cast<std::size_t>(shape.k)), random);
   }
+  centroids = rows.to(centroids.device());
   return splits;
 }
 
-/// Brings every row but zeros to length 1.
-void normalise(core::MatrixView<float> rows) {
+/// Every row [d] but zeros at length 1.
+at::Tensor normalise(const at::Tensor& centroids) {
+  const at::Tensor result = centroids.cpu();
+  const std::int64_t d = centroids.size(-1);
+  const core::MatrixView<float> rows{result.mutable_data_ptr<float>(), result.numel() / d, d};
   for (std::int64_t i = 0; i < rows.rows; ++i) {
     double squares = 0;
     for (const float value : rows.row(i)) squares += static_cast<double>(value) * value;
@@ -44,29 +54,27 @@ void normalise(core::MatrixView<float> rows) {
     const double factor = 1 / std::sqrt(squares);
     for (float& value : rows.row(i)) value = static_cast<float>(value * factor);
   }
+  return result.to(centroids.device());
 }
 
 }  // namespace
 
-Clustering lloyd(comm::Communicator& comm, const LloydProblem& problem, Clustering start,
+Clustering lloyd(const Team& team, const LloydProblem& problem, Clustering start,
                  const AfterIteration& after_iteration) {
   Clustering state = std::move(start);
   const Shape shape(state.centroids);
-  const std::int64_t clusters = shape.groups * shape.k;
   while (state.iterations < problem.iterations) {
-    ClusterSums sums(problem.scale.fixed_point, clusters, shape.d);
+    ClusterSums sums(team, problem.scale.fixed_point, shape.groups * shape.k, shape.d);
     problem.assign(state.centroids, sums);
-    sums.reduce(comm);
+    sums.reduce();
 
-    at::Tensor centroids = state.centroids.clone();
-    const core::MatrixView<float> view{centroids.mutable_data_ptr<float>(), clusters, shape.d};
-    const double error = problem.scale.squares - sums.explained({view.data, clusters, shape.d});
-    sums.write_means(view);
+    const at::Tensor before = state.centroids.view({sums.clusters(), shape.d});
+    const double error = problem.scale.squares - sums.explained(before);
+    at::Tensor centroids = sums.means(before).view_as(state.centroids);
     state.splits =
-        split_all(view, sums.counts(), shape,
+        split_all(centroids, sums.counts(),
                   core::seeded_hash(problem.seed, static_cast<std::uint64_t>(state.iterations)));
-    if (problem.spherical) normalise(view);
-    state.centroids = centroids;
+    state.centroids = problem.spherical ? normalise(centroids) : centroids;
     state.mean_squared_error = error / static_cast<double>(problem.scale.rows);
     ++state.iterations;
     if (after_iteration) after_iteration(state);

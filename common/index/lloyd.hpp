@@ -7,9 +7,9 @@
 
 #include <ATen/ATen.h>
 
-#include "comm/communicator.hpp"
 #include "index/cluster_sums.hpp"
 #include "index/sample_scale.hpp"
+#include "index/team.hpp"
 
 namespace knnseq::index {
 
@@ -36,8 +36,9 @@ struct LloydProblem {
 
 /// Goes on from `start` until problem.iterations are done; each of the m clusterings of centroids
 /// [m, k, d] splits its own empty clusters. Sums are exact: the result does not depend on the
-/// number of ranks, nor on stopping after an iteration and going on from there. Collective.
-Clustering lloyd(comm::Communicator& comm, const LloydProblem& problem, Clustering start,
+/// number of ranks, nor on stopping after an iteration and going on from there. Centroids lie on
+/// the team's device. Collective.
+Clustering lloyd(const Team& team, const LloydProblem& problem, Clustering start,
                  const AfterIteration& after_iteration = {});
 
 }  // namespace knnseq::index

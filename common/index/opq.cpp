@@ -52,53 +52,80 @@ at::Tensor procrustes(const at::Tensor& correlation) {
   return at::mm(u, v).t();
 }
 
-/// Σ rotatedᵀ decoded over all rows. Collective.
-at::Tensor correlation_of(comm::Communicator& comm, const SampleBlocks& rotated,
+/// Σ rotatedᵀ decoded over all rows, fp64 on the host; `largest` magnitude of the rotated rows.
+/// Collective.
+at::Tensor correlation_of(const Team& team, const SampleBlocks& rotated, double largest,
                           const std::vector<at::Tensor>& codes, const at::Tensor& centroids) {
-  CrossProduct product(rotated, scale_of(comm, rotated).largest,
-                       at::abs(centroids).max().item<float>());
+  CrossProduct product(team, rotated, largest, at::abs(centroids).max().item<float>());
   for (std::size_t b = 0; b < codes.size(); ++b) {
-    product.add(rotated.blocks[b], pq_decode(codes[b], centroids));
+    product.add(rotated.blocks[b], pq_decode(codes[b], centroids, team.forms));
   }
-  return product.total(comm, rotated.dim, rotated.dim);
+  return product.total(rotated.dim, rotated.dim);
 }
+
+/// The sample less its means, rotated. Its memory is used again each time: the system clears every
+/// page that it gives out.
+class RotatedSample {
+ public:
+  RotatedSample(const SampleBlocks& sample, std::int64_t d_out)
+      : sample_(sample), rotated_(sample) {
+    rotated_.dim = d_out;
+    for (at::Tensor& block : rotated_.blocks) {
+      block = at::empty({block.size(0), d_out}, block.options().dtype(at::kFloat));
+    }
+  }
+
+  const SampleBlocks& rotate(const at::Tensor& rotation, const at::Tensor& means) {
+    const at::Tensor transposed = rotation.t();
+    const at::Tensor bias = -at::mv(rotation, means);
+    for (std::size_t b = 0; b < rotated_.blocks.size(); ++b) {
+      at::addmm_out(rotated_.blocks[b], bias, sample_.blocks[b].to(at::kFloat).contiguous(),
+                    transposed);
+    }
+    return rotated_;
+  }
+
+ private:
+  const SampleBlocks& sample_;
+  SampleBlocks rotated_;
+};
 
 }  // namespace
 
-OpqState start_opq(comm::Communicator& comm, const SampleBlocks& sample, const at::Tensor& means,
+OpqState start_opq(const Team& team, const SampleBlocks& sample, const at::Tensor& means,
                    const OpqOptions& options) {
-  const at::Tensor moments = second_moments(comm, sample, means);
+  const at::Tensor moments = second_moments(team, sample, means);
   OpqState state;
-  state.rotation = compute_on_root(comm, {options.d_out, sample.dim},
+  state.rotation = compute_on_root(team.comm, {options.d_out, sample.dim},
                                    [&] { return parametric_rotation(moments, options); });
   return state;
 }
 
-OpqState train_opq(comm::Communicator& comm, const SampleBlocks& sample, const at::Tensor& means,
+OpqState train_opq(const Team& team, const SampleBlocks& sample, const at::Tensor& means,
                    const OpqOptions& options, OpqState start,
                    const std::function<void(const OpqState&)>& after_iteration) {
   OpqState state = std::move(start);
+  RotatedSample rotated_sample(sample, options.d_out);
   while (state.iterations < options.iterations && !state.settled) {
-    const at::Tensor transposed = state.rotation.t();
-    const at::Tensor bias = -at::mv(state.rotation, means);
-    const SampleBlocks rotated = map_blocks(sample, options.d_out, [&](const at::Tensor& block) {
-      return at::addmm(bias, block, transposed);
-    });
+    const SampleBlocks& rotated = rotated_sample.rotate(state.rotation.to(team.device), means);
     const bool first = state.iterations == 0;
     const QuantizerOptions pq{
         options.m, options.centroids, first ? options.first_pq_iterations : options.pq_iterations,
         core::seeded_hash(options.seed, static_cast<std::uint64_t>(state.iterations))};
-    const Clustering from = first ? start_product_quantizer(comm, rotated, pq)
-                                  : Clustering{state.pq_centroids, 0, 0, 0};
+    const Clustering from = first ? start_product_quantizer(team, rotated, pq)
+                                  : Clustering{state.pq_centroids.to(team.device), 0, 0, 0};
+    const SampleScale scale = scale_of(team, rotated);
     std::vector<at::Tensor> codes;
-    const Clustering quantizer = train_product_quantizer(comm, rotated, pq, from, {}, &codes);
-    const at::Tensor correlation = correlation_of(comm, rotated, codes, quantizer.centroids);
-    state.rotation = compute_on_root(comm, {options.d_out, sample.dim}, [&] {
+    const Clustering quantizer =
+        train_product_quantizer(team, {rotated, scale}, pq, from, {}, &codes);
+    const at::Tensor correlation =
+        correlation_of(team, rotated, scale.largest, codes, quantizer.centroids);
+    state.rotation = compute_on_root(team.comm, {options.d_out, sample.dim}, [&] {
       return at::mm(procrustes(correlation), state.rotation.to(at::kDouble));
     });
     const double fallen = state.mean_squared_error - quantizer.mean_squared_error;
     state.settled = !first && fallen < options.tolerance * quantizer.mean_squared_error;
-    state.pq_centroids = quantizer.centroids;
+    state.pq_centroids = quantizer.centroids.cpu();
     state.mean_squared_error = quantizer.mean_squared_error;
     ++state.iterations;
     if (after_iteration) after_iteration(state);

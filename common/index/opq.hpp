@@ -6,8 +6,8 @@
 
 #include <ATen/ATen.h>
 
-#include "comm/communicator.hpp"
 #include "index/sample_blocks.hpp"
+#include "index/team.hpp"
 
 namespace knnseq::index {
 
@@ -23,8 +23,8 @@ struct OpqOptions {
 };
 
 struct OpqState {
-  at::Tensor rotation;            ///< fp32 [d_out, d_in], orthonormal rows
-  at::Tensor pq_centroids;        ///< fp32 [m, centroids, dsub], where the next k-means starts
+  at::Tensor rotation;      ///< fp32 [d_out, d_in], orthonormal rows; on the host
+  at::Tensor pq_centroids;  ///< fp32 [m, centroids, dsub], where the next k-means starts; likewise
   std::int64_t iterations = 0;    ///< done so far
   double mean_squared_error = 0;  ///< of the quantiser in the last of them
   bool settled = false;           ///< the error no longer falls by the tolerance
@@ -34,7 +34,7 @@ struct OpqState {
 /// largest second moment about `means` [d_in], dealt to the sub-vectors so that the products of
 /// their moments are balanced.
 /// Collective. Throws core::InputError on all ranks where the sample is not finite.
-OpqState start_opq(comm::Communicator& comm, const SampleBlocks& sample, const at::Tensor& means,
+OpqState start_opq(const Team& team, const SampleBlocks& sample, const at::Tensor& means,
                    const OpqOptions& options);
 
 /// Non-parametric OPQ (Ge et al., CVPR 2013, section 3.1) as in faiss's OPQMatrix: a product
@@ -43,9 +43,10 @@ OpqState start_opq(comm::Communicator& comm, const SampleBlocks& sample, const a
 /// the rotation stays in the subspace that it starts in: the reconstruction is correlated with the
 /// rotated sample and not with the whole one. Goes on from `start` until it has settled or
 /// options.iterations are done; the result does not depend on the number of ranks or on
-/// interruptions. Beside the sample it holds a rotated copy. Collective.
+/// interruptions. Beside the sample, which lies on the team's device, it holds a rotated copy.
+/// Collective.
 /// Throws core::InputError on all ranks where the sample is not finite.
-OpqState train_opq(comm::Communicator& comm, const SampleBlocks& sample, const at::Tensor& means,
+OpqState train_opq(const Team& team, const SampleBlocks& sample, const at::Tensor& means,
                    const OpqOptions& options, OpqState start,
                    const std::function<void(const OpqState&)>& after_iteration = {});
 

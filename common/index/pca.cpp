@@ -25,10 +25,10 @@ at::Tensor scales(const at::Tensor& moments, std::int64_t d_out) {
 
 }  // namespace
 
-at::Tensor train_pca(comm::Communicator& comm, const SampleBlocks& sample, const at::Tensor& means,
+at::Tensor train_pca(const Team& team, const SampleBlocks& sample, const at::Tensor& means,
                      std::int64_t d_out, bool whitened) {
-  const at::Tensor moments = second_moments(comm, sample, means);
-  return compute_on_root(comm, {d_out, sample.dim}, [&] {
+  const at::Tensor moments = second_moments(team, sample, means);
+  return compute_on_root(team.comm, {d_out, sample.dim}, [&] {
     const auto [ascending, columns] = at::linalg_eigh(moments);
     const at::Tensor rows = columns.t().flip(0).narrow(0, 0, d_out);
     const at::Tensor largest = at::argmax(rows.abs(), 1, /*keepdim=*/true);

@@ -83,8 +83,8 @@ void pq_assign_and_sum(std::span<const PqBlock> blocks, const PqTables& tables, 
   parallel_ranges(std::ssize(chunks), [&](core::Range range) {
     auto tile = tile_for(tables);
     // A thread's own sums; merged in any order, since they are integers.
-    std::vector<std::int64_t> own_sums(sums.sums().size(), 0);
-    std::vector<std::int64_t> members(sums.counts().size(), 0);
+    std::vector<std::int64_t> own_sums(static_cast<std::size_t>(sums.sums().numel()), 0);
+    std::vector<std::int64_t> members(static_cast<std::size_t>(sums.clusters()), 0);
     for (std::int64_t c = range.begin; c < range.end; ++c) {
       PqChunk chunk = chunk_at(chunks[static_cast<std::size_t>(c)], tables, tile.data());
       chunk.sums = own_sums.data();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "index/device_pq.hpp"
 #include "index/parallel.hpp"
 #include "index/pq_assign.hpp"
 #include "index/sample_selection.hpp"
@@ -27,38 +28,55 @@ core::MatrixView<std::uint8_t> codes_view(const at::Tensor& codes) {
   return {codes.mutable_data_ptr<std::uint8_t>(), codes.size(0), codes.size(1)};
 }
 
+/// One assignment of all blocks by the kernel of this CPU; fills `codes` where they are wanted.
+void assign_by_kernels(const SampleBlocks& sample, const at::Tensor& centroids, ClusterSums& sums,
+                       std::vector<at::Tensor>* codes) {
+  std::vector<PqBlock> blocks;
+  for (std::size_t b = 0; b < sample.blocks.size(); ++b) {
+    blocks.push_back({view_of(sample.blocks[b]), {}});
+    if (codes != nullptr) blocks.back().codes = codes_view((*codes)[b]);
+  }
+  pq_assign_and_sum(blocks, tables_of(centroids), sums);
+}
+
+/// The same by tensors.
+void assign_by_tensors(const SampleBlocks& sample, const at::Tensor& centroids, ClusterSums& sums,
+                       std::vector<at::Tensor>* codes) {
+  const DevicePq pq(centroids, centroids.device());
+  for (std::size_t b = 0; b < sample.blocks.size(); ++b) {
+    const at::Tensor found = device_pq_assign(sample.blocks[b], pq, &sums);
+    if (codes != nullptr) (*codes)[b] = found;
+  }
+}
+
 }  // namespace
 
-Clustering start_product_quantizer(comm::Communicator& comm, const SampleBlocks& sample,
+Clustering start_product_quantizer(const Team& team, const SampleBlocks& sample,
                                    const QuantizerOptions& options) {
-  const at::Tensor rows = draw_rows(comm, sample, options.centroids, options.seed);
+  const at::Tensor rows = draw_rows(team.comm, sample, options.centroids, options.seed);
   return {rows.view({options.centroids, options.m, sample.dim / options.m})
               .transpose(0, 1)
-              .contiguous(),
+              .contiguous()
+              .to(team.device),
           0, 0, 0};
 }
 
-Clustering train_product_quantizer(comm::Communicator& comm, const SampleBlocks& sample,
+Clustering train_product_quantizer(const Team& team, const ScaledSample& sample,
                                    const QuantizerOptions& options, Clustering start,
                                    const AfterIteration& after_iteration,
                                    std::vector<at::Tensor>* codes) {
   if (start.iterations >= options.iterations) return start;
-  const SampleBlocks rows = map_blocks(sample, sample.dim, [](const at::Tensor& x) { return x; });
-  std::vector<PqBlock> blocks;
-  for (const at::Tensor& block : rows.blocks) {
-    PqBlock with_codes{view_of(block), {}};
-    if (codes != nullptr) {
-      codes->push_back(at::empty({block.size(0), options.m}, at::kByte));
-      with_codes.codes = codes_view(codes->back());
+  if (codes != nullptr) {
+    for (const at::Tensor& block : sample.rows.blocks) {
+      codes->push_back(at::empty({block.size(0), options.m}, block.options().dtype(at::kByte)));
     }
-    blocks.push_back(with_codes);
   }
   const auto assign = [&](const at::Tensor& centroids, ClusterSums& sums) {
-    pq_assign_and_sum(blocks, tables_of(centroids), sums);
+    (team.uses_tensors() ? assign_by_tensors : assign_by_kernels)(sample.rows, centroids, sums,
+                                                                  codes);
   };
-  return lloyd(
-      comm, {options.iterations, options.seed, /*spherical=*/false, scale_of(comm, rows), assign},
-      std::move(start), after_iteration);
+  return lloyd(team, {options.iterations, options.seed, /*spherical=*/false, sample.scale, assign},
+               std::move(start), after_iteration);
 }
 
 at::Tensor pq_encode(const at::Tensor& x, const at::Tensor& centroids) {
@@ -68,7 +86,8 @@ at::Tensor pq_encode(const at::Tensor& x, const at::Tensor& centroids) {
   return codes;
 }
 
-at::Tensor pq_decode(const at::Tensor& codes, const at::Tensor& centroids) {
+at::Tensor pq_decode(const at::Tensor& codes, const at::Tensor& centroids, Forms forms) {
+  if (forms == Forms::tensors) return device_pq_decode(codes, centroids);
   const at::Tensor dense = centroids.contiguous();
   const std::int64_t m = dense.size(0);
   const std::int64_t count = dense.size(1);

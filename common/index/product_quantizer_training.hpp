@@ -5,9 +5,9 @@
 
 #include <ATen/ATen.h>
 
-#include "comm/communicator.hpp"
 #include "index/lloyd.hpp"
 #include "index/sample_blocks.hpp"
+#include "index/team.hpp"
 
 namespace knnseq::index {
 
@@ -18,16 +18,22 @@ struct QuantizerOptions {
   std::uint64_t seed = 1234;
 };
 
-/// Rows of the sample, drawn by hash and cut into m parts: centroids [m, centroids, dsub].
-/// Collective.
-Clustering start_product_quantizer(comm::Communicator& comm, const SampleBlocks& sample,
+/// A sample, fp32, on the team's device, and its scale_of().
+struct ScaledSample {
+  const SampleBlocks& rows;
+  const SampleScale& scale;
+};
+
+/// Rows of the sample, drawn by hash and cut into m parts: centroids [m, centroids, dsub], on the
+/// team's device. Collective.
+Clustering start_product_quantizer(const Team& team, const SampleBlocks& sample,
                                    const QuantizerOptions& options);
 
 /// k-means of all m sub-vectors side by side, from `start` until options.iterations are done; with
 /// the properties of lloyd(). The error is that of whole vectors. Where `codes` is given, it gets
 /// the codes of this rank's blocks, uint8 [rows, m], that the last update was made from.
-/// Collective. Throws core::InputError on all ranks where the sample is not finite.
-Clustering train_product_quantizer(comm::Communicator& comm, const SampleBlocks& sample,
+/// Collective.
+Clustering train_product_quantizer(const Team& team, const ScaledSample& sample,
                                    const QuantizerOptions& options, Clustering start,
                                    const AfterIteration& after_iteration = {},
                                    std::vector<at::Tensor>* codes = nullptr);
@@ -35,7 +41,10 @@ Clustering train_product_quantizer(comm::Communicator& comm, const SampleBlocks&
 /// Codes, uint8 [n, m], of x fp32 [n, m * dsub] under centroids [m, centroids, dsub].
 at::Tensor pq_encode(const at::Tensor& x, const at::Tensor& centroids);
 
-/// The vectors, fp32 [n, m * dsub], that codes stand for.
-at::Tensor pq_decode(const at::Tensor& codes, const at::Tensor& centroids);
+/// The vectors, fp32 [n, m * dsub], that codes stand for; on the device of both.
+at::Tensor pq_decode(const at::Tensor& codes, const at::Tensor& centroids, Forms forms);
+inline at::Tensor pq_decode(const at::Tensor& codes, const at::Tensor& centroids) {
+  return pq_decode(codes, centroids, forms_on(codes.device()));
+}
 
 }  // namespace knnseq::index

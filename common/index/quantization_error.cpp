@@ -30,15 +30,17 @@ at::Tensor decode_entries(const Codebook& codebook, const at::Tensor& codes,
 
 double quantization_error(comm::Communicator& comm, const Coder& coder,
                           const SampleBlocks& sample) {
-  const bool has_lists = coder.codebook().spec.has_lists();
+  const Codebook& codebook = coder.codebook();
+  const bool has_lists = codebook.spec.has_lists();
   std::vector<double> squares;  // of each block
   for (const at::Tensor& block : sample.blocks) {
     if (block.size(0) == 0) continue;
-    const at::Tensor rotated = coder.rotate(block);
+    const at::Tensor rotated = coder.rotate(block.to(coder.device()));
     const at::Tensor lists = has_lists ? coder.assign_exact(rotated) : at::Tensor();
-    const at::Tensor decoded =
-        decode_entries(coder.codebook(), coder.encode(rotated, lists), lists);
-    squares.push_back(at::sum(at::square((rotated - decoded).to(at::kDouble))).item<double>());
+    const at::Tensor decoded = decode_entries(codebook, coder.encode(rotated, lists).cpu(),
+                                              has_lists ? lists.cpu() : lists);
+    const at::Tensor lost = (rotated.cpu() - decoded).to(at::kDouble);
+    squares.push_back(at::sum(at::square(lost)).item<double>());
   }
   const double largest = squares.empty() ? 0 : *std::max_element(squares.begin(), squares.end());
   const auto blocks = comm.all_reduce(std::ssize(squares), comm::Reduction::sum);

@@ -24,6 +24,21 @@ bool Thinning::keeps(std::int64_t row) const {
   return core::seeded_hash(seed, static_cast<std::uint64_t>(row)) % one_in == 0;
 }
 
+at::Tensor kept_rows(const SampleBlocks& sample, std::size_t block, const Thinning& thinning) {
+  const at::Tensor& rows = sample.blocks[block];
+  if (thinning.one_in == 1) return rows.to(at::kFloat).contiguous();
+  std::vector<std::int64_t> kept;
+  for (std::int64_t row = 0; row < rows.size(0); ++row) {
+    if (thinning.keeps(sample.row_number(block, row))) kept.push_back(row);
+  }
+  return at::index_select(rows, 0, at::tensor(kept, at::kLong).to(rows.device())).to(at::kFloat);
+}
+
+SampleBlocks copy_to(SampleBlocks sample, at::Device device) {
+  for (at::Tensor& block : sample.blocks) block = block.to(device);
+  return sample;
+}
+
 SampleBlocks deal_sample(const at::Tensor& sample, std::int64_t block_rows, int rank, int ranks) {
   SampleBlocks result;
   result.total_rows = sample.size(0);

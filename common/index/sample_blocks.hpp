@@ -10,7 +10,7 @@ namespace knnseq::index {
 
 /// The sample, in the order of entry numbers, is cut into blocks of `block_rows` rows (the last may
 /// be shorter); block b belongs to rank b mod P. Everything is computed block by block and sums are
-/// exact, so that results do not depend on P.
+/// exact, so that results do not depend on P. All blocks lie on one device.
 struct SampleBlocks {
   std::vector<at::Tensor> blocks;  ///< this rank's, [rows ≤ block_rows, dim], fp32 or fp16
   std::vector<std::int64_t> block_numbers;  ///< ascending, one per block
@@ -37,6 +37,12 @@ struct Thinning {
   /// row: number in the whole sample.
   bool keeps(std::int64_t row) const;
 };
+
+/// Those rows of a block that are kept, fp32 [kept, dim], on the block's device.
+at::Tensor kept_rows(const SampleBlocks& sample, std::size_t block, const Thinning& thinning);
+
+/// The sample with its blocks on `device`; each block of the argument is let go when it was copied.
+SampleBlocks copy_to(SampleBlocks sample, at::Device device);
 
 /// Deals a whole sample [n, dim] that this rank holds: takes the blocks of `rank` among `ranks`.
 SampleBlocks deal_sample(const at::Tensor& sample, std::int64_t block_rows, int rank, int ranks);

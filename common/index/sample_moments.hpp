@@ -3,17 +3,17 @@
 
 #include <ATen/ATen.h>
 
-#include "comm/communicator.hpp"
 #include "index/sample_blocks.hpp"
+#include "index/team.hpp"
 
 namespace knnseq::index {
 
-/// Mean of each column, fp32 [dim]. Collective. Throws core::InputError on all ranks where the
-/// sample is not finite.
-at::Tensor column_means(comm::Communicator& comm, const SampleBlocks& sample);
+/// Mean of each column, fp32 [dim], on the team's device. Collective. Throws core::InputError on
+/// all ranks where the sample is not finite.
+at::Tensor column_means(const Team& team, const SampleBlocks& sample);
 
-/// Mean of (x − means)ᵀ (x − means) over all rows, fp64 [dim, dim]. Collective; throws likewise.
-at::Tensor second_moments(comm::Communicator& comm, const SampleBlocks& sample,
-                          const at::Tensor& means);
+/// Mean of (x − means)ᵀ (x − means) over all rows, fp64 [dim, dim], on the host. Collective; throws
+/// likewise.
+at::Tensor second_moments(const Team& team, const SampleBlocks& sample, const at::Tensor& means);
 
 }  // namespace knnseq::index

@@ -27,15 +27,14 @@ double sum_of_squares(std::span<const float> values) {
   return sum;
 }
 
-}  // namespace
+/// What is known of the kept rows of one block.
+struct Part {
+  double largest = 0;
+  double squares = 0;
+  std::int64_t rows = 0;
+};
 
-SampleScale scale_of(comm::Communicator& comm, const SampleBlocks& sample,
-                     const Thinning& thinning) {
-  struct Part {
-    double largest = 0;
-    double squares = 0;
-    std::int64_t rows = 0;
-  };
+std::vector<Part> parts_by_kernels(const SampleBlocks& sample, const Thinning& thinning) {
   std::vector<Part> parts(sample.blocks.size());
   parallel_for(std::ssize(parts), [&](std::int64_t i) {
     const auto b = static_cast<std::size_t>(i);
@@ -49,10 +48,41 @@ SampleScale scale_of(comm::Communicator& comm, const SampleBlocks& sample,
       ++parts[b].rows;
     }
   });
+  return parts;
+}
+
+std::vector<Part> parts_by_tensors(const SampleBlocks& sample, const Thinning& thinning) {
+  std::vector<Part> parts(sample.blocks.size());
+  std::vector<at::Tensor> figures;  // of each block with rows: largest, squares
+  for (std::size_t b = 0; b < parts.size(); ++b) {
+    const at::Tensor rows = kept_rows(sample, b, thinning);
+    parts[b].rows = rows.size(0);
+    if (rows.size(0) == 0) continue;
+    figures.push_back(at::abs(rows).max().to(at::kDouble));
+    figures.push_back(rows.to(at::kDouble).square_().sum());
+  }
+  if (figures.empty()) return parts;
+  const at::Tensor on_host = at::stack(figures).cpu();  // one copy, and not one for each block
+  const double* figure = on_host.const_data_ptr<double>();
+  for (Part& part : parts) {
+    if (part.rows == 0) continue;
+    part.largest = *figure++;
+    part.squares = *figure++;
+  }
+  return parts;
+}
+
+}  // namespace
+
+SampleScale scale_of(const Team& team, const SampleBlocks& sample, const Thinning& thinning) {
+  comm::Communicator& comm = team.comm;
+  const auto parts =
+      team.uses_tensors() ? parts_by_tensors(sample, thinning) : parts_by_kernels(sample, thinning);
   Part mine;
   double largest_part = 0;
   for (const Part& part : parts) {
-    mine.largest = std::max(mine.largest, part.largest);
+    // also where it is no number
+    if (!(part.largest <= mine.largest)) mine.largest = part.largest;
     largest_part = std::max(largest_part, part.squares);
     mine.rows += part.rows;
   }

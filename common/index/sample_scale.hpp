@@ -1,9 +1,9 @@
 // The scale for exact sums over the sample.
 #pragma once
 
-#include "comm/communicator.hpp"
 #include "index/fixed_point_sum.hpp"
 #include "index/sample_blocks.hpp"
+#include "index/team.hpp"
 
 namespace knnseq::index {
 
@@ -17,7 +17,6 @@ struct SampleScale {
 
 /// Of the rows that `thinning` keeps. Collective. Throws core::InputError on all ranks where one of
 /// them is not finite.
-SampleScale scale_of(comm::Communicator& comm, const SampleBlocks& sample,
-                     const Thinning& thinning = {});
+SampleScale scale_of(const Team& team, const SampleBlocks& sample, const Thinning& thinning = {});
 
 }  // namespace knnseq::index

@@ -54,10 +54,11 @@ std::vector<std::int64_t> chosen_rows(const SampleBlocks& sample, std::int64_t b
   return rows;
 }
 
-/// Rows of a block by their numbers in the whole sample.
+/// Rows of a block by their numbers in the whole sample, brought to the host.
 at::Tensor take(const at::Tensor& block, std::int64_t first_row,
                 const std::vector<std::int64_t>& rows) {
-  return at::index_select(block, 0, at::tensor(rows, at::kLong) - first_row).contiguous();
+  const at::Tensor numbers = (at::tensor(rows, at::kLong) - first_row).to(block.device());
+  return at::index_select(block, 0, numbers).cpu();
 }
 
 std::span<const std::byte> bytes_of(const at::Tensor& tensor) {
@@ -75,6 +76,8 @@ SampleBlocks subsample(comm::Communicator& comm, SampleBlocks sample, std::int64
                        std::uint64_t seed) {
   if (count >= sample.total_rows) return sample;
   const Choice choice(sample.total_rows, count, seed);
+  const at::Device device =
+      sample.blocks.empty() ? at::Device(at::kCPU) : sample.blocks.front().device();
   const auto type = static_cast<at::ScalarType>(comm.all_reduce(
       sample.blocks.empty() ? std::int64_t{-1}
                             : static_cast<std::int64_t>(sample.blocks.front().scalar_type()),
@@ -97,7 +100,7 @@ SampleBlocks subsample(comm::Communicator& comm, SampleBlocks sample, std::int64
     }
     assembly.add(places, bytes_of(rows));
   }
-  return assembly.finish();
+  return copy_to(assembly.finish(), device);
 }
 
 at::Tensor draw_rows(comm::Communicator& comm, const SampleBlocks& sample, std::int64_t count,
@@ -112,8 +115,8 @@ at::Tensor draw_rows(comm::Communicator& comm, const SampleBlocks& sample, std::
       const std::int64_t block = round * comm.size() + rank;
       const auto rows = chosen_rows(sample, block, choice);
       if (rank == comm.rank() && !rows.empty()) {
-        mine = take(sample.blocks[static_cast<std::size_t>(round)].to(at::kFloat),
-                    block * sample.block_rows, rows);
+        mine = take(sample.blocks[static_cast<std::size_t>(round)], block * sample.block_rows, rows)
+                   .to(at::kFloat);
       }
       chosen.insert(chosen.end(), rows.begin(), rows.end());
     }

@@ -10,12 +10,12 @@ namespace knnseq::index {
 
 /// The `count` rows with the smallest hashes of (seed, row), in their order, as a sample of its own
 /// (dealt anew); the sample itself where it has no more rows. A block of the argument is let go
-/// when its rows are taken. Collective.
+/// when its rows are taken. On the device of the argument's blocks. Collective.
 SampleBlocks subsample(comm::Communicator& comm, SampleBlocks sample, std::int64_t count,
                        std::uint64_t seed);
 
-/// The `count` rows with the smallest hashes, in the order of their hashes, fp32 [count, dim], on
-/// every rank. The sample must have that many. Collective.
+/// The `count` rows with the smallest hashes, in the order of their hashes, fp32 [count, dim], in
+/// every rank's host memory. The sample must have that many. Collective.
 at::Tensor draw_rows(comm::Communicator& comm, const SampleBlocks& sample, std::int64_t count,
                      std::uint64_t seed);
 

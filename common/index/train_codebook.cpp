@@ -51,9 +51,14 @@ void require_same(comm::Communicator& comm, std::uint64_t value, const std::stri
 
 class Training {
  public:
-  Training(comm::Communicator& comm, SampleBlocks sample, const IndexSpec& spec,
+  Training(const Team& team, SampleBlocks sample, const IndexSpec& spec,
            const TrainOptions& options, const CheckpointHooks& hooks)
-      : comm_(comm), sample_(std::move(sample)), spec_(spec), options_(options), hooks_(hooks) {}
+      : team_(team),
+        comm_(team.comm),
+        sample_(std::move(sample)),
+        spec_(spec),
+        options_(options),
+        hooks_(hooks) {}
 
   Codebook run() {
     check_inputs();
@@ -122,7 +127,7 @@ class Training {
   }
 
   void train_rotation(std::int64_t points) {
-    const SampleBlocks rows = normalised_rows(limited(sample_, points, 1));
+    const SampleBlocks rows = transform_rows(points, 1);
     const at::Tensor means = centre(rows);
     OpqOptions opq;
     opq.m = spec_.opq_m;
@@ -134,10 +139,10 @@ class Training {
     opq.tolerance = options_.opq_tolerance;
     opq.seed = core::seeded_hash(options_.seed, 11);
     const OpqState start = state_.iterations == 0
-                               ? start_opq(comm_, rows, means, opq)
+                               ? start_opq(team_, rows, means, opq)
                                : OpqState{state_.rotation, state_.pq_centroids, state_.iterations,
                                           state_.mean_squared_error, state_.settled};
-    const OpqState trained = train_opq(comm_, rows, means, opq, start, [&](const OpqState& now) {
+    const OpqState trained = train_opq(team_, rows, means, opq, start, [&](const OpqState& now) {
       state_.rotation = now.rotation;
       state_.pq_centroids = now.pq_centroids;
       state_.settled = now.settled;
@@ -147,12 +152,12 @@ class Training {
   }
 
   void train_components(std::int64_t points) {
-    const SampleBlocks rows = normalised_rows(limited(sample_, points, 4));
+    const SampleBlocks rows = transform_rows(points, 4);
     const at::Tensor means = centre(rows);
-    state_.rotation = train_pca(comm_, rows, means, spec_.d_out, spec_.whitened);
+    state_.rotation = train_pca(team_, rows, means, spec_.d_out, spec_.whitened);
     if (spec_.metric == Metric::l2) {
       state_.bias = compute_on_root(comm_, {spec_.d_out}, [&] {
-        return -at::mv(state_.rotation.to(at::kDouble), means.to(at::kDouble));
+        return -at::mv(state_.rotation.to(at::kDouble), means.cpu().to(at::kDouble));
       });
     }
     save(1);
@@ -163,9 +168,13 @@ class Training {
     const std::int64_t coarse_rows = spec_.has_lists() ? points(spec_.nlist) : 0;
     const std::int64_t pq_rows = spec_.has_quantizer() ? points(spec_.centroids()) : 0;
     const std::int64_t used = std::max({coarse_rows, pq_rows, std::int64_t{1}});
-    const Codebook so_far{spec_, state_.rotation, state_.bias, {}, {}};
-    sample_ = map_blocks(limited(std::move(sample_), used, 2), spec_.d_out,
-                         [&](const at::Tensor& block) { return rotate_vectors(so_far, block); });
+    const Codebook so_far =
+        copy_to(Codebook{spec_, state_.rotation, state_.bias, {}, {}}, team_.device);
+    sample_ = limited(std::move(sample_), used, 2);
+    sample_.dim = spec_.d_out;
+    for (at::Tensor& block : sample_.blocks) {
+      block = rotate_vectors(so_far, block.to(team_.device));
+    }
   }
 
   void train_coarse() {
@@ -175,14 +184,14 @@ class Training {
                                          core::seeded_hash(options_.seed, 12), spec_.metric,
                                          options_.coarse_search, /*growing=*/true};
       const Clustering start = state_.iterations == 0
-                                   ? start_kmeans(comm_, rows, spec_.nlist, kmeans_options)
-                                   : Clustering{state_.coarse_centroids, state_.iterations, 0, 0};
+                                   ? start_kmeans(team_, rows, spec_.nlist, kmeans_options)
+                                   : resumed(state_.coarse_centroids);
       const Clustering trained =
-          kmeans(comm_, rows, kmeans_options, start, [&](const Clustering& now) {
-            state_.coarse_centroids = now.centroids;
+          kmeans(team_, rows, kmeans_options, start, [&](const Clustering& now) {
+            state_.coarse_centroids = now.centroids.cpu();
             after_iteration(now.iterations, kmeans_options.iterations, now.mean_squared_error);
           });
-      state_.coarse_centroids = trained.centroids;
+      state_.coarse_centroids = trained.centroids.cpu();
     }
     begin_step(TrainStep::quantizer);
   }
@@ -193,15 +202,15 @@ class Training {
       if (spec_.has_lists()) subtract_centroids();
       const QuantizerOptions pq{spec_.m, spec_.centroids(), options_.pq_iterations,
                                 core::seeded_hash(options_.seed, 13)};
-      const Clustering start = state_.iterations == 0
-                                   ? start_product_quantizer(comm_, sample_, pq)
-                                   : Clustering{state_.pq_centroids, state_.iterations, 0, 0};
+      const Clustering start = state_.iterations == 0 ? start_product_quantizer(team_, sample_, pq)
+                                                      : resumed(state_.pq_centroids);
+      const SampleScale scale = scale_of(team_, sample_);
       const Clustering trained =
-          train_product_quantizer(comm_, sample_, pq, start, [&](const Clustering& now) {
-            state_.pq_centroids = now.centroids;
+          train_product_quantizer(team_, {sample_, scale}, pq, start, [&](const Clustering& now) {
+            state_.pq_centroids = now.centroids.cpu();
             after_iteration(now.iterations, pq.iterations, now.mean_squared_error);
           });
-      state_.pq_centroids = trained.centroids;
+      state_.pq_centroids = trained.centroids.cpu();
     } else {
       state_.pq_centroids.reset();  // OPQ's
     }
@@ -209,10 +218,14 @@ class Training {
   }
 
   void subtract_centroids() {
-    const CentroidScan lists(state_.coarse_centroids, spec_.metric);
+    const CentroidScan lists(state_.coarse_centroids.to(team_.device), spec_.metric, team_.forms);
     sample_ = map_blocks(std::move(sample_), spec_.d_out, [&](const at::Tensor& block) {
-      return block - at::index_select(state_.coarse_centroids, 0, lists.nearest(block));
+      return block - at::index_select(lists.centroids(), 0, lists.nearest(block));
     });
+  }
+
+  Clustering resumed(const at::Tensor& centroids) const {
+    return {centroids.to(team_.device), state_.iterations, 0, 0};
   }
 
   std::int64_t points(std::int64_t centroids) const {
@@ -225,15 +238,17 @@ class Training {
     return subsample(comm_, std::move(sample), rows, core::seeded_hash(options_.seed, purpose));
   }
 
-  SampleBlocks normalised_rows(SampleBlocks rows) const {
-    if (spec_.metric != Metric::cos) return rows;
-    return map_blocks(std::move(rows), spec_.d_in, normalised);
+  /// What OPQ and PCA are trained on, on the team's device.
+  SampleBlocks transform_rows(std::int64_t rows, std::uint64_t purpose) const {
+    SampleBlocks chosen = copy_to(limited(sample_, rows, purpose), team_.device);
+    if (spec_.metric != Metric::cos) return chosen;
+    return map_blocks(std::move(chosen), spec_.d_in, normalised);
   }
 
   /// What OPQ and PCA subtract from every row.
   at::Tensor centre(const SampleBlocks& rows) const {
-    return spec_.metric == Metric::l2 ? column_means(comm_, rows)
-                                      : at::zeros({spec_.d_in}, at::kFloat);
+    if (spec_.metric == Metric::l2) return column_means(team_, rows);
+    return at::zeros({spec_.d_in}, at::TensorOptions(team_.device).dtype(at::kFloat));
   }
 
   void begin_step(TrainStep step) {
@@ -272,8 +287,9 @@ class Training {
     if (options_.warn && !line.empty()) options_.warn(line);
   }
 
+  Team team_;
   comm::Communicator& comm_;
-  SampleBlocks sample_;
+  SampleBlocks sample_;  ///< on the host; rotated: on the team's device
   const IndexSpec& spec_;
   const TrainOptions& options_;
   const CheckpointHooks& hooks_;
@@ -282,9 +298,9 @@ class Training {
 
 }  // namespace
 
-Codebook train_codebook(comm::Communicator& comm, SampleBlocks sample, const IndexSpec& spec,
+Codebook train_codebook(const Team& team, SampleBlocks sample, const IndexSpec& spec,
                         const TrainOptions& options, const CheckpointHooks& hooks) {
-  return Training(comm, std::move(sample), spec, options, hooks).run();
+  return Training(team, std::move(sample), spec, options, hooks).run();
 }
 
 }  // namespace knnseq::index

@@ -1,9 +1,9 @@
 // Distributed training of a codebook.
 #pragma once
 
-#include "comm/communicator.hpp"
 #include "index/codebook.hpp"
 #include "index/sample_blocks.hpp"
+#include "index/team.hpp"
 #include "index/train_options.hpp"
 
 namespace knnseq::index {
@@ -14,11 +14,12 @@ namespace knnseq::index {
 /// coarse centroids have length 1; for cos vectors are normalised first. Collective; returns the
 /// same codebook on every rank, bit by bit the same for any number of ranks and any number of
 /// interruptions (at equal threads per rank and hardware).
-/// The sample is consumed: hand it over with std::move, so that its blocks can be let go. Memory
-/// beside it is bounded: see docs/design.md.
+/// The sample, on the host, is consumed: hand it over with std::move, so that its blocks can be let
+/// go. Memory beside it is bounded: see docs/design.md. On devices the rows that a step uses are
+/// copied there: OPQ's as they are stored, then the rotated sample in fp32.
 /// Throws core::InputError on all ranks where the sample is too small or not finite, or where
 /// hooks.resume belongs to another training.
-Codebook train_codebook(comm::Communicator& comm, SampleBlocks sample, const IndexSpec& spec,
+Codebook train_codebook(const Team& team, SampleBlocks sample, const IndexSpec& spec,
                         const TrainOptions& options, const CheckpointHooks& hooks = {});
 
 }  // namespace knnseq::index

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"
+#include "gpu/torch_device.hpp"
 #include "index/quantization_error.hpp"
 #include "obs/progress_meter.hpp"
 #include "runtime/stage_runner.hpp"
@@ -48,7 +49,7 @@ runtime::StageOutcome measure_both(runtime::StageContext& context, const Options
                                    const core::Json& appended_datastore) {
   index::Codebook codebook;
   comm::agree(context.comm, [&] { codebook = read_trained_codebook(codebook_step(place)); });
-  const index::Coder coder(codebook);
+  const index::Coder coder(codebook, gpu::torch_device(context.placement.device));
   const auto& first = datastore.first();
   const Measured trained =
       measure_sample(context, coder, first.place.datastore, first.datastore, options.shards);

@@ -1,13 +1,16 @@
 // Trains a codebook on vectors from a file and codes them all with it, and says how long that took.
-// Started by train_speed.py; also on several ranks, by mpirun.
+// Started by train_speed.py; also on several ranks, by mpirun; train_speed-cuda also on GPUs.
 #include <fstream>
 #include <map>
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include "comm/mpi_environment.hpp"
-#include "core/entry_id.hpp"
+#include "core/error.hpp"
+#include "core/keep_freed_memory.hpp"
+#include "gpu/torch_device.hpp"
 #include "index/coder.hpp"
 #include "index/index_builder.hpp"
 #include "index/train_codebook.hpp"
@@ -17,12 +20,43 @@ using namespace knnseq;
 
 namespace {
 
+constexpr std::int64_t block_rows = 4096;
+
+at::Tensor normal(std::uint64_t seed, at::IntArrayRef shape) {
+  return at::randn(shape, at::detail::createCPUGenerator(seed));
+}
+
+/// Vectors of a file, or random ones that need no file: a mixture of 4,000 normal distributions in
+/// a space of 64 dimensions, and a little noise beside it.
 struct Vectors {
-  std::string path;  ///< raw fp16 [rows, width]
+  std::string path;  ///< raw fp16 [rows, width], or "random"
   std::int64_t rows = 0;
   std::int64_t width = 0;
 
   at::Tensor read(core::Range range) const {
+    if (path != "random") return from_file(range);
+    std::vector<at::Tensor> parts;
+    for (std::int64_t b = range.begin / block_rows; b * block_rows < range.end; ++b) {
+      const std::int64_t first = std::max(range.begin - b * block_rows, std::int64_t{0});
+      parts.push_back(random_block(b).slice(0, first, range.end - b * block_rows));
+    }
+    return parts.empty() ? at::empty({0, width}, at::kHalf) : at::cat(parts);
+  }
+
+  at::Tensor random_block(std::int64_t number) const {
+    constexpr std::int64_t rank = 64;
+    static const at::Tensor mix = normal(1, {rank, width}) / std::sqrt(static_cast<double>(rank));
+    static const at::Tensor centres = normal(2, {4000, rank});
+    const auto seed = static_cast<std::uint64_t>(number) + 3;
+    const at::Tensor which = at::randint(
+        0, 4000, {block_rows}, at::detail::createCPUGenerator(seed), at::TensorOptions(at::kLong));
+    const at::Tensor inner =
+        at::index_select(centres, 0, which) + 0.5 * normal(seed << 32U, {block_rows, rank});
+    return at::addmm(normal((seed << 32U) + 1, {block_rows, width}), inner, mix, /*beta=*/0.05)
+        .to(at::kHalf);
+  }
+
+  at::Tensor from_file(core::Range range) const {
     at::Tensor result = at::empty({range.size(), width}, at::kHalf);
     std::ifstream file(path, std::ios::binary);
     file.seekg(range.begin * width * 2);
@@ -64,20 +98,29 @@ index::TrainOptions options_from(std::map<std::string, std::string> settings) {
   return options;
 }
 
+gpu::Wanted wanted_device(const std::map<std::string, std::string>& settings) {
+  const auto device = settings.find("device");
+  if (device == settings.end() || device->second == "cpu") return gpu::Wanted::cpu;
+  if (device->second == "cuda") return gpu::Wanted::cuda;
+  throw core::InputError("device is cpu or cuda");
+}
+
 /// Seconds between the start of the first and the end of the last rank. Collective.
 template <class Work>
 double timed(comm::Communicator& comm, Work work) {
   comm.barrier();
   const obs::Stopwatch watch;
-  work();
+  work();  // what it leaves is on the host: nothing is left to wait for
   return comm.all_reduce(watch.seconds(), comm::Reduction::max);
 }
 
 }  // namespace
 
 /// Arguments: VECTORS ROWS WIDTH FACTORY METRIC THREADS OUT [key=value …]. Writes
-/// OUT.codebook.faiss and, per rank, OUT-R.faiss; prints lines of JSON.
+/// OUT.codebook.faiss and, per rank, OUT-R.faiss; prints lines of JSON. VECTORS: a file of fp16, or
+/// "random". Keys: those of the training's options, and device=cpu|cuda.
 int main(int argc, char** argv) {
+  core::keep_freed_memory();  // as the stages do
   comm::MpiEnvironment mpi(argc, argv);
   const auto comm = mpi.world(0);
   const std::vector<std::string> args(argv + 1, argv + argc);
@@ -94,6 +137,10 @@ int main(int argc, char** argv) {
     settings.emplace(args[i].substr(0, args[i].find('=')), args[i].substr(args[i].find('=') + 1));
   }
   auto options = options_from(settings);
+  const auto placement = gpu::place_rank(*comm, wanted_device(settings));
+  const at::Device device = gpu::torch_device(placement.device);
+  const auto collectives = gpu::make_device_collectives(*comm, placement, 0);
+  const index::Team team(*comm, device, *collectives);
   const obs::Stopwatch since_start;
   options.log = [&](const std::string& line) {
     if (comm->is_root()) fmt::print(stderr, "{:8.3f} s  {}\n", since_start.seconds(), line);
@@ -103,32 +150,33 @@ int main(int argc, char** argv) {
   index::SampleBlocks sample = vectors.sample(*comm);
   index::Codebook codebook;
   const double training = timed(
-      *comm, [&] { codebook = index::train_codebook(*comm, std::move(sample), spec, options); });
+      *comm, [&] { codebook = index::train_codebook(team, std::move(sample), spec, options); });
   const auto peak = comm->all_reduce(obs::peak_memory_bytes(), comm::Reduction::max);
   if (comm->is_root()) index::write_codebook(out + ".codebook.faiss", codebook);
 
-  const index::Coder coder(codebook);
+  const index::Coder coder(codebook, device);
   const auto mine = core::even_part(vectors.rows, comm->rank(), comm->size());
   const at::Tensor keys = vectors.read(mine);
   std::vector<at::Tensor> lists;
   std::vector<at::Tensor> codes;
   const double adding = timed(*comm, [&] {
-    constexpr std::int64_t batch_rows = 32768;
-    for (std::int64_t first = 0; first < mine.size(); first += batch_rows) {
-      const at::Tensor rotated =
-          coder.rotate(keys.narrow(0, first, std::min(batch_rows, mine.size() - first)));
-      lists.push_back(coder.assign_exact(rotated));
-      codes.push_back(coder.encode(rotated, lists.back()));
+    for (std::int64_t first = 0; first < mine.size(); first += block_rows) {
+      const std::int64_t rows = std::min(block_rows, mine.size() - first);
+      const at::Tensor rotated = coder.rotate(keys.narrow(0, first, rows).to(device));
+      const at::Tensor of_rows = coder.assign_exact(rotated);
+      codes.push_back(coder.encode(rotated, of_rows).cpu());
+      lists.push_back(of_rows.cpu());
     }
   });
+  collectives->close();
   index::write_local_index(fmt::format("{}-{}.faiss", out, comm->rank()), codebook,
                            {at::cat(lists), at::cat(codes), at::arange(mine.begin, mine.end)});
   if (comm->is_root()) {
     fmt::print(
-        R"({{"ranks": {}, "train_seconds": {:.3f}, "vectors_per_second": {:.0f}, "checksum": "{:x}", )"
+        R"({{"ranks": {}, "device": "{}", "train_seconds": {:.3f}, "vectors_per_second": {:.0f}, "checksum": "{:x}", )"
         R"("program_bytes": {}, "peak_bytes": {}}})"
         "\n",
-        comm->size(), training, static_cast<double>(vectors.rows) / adding,
+        comm->size(), placement.device.name(), training, static_cast<double>(vectors.rows) / adding,
         index::checksum(codebook), before, peak);
   }
   return 0;

@@ -1,6 +1,7 @@
 #include <filesystem>
 
 #include "core/error.hpp"
+#include "gpu/host_staged_collectives.hpp"
 #include "index/fixed_point_sum.hpp"
 #include "index/quantization_error.hpp"
 #include "index/sample_selection.hpp"
@@ -68,6 +69,24 @@ TEST_CASE("the codebook is bit by bit that of one rank") {
   const auto finished =
       index::train_codebook(*self, index::deal_sample(sample, 500, 0, 1), spec, options, resumed);
   REQUIRE_ALL(checksum(alone) == checksum(finished));
+}
+
+TEST_CASE("a codebook trained by tensors is bit by bit that of one rank") {
+  const std::string factory = GENERATE("OPQ4_8,IVF8,PQ4", "PCA8,IVF8,PQ4");
+  const std::string metric = GENERATE("l2", "cos");
+  const at::Tensor sample = test::clustered(1300, 16, 2);
+  auto options = test::quick_options();
+  options.max_points_per_centroid = GENERATE(0, 4);
+  const auto train = [&](comm::Communicator& comm) {
+    const auto collectives = gpu::make_host_staged_collectives(comm);
+    index::Team team(comm, at::kCPU, *collectives);
+    team.forms = index::Forms::tensors;
+    return index::train_codebook(team, index::deal_sample(sample, 500, comm.rank(), comm.size()),
+                                 index::parse_index_spec(factory, 16, metric), options);
+  };
+  const auto self = comm::make_self_communicator();
+  const auto alone = train(*self);
+  REQUIRE_ALL(checksum(alone) == checksum(train(world())));
 }
 
 TEST_CASE("the quantisation error is bit by bit that of one rank") {

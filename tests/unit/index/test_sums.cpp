@@ -48,17 +48,22 @@ TEST_CASE("numbers that are not finite are refused") {
 TEST_CASE("cluster sums give means, counts and the error") {
   const std::vector<float> x = {0, 0, 2, 4, 10, 10};
   const std::vector<std::int32_t> assignment = {0, 0, 2};
-  std::vector<float> centroids = {1, 1, 5, 5, 9, 9};
+  const at::Tensor centroids = at::tensor({1.F, 1.F, 5.F, 5.F, 9.F, 9.F}).view({3, 2});
   const auto self = comm::make_self_communicator();
-  index::ClusterSums sums(index::FixedPoint(10, 3), 3, 2);
-  sums.add(std::vector<const float*>{x.data(), x.data() + 2, x.data() + 4}, assignment);
-  sums.reduce(*self);
+  index::Team team(*self);
+  team.forms = GENERATE(index::Forms::kernels, index::Forms::tensors);
+  index::ClusterSums sums(team, index::FixedPoint(10, 3), 3, 2);
+  if (team.uses_tensors()) {
+    sums.add(at::tensor(x).view({3, 2}), at::tensor(assignment));
+  } else {
+    sums.add(std::vector<const float*>{x.data(), x.data() + 2, x.data() + 4}, assignment);
+  }
+  sums.reduce();
   const double squares = 4 + 16 + 100 + 100;
-  CHECK(squares - sums.explained({centroids.data(), 3, 2}) == Approx(2 + 10 + 2));
-  sums.write_means({centroids.data(), 3, 2});
-  CHECK(centroids == std::vector<float>{1, 2, 5, 5, 10, 10});
-  CHECK(std::vector<std::int64_t>(sums.counts().begin(), sums.counts().end()) ==
-        std::vector<std::int64_t>{2, 0, 1});
+  CHECK(squares - sums.explained(centroids) == Approx(2 + 10 + 2));
+  const at::Tensor wanted = at::tensor({1.F, 2.F, 5.F, 5.F, 10.F, 10.F}).view({3, 2});
+  CHECK(at::equal(sums.means(centroids), wanted));
+  CHECK(at::equal(sums.counts(), at::tensor({2, 0, 1}, at::kLong)));
 }
 
 TEST_CASE("empty clusters take half of a large one") {

@@ -1,0 +1,24 @@
+// Matrix products of rows with centroids, a tile at a time, on any device.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include <ATen/ATen.h>
+
+namespace knnseq::index {
+
+/// Rows of x from `first` on that are worked on together.
+using RowTile = std::function<void(std::int64_t first, const at::Tensor& rows)>;
+
+/// Calls `body` for all rows of x, at most `together` at a time.
+void for_each_row_tile(const at::Tensor& x, std::int64_t together, const RowTile& body);
+
+/// norms [k] − 2 · inner product, fp32 [rows, centroids], of centroids from `first` on.
+using ScoreTileVisitor = std::function<void(std::int64_t first, const at::Tensor& scores)>;
+
+/// Calls `visit` for rows [n, d] fp32 and tiles of 16,384 of the centroids [k, d], which ascend.
+void for_each_score_tile(const at::Tensor& rows, const at::Tensor& centroids,
+                         const at::Tensor& norms, const ScoreTileVisitor& visit);
+
+}  // namespace knnseq::index

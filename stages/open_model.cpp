@@ -1,9 +1,12 @@
 #include "stages/open_model.hpp"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "gpu/torch_device.hpp"
 #include "model/ensemble_model.hpp"
 #include "model/load_model.hpp"
 #include "stages/stage.hpp"
@@ -33,40 +36,51 @@ void check_fit(const model::ModelInfo& info, const text::Tokenizer& tokenizer,
 }
 
 std::unique_ptr<model::TranslationModel> open(const std::filesystem::path& path,
-                                              const std::string& dtype,
+                                              const model::ModelOptions& how,
                                               const text::Tokenizer& tokenizer) {
-  auto model = model::load_model(path, {dtype, tokenizer.forced_target_tokens()});
+  auto model = model::load_model(path, how);
   check_fit(model->info(), tokenizer, path);
   return model;
 }
 
 }  // namespace
 
+model::ModelOptions model_options(const runtime::StageContext& context, const std::string& dtype,
+                                  std::vector<core::TokenId> forced_tokens) {
+  return {dtype, std::move(forced_tokens), gpu::torch_device(context.placement.device)};
+}
+
 std::unique_ptr<text::Tokenizer> open_tokenizer(const Options& options) {
   return text::load_tokenizer(options.tokenizer, options.languages);
 }
 
-model::ModelInfo describe_model(const Options& options, const text::Tokenizer& tokenizer) {
+model::ModelInfo describe_model(const runtime::StageContext& context, const Options& options,
+                                const text::Tokenizer& tokenizer) {
   for (const auto& path : options.models) check_fit(model::read_model_info(path), tokenizer, path);
   const auto& path = options.models.front();
-  const auto info =
-      model::read_model_info(path, {options.datastore.dtype, tokenizer.forced_target_tokens()});
+  const auto info = model::read_model_info(
+      path, model_options(context, options.datastore.dtype, tokenizer.forced_target_tokens()));
   model::resolve_key(info, options.datastore.key, path);
   return info;
 }
 
-std::unique_ptr<model::TranslationModel> open_key_model(const Options& options,
+std::unique_ptr<model::TranslationModel> open_key_model(const runtime::StageContext& context,
+                                                        const Options& options,
                                                         const text::Tokenizer& tokenizer) {
-  return open(options.models.front(), options.datastore.dtype, tokenizer);
+  return open(options.models.front(),
+              model_options(context, options.datastore.dtype, tokenizer.forced_target_tokens()),
+              tokenizer);
 }
 
-std::unique_ptr<model::TranslationModel> open_search_model(const Options& options,
+std::unique_ptr<model::TranslationModel> open_search_model(const runtime::StageContext& context,
+                                                           const Options& options,
                                                            const DecodeOptions& decoding,
                                                            const text::Tokenizer& tokenizer) {
-  if (options.models.size() == 1) return open(options.models.front(), decoding.dtype, tokenizer);
+  const auto how = model_options(context, decoding.dtype, tokenizer.forced_target_tokens());
+  if (options.models.size() == 1) return open(options.models.front(), how, tokenizer);
   std::vector<model::EnsembleMember> members;
   for (const auto& path : options.models) {
-    members.push_back({path.string(), open(path, decoding.dtype, tokenizer)});
+    members.push_back({path.string(), open(path, how, tokenizer)});
   }
   const bool all = decoding.knn && decoding.datastores.size() > 1;
   return model::make_ensemble(std::move(members),

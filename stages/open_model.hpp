@@ -2,9 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "core/files.hpp"
-#include "model/translation_model.hpp"
+#include "model/load_model.hpp"
 #include "runtime/stage_context.hpp"
 #include "stages/options.hpp"
 #include "text/tokenizer.hpp"
@@ -14,18 +15,25 @@ namespace knnseq::stages {
 /// Throws core::InputError naming file or key. Not collective.
 std::unique_ptr<text::Tokenizer> open_tokenizer(const Options& options);
 
+/// How the config's models are loaded: in this dtype, on this rank's device.
+model::ModelOptions model_options(const runtime::StageContext& context, const std::string& dtype,
+                                  std::vector<core::TokenId> forced_tokens = {});
+
 /// What the first model says of itself, which gives the keys that the config asks for. The
 /// tokeniser is checked to fit all models, so that none is found too small after the datastore is
 /// made. Throws core::InputError. Not collective.
-model::ModelInfo describe_model(const Options& options, const text::Tokenizer& tokenizer);
+model::ModelInfo describe_model(const runtime::StageContext& context, const Options& options,
+                                const text::Tokenizer& tokenizer);
 
 /// The model that makes keys: the first. Throws core::InputError. Not collective.
-std::unique_ptr<model::TranslationModel> open_key_model(const Options& options,
+std::unique_ptr<model::TranslationModel> open_key_model(const runtime::StageContext& context,
+                                                        const Options& options,
                                                         const text::Tokenizer& tokenizer);
 
 /// The model that translates: all models as one ensemble, whose queries are the first one's, or
 /// with a datastore per model those of all side by side. Throws core::InputError. Not collective.
-std::unique_ptr<model::TranslationModel> open_search_model(const Options& options,
+std::unique_ptr<model::TranslationModel> open_search_model(const runtime::StageContext& context,
+                                                           const Options& options,
                                                            const DecodeOptions& decoding,
                                                            const text::Tokenizer& tokenizer);
 

@@ -4,6 +4,7 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "gpu/torch_device.hpp"
 #include "obs/progress_meter.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "stages/open_model.hpp"
@@ -42,13 +43,25 @@ void check_settings(const retrieval::SearchOptions& search, const BuiltDatastore
   }
 }
 
+/// Where ranks have GPUs, queries and results stay on them. Collective.
+retrieval::SearchDevice search_device(runtime::StageContext& context) {
+  if (!context.placement.device.cuda) return {};
+  return {gpu::torch_device(context.placement.device),
+          gpu::make_device_collectives(context.comm, context.placement, context.timeout_seconds)};
+}
+
 /// Lists of PQ codes are searched on the rank's GPU, where it has one.
 std::shared_ptr<const gpu::ScanLauncher> launcher_for(runtime::StageContext& context,
                                                       const index::Codebook& codebook,
                                                       const retrieval::SearchOptions& search) {
   if (!context.placement.device.cuda) return nullptr;
   if (!index::scans_on_gpu(codebook.spec, search.backend)) {
-    context.log.info(fmt::format("{} is searched on the CPU", codebook.spec.factory()));
+    if (context.comm.is_root()) {
+      context.log.warn(fmt::format(
+          "{} is searched on the CPU: each step's queries are copied from the GPU and their "
+          "neighbours back",
+          codebook.spec.factory()));
+    }
     return nullptr;
   }
   if (search.k > gpu::most_scan_k) {
@@ -105,7 +118,7 @@ retrieval::DistributedSearch open_search(runtime::StageContext& context,
   const auto most = context.comm.all_reduce(local->bytes(), comm::Reduction::max);
   context.log.info(fmt::format("searching {} entries, {} a rank", obs::with_commas(entries),
                                obs::as_bytes(most)));
-  return {context.comm, codebook, std::move(local), search};
+  return {context.comm, codebook, std::move(local), search, search_device(context)};
 }
 
 }  // namespace knnseq::stages

@@ -157,6 +157,11 @@ std::unique_ptr<retrieval::SubsetSearch> open_subset(runtime::StageContext& cont
       fmt::format("subsets of {} sentences by {}, of {} entries; codes and values: {} a rank",
                   options.subset.sentences, to_string(options.subset.encoder),
                   obs::with_commas(entries), obs::as_bytes(most)));
+  if (context.placement.device.cuda && comm.is_root()) {
+    context.log.warn(
+        "subsets are searched on the CPU: each step's queries are copied from the GPU and their "
+        "neighbours back");
+  }
   return std::make_unique<retrieval::SubsetSearch>(
       comm,
       retrieval::SubsetSearch::Parts{

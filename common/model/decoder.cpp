@@ -10,22 +10,14 @@ std::vector<at::Tensor> Decoder::cross_keys_values(const at::Tensor& states) con
   return made;
 }
 
-at::Tensor Decoder::cross_attention(std::size_t layer, const at::Tensor& x,
-                                    const DecoderContext& context) const {
-  const std::int64_t width = x.size(1);
-  const at::Tensor& kv = context.cross_kv[layer];
-  return attend({.queries = layers[layer].cross_query.forward(x),
-                 .keys = kv.narrow(1, 0, width),
-                 .values = kv.narrow(1, width, width),
-                 .heads = heads},
-                context.cross_segments);
-}
-
 DecoderOutput Decoder::forward(at::Tensor x, const DecoderContext& context,
                                DecoderWish wish) const {
   const bool post = norm == NormPlacement::post;
   const auto self_attention = [&](std::size_t i, const at::Tensor& input) {
     return context.self_attention(i, layers[i].qkv.forward(input));
+  };
+  const auto cross_attention = [&](std::size_t i, const at::Tensor& input) {
+    return context.cross_attention(i, layers[i].cross_query.forward(input));
   };
   DecoderOutput made;
   for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -35,11 +27,11 @@ DecoderOutput Decoder::forward(at::Tensor x, const DecoderContext& context,
     at::Tensor input;  // of the feed-forward block
     if (post) {
       x = layer.self_norm(layer.self_out.forward_add(self_attention(i, x), x));
-      x = layer.cross_norm(layer.cross_out.forward_add(cross_attention(i, x, context), x));
+      x = layer.cross_norm(layer.cross_out.forward_add(cross_attention(i, x), x));
       input = x;
     } else {
       x = layer.self_out.forward_add(self_attention(i, layer.self_norm(x)), x);
-      x = layer.cross_out.forward_add(cross_attention(i, layer.cross_norm(x), context), x);
+      x = layer.cross_out.forward_add(cross_attention(i, layer.cross_norm(x)), x);
       input = layer.feed_forward_norm(x);
     }
     if (wanted && wish.key.kind == KeyKind::ffn_in) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <span>
 #include <vector>
 
 #include "model/encoder.hpp"
@@ -24,10 +23,9 @@ struct DecoderLayer {
 
 /// What a pass through the decoder attends to.
 struct DecoderContext {
-  /// Self-attention of one layer: [rows, 3·d] queries, keys and values to [rows, d].
-  std::function<at::Tensor(std::size_t layer, const at::Tensor& qkv)> self_attention;
-  std::span<const at::Tensor> cross_kv;  ///< Decoder::cross_keys_values()
-  std::span<const AttentionSegment> cross_segments;
+  SelfAttention self_attention;
+  /// Attention of one layer to the encoder's output: queries [rows, d] to [rows, d].
+  std::function<at::Tensor(std::size_t layer, const at::Tensor& queries)> cross_attention;
   LayerObserver observer;  ///< may be empty
 };
 
@@ -58,10 +56,6 @@ struct Decoder {
 
   /// [rows, V] fp32 from DecoderOutput::hidden.
   at::Tensor log_probs(const at::Tensor& hidden) const;
-
- private:
-  at::Tensor cross_attention(std::size_t layer, const at::Tensor& x,
-                             const DecoderContext& context) const;
 };
 
 }  // namespace knnseq::model

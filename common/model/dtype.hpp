@@ -1,14 +1,16 @@
-// Which number types this machine computes matrix products in.
+// Which number types a device computes matrix products in.
 #pragma once
 
 #include <string>
 
+#include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
 
 namespace knnseq::model {
 
-/// "fp32"; "bf16" where the CPU has instructions for it. Throws InputError naming the alternatives
-/// otherwise: without them it would be slower than fp32 and less exact.
-at::ScalarType parse_dtype(const std::string& name);
+/// "fp32"; on GPUs "bf16" and "fp16" too, on CPUs "bf16" where they have instructions for it;
+/// "auto" is bf16 on GPUs and fp32 on CPUs. Throws InputError naming the alternatives otherwise:
+/// without instructions a type would be slower than fp32 and less exact.
+at::ScalarType parse_dtype(const std::string& name, at::Device device = at::kCPU);
 
 }  // namespace knnseq::model

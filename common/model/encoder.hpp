@@ -4,15 +4,16 @@
 #include <functional>
 #include <vector>
 
-#include "model/attention.hpp"
 #include "model/embedding.hpp"
 #include "model/feed_forward.hpp"
-#include "model/packed_tokens.hpp"
 
 namespace knnseq::model {
 
-/// Called with each layer's output [rows rounded up, d], for tests that look inside.
+/// Called with each layer's output [rows, d], for tests that look inside.
 using LayerObserver = std::function<void(std::int64_t layer, const at::Tensor& output)>;
+
+/// Self-attention of one layer: [rows, 3·d] queries, keys and values to [rows, d].
+using SelfAttention = std::function<at::Tensor(std::size_t layer, const at::Tensor& qkv)>;
 
 struct EncoderLayer {
   Linear qkv;  ///< [3·d, d]: queries, keys, values
@@ -29,8 +30,9 @@ struct Encoder {
   NormPlacement norm = NormPlacement::post;
   std::int64_t heads = 1;
 
-  /// [rows rounded up, d].
-  at::Tensor forward(const PackedTokens& tokens, const LayerObserver& observer = {}) const;
+  /// `x` are embeddings [rows, d]; as many come out.
+  at::Tensor forward(at::Tensor x, const SelfAttention& attention,
+                     const LayerObserver& observer = {}) const;
 };
 
 }  // namespace knnseq::model

@@ -7,8 +7,8 @@
 namespace knnseq::model {
 
 struct LayerNorm {
-  at::Tensor weight;  ///< [d] fp32; undefined: no normalisation
-  at::Tensor bias;    ///< [d] fp32
+  at::Tensor weight;  ///< [d] fp32, or on GPUs as the input; undefined: no normalisation
+  at::Tensor bias;    ///< [d] likewise
   double epsilon = 1e-5;
 
   at::Tensor operator()(const at::Tensor& x) const {

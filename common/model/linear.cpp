@@ -59,6 +59,7 @@ at::Tensor Linear::forward(const at::Tensor& x) const {
 
 at::Tensor Linear::forward_relu(const at::Tensor& x) const {
   if (kernel_ == LinearKernel::onednn) return onednn_linear(x, weight_, bias_, "relu");
+  if (kernel_ == LinearKernel::fused) return at::_addmm_activation(bias_, x, weight_);
   return at::addmm(bias_, x, weight_).relu_();
 }
 

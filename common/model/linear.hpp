@@ -17,12 +17,17 @@ constexpr std::int64_t rounded_rows(std::int64_t rows) {
 
 /// Which code multiplies. On AVX-512 machines oneDNN's kernels took half the time of MKL's on an
 /// AMD Zen 5, and packed weights gain another 5 %.
-enum class LinearKernel { onednn, plain };
+enum class LinearKernel {
+  onednn,
+  plain,
+  fused,  ///< for GPUs: bias and ReLU as parts of the product; on CPUs the same, not faster
+};
 
-/// onednn where this libtorch has it.
+/// On the CPU onednn where this libtorch has it, else plain.
 LinearKernel best_linear_kernel();
 
-/// y = x·Wᵀ + b for x [rows, in] contiguous, on the CPU; all of one dtype, fp32 or bf16.
+/// y = x·Wᵀ + b for x [rows, in] contiguous; all of one dtype and on one device, for kernels other
+/// than fused the CPU.
 class Linear {
  public:
   Linear() = default;
@@ -37,7 +42,7 @@ class Linear {
 
  private:
   LinearKernel kernel_ = LinearKernel::plain;
-  at::Tensor weight_;  ///< packed, or [in, out] for the plain kernel
+  at::Tensor weight_;  ///< packed, or [in, out] for the others
   at::Tensor bias_;
 };
 

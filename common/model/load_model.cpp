@@ -3,6 +3,7 @@
 #include <array>
 
 #include "core/files.hpp"
+#include "model/device_transformer.hpp"
 #include "model/dtype.hpp"
 #include "model/fairseq_config.hpp"
 #include "model/m2m100_config.hpp"
@@ -39,9 +40,12 @@ bool is_torchscript(const fs::path& path) {
   return path.extension() == ".pt" || fs::is_regular_file(path);
 }
 
-/// The options' dtype, if this machine and the kind of model do it.
+/// The options' dtype, if the device and the kind of model do it.
 at::ScalarType checked_dtype(const fs::path& path, const ModelOptions& options) {
-  const at::ScalarType dtype = parse_dtype(options.dtype);
+  const at::ScalarType dtype = parse_dtype(options.dtype, options.device);
+  if (!options.device.is_cpu() && is_torchscript(path)) {
+    throw core::InputError(path, "TorchScript models are run on CPUs only: set device: cpu");
+  }
   if (dtype != at::kFloat && is_torchscript(path)) {
     throw core::InputError(path, "TorchScript models are run in fp32 only, not " + options.dtype);
   }
@@ -79,7 +83,11 @@ std::unique_ptr<TranslationModel> load_model(const fs::path& folder, const Model
   }
   const ModelConfig config = read_config(folder, options);
   const SafetensorsFolder weights(folder);
-  return std::make_unique<NativeTransformer>(read_transformer(config, weights, dtype));
+  const bool fused = !options.device.is_cpu() || options.as_on_gpu;
+  const LinearKernel kernel = fused ? LinearKernel::fused : best_linear_kernel();
+  TransformerParts parts = read_transformer(config, weights, {dtype, options.device, kernel});
+  if (fused) return std::make_unique<DeviceTransformer>(std::move(parts));
+  return std::make_unique<NativeTransformer>(std::move(parts));
 }
 
 ModelInfo read_model_info(const fs::path& folder, const ModelOptions& options) {

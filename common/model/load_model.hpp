@@ -11,15 +11,18 @@
 namespace knnseq::model {
 
 struct ModelOptions {
-  std::string dtype = "fp32";               ///< of weights and matrix products: fp32 or bf16
+  std::string dtype = "auto";               ///< of weights and matrix products (parse_dtype())
   std::vector<TokenId> forced_tokens = {};  ///< see ModelInfo; the tokeniser knows them
+  at::Device device = at::kCPU;
+  bool as_on_gpu = false;  ///< for tests: the code for GPUs also on a CPU
 };
 
 /// Loads a directory of config.json, generation_config.json where there is one, and
 /// model.safetensors, whole or in parts with its index, of the families Marian, M2M100 (also
 /// NLLB-200) and imported fairseq. Or a TorchScript archive, which is a file (docs/torchscript.md);
-/// it is run in fp32 only. Throws InputError naming file and key or tensor where something is
-/// missing, damaged or asks for what is not supported, or the machine does not do the dtype well.
+/// it is run on CPUs and in fp32 only. Throws InputError naming file and key or tensor where
+/// something is missing, damaged or asks for what is not supported, or the device does not do the
+/// dtype well.
 std::unique_ptr<TranslationModel> load_model(const std::filesystem::path& folder,
                                              const ModelOptions& options = {});
 

@@ -63,6 +63,29 @@ void for_each_run(const std::vector<Run>& runs, bool in_order,
   });
 }
 
+/// Self-attention over queries, keys and values side by side [rows, 3·d].
+at::Tensor attend_to_self(const at::Tensor& qkv, std::int64_t heads, bool causal,
+                          std::span<const AttentionSegment> segments) {
+  const std::int64_t width = qkv.size(1) / 3;
+  return attend({.queries = qkv.narrow(1, 0, width),
+                 .keys = qkv.narrow(1, width, width),
+                 .values = qkv.narrow(1, 2 * width, width),
+                 .heads = heads,
+                 .causal = causal},
+                segments);
+}
+
+/// Attention to keys and values side by side [rows, 2·d].
+at::Tensor attend_to_source(const at::Tensor& queries, const at::Tensor& kv, std::int64_t heads,
+                            std::span<const AttentionSegment> segments) {
+  const std::int64_t width = queries.size(1);
+  return attend({.queries = queries,
+                 .keys = kv.narrow(1, 0, width),
+                 .values = kv.narrow(1, width, width),
+                 .heads = heads},
+                segments);
+}
+
 std::vector<AttentionSegment> segments_of(const PackedTokens& queries, const PackedTokens& keys) {
   std::vector<AttentionSegment> segments;
   for (std::size_t i = 0; i < queries.sentences(); ++i) {
@@ -94,6 +117,18 @@ void NativeTransformer::check_target(Sentences sentences) const {
   check_sentences(sentences, "target", {info().vocab_size, info().target_tokens()});
 }
 
+at::Tensor NativeTransformer::encode_run(const PackedTokens& tokens,
+                                         const LayerObserver& observer) const {
+  const Encoder& encoder = parts_.encoder;
+  const auto own = segments_of(tokens, tokens);
+  return encoder.forward(
+      encoder.embedding.forward(tokens.ids, tokens.positions),
+      [&](std::size_t, const at::Tensor& qkv) {
+        return attend_to_self(qkv, encoder.heads, /*causal=*/false, own);
+      },
+      observer);
+}
+
 EncodedSource NativeTransformer::encode(Sentences sources) {
   const NoAutograd guard;
   check_source(sources);
@@ -104,7 +139,7 @@ EncodedSource NativeTransformer::encode(Sentences sources) {
   made.states = at::empty({count_tokens(sources), info().source_width}, at::kFloat);
   for_each_run(make_runs(sources, {}), false, [&](const Run& run) {
     const PackedTokens tokens = pack_sentences(part(sources, run));
-    const at::Tensor states = parts_.encoder.forward(tokens);
+    const at::Tensor states = encode_run(tokens, {});
     made.states.narrow(0, run.source_row, tokens.rows()).copy_(states.narrow(0, 0, tokens.rows()));
   });
   return made;
@@ -134,7 +169,7 @@ TeacherForced NativeTransformer::teacher_force(Sentences sources, Sentences targ
   for_each_run(make_runs(sources, targets), observed, [&](const Run& run) {
     const PackedTokens source = pack_sentences(part(sources, run));
     const PackedTokens target = pack_shifted(part(targets, run), prefix);
-    const at::Tensor states = parts_.encoder.forward(source, observer_.encoder);
+    const at::Tensor states = encode_run(source, observer_.encoder);
     if (options.sentence_keys) {
       const auto count = static_cast<std::int64_t>(source.sentences());
       const auto first = static_cast<std::int64_t>(run.begin);
@@ -144,19 +179,16 @@ TeacherForced NativeTransformer::teacher_force(Sentences sources, Sentences targ
     const auto own = segments_of(target, target);
     const auto cross = segments_of(target, source);
     const auto cross_kv = decoder.cross_keys_values(states);
-    const DecoderContext context{.self_attention =
-                                     [&](std::size_t, const at::Tensor& qkv) {
-                                       const std::int64_t width = info().width;
-                                       return attend({.queries = qkv.narrow(1, 0, width),
-                                                      .keys = qkv.narrow(1, width, width),
-                                                      .values = qkv.narrow(1, 2 * width, width),
-                                                      .heads = decoder.heads,
-                                                      .causal = true},
-                                                     own);
-                                     },
-                                 .cross_kv = cross_kv,
-                                 .cross_segments = cross,
-                                 .observer = observer_.decoder};
+    const DecoderContext context{
+        .self_attention =
+            [&](std::size_t, const at::Tensor& qkv) {
+              return attend_to_self(qkv, decoder.heads, /*causal=*/true, own);
+            },
+        .cross_attention =
+            [&](std::size_t layer, const at::Tensor& queries) {
+              return attend_to_source(queries, cross_kv[layer], decoder.heads, cross);
+            },
+        .observer = observer_.decoder};
     const DecoderOutput out = decoder.forward(
         decoder.embedding.forward(target.ids, target.positions), context, {key, options.log_probs});
     const at::Tensor keys = predicting_rows(out.key, target, skipped);
@@ -216,8 +248,11 @@ StepOutput NativeTransformer::step(DecoderState& any_state, std::span<const Toke
             return attend_history(qkv.narrow(1, 0, width), {state.past[layer], state.chains},
                                   decoder.heads);
           },
-      .cross_kv = state.cross_kv,
-      .cross_segments = state.cross_segments,
+      .cross_attention =
+          [&](std::size_t layer, const at::Tensor& queries) {
+            return attend_to_source(queries, state.cross_kv[layer], decoder.heads,
+                                    state.cross_segments);
+          },
       .observer = {}};
   const DecoderOutput out =
       decoder.forward(decoder.embedding.forward(ids, places), context, {state.key, true});

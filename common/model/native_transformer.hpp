@@ -1,20 +1,13 @@
-// The encoder-decoder Transformer on libtorch, on CPUs.
+// The encoder-decoder Transformer on libtorch, on CPUs; on GPUs it is DeviceTransformer.
 #pragma once
 
 #include <utility>
 
-#include "model/decoder.hpp"
-#include "model/encoder.hpp"
+#include "model/packed_tokens.hpp"
+#include "model/transformer_parts.hpp"
 #include "model/translation_model.hpp"
 
 namespace knnseq::model {
-
-/// All that a family's reader has to make.
-struct TransformerParts {
-  ModelInfo info;
-  Encoder encoder;
-  Decoder decoder;
-};
 
 /// Called with layers' outputs in teacher forcing: rows of one run of sentences after another.
 struct TransformerObserver {
@@ -43,6 +36,8 @@ class NativeTransformer final : public TranslationModel {
  private:
   void check_source(Sentences sentences) const;
   void check_target(Sentences sentences) const;
+  /// The encoder's output [rows rounded up, source_width].
+  at::Tensor encode_run(const PackedTokens& tokens, const LayerObserver& observer) const;
 
   TransformerParts parts_;
   TransformerObserver observer_;

@@ -27,7 +27,7 @@ at::Tensor source_means(const EncodedSource& encoded) {
   std::vector<std::int64_t> starts = {0};
   for (const auto length : encoded.lengths) starts.push_back(starts.back() + length);
   at::Tensor means = at::empty({std::ssize(encoded.lengths), encoded.states.size(1)}, at::kFloat);
-  mean_rows(encoded.states.contiguous(), starts, means);
+  mean_rows(encoded.states.cpu().contiguous(), starts, means);
   return means;
 }
 

@@ -14,8 +14,8 @@ namespace knnseq::model {
 /// starts [n + 1]; out fp32 [n, d], contiguous.
 void mean_rows(const at::Tensor& states, std::span<const std::int64_t> starts, at::Tensor out);
 
-/// fp32 [sentences, source_width]: the mean of the encoder's output over each source (an ensemble's
-/// first model's), which teacher_force() gives as sentence keys.
+/// fp32 [sentences, source_width] on the CPU: the mean of the encoder's output over each source (an
+/// ensemble's first model's), which teacher_force() gives as sentence keys.
 at::Tensor source_means(const EncodedSource& encoded);
 
 }  // namespace knnseq::model

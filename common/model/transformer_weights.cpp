@@ -3,8 +3,6 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include "model/weight_reader.hpp"
-
 namespace knnseq::model {
 
 namespace {
@@ -12,8 +10,9 @@ namespace {
 /// Reads both sides' parts with the sizes of the config.
 class TransformerReader {
  public:
-  TransformerReader(const ModelConfig& config, const SafetensorsFolder& files, at::ScalarType dtype)
-      : config_(config), shape_(config.transformer), reader_(files, dtype), dtype_(dtype) {}
+  TransformerReader(const ModelConfig& config, const SafetensorsFolder& files,
+                    const WeightTarget& target)
+      : config_(config), shape_(config.transformer), reader_(files, target), target_(target) {}
 
   TransformerParts read() {
     TransformerParts parts;
@@ -80,15 +79,18 @@ class TransformerReader {
     const std::string prefix = config_.names.stacks + side;
     Embedding made;
     made.tokens = reader_.table(token_table(side), {vocab_size, stack.width});
-    made.positions = positions(prefix, stack);
+    made.positions = positions(prefix, stack).to(target_.device);
     made.scale = stack.embedding_scale;
-    if (stack.embedding_norm) made.norm = norm(prefix + ".layernorm_embedding", stack);
-    made.dtype = dtype_;
+    if (stack.embedding_norm) {
+      made.norm = reader_.layer_norm(prefix + ".layernorm_embedding", stack.width,
+                                     shape_.norm_epsilon, at::kFloat);
+    }
+    made.dtype = target_.dtype;
     return made;
   }
 
   LayerNorm norm(const std::string& prefix, const StackConfig& stack) {
-    return reader_.layer_norm(prefix, stack.width, shape_.norm_epsilon);
+    return reader_.layer_norm(prefix, stack.width, shape_.norm_epsilon, target_.dtype);
   }
 
   FeedForward feed_forward(const std::string& prefix, const StackConfig& stack) {
@@ -148,14 +150,14 @@ class TransformerReader {
   const ModelConfig& config_;
   const TransformerConfig& shape_;
   WeightReader reader_;
-  at::ScalarType dtype_;
+  WeightTarget target_;
 };
 
 }  // namespace
 
 TransformerParts read_transformer(const ModelConfig& config, const SafetensorsFolder& files,
-                                  at::ScalarType dtype) {
-  return TransformerReader(config, files, dtype).read();
+                                  const WeightTarget& target) {
+  return TransformerReader(config, files, target).read();
 }
 
 }  // namespace knnseq::model

@@ -16,6 +16,9 @@ namespace knnseq::model {
 /// no padding.
 using Sentences = std::span<const std::vector<TokenId>>;
 
+// All tensors below are on the model's device; lists of numbers and tokens are the host's. A GPU
+// may still be computing them when a call returns: what is done with them there comes after.
+
 /// What the encoder made of a batch, without padding: the sentences' vectors one after another.
 struct EncodedSource {
   at::Tensor states;                  ///< [Σ lengths, source_width] fp32

@@ -8,7 +8,7 @@
 
 namespace knnseq::model {
 
-at::Tensor WeightReader::table(const std::string& name, const std::vector<std::int64_t>& shape) {
+at::Tensor WeightReader::view(const std::string& name, const std::vector<std::int64_t>& shape) {
   const at::Tensor raw = files_.tensor(name);
   taken_.insert(name);
   if (raw.sizes() != at::IntArrayRef(shape)) {
@@ -22,9 +22,19 @@ at::Tensor WeightReader::table(const std::string& name, const std::vector<std::i
   return raw;
 }
 
+at::Tensor WeightReader::table(const std::string& name, const std::vector<std::int64_t>& shape) {
+  return view(name, shape).to(target_.device);
+}
+
+at::Tensor WeightReader::converted(const std::string& name,
+                                   const std::vector<std::int64_t>& shape) {
+  return view(name, shape).to(target_.device).to(target_.dtype);
+}
+
 at::Tensor WeightReader::copy(const std::string& name, const std::vector<std::int64_t>& shape,
                               at::ScalarType dtype) {
-  at::Tensor made = table(name, shape).to(dtype, /*non_blocking=*/false, /*copy=*/true);
+  at::Tensor made =
+      view(name, shape).to(target_.device, dtype, /*non_blocking=*/false, /*copy=*/true);
   files_.release(name);
   return made;
 }
@@ -38,11 +48,12 @@ Linear WeightReader::joined(const std::vector<std::string>& prefixes, std::int64
   std::vector<at::Tensor> weights;
   std::vector<at::Tensor> biases;
   for (const auto& prefix : prefixes) {
-    weights.push_back(table(prefix + ".weight", {out, in}).to(dtype_));
-    biases.push_back(copy(prefix + ".bias", {out}, dtype_));
+    weights.push_back(converted(prefix + ".weight", {out, in}));
+    biases.push_back(copy(prefix + ".bias", {out}, target_.dtype));
   }
   // A single weight of the right dtype is packed straight from the file.
-  Linear made(weights.size() == 1 ? weights.front() : at::cat(weights), at::cat(biases));
+  Linear made(weights.size() == 1 ? weights.front() : at::cat(weights), at::cat(biases),
+              target_.kernel);
   weights.clear();
   for (const auto& prefix : prefixes) files_.release(prefix + ".weight");
   ::malloc_trim(0);  // glibc would keep what was freed, and the peak would grow with every layer
@@ -51,16 +62,19 @@ Linear WeightReader::joined(const std::vector<std::string>& prefixes, std::int64
 
 Linear WeightReader::projection(const std::string& name, const std::vector<std::int64_t>& shape,
                                 const std::string& bias) {
+  const auto options = at::TensorOptions(target_.dtype).device(target_.device);
   const at::Tensor offsets =
-      bias.empty() ? at::zeros({shape[0]}, dtype_) : copy(bias, {1, shape[0]}, dtype_)[0];
-  Linear made(table(name, shape).to(dtype_), offsets);
+      bias.empty() ? at::zeros({shape[0]}, options) : copy(bias, {1, shape[0]}, target_.dtype)[0];
+  Linear made(converted(name, shape), offsets, target_.kernel);
   files_.release(name);
   return made;
 }
 
-LayerNorm WeightReader::layer_norm(const std::string& prefix, std::int64_t width, double epsilon) {
-  const at::Tensor weight = copy(prefix + ".weight", {width}, at::kFloat);
-  return {weight, copy(prefix + ".bias", {width}, at::kFloat), epsilon};
+LayerNorm WeightReader::layer_norm(const std::string& prefix, std::int64_t width, double epsilon,
+                                   at::ScalarType input) {
+  const at::ScalarType dtype = target_.device.is_cpu() ? at::kFloat : input;
+  const at::Tensor weight = copy(prefix + ".weight", {width}, dtype);
+  return {weight, copy(prefix + ".bias", {width}, dtype), epsilon};
 }
 
 void WeightReader::finish() const {

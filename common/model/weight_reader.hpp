@@ -11,17 +11,24 @@
 
 namespace knnseq::model {
 
+/// Where weights go, and as what.
+struct WeightTarget {
+  at::ScalarType dtype = at::kFloat;  ///< of matrix products: fp32, bf16 or fp16
+  at::Device device = at::kCPU;
+  LinearKernel kernel = best_linear_kernel();  ///< fused on GPUs
+};
+
 /// All errors are InputErrors naming file and tensor. Where the files hold another dtype, weights
-/// are converted one tensor at a time, so the whole takes little more memory than the result.
+/// are converted one tensor at a time, so the whole takes little more memory than the result; on
+/// GPUs they are converted there.
 class WeightReader {
  public:
-  /// `dtype` of matrix products: fp32 or bf16.
-  WeightReader(const SafetensorsFolder& files, at::ScalarType dtype)
-      : files_(files), dtype_(dtype) {}
+  WeightReader(const SafetensorsFolder& files, const WeightTarget& target)
+      : files_(files), target_(target) {}
 
   bool contains(const std::string& name) const { return files_.contains(name); }
 
-  /// A table whose rows are looked up: a view of the mapped file, in the file's dtype.
+  /// A table whose rows are looked up, in the file's dtype: on the CPU a view of the mapped file.
   at::Tensor table(const std::string& name, const std::vector<std::int64_t>& shape);
 
   /// Made of "<prefix>.weight" [out, in] and "<prefix>.bias" [out].
@@ -34,7 +41,10 @@ class WeightReader {
   Linear projection(const std::string& name, const std::vector<std::int64_t>& shape,
                     const std::string& bias);
 
-  LayerNorm layer_norm(const std::string& prefix, std::int64_t width, double epsilon);
+  /// `input` is the dtype of what is to be normalised: CPUs take fp32 weights for any, GPUs only
+  /// those of the same.
+  LayerNorm layer_norm(const std::string& prefix, std::int64_t width, double epsilon,
+                       at::ScalarType input);
 
   /// Needs no reading: a copy of what was read under another name, or of what can be computed.
   void ignore(const std::string& name) { taken_.insert(name); }
@@ -43,12 +53,16 @@ class WeightReader {
   void finish() const;
 
  private:
+  /// A view of the mapped file, its shape checked.
+  at::Tensor view(const std::string& name, const std::vector<std::int64_t>& shape);
+  /// On the device in the dtype of matrix products; still the view where that is what it is.
+  at::Tensor converted(const std::string& name, const std::vector<std::int64_t>& shape);
   /// An own copy in `dtype`.
   at::Tensor copy(const std::string& name, const std::vector<std::int64_t>& shape,
                   at::ScalarType dtype);
 
   const SafetensorsFolder& files_;
-  at::ScalarType dtype_;
+  WeightTarget target_;
   std::set<std::string> taken_;
 };
 

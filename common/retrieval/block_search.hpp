@@ -11,7 +11,7 @@
 // once in teacher forcing, where the rows of target i are as many as its tokens:
 //
 //   const auto found = search->search(keys, sentences);   // sentences[row]: place in the block
-//   retrieval::interpolate(log_probs, found.scores, found.ids, options);
+//   interpolator.interpolate(log_probs, found, options);
 //
 // search() is local for subsets. For plain kNN it is collective: then all ranks call it equally
 // often, those without queries with none (collective() says so). k and all else were given when the
@@ -46,7 +46,8 @@ class BlockSearch {
   /// The sentences of this rank's queries from now on. Collective.
   virtual void begin(const SentenceBlock& block) = 0;
 
-  /// Neighbours of queries [q, d] (fp32, fp16 or bf16), q may be 0; sentences [q]: the place in the
+  /// Neighbours of queries [q, d] (fp32, fp16 or bf16), q may be 0, where the model computes;
+  /// sentences [q]: the place in the
   /// block of the sentence that each belongs to. Collective where collective() says so.
   virtual Neighbours search(const at::Tensor& queries, std::span<const std::int64_t> sentences) = 0;
 

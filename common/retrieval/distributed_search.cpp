@@ -1,18 +1,26 @@
 #include "retrieval/distributed_search.hpp"
 
+#include <array>
+#include <span>
 #include <utility>
 
 #include "retrieval/neighbours.hpp"
 #include "retrieval/query_message.hpp"
 #include "retrieval/result_exchange.hpp"
+#include "retrieval/tensor_exchange.hpp"
+#include "retrieval/tensor_search.hpp"
 #include "retrieval/timed.hpp"
 
 namespace knnseq::retrieval {
 
 DistributedSearch::DistributedSearch(comm::Communicator& comm, const index::Codebook& codebook,
                                      std::unique_ptr<index::LocalIndex> local_index,
-                                     const SearchOptions& options)
-    : comm_(comm), coder_(codebook), local_index_(std::move(local_index)), options_(options) {
+                                     const SearchOptions& options, SearchDevice device)
+    : comm_(comm),
+      device_(std::move(device)),
+      coder_(codebook, device_.device),
+      local_index_(std::move(local_index)),
+      options_(options) {
   options_.validate();
 }
 
@@ -26,11 +34,12 @@ Exchange DistributedSearch::search(const at::Tensor& queries, std::int64_t statu
   PreparedQueries prepared;
   {
     const Timed timed(times_.prepare_seconds);
-    prepared.rotated = coder_.rotate(queries);
+    prepared.rotated = coder_.rotate(queries.to(device_.device));
     prepared.probes = coder_.probe(prepared.rotated, options_.nprobe, options_.probing);
   }
   ++times_.exchanges;
   times_.queries += queries.size(0);
+  if (device_.collectives) return search_tensors_together(prepared, status);
   if (comm_.size() == 1) {
     const Timed timed(times_.scan_seconds);
     times_.scanned_queries += queries.size(0);
@@ -68,6 +77,38 @@ Exchange DistributedSearch::search_together(const PreparedQueries& prepared, std
   const Timed timed(times_.merge_seconds);
   const Neighbours merged = to_neighbours(merge_results(partial));
   return {merged.scores, merged.ids, received.statuses};
+}
+
+Exchange DistributedSearch::search_tensors_together(const PreparedQueries& prepared,
+                                                    std::int64_t status) {
+  Exchange exchange;
+  std::vector<std::int64_t> counts;
+  PreparedQueries all = prepared;
+  {
+    const Timed timed(times_.exchange_seconds);
+    const std::array<std::int64_t, 2> mine = {status, prepared.rotated.size(0)};
+    const auto headers = comm_.all_gather(std::span<const std::int64_t>(mine));
+    for (int rank = 0; rank < comm_.size(); ++rank) {
+      exchange.statuses.push_back(headers.of(rank)[0]);
+      counts.push_back(headers.of(rank)[1]);
+    }
+    if (comm_.size() > 1) all = gather_queries(*device_.collectives, prepared, counts);
+  }
+
+  index::DeviceTopK found;
+  {
+    const Timed timed(times_.scan_seconds);
+    found = search_tensors(*local_index_, all, options_.k);
+    times_.scanned_queries += all.rotated.size(0);
+  }
+
+  if (comm_.size() > 1) {
+    const Timed timed(times_.exchange_seconds);
+    found = return_and_merge(*device_.collectives, found, counts);
+  }
+  exchange.scores = found.distances.neg();
+  exchange.ids = found.ids;
+  return exchange;
 }
 
 }  // namespace knnseq::retrieval

@@ -11,6 +11,7 @@
 #include "index/coder.hpp"
 #include "index/local_index.hpp"
 #include "retrieval/query_message.hpp"
+#include "retrieval/search_device.hpp"
 #include "retrieval/search_options.hpp"
 
 namespace knnseq::retrieval {
@@ -22,7 +23,8 @@ struct Exchange {
   std::vector<std::int64_t> statuses;  ///< of all ranks, as they gave them to search()
 };
 
-/// Where the time of the exchanges went, in seconds, summed since construction.
+/// Where the time of the exchanges went, in seconds, summed since construction. A GPU works on
+/// while the host goes on: there the time shows up where the host waits next.
 struct SearchTimes {
   double prepare_seconds = 0;   ///< rotation and probes of own queries
   double exchange_seconds = 0;  ///< messages, including waiting for other ranks
@@ -35,13 +37,16 @@ struct SearchTimes {
 
 class DistributedSearch {
  public:
-  /// `comm` must outlive this object. The codebook is the same on every rank.
+  /// `comm` must outlive this object. The codebook is the same on every rank; all ranks have
+  /// collectives, or none.
   DistributedSearch(comm::Communicator& comm, const index::Codebook& codebook,
-                    std::unique_ptr<index::LocalIndex> local_index, const SearchOptions& options);
+                    std::unique_ptr<index::LocalIndex> local_index, const SearchOptions& options,
+                    SearchDevice device = {});
 
-  /// One lockstep exchange; collective. queries [q, d_in] (fp32, fp16 or bf16, on the CPU), q may
-  /// be 0 and differs by rank. `status` is free for the caller and reaches all ranks. Results are
-  /// those of one unsharded index.
+  /// One lockstep exchange; collective. queries [q, d_in] (fp32, fp16 or bf16), q may be 0 and
+  /// differs by rank. `status` is free for the caller and reaches all ranks. Results are those of
+  /// one unsharded index, and on the device. With collectives the ranks' counts of queries and
+  /// statuses go first, through the host, and then the tensors.
   Exchange search(const at::Tensor& queries, std::int64_t status);
 
   /// For later searches; the backend stays as it is. The same on every rank.
@@ -53,8 +58,10 @@ class DistributedSearch {
 
  private:
   Exchange search_together(const PreparedQueries& prepared, std::int64_t status);
+  Exchange search_tensors_together(const PreparedQueries& prepared, std::int64_t status);
 
   comm::Communicator& comm_;
+  SearchDevice device_;
   index::Coder coder_;
   std::unique_ptr<index::LocalIndex> local_index_;
   SearchOptions options_;

@@ -25,12 +25,7 @@ std::vector<TokenProbability> by_token(const std::vector<NeighbourProbability>& 
   std::vector<TokenProbability> tokens;
   for (const NeighbourProbability& neighbour : neighbours) {
     const core::TokenId token = core::token_of(neighbour.id);
-    if (token < 0 || token >= vocabulary) {
-      throw core::InputError(
-          fmt::format("the datastore holds token {}, but the model's vocabulary has {} tokens: it "
-                      "was not made with this model",
-                      token, vocabulary));
-    }
+    require_in_vocabulary(token, vocabulary);
     const auto known = std::find_if(tokens.begin(), tokens.end(),
                                     [&](const auto& other) { return other.token == token; });
     if (known == tokens.end()) {
@@ -63,6 +58,14 @@ void interpolate_row(std::span<float> log_probs, const std::vector<TokenProbabil
 }
 
 }  // namespace
+
+void require_in_vocabulary(std::int64_t token, std::int64_t vocabulary) {
+  if (token >= 0 && token < vocabulary) return;
+  throw core::InputError(
+      fmt::format("the datastore holds token {}, but the model's vocabulary has {} tokens: it "
+                  "was not made with this model",
+                  token, vocabulary));
+}
 
 std::vector<NeighbourProbability> neighbour_probabilities(std::span<const float> scores,
                                                           std::span<const std::int64_t> ids,

@@ -31,4 +31,7 @@ std::vector<NeighbourProbability> neighbour_probabilities(std::span<const float>
 void interpolate(at::Tensor& log_probs, const at::Tensor& scores, const at::Tensor& ids,
                  const KnnOptions& options);
 
+/// Throws core::InputError where a neighbour's token is not in the model's vocabulary.
+void require_in_vocabulary(std::int64_t token, std::int64_t vocabulary);
+
 }  // namespace knnseq::retrieval

@@ -13,4 +13,8 @@ Neighbours to_neighbours(const index::TopK& found) {
   return neighbours;
 }
 
+Neighbours to_host(const Neighbours& neighbours) {
+  return {neighbours.scores.cpu(), neighbours.ids.cpu()};
+}
+
 }  // namespace knnseq::retrieval

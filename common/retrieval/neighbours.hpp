@@ -15,4 +15,7 @@ struct Neighbours {
 /// Scores are distances with their sign turned.
 Neighbours to_neighbours(const index::TopK& found);
 
+/// The same on the CPU; themselves where they are there.
+Neighbours to_host(const Neighbours& neighbours);
+
 }  // namespace knnseq::retrieval

@@ -74,7 +74,10 @@ Neighbours SubsetSearch::search(const at::Tensor& queries,
   KNNSEQ_ASSERT(subsets_, "begin() comes first");
   const Timed timed(times_.scan_seconds);
   times_.queries += queries.size(0);
-  return to_neighbours(subsets_->search(coder_.rotate(queries), sentences, k_));
+  // The codes are in the host's memory, wherever the model computes.
+  const Neighbours found =
+      to_neighbours(subsets_->search(coder_.rotate(queries.cpu()), sentences, k_));
+  return {found.scores.to(queries.device()), found.ids.to(queries.device())};
 }
 
 std::vector<NearestSentence> SubsetSearch::find_nearest(const SentenceBlock& block) {

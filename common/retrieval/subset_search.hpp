@@ -35,7 +35,8 @@ struct NearestSentence {
 
 /// (Deguchi et al., "Subset Retrieval Nearest Neighbor Machine Translation", ACL 2023.) begin()
 /// finds the sentences most similar to each of the block's and fetches their entries' codes from
-/// the ranks that hold them; search() is local. Memory: the subsets of one block.
+/// the ranks that hold them; search() is local, and on the CPU: queries of a GPU are copied there
+/// and their neighbours back. Memory: the subsets of one block.
 class SubsetSearch final : public BlockSearch {
  public:
   struct Parts {

@@ -7,6 +7,8 @@
 #include <ATen/ATen.h>
 
 #include "search/sentence_beam.hpp"
+#include "search/tensor_candidates.hpp"
+#include "search/tensor_masks.hpp"
 
 namespace knnseq::search {
 
@@ -26,7 +28,7 @@ class Block {
  public:
   Block(model::TranslationModel& model, model::Sentences sources,
         const model::EncodedSource& encoded, const BeamOptions& options)
-      : model_(model) {
+      : model_(model), options_(options) {
     const model::ModelInfo& info = model.info();
     special_ = {info.eos, info.bad_tokens, info.forced_tokens};
     special_.never.push_back(info.pad);
@@ -87,7 +89,8 @@ class Block {
       check(out.log_probs, shape);
       return;
     }
-    const at::Tensor rows = at::tensor(asking, at::kLong);
+    const at::Tensor rows =
+        at::tensor(asking, at::kLong).to(out.log_probs.device(), /*non_blocking=*/true);
     at::Tensor log_probs = out.log_probs.index_select(0, rows);
     const auto shape = log_probs.sizes().vec();
     queries.vectors = out.queries.index_select(0, rows);
@@ -105,26 +108,48 @@ class Block {
   /// Returns the old rows that go on and drops the sentences that ended.
   std::vector<std::int64_t> advance(at::Tensor& log_probs) {
     log_probs = log_probs.contiguous();
+    const bool by_rows = log_probs.is_cpu() && options_.selection == Selection::automatic;
+    std::vector<std::vector<Continuation>> best;
+    if (!by_rows) best = select_by_tensors(log_probs);
     const std::int64_t columns = log_probs.size(1);
-    auto* data = log_probs.mutable_data_ptr<float>();
+    auto* data = by_rows ? log_probs.mutable_data_ptr<float>() : nullptr;
     std::vector<std::int64_t> rows;
     std::vector<std::size_t> still;
     std::int64_t first = 0;
-    for (const std::size_t i : live_) {
-      const auto count = static_cast<std::int64_t>(beams_[i].live());
-      for (const std::int64_t origin :
-           beams_[i].advance({data + first * columns, count, columns}, special_)) {
-        rows.push_back(first + origin);
-      }
-      if (!beams_[i].finished()) still.push_back(i);
+    for (std::size_t place = 0; place < live_.size(); ++place) {
+      SentenceBeam& beam = beams_[live_[place]];
+      const auto count = static_cast<std::int64_t>(beam.live());
+      const auto origins = by_rows
+                               ? beam.advance({data + first * columns, count, columns}, special_)
+                               : beam.advance(best[place], special_);
+      for (const std::int64_t origin : origins) rows.push_back(first + origin);
+      if (!beam.finished()) still.push_back(live_[place]);
       first += count;
     }
     live_ = std::move(still);
     return rows;
   }
 
+  /// The best continuations of each sentence still there, of log-probs on any device.
+  std::vector<std::vector<Continuation>> select_by_tensors(const at::Tensor& log_probs) {
+    std::vector<float> scores;
+    std::vector<std::uint8_t> at_end;
+    for (const std::size_t i : live_) {
+      for (std::size_t beam = 0; beam < beams_[i].live(); ++beam) {
+        scores.push_back(beams_[i].score(beam));
+        at_end.push_back(beams_[i].at_greatest_length() ? 1 : 0);
+      }
+    }
+    const SentenceBeam& any = beams_[live_.front()];
+    masks_.apply(log_probs, any.length(), at_end);
+    return best_continuations(log_probs, scores, static_cast<std::int64_t>(any.live()),
+                              2 * std::int64_t{options_.beam});
+  }
+
   model::TranslationModel& model_;
+  const BeamOptions& options_;
   SpecialTokens special_;
+  TensorMasks masks_{special_};
   std::vector<SentenceBeam> beams_;
   std::vector<std::size_t> live_;
   std::unique_ptr<model::DecoderState> state_;

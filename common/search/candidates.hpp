@@ -17,6 +17,12 @@ struct Candidate {
   core::TokenId token = 0;
 };
 
+/// A candidate with its token's own log-prob.
+struct Continuation {
+  Candidate candidate;
+  float log_prob = 0.0f;
+};
+
 /// Better first: by score descending, then beam, then token.
 inline bool operator<(const Candidate& a, const Candidate& b) {
   if (a.score != b.score) return a.score > b.score;

@@ -33,7 +33,8 @@ void SentenceBeam::mask(core::MatrixView<float> log_probs, const SpecialTokens& 
   }
 }
 
-SentenceBeam::Live SentenceBeam::extend(const Candidate& candidate, float log_prob) const {
+SentenceBeam::Live SentenceBeam::extend(const Continuation& continuation) const {
+  const auto& [candidate, log_prob] = continuation;
   Live made = live_[static_cast<std::size_t>(candidate.beam)];
   made.tokens.push_back(candidate.token);
   made.log_probs.push_back(log_prob);
@@ -51,25 +52,34 @@ void SentenceBeam::finish(Live hypothesis) {
 
 std::vector<std::int64_t> SentenceBeam::advance(core::MatrixView<float> log_probs,
                                                 const SpecialTokens& special) {
-  const auto beam = static_cast<std::size_t>(options_->beam);
   mask(log_probs, special);
   std::vector<float> scores;
   for (const Live& live : live_) scores.push_back(live.score);
   const core::MatrixView<const float> values{log_probs.data, log_probs.rows, log_probs.columns};
-  const auto candidates = best_candidates(values, scores, 2 * beam);
-  if (candidates.empty() && done_.empty()) {
+  std::vector<Continuation> best;
+  for (const Candidate& candidate :
+       best_candidates(values, scores, 2 * static_cast<std::size_t>(options_->beam))) {
+    best.push_back(
+        {candidate, values.row(candidate.beam)[static_cast<std::size_t>(candidate.token)]});
+  }
+  return advance(best, special);
+}
+
+std::vector<std::int64_t> SentenceBeam::advance(std::span<const Continuation> best,
+                                                const SpecialTokens& special) {
+  const auto beam = static_cast<std::size_t>(options_->beam);
+  if (best.empty() && done_.empty()) {
     throw core::Error(core::ExitCode::failure,
                       "beam search: no continuation has a finite log-probability");
   }
   std::vector<Live> next;
   std::vector<std::int64_t> origins;
-  for (std::size_t rank = 0; rank < candidates.size(); ++rank) {
-    const Candidate& candidate = candidates[rank];
-    const float log_prob = log_probs.row(candidate.beam)[static_cast<std::size_t>(candidate.token)];
+  for (std::size_t rank = 0; rank < best.size(); ++rank) {
+    const Candidate& candidate = best[rank].candidate;
     if (candidate.token == special.eos) {
-      if (rank < beam && done_.size() < beam) finish(extend(candidate, log_prob));
+      if (rank < beam && done_.size() < beam) finish(extend(best[rank]));
     } else if (next.size() < beam) {
-      next.push_back(extend(candidate, log_prob));
+      next.push_back(extend(best[rank]));
       origins.push_back(candidate.beam);
     }
   }

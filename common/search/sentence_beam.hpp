@@ -38,10 +38,17 @@ class SentenceBeam {
   std::size_t live() const { return live_.size(); }
   core::TokenId last_token(std::size_t beam) const { return live_[beam].tokens.back(); }
 
+  float score(std::size_t beam) const { return live_[beam].score; }
+  bool at_greatest_length() const { return length_ >= max_length_; }
+
   /// Takes the step's log-probs [live(), V] (changed: masks are written into them) and goes on.
   /// Returns the old hypothesis that each new one continues; empty where the sentence is finished.
   /// Throws core::Error where nothing has a finite score.
   std::vector<std::int64_t> advance(core::MatrixView<float> log_probs,
+                                    const SpecialTokens& special);
+
+  /// The same with the 2·beam best continuations, of masked log-probs, best first.
+  std::vector<std::int64_t> advance(std::span<const Continuation> best,
                                     const SpecialTokens& special);
 
   /// At most nbest, best first; equal ones in the order in which they finished.
@@ -55,7 +62,7 @@ class SentenceBeam {
   };
 
   void mask(core::MatrixView<float> log_probs, const SpecialTokens& special) const;
-  Live extend(const Candidate& candidate, float log_prob) const;
+  Live extend(const Continuation& continuation) const;
   void finish(Live hypothesis);
 
   const BeamOptions* options_;

@@ -9,7 +9,8 @@
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "model/load_model.hpp"
-#include "retrieval/knn_distribution.hpp"
+#include "retrieval/interpolator.hpp"
+#include "retrieval/knn_options.hpp"
 #include "retrieval/plain_search.hpp"
 #include "runtime/progress.hpp"
 #include "runtime/stage_runner.hpp"
@@ -75,8 +76,8 @@ class Decoder {
         const auto found = searches[i].search(asked.vectors.narrow(1, column, width).contiguous(),
                                               static_cast<std::int64_t>(RankStatus::busy));
         if (i == 0) schedule.update(found.statuses, context_.comm.rank());
-        retrieval::interpolate(log_probs, found.scores, found.ids,
-                               options_.interpolation.share_of(i, searches.size()));
+        interpolator_.interpolate(log_probs, {found.scores, found.ids},
+                                  options_.interpolation.share_of(i, searches.size()));
         column += width;
       }
     };
@@ -103,7 +104,7 @@ class Decoder {
   void run_in_subsets(retrieval::BlockSearch& search, const SentenceDescriber& describe) {
     const search::KnnStep knn = [&](const search::KnnQueries& asked, at::Tensor& log_probs) {
       const auto found = search.search(asked.vectors, asked.sentences);
-      retrieval::interpolate(log_probs, found.scores, found.ids, options_.interpolation);
+      interpolator_.interpolate(log_probs, found, options_.interpolation);
     };
     run_in_rounds([&](std::optional<std::int64_t> block) {
       if (!block) return search.begin({});
@@ -193,6 +194,7 @@ class Decoder {
   }
 
   void commit(std::int64_t block, const std::vector<std::vector<search::Hypothesis>>& hypotheses) {
+    interpolator_.check();
     const auto& lines = set_.blocks[static_cast<std::size_t>(block)];
     translations_.append(context_.comm.rank(), block, lines, hypotheses);
     for (const auto& nbest : hypotheses) work_.items += std::ssize(nbest.front().tokens);
@@ -205,6 +207,7 @@ class Decoder {
   model::TranslationModel& model_;
   const TestSet& set_;
   Translations& translations_;
+  retrieval::Interpolator interpolator_;
   runtime::Progress progress_;
   runtime::StageWork work_{"tokens", 0, 0};
   std::int64_t sentences_done_ = 0;
@@ -224,7 +227,7 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
   std::optional<Translations> translations;
   comm::agree(comm, [&] {
     tokenizer = open_tokenizer(options);
-    model = open_search_model(options, decoding, *tokenizer);
+    model = open_search_model(context, options, decoding, *tokenizer);
     if (decoding.reference) references = text::read_lines(*decoding.reference);
     translations.emplace(folder);
   });
@@ -287,7 +290,9 @@ core::Json decode_inputs(runtime::StageContext& context, const Options& options,
   comm::agree(context.comm, [&] {
     decoding.beam.validate();
     decoding.interpolation.validate();
-    for (const auto& path : options.models) model::read_model_info(path, {decoding.dtype});
+    for (const auto& path : options.models) {
+      model::read_model_info(path, model_options(context, decoding.dtype));
+    }
     if (decoding.reference) {
       const auto lines = std::ssize(text::read_lines(decoding.source));
       const auto references = std::ssize(text::read_lines(*decoding.reference));

@@ -50,7 +50,8 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
   const auto& corpus_content = corpus_manifest.at("content");
   const auto team = runtime::make_shard_team(context.comm, options.shards);
   std::unique_ptr<model::TranslationModel> model;
-  comm::agree(context.comm, [&] { model = open_key_model(options, *open_tokenizer(options)); });
+  comm::agree(context.comm,
+              [&] { model = open_key_model(context, options, *open_tokenizer(options)); });
   const SampleSpec sample = begun_sample(context, options, place);
   ShardEncoder encoder(*model, options.datastore,
                        make_sample_rule(context.comm, corpus_content.at("entries"), sample));
@@ -98,7 +99,7 @@ void encode(runtime::StageContext& context, const Options& options, const Corpus
           options.tokenizer.string() + " and the config say; run 'knnseq " +
           place.command("partition") + " --force'");
     }
-    const auto info = describe_model(options, *open_tokenizer(options));
+    const auto info = describe_model(context, options, *open_tokenizer(options));
     key = options.datastore.key.resolved(info.decoder_layers);
   });
   const core::Json inputs = {{"corpus", corpus.at("identity")},

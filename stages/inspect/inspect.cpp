@@ -144,7 +144,7 @@ std::vector<retrieval::Neighbours> search_all(runtime::StageContext& context,
     const auto search = open_block_search(context, options, decoding, data);
     search->begin(asked.block);
     const std::vector<std::int64_t> sentences(static_cast<std::size_t>(asked.queries.size(0)), 0);
-    return {search->search(asked.queries, sentences)};
+    return {retrieval::to_host(search->search(asked.queries, sentences))};
   }
   std::vector<retrieval::Neighbours> all;
   std::int64_t column = 0;
@@ -153,7 +153,7 @@ std::vector<retrieval::Neighbours> search_all(runtime::StageContext& context,
     const auto part = asked.queries.narrow(1, column, search.width()).contiguous();
     column += search.width();
     const auto found = search.search(part, 0);
-    all.push_back({found.scores, found.ids});
+    all.push_back(retrieval::to_host({found.scores, found.ids}));
   }
   return all;
 }
@@ -173,7 +173,7 @@ void inspect(runtime::StageContext& context, const Options& options) {
     decoding = decoding_named(options, "knn", options.inspect.knn);
     if (!decoding.knn) throw core::InputError("inspect.knn names a decoding without kNN");
     tokenizer = open_tokenizer(options);
-    model = open_search_model(options, decoding, *tokenizer);
+    model = open_search_model(context, options, decoding, *tokenizer);
     shown = read_case(options, folders);
   });
   const auto data = check_data(context, options, decoding);
@@ -200,8 +200,8 @@ void inspect(runtime::StageContext& context, const Options& options) {
     const auto made =
         model->teacher_force(source, {&target, 1}, {decoding.beam.key, false, /*log_probs=*/true});
     const auto row = static_cast<std::int64_t>(shown.position) - forced;
-    queries = made.keys.slice(0, row, row + 1).contiguous();
-    log_probs = made.log_probs.slice(0, row, row + 1).contiguous();
+    queries = made.keys.slice(0, row, row + 1).cpu().contiguous();
+    log_probs = made.log_probs.slice(0, row, row + 1).cpu().contiguous();
     block = make_sentence_block(options.subset, *tokenizer, source, model->encode(source));
   });
   const auto all_found = search_all(context, options, decoding, data, {queries, block});

@@ -90,7 +90,7 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
   const auto scratch = folder / "unpacked";
   comm::agree(comm, [&] {
     tokenizer = open_tokenizer(options);
-    info = describe_model(options, *tokenizer);
+    info = describe_model(context, options, *tokenizer);
     for (const char* side : {"source", "target"}) core::make_directories(scratch / side);
   });
   const PairRules rules{place.corpus, options.preprocess, scratch, info.source_positions,
@@ -153,10 +153,11 @@ void partition(runtime::StageContext& context, const Options& options, const Cor
   index::IndexSpec spec;
   model::ModelInfo info;
   comm::agree(context.comm, [&] {
-    info = describe_model(options, *open_tokenizer(options));
+    info = describe_model(context, options, *open_tokenizer(options));
     spec = index::parse_index_spec(options.index.factory, info.width, options.index.metric);
     for (const auto& decoding : options.decode) {
-      model::read_model_info(options.models.front(), {decoding.dtype});  // refuses the dtype here
+      // refuses the dtype here
+      model::read_model_info(options.models.front(), model_options(context, decoding.dtype));
       if (decoding.knn) require_enough_lists(decoding.search, spec.nlist);
     }
   });

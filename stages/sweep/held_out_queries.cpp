@@ -77,7 +77,7 @@ at::Tensor held_out_queries(runtime::StageContext& context, const Options& optio
   std::unique_ptr<model::TranslationModel> model;
   comm::agree(comm, [&] {
     tokenizer = open_tokenizer(options);
-    model = open_key_model(options, *tokenizer);
+    model = open_key_model(context, options, *tokenizer);
   });
   const HeldOutText sentences =
       read_held_out_text(context, options,
@@ -103,7 +103,7 @@ at::Tensor held_out_queries(runtime::StageContext& context, const Options& optio
       const auto forced =
           model->teacher_force(batch.sources, batch.targets, {options.datastore.key, false, false});
       const auto vectors =
-          forced.keys.index_select(0, at::tensor(batch.rows, at::kLong)).contiguous();
+          forced.keys.cpu().index_select(0, at::tensor(batch.rows, at::kLong)).contiguous();
       if (!at::isfinite(vectors).all().item<bool>()) {
         throw core::InputError(options.sweep.source, "the model gives vectors that are not finite");
       }

@@ -36,21 +36,23 @@ void force_piece(const PassModel& with, const Options& options, const HeldOutTex
   const auto targets = std::span(text.targets).subspan(first, count);
   const auto made =
       with.model.teacher_force(sources, targets, {options.datastore.key, false, true});
-  ForcedPiece of_piece{made.keys, {}, {}};
+  ForcedPiece of_piece{made.keys.cpu(), {}, {}};
   if (options.tune.decoding.mode == KnnMode::subset) {
     of_piece.block =
         make_sentence_block(options.subset, with.tokenizer, sources, with.model.encode(sources));
   }
-  const float* row = made.log_probs.const_data_ptr<float>();
-  const auto vocabulary = made.log_probs.size(1);
+  std::vector<std::int64_t> tokens;
   for (std::size_t i = 0; i < count; ++i) {
     for (const auto token : targets[i]) {
+      tokens.push_back(token);
       forced.tokens.push_back(token);
-      forced.log_probs.push_back(row[token]);
       of_piece.sentences.push_back(static_cast<std::int64_t>(i));
-      row += vocabulary;
     }
   }
+  const at::Tensor columns = at::tensor(tokens, at::kLong).to(made.log_probs.device()).unsqueeze(1);
+  const at::Tensor of_tokens = made.log_probs.gather(1, columns).cpu();
+  const auto* log_probs = of_tokens.const_data_ptr<float>();
+  forced.log_probs.insert(forced.log_probs.end(), log_probs, log_probs + of_tokens.numel());
   forced.pieces.push_back(std::move(of_piece));
 }
 
@@ -96,10 +98,11 @@ TokenNeighbours find_neighbours(runtime::StageContext& context, const ForcedToke
     const auto neighbours =
         has_piece ? search.search(forced.pieces[round].queries, forced.pieces[round].sentences)
                   : search.search(at::empty({0, forced.width}), {});
-    const auto* scores = neighbours.scores.const_data_ptr<float>();
-    const auto* ids = neighbours.ids.const_data_ptr<std::int64_t>();
-    found.scores.insert(found.scores.end(), scores, scores + neighbours.scores.numel());
-    found.ids.insert(found.ids.end(), ids, ids + neighbours.ids.numel());
+    const auto [all_scores, all_ids] = retrieval::to_host(neighbours);
+    const auto* scores = all_scores.const_data_ptr<float>();
+    const auto* ids = all_ids.const_data_ptr<std::int64_t>();
+    found.scores.insert(found.scores.end(), scores, scores + all_scores.numel());
+    found.ids.insert(found.ids.end(), ids, ids + all_ids.numel());
   }
   return found;
 }

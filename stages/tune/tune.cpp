@@ -65,7 +65,7 @@ runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& op
   std::unique_ptr<model::TranslationModel> model;
   comm::agree(comm, [&] {
     tokenizer = open_tokenizer(options);
-    model = open_search_model(options, decoding, *tokenizer);
+    model = open_search_model(context, options, decoding, *tokenizer);
   });
   const auto text =
       read_held_out_text(context, options,

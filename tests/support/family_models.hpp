@@ -18,10 +18,12 @@ struct FamilyModel {
   core::Json beam;
   std::unique_ptr<model::TranslationModel> model;
 
-  explicit FamilyModel(const std::filesystem::path& directory)
+  /// as_on_gpu: by the code for GPUs.
+  explicit FamilyModel(const std::filesystem::path& directory, bool as_on_gpu = false)
       : folder(directory), beam(core::read_json(directory / "beam.json")) {
     model::ModelOptions options;
     options.forced_tokens = beam.value("forced", std::vector<core::TokenId>());
+    options.as_on_gpu = as_on_gpu;
     model = model::load_model(folder, options);
   }
 };

@@ -1,5 +1,6 @@
 #include <filesystem>
 
+#include "gpu/host_staged_collectives.hpp"
 #include "retrieval/distributed_search.hpp"
 #include "support/mpi_main.hpp"
 #include "support/temporary_folder.hpp"
@@ -39,6 +40,12 @@ at::Tensor my_queries(std::uint64_t seed) {
       .contiguous();
 }
 
+/// Messages of the communicator, or tensors as between GPUs.
+retrieval::SearchDevice exchanging(bool tensors) {
+  if (!tensors) return {};
+  return {at::kCPU, gpu::make_host_staged_collectives(world())};
+}
+
 retrieval::Exchange search_alone(const Datastore& datastore, const at::Tensor& queries,
                                  const retrieval::SearchOptions& options) {
   const auto self = comm::make_self_communicator();
@@ -51,13 +58,15 @@ retrieval::Exchange search_alone(const Datastore& datastore, const at::Tensor& q
 }  // namespace
 
 TEST_CASE("distributed search equals search in one index") {
+  const bool tensors = GENERATE(false, true);
   const Datastore datastore;
   for (const retrieval::SearchOptions options :
        {retrieval::SearchOptions{16, 4}, retrieval::SearchOptions{1, 1},
         retrieval::SearchOptions{700, 100}}) {
     retrieval::DistributedSearch together(
         world(), datastore.codebook,
-        index::load_local_index(datastore.codebook, {datastore.shard(world().rank())}), options);
+        index::load_local_index(datastore.codebook, {datastore.shard(world().rank())}), options,
+        exchanging(tensors));
     for (std::uint64_t step = 0; step < 3; ++step) {
       const at::Tensor queries = my_queries(100 * step);
       const auto found = together.search(queries, world().rank() * 10);
@@ -73,12 +82,14 @@ TEST_CASE("distributed search equals search in one index") {
 }
 
 TEST_CASE("a rank may hold no entries, and no rank need ask anything") {
+  const bool tensors = GENERATE(false, true);
   const Datastore datastore;
   const retrieval::SearchOptions options{16, 4};
   std::vector<std::filesystem::path> files;
   if (world().is_root()) files.push_back(datastore.folder / "all");
-  retrieval::DistributedSearch together(
-      world(), datastore.codebook, index::load_local_index(datastore.codebook, files), options);
+  retrieval::DistributedSearch together(world(), datastore.codebook,
+                                        index::load_local_index(datastore.codebook, files), options,
+                                        exchanging(tensors));
   const at::Tensor queries = my_queries(7);
   const auto found = together.search(queries, 0);
   REQUIRE_ALL(at::equal(found.ids, search_alone(datastore, queries, options).ids));
@@ -88,12 +99,14 @@ TEST_CASE("a rank may hold no entries, and no rank need ask anything") {
 }
 
 TEST_CASE("settings can change between searches") {
+  const bool tensors = GENERATE(false, true);
   const Datastore datastore;
   const retrieval::SearchOptions first{16, 1};
   const retrieval::SearchOptions second{5, 8};
   retrieval::DistributedSearch together(
       world(), datastore.codebook,
-      index::load_local_index(datastore.codebook, {datastore.shard(world().rank())}), first);
+      index::load_local_index(datastore.codebook, {datastore.shard(world().rank())}), first,
+      exchanging(tensors));
   const at::Tensor queries = my_queries(11);
   for (const auto& options : {first, second, first}) {
     together.set_options(options);

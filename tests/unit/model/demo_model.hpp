@@ -22,6 +22,13 @@ inline std::unique_ptr<NativeTransformer> load_demo_model() {
   return std::unique_ptr<NativeTransformer>(dynamic_cast<NativeTransformer*>(model.release()));
 }
 
+/// On the CPU by the code for CPUs, or by that for GPUs.
+inline std::unique_ptr<TranslationModel> load_demo_model(bool as_on_gpu) {
+  ModelOptions options;
+  options.as_on_gpu = as_on_gpu;
+  return load_model(demo_folder, options);
+}
+
 /// A file of figures; for what the demo model's holds see tests/support/make_marian_reference.py.
 class Reference {
  public:

@@ -1,4 +1,5 @@
-// What a sentence's results may depend on: not on its company, not on the run of the batch.
+// What a sentence's results may depend on: not on its company, not on the run of the batch; by the
+// code for CPUs and by that for GPUs.
 #include <cstring>
 
 #include <catch2/catch.hpp>
@@ -21,7 +22,7 @@ TEST_CASE("a sentence alone and in a batch of other lengths", "[model]") {
   const testing::Reference reference;
   const auto sources = reference.sentences("source");
   const auto targets = reference.sentences("target");
-  const auto model = testing::load_demo_model();
+  const auto model = testing::load_demo_model(GENERATE(false, true));
   const TeacherForcingOptions options{KeyKind::ffn_in, true, false};
   const TeacherForced together = model->teacher_force(sources, targets, options);
   const EncodedSource encoded = model->encode(sources);
@@ -50,14 +51,18 @@ TEST_CASE("the same batch gives the same bytes", "[model]") {
   const auto sources = reference.sentences("source");
   const auto targets = reference.sentences("target");
   const TeacherForcingOptions options{KeyKind::ffn_out, true, false};
-  const TeacherForced one = testing::load_demo_model()->teacher_force(sources, targets, options);
-  const TeacherForced two = testing::load_demo_model()->teacher_force(sources, targets, options);
+  const bool as_on_gpu = GENERATE(false, true);
+  const auto force = [&] {
+    return testing::load_demo_model(as_on_gpu)->teacher_force(sources, targets, options);
+  };
+  const TeacherForced one = force();
+  const TeacherForced two = force();
   CHECK(same_bytes(one.keys, two.keys));
   CHECK(same_bytes(one.sentence_keys, two.sentence_keys));
 }
 
 TEST_CASE("an empty batch, and sentences that cannot be", "[model]") {
-  const auto model = testing::load_demo_model();
+  const auto model = testing::load_demo_model(GENERATE(false, true));
   const std::vector<std::vector<TokenId>> none;
   CHECK(model->teacher_force(none, none, {KeyKind::ffn_in, true, true}).keys.size(0) == 0);
   CHECK(model->encode(none).states.size(0) == 0);

@@ -1,4 +1,4 @@
-// Every family against its own framework in float64.
+// Every family against its own framework in float64, by the code for CPUs and by that for GPUs.
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
 
@@ -27,9 +27,10 @@ Agreement compare(const std::vector<TokenId>& made, const std::vector<TokenId>& 
 }  // namespace
 
 TEST_CASE("every family's hidden vectors and log-probs", "[model]") {
+  const bool as_on_gpu = GENERATE(false, true);
   for (const auto& folder : test::family_folders()) {
-    DYNAMIC_SECTION(folder.filename().string()) {
-      const test::FamilyModel family(folder);
+    DYNAMIC_SECTION(folder.filename().string() << (as_on_gpu ? ", as on GPUs" : "")) {
+      const test::FamilyModel family(folder, as_on_gpu);
       const testing::Reference reference(folder / "expected.safetensors");
       const auto sources = reference.sentences("source");
       const auto targets = reference.sentences("target");
@@ -54,9 +55,10 @@ TEST_CASE("every family's hidden vectors and log-probs", "[model]") {
 }
 
 TEST_CASE("every family's greedy decoding token by token", "[model]") {
+  const bool as_on_gpu = GENERATE(false, true);
   for (const auto& folder : test::family_folders()) {
-    DYNAMIC_SECTION(folder.filename().string()) {
-      const test::FamilyModel family(folder);
+    DYNAMIC_SECTION(folder.filename().string() << (as_on_gpu ? ", as on GPUs" : "")) {
+      const test::FamilyModel family(folder, as_on_gpu);
       const testing::Reference reference(folder / "expected.safetensors");
       const auto expected = reference.sentences("greedy");
       const at::Tensor all_gaps = reference.tensor("greedy_gaps");

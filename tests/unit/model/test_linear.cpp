@@ -1,4 +1,4 @@
-// Both kernels of the linear layer against a product in double.
+// The kernels of the linear layer against a product in double.
 #include <ATen/ATen.h>
 #include <catch2/catch.hpp>
 
@@ -10,7 +10,7 @@ TEST_CASE("linear layers agree with a product in double", "[model]") {
   at::manual_seed(9);
   const at::Tensor weight = at::randn({48, 40});
   const at::Tensor bias = at::randn({48});
-  std::vector<LinearKernel> kernels = {LinearKernel::plain};
+  std::vector<LinearKernel> kernels = {LinearKernel::plain, LinearKernel::fused};
   if (best_linear_kernel() != LinearKernel::plain) kernels.push_back(best_linear_kernel());
   for (const LinearKernel kernel : kernels) {
     const Linear linear(weight, bias, kernel);

@@ -149,11 +149,10 @@ TEST_CASE("tensors that are missing or not what was expected", "[model]") {
   folder.write("model.safetensors",
                one_tensor(R"({"dtype":"I32","shape":[2,2],"data_offsets":[0,16]})"));
   const SafetensorsFolder files(folder.path());
-  WeightReader reader(files, at::kFloat);
+  WeightReader reader(files, {});
   CHECK_THROWS_WITH(reader.table("w", {4}), Contains("tensor 'w': has shape [2, 2], not [4]"));
   CHECK_THROWS_WITH(reader.table("w", {2, 2}), Contains("tensor 'w'") && Contains("integers"));
-  CHECK_THROWS_WITH(WeightReader(files, at::kFloat).finish(),
-                    Contains("unknown tensors") && Contains("w"));
+  CHECK_THROWS_WITH(WeightReader(files, {}).finish(), Contains("unknown tensors") && Contains("w"));
 }
 
 TEST_CASE("weights in several files", "[model]") {

@@ -1,4 +1,5 @@
-// Decoding step by step: against teacher forcing, and what reordering rows means.
+// Decoding step by step: against teacher forcing, and what reordering rows means; by the code for
+// CPUs and by that for GPUs.
 #include <catch2/catch.hpp>
 
 #include "demo_model.hpp"
@@ -39,7 +40,7 @@ TEST_CASE("cached steps give the keys of teacher forcing", "[model]") {
   const testing::Reference reference;
   const SentenceList sources = first(reference.sentences("source"), 40);
   const SentenceList targets = first(reference.sentences("target"), 40);
-  const auto model = testing::load_demo_model();
+  const auto model = testing::load_demo_model(GENERATE(false, true));
   for (const KeyKind kind : {KeyKind::ffn_in, KeyKind::ffn_out}) {
     const TeacherForced forced = model->teacher_force(sources, targets, {kind, false, true});
     const auto state = model->start(model->encode(sources), 1, kind);
@@ -67,7 +68,7 @@ TEST_CASE("reordered rows go on from their own past", "[model]") {
   const testing::Reference reference;
   const SentenceList sources = first(reference.sentences("source"), 3);
   const SentenceList targets = first(reference.sentences("target"), 3);
-  const auto model = testing::load_demo_model();
+  const auto model = testing::load_demo_model(GENERATE(false, true));
   const ModelInfo& info = model->info();
 
   // Row by row: the sentence and the tokens fed so far, next to what the model was told.
@@ -115,7 +116,7 @@ TEST_CASE("reordered rows go on from their own past", "[model]") {
 TEST_CASE("states refuse what makes no sense", "[model]") {
   const testing::Reference reference;
   const SentenceList sources = first(reference.sentences("source"), 2);
-  const auto model = testing::load_demo_model();
+  const auto model = testing::load_demo_model(GENERATE(false, true));
   const auto state = model->start(model->encode(sources), 2, KeyKind::ffn_in);
   const TokenId start = model->info().decoder_start;
   CHECK_THROWS_AS(model->step(*state, std::vector<TokenId>(3, start)), std::logic_error);

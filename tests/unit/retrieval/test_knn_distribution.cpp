@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/random.hpp"
 #include "retrieval/knn_distribution.hpp"
+#include "retrieval/tensor_distribution.hpp"
 
 using namespace knnseq;
 
@@ -53,12 +54,25 @@ std::vector<double> plain(const std::vector<float>& log_probs, const Neighbours&
   return result;
 }
 
+void check_close(const at::Tensor& a, const at::Tensor& b) {
+  REQUIRE(a.numel() == b.numel());
+  const float* one = a.const_data_ptr<float>();
+  const float* other = b.const_data_ptr<float>();
+  for (std::int64_t i = 0; i < a.numel(); ++i) {
+    if (one[i] != other[i]) CHECK(one[i] == Approx(other[i]).epsilon(1e-6).margin(1e-6));
+  }
+}
+
+/// By both implementations, which must agree.
 std::vector<float> interpolated(const std::vector<float>& log_probs, const Neighbours& neighbours,
                                 const retrieval::KnnOptions& options) {
-  const auto ids = ids_of(neighbours);
+  const at::Tensor ids = at::tensor(ids_of(neighbours), at::kLong).unsqueeze(0);
+  const at::Tensor scores = at::tensor(neighbours.scores).unsqueeze(0);
   at::Tensor values = at::tensor(log_probs).unsqueeze(0).contiguous();
-  retrieval::interpolate(values, at::tensor(neighbours.scores).unsqueeze(0),
-                         at::tensor(ids, at::kLong).unsqueeze(0), options);
+  at::Tensor by_tensors = values.clone();
+  retrieval::interpolate(values, scores, ids, options);
+  retrieval::interpolate_tensors(by_tensors, scores, ids, options);
+  check_close(by_tensors, values);
   const float* data = values.const_data_ptr<float>();
   return {data, data + values.numel()};
 }
@@ -125,6 +139,57 @@ TEST_CASE("a query whose best score is not above the threshold keeps the model's
   REQUIRE(shares.size() == 2);
   CHECK(shares[0].id == 5);
   CHECK(shares[0].probability + shares[1].probability == Approx(1));
+}
+
+TEST_CASE("many rows of tensors, more neighbours than are compared at a time") {
+  constexpr std::int64_t rows = 7, vocabulary = 300;
+  core::Random random(2);
+  for (const std::int64_t k : {1, 64, 65, 200}) {
+    for (const bool with_threshold : {false, true}) {
+      at::Tensor scores = at::empty({rows, k}, at::kFloat);
+      at::Tensor ids = at::empty({rows, k}, at::kLong);
+      for (std::int64_t i = 0; i < rows * k; ++i) {
+        const bool missing = i / k == 3 || random.below(6) == 0;  // row 3 has no neighbours
+        scores.mutable_data_ptr<float>()[i] =
+            missing ? -infinity : static_cast<float>(-400 * random.uniform());
+        const auto token = static_cast<core::TokenId>(random.below(40));
+        ids.mutable_data_ptr<std::int64_t>()[i] = missing ? -1 : core::pack_entry_id(token, i);
+      }
+      retrieval::KnnOptions options;
+      options.temperature = 30;
+      options.lambda = 0.7F;
+      if (with_threshold) options.threshold = -200.F;
+      at::Tensor expected = at::empty({rows, vocabulary}, at::kFloat);
+      for (std::int64_t i = 0; i < rows * vocabulary; ++i) {
+        expected.mutable_data_ptr<float>()[i] = static_cast<float>(-12 * random.uniform());
+      }
+      at::Tensor made = expected.clone();
+      const at::Tensor before = expected.clone();
+      retrieval::interpolate(expected, scores, ids, options);
+      const auto greatest = retrieval::interpolate_tensors(made, scores, ids, options);
+      check_close(made, expected);
+      CHECK(at::equal(made[3], before[3]));
+      CHECK(greatest.item<std::int64_t>() < 40);
+    }
+  }
+}
+
+TEST_CASE("tensors: the greatest usable token comes back, and none without neighbours") {
+  at::Tensor log_probs = at::zeros({2, 4}, at::kFloat);
+  const at::Tensor scores = at::tensor({-1.F, -5.F, -1.F, -infinity}).view({2, 2});
+  const auto id = [](core::TokenId token) { return core::pack_entry_id(token, 1); };
+  const auto ids = at::tensor({id(1), id(9), id(3), std::int64_t{-1}}, at::kLong).view({2, 2});
+  retrieval::KnnOptions options;
+  const auto greatest = [&](const at::Tensor& of) {
+    return retrieval::interpolate_tensors(log_probs, scores, of, options).item<std::int64_t>();
+  };
+  CHECK(greatest(ids) == 9);
+  CHECK(greatest(at::full({2, 2}, -1, at::kLong)) == -1);
+  options.threshold = -2.F;
+  CHECK(greatest(ids) == 3);
+  at::Tensor none = at::zeros({0, 4}, at::kFloat);
+  CHECK(retrieval::interpolate_tensors(none, scores.narrow(0, 0, 0), ids.narrow(0, 0, 0), options)
+            .item<std::int64_t>() == -1);
 }
 
 TEST_CASE("tokens beyond the vocabulary and bad options are refused") {

@@ -12,11 +12,15 @@ namespace {
 
 using testing::Tokens;
 
-/// One block of all sources, blocks of one, and the plain search must agree bit by bit.
+/// One block of all sources, the same with selection by tensors, blocks of one, and the plain
+/// search must agree bit by bit.
 void compare(const model::FakeModelOptions& fake, const BeamOptions& options, std::size_t count) {
   model::FakeModel model(fake);
   const auto sources = testing::random_sources(fake.seed + 100, count, fake.vocab_size);
   const auto together = beam_search(model, sources, options);
+  BeamOptions as_on_gpu = options;
+  as_on_gpu.selection = Selection::by_tensors;
+  const auto by_tensors = beam_search(model, sources, as_on_gpu);
   REQUIRE(together.size() == sources.size());
   for (std::size_t i = 0; i < sources.size(); ++i) {
     const auto expected = testing::plain_search(model.info(), sources[i].size(),
@@ -26,6 +30,7 @@ void compare(const model::FakeModelOptions& fake, const BeamOptions& options, st
     REQUIRE_FALSE(expected.empty());
     CHECK(testing::same(together[i], expected));
     CHECK(testing::same(alone[0], expected));
+    CHECK(testing::same(by_tensors[i], expected));
   }
 }
 
@@ -68,6 +73,21 @@ TEST_CASE("forced tokens come first, ask for no neighbours and count in the leng
   for (const auto& nbest : results) {
     CHECK(nbest.front().tokens.front() == 7);
     CHECK(nbest.front().token_log_probs.front() == 0.0f);
+  }
+}
+
+TEST_CASE("bad tokens are never chosen, with words enough left", "[search]") {
+  for (const auto selection : {Selection::automatic, Selection::by_tensors}) {
+    model::FakeModel model({.vocab_size = 2000, .seed = 21, .eos_bias = 3.0});
+    const auto sources = testing::random_sources(22, 10, 24);
+    const BeamOptions options{
+        .beam = 4, .max_length_a = 0.5, .max_length_b = 3, .nbest = 4, .selection = selection};
+    const auto made = beam_search(model, sources, options);
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      CHECK(testing::same(
+          made[i], testing::plain_search(model.info(), sources[i].size(),
+                                         testing::next_token_of(model, sources[i]), options)));
+    }
   }
 }
 

@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include <ATen/ATen.h>
 #include <catch2/catch.hpp>
 
 #include "core/random.hpp"
 #include "search/candidates.hpp"
+#include "search/tensor_candidates.hpp"
 
 namespace knnseq::search {
 
@@ -26,6 +28,32 @@ std::vector<Candidate> sorted_all(core::MatrixView<const float> log_probs,
   std::ranges::sort(all, [](const Candidate& a, const Candidate& b) { return a < b; });
   if (all.size() > count) all.resize(count);
   return all;
+}
+
+std::vector<float> twice(std::vector<float> values) {
+  const auto copy = values;
+  values.insert(values.end(), copy.begin(), copy.end());
+  return values;
+}
+
+/// Selection by tensors, of one or more sentences.
+void check_tensors(const at::Tensor& log_probs, const std::vector<float>& scores,
+                   std::int64_t beams, const std::vector<std::vector<Candidate>>& expected,
+                   std::size_t count) {
+  const auto made = best_continuations(log_probs, scores, beams, static_cast<std::int64_t>(count));
+  REQUIRE(made.size() == expected.size());
+  for (std::size_t sentence = 0; sentence < made.size(); ++sentence) {
+    REQUIRE(made[sentence].size() == expected[sentence].size());
+    for (std::size_t i = 0; i < made[sentence].size(); ++i) {
+      const Candidate& candidate = made[sentence][i].candidate;
+      CHECK(candidate.score == expected[sentence][i].score);
+      CHECK(candidate.beam == expected[sentence][i].beam);
+      CHECK(candidate.token == expected[sentence][i].token);
+      CHECK(made[sentence][i].log_prob ==
+            log_probs[static_cast<std::int64_t>(sentence) * beams + candidate.beam][candidate.token]
+                .item<float>());
+    }
+  }
 }
 
 }  // namespace
@@ -52,6 +80,9 @@ TEST_CASE("the best candidates are those of a full sort", "[search]") {
     const std::size_t count = 1 + random.below(12);
     const auto made = best_candidates(view, scores, count);
     const auto expected = sorted_all(view, scores, count);
+    const at::Tensor tensor = at::tensor(values).view({beams, columns});
+    check_tensors(tensor, scores, beams, {expected}, count);
+    check_tensors(at::cat({tensor, tensor}), twice(scores), beams, {expected, expected}, count);
     INFO("round " << round);
     REQUIRE(made.size() == expected.size());
     for (std::size_t i = 0; i < made.size(); ++i) {

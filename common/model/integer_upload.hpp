@@ -1,0 +1,27 @@
+// What a GPU must know of a batch or a step: sent together, without waiting.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+namespace knnseq::model {
+
+/// Lists of integers that go to a device in one copy.
+class IntegerUpload {
+ public:
+  /// Number of the list.
+  std::size_t add(std::span<const std::int64_t> values);
+
+  /// All lists, by their numbers: int64 tensors on the device. The copy is from pinned memory and
+  /// in the order of the current stream, so nobody waits for it.
+  std::vector<at::Tensor> send(at::Device device) const;
+
+ private:
+  std::vector<std::int64_t> values_;
+  std::vector<std::int64_t> starts_{0};
+};
+
+}  // namespace knnseq::model

@@ -1,0 +1,34 @@
+#include "search/tensor_masks.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace knnseq::search {
+
+namespace {
+constexpr float nothing = -std::numeric_limits<float>::infinity();
+}
+
+void TensorMasks::apply(const at::Tensor& log_probs, std::int64_t length,
+                        const std::vector<std::uint8_t>& at_end) {
+  if (length < std::ssize(special_->first)) {
+    log_probs.fill_(nothing);
+    log_probs.select(1, special_->first[static_cast<std::size_t>(length)]).zero_();
+    return;
+  }
+  if (!never_.defined()) {
+    const std::vector<std::int64_t> never(special_->never.begin(), special_->never.end());
+    never_ = at::tensor(never, at::kLong).to(log_probs.device(), /*non_blocking=*/true);
+  }
+  const at::Tensor eos = log_probs.select(1, special_->eos);
+  const at::Tensor kept = eos.clone();
+  log_probs.index_fill_(1, never_, nothing);
+  if (length == 0) eos.fill_(nothing);
+  if (std::ranges::count(at_end, 1) == 0) return;
+  const at::Tensor ends =
+      at::tensor(at_end, at::kByte).to(log_probs.device(), /*non_blocking=*/true).to(at::kBool);
+  log_probs.masked_fill_(ends.unsqueeze(1), nothing);
+  eos.copy_(at::where(ends, kept, eos));
+}
+
+}  // namespace knnseq::search

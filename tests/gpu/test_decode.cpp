@@ -1,0 +1,37 @@
+// Translations with neighbours on a GPU against those on the CPU.
+#include <catch2/catch.hpp>
+
+#include "support/knn_decoding.hpp"
+
+using namespace knnseq;
+
+namespace {
+
+test::Decoding on_gpu(const std::string& dtype) {
+  return {.model = {.dtype = dtype, .device = at::Device(at::kCUDA, 0)},
+          .tensors = true,
+          .launcher = gpu::make_scan_launcher({true, 0})};
+}
+
+}  // namespace
+
+TEST_CASE("translations with neighbours are the CPU's") {
+  const test::KnnDecoding decoding;
+  const auto expected = decoding.translate({.model = {.dtype = "fp32"}});
+  const auto made = decoding.translate(on_gpu("fp32"));
+  REQUIRE(made.size() == expected.size());
+  CHECK(test::same_tokens(made, expected) == expected.size());
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    CHECK(made[i].score == Approx(expected[i].score).margin(1e-3));
+  }
+}
+
+TEST_CASE("in bf16 nearly all are") {
+  const test::KnnDecoding decoding;
+  const auto expected = decoding.translate({.model = {.dtype = "fp32"}});
+  const auto made = decoding.translate(on_gpu("bf16"));
+  REQUIRE(made.size() == expected.size());
+  CHECK(test::same_tokens(made, expected) * 10 >= expected.size() * 8);
+  const auto again = decoding.translate(on_gpu("bf16"));
+  CHECK(test::same_tokens(made, again) == made.size());
+}

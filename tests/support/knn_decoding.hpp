@@ -1,0 +1,99 @@
+// Translations of the demo model's test sentences with a small datastore of its own keys, on any
+// device.
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "comm/self_communicator.hpp"
+#include "core/files.hpp"
+#include "gpu/host_staged_collectives.hpp"
+#include "model/load_model.hpp"
+#include "retrieval/distributed_search.hpp"
+#include "retrieval/interpolator.hpp"
+#include "retrieval/tensor_distribution.hpp"
+#include "search/beam_search.hpp"
+#include "unit/index/synthetic.hpp"
+
+namespace knnseq::test {
+
+/// How translations are made.
+struct Decoding {
+  model::ModelOptions model = {};
+  search::Selection selection = search::Selection::automatic;
+  bool tensors = false;  ///< exchange and distribution by tensors, as on a GPU
+  std::shared_ptr<const gpu::ScanLauncher> launcher = nullptr;
+};
+
+class KnnDecoding {
+ public:
+  /// The datastore holds every token of the five best translations that are on record.
+  KnnDecoding() {
+    std::vector<std::vector<core::TokenId>> sources, targets;
+    const core::fs::path root = KNNSEQ_SOURCE_DIR;
+    for (const auto& one : core::read_json(root / "tests/unit/search/beam_reference.json")) {
+      sources_.push_back(one.at("source"));
+      for (const auto& hypothesis : one.at("nbest")) {
+        sources.push_back(sources_.back());
+        targets.push_back(hypothesis.at("tokens"));
+      }
+    }
+    const auto model = model::load_model(root / "models/demo-de-en", {.dtype = "fp32"});
+    const at::Tensor keys = model->teacher_force(sources, targets, {}).keys;
+    codebook_ =
+        train_alone(keys, index::parse_index_spec("IVF8,PQ16", keys.size(1)), quick_options());
+    entries_ = coded_entries(codebook_, keys);
+    auto* id = entries_.ids.mutable_data_ptr<std::int64_t>();
+    std::int64_t entry = 0;
+    for (const auto& target : targets) {
+      for (const auto token : target) *id++ = core::pack_entry_id(token, entry++);
+    }
+  }
+
+  /// The best translations.
+  std::vector<search::Hypothesis> translate(const Decoding& how) const {
+    const auto self = comm::make_self_communicator();
+    retrieval::SearchDevice device;
+    if (how.tensors) {
+      device = {how.model.device, gpu::make_host_staged_collectives(*self)};
+    }
+    index::LocalIndexOptions local;
+    local.launcher = how.launcher;
+    retrieval::DistributedSearch datastore(*self, codebook_,
+                                           index::make_local_index(codebook_, entries_, local),
+                                           {.k = 8, .nprobe = 4}, std::move(device));
+    retrieval::KnnOptions options;
+    options.temperature = 10;
+    const auto model =
+        model::load_model(core::fs::path(KNNSEQ_SOURCE_DIR) / "models/demo-de-en", how.model);
+    const auto made = search::beam_search(
+        *model, sources_, {.selection = how.selection},
+        [&](const search::KnnQueries& asked, at::Tensor& log_probs) {
+          const auto found = datastore.search(asked.vectors, 0);
+          if (how.tensors) {
+            retrieval::interpolate_tensors(log_probs, found.scores, found.ids, options);
+          } else {
+            retrieval::Interpolator().interpolate(log_probs, {found.scores, found.ids}, options);
+          }
+        });
+    std::vector<search::Hypothesis> best;
+    for (const auto& nbest : made) best.push_back(nbest.front());
+    return best;
+  }
+
+ private:
+  std::vector<std::vector<core::TokenId>> sources_;
+  index::Codebook codebook_;
+  index::CodedEntries entries_;
+};
+
+/// How many are the same tokens.
+inline std::size_t same_tokens(const std::vector<search::Hypothesis>& a,
+                               const std::vector<search::Hypothesis>& b) {
+  std::size_t same = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) same += a[i].tokens == b.at(i).tokens ? 1 : 0;
+  return same;
+}
+
+}  // namespace knnseq::test

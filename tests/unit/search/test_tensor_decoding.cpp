@@ -1,0 +1,19 @@
+// Decoding with neighbours by the code for GPUs, on the CPU.
+#include <catch2/catch.hpp>
+
+#include "support/knn_decoding.hpp"
+
+using namespace knnseq;
+
+TEST_CASE("translations by the code for GPUs are the same") {
+  const test::KnnDecoding decoding;
+  const auto expected = decoding.translate({.model = {.dtype = "fp32"}});
+  const auto made = decoding.translate({.model = {.dtype = "fp32", .as_on_gpu = true},
+                                        .selection = search::Selection::by_tensors,
+                                        .tensors = true});
+  REQUIRE(made.size() == expected.size());
+  CHECK(test::same_tokens(made, expected) == expected.size());
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    CHECK(made[i].score == Approx(expected[i].score).margin(1e-4));
+  }
+}

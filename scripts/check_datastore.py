@@ -57,7 +57,8 @@ def open_shard(path):
         sys.exit(f"{path}: {error}")
     absent = {"keys", "values", "sentence_starts", "entry_starts"} - set(file)
     if absent:
-        sys.exit(f"{path}: no dataset {', '.join(sorted(absent))}")
+        made = " (this needs a datastore made with datastore.store: keys)" if "keys" in absent else ""
+        sys.exit(f"{path}: no dataset {', '.join(sorted(absent))}{made}")
     return file
 
 

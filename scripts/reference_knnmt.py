@@ -23,6 +23,8 @@ parser.add_argument("--sentences", type=int, default=20, help="of the corpus, an
 args = parser.parse_args()
 run, decoding = args.run_dir, args.run_dir / "decode" / args.decoding
 made_with = json.loads((run / "datastore/manifest.json").read_text())["inputs"]
+if made_with.get("store") == "none":
+    raise SystemExit(f"{run}: compares keys, so it needs a datastore made with datastore.store: keys")
 knn = json.loads((decoding / "manifest.json").read_text())["inputs"]
 text, k, lam = knn["tokenizer"], knn.get("k"), knn.get("lambda")
 if not k or len(knn["models"]) > 1 or text["preprocess_source"] or knn["threshold"] is not None:

@@ -31,6 +31,7 @@
 #include "stages/inspect/inspect.hpp"
 #include "stages/partition/partition.hpp"
 #include "stages/run/run.hpp"
+#include "stages/settle_dtypes.hpp"
 #include "stages/subset/subset.hpp"
 #include "stages/sweep/sweep.hpp"
 #include "stages/train/train.hpp"
@@ -96,6 +97,7 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
   const auto force = !command.force ? Force::no : several ? Force::changed : Force::always;
   const gpu::Placement placement = gpu::place_rank(*world, options.device);
   gpu::report_placement(*world, log, placement);
+  stages::settle_dtypes(options, *world, placement);
   runtime::StageContext context{
       *world, log, options.run_dir, force, resolved, options.timeout_seconds, placement};
   const c10::InferenceMode no_gradients;

@@ -31,7 +31,7 @@ CorpusOptions read_corpus(const Section& section, CorpusOptions options) {
 }
 
 std::string read_dtype(const Section& section, const std::string& fallback) {
-  return section.choice("dtype", {"fp32", "bf16", "fp16"}, fallback);
+  return section.choice("dtype", {"auto", "fp32", "bf16", "fp16"}, fallback);
 }
 
 DatastoreOptions read_datastore(const Section& section, const std::string& dtype) {
@@ -39,9 +39,18 @@ DatastoreOptions read_datastore(const Section& section, const std::string& dtype
   options.key = {model::parse_key_kind(section.choice("key", {"ffn_in", "ffn_out"}, "ffn_in")),
                  section.integer("layer", -1)};
   options.dtype = read_dtype(section, dtype);
-  options.sentence_keys = section.flag("sentence_keys", options.sentence_keys);
-  options.sample = section.integer("sample", options.sample, {.least = 1});
-  options.seed = static_cast<std::uint64_t>(section.integer("seed", 1, {.least = 0}));
+  const bool stored = section.choice("store", {"keys", "none"}, "keys") == "keys";
+  options.store = stored ? KeyStore::keys : KeyStore::none;
+  options.sentence_keys = section.flag("sentence_keys", stored);
+  if (options.sentence_keys && !stored) {
+    section.problem("sentence_keys",
+                    "must be false where store is none: encode then makes the "
+                    "sample's keys only");
+  }
+  options.sample.size = section.integer("sample", options.sample.size, {.least = 1});
+  options.sample.seed = static_cast<std::uint64_t>(section.integer("seed", 1, {.least = 0}));
+  options.sample.unit = parse_sample_unit(
+      section.choice("sample_unit", {"entry", "batch"}, stored ? "entry" : "batch"));
   return options;
 }
 
@@ -342,7 +351,7 @@ Options read_options(const config::Config& config) {
   Options options;
   options.run_dir = root.text("run_dir");
   read_model(root, options);
-  const std::string dtype = read_dtype(root, "fp32");
+  const std::string dtype = read_dtype(root, "auto");
   options.device = read_device(root);
   options.shards = root.integer("shards", options.shards, {.least = 1, .most = 99'999});
   options.threads = root.integer("threads", options.threads, {.least = 1, .most = 4096});
@@ -361,6 +370,11 @@ Options read_options(const config::Config& config) {
   read_beam(root.section("beam_search"), defaults);
   options.decode = read_decode(root, metric, defaults);
   check_datastores(root, options);
+  if (options.datastore.store == KeyStore::none && options.decodes_subsets()) {
+    root.problem("datastore",
+                 "store: none leaves nothing for modes subset and memory; they need "
+                 "datastore.store: keys");
+  }
   options.evaluate = read_evaluate(root.section("evaluate"), options.decode);
   options.inspect = read_inspect(root.section("inspect"));
   options.sweep = read_sweep(root.section("sweep"), options.index.factory);
@@ -368,6 +382,8 @@ Options read_options(const config::Config& config) {
   config.finish();
   return options;
 }
+
+const char* to_string(KeyStore store) { return store == KeyStore::none ? "none" : "keys"; }
 
 std::string_view to_string(SentenceEncoder encoder) {
   switch (encoder) {

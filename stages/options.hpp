@@ -14,6 +14,7 @@
 #include "retrieval/knn_options.hpp"
 #include "retrieval/search_options.hpp"
 #include "search/beam_options.hpp"
+#include "stages/sample_spec.hpp"
 #include "text/tokenizer.hpp"
 
 namespace knnseq::stages {
@@ -25,12 +26,21 @@ struct CorpusOptions {
   std::int64_t max_tokens = 4000;  ///< sentences times the longest side, a batch
 };
 
+/// What encode leaves of the keys.
+enum class KeyStore {
+  keys,  ///< all of them; add reads them
+  none   ///< the training sample; add makes keys itself and codes them at once
+};
+
+/// As the config names it.
+const char* to_string(KeyStore store);
+
 struct DatastoreOptions {
   model::KeySpec key;
-  std::string dtype = "fp32";  ///< of the model when it makes keys
+  std::string dtype = "auto";  ///< of the model when it makes keys
+  KeyStore store = KeyStore::keys;
   bool sentence_keys = true;
-  std::int64_t sample = 65536;  ///< training vectors
-  std::uint64_t seed = 1;       ///< of the sample
+  SampleSpec sample = {65536, 1, SampleUnit::entry};  ///< training vectors
 };
 
 struct IndexOptions {
@@ -81,7 +91,7 @@ struct DecodeOptions {
   std::optional<std::filesystem::path> reference;
   bool knn = true;
   KnnMode mode = KnnMode::plain;
-  std::string dtype = "fp32";  ///< of the model when it translates
+  std::string dtype = "auto";  ///< of the model when it translates
   /// Run directories of the datastores: none for this run's own, else one for each model.
   std::vector<std::filesystem::path> datastores = {};
   retrieval::SearchOptions search;

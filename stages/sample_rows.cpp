@@ -1,6 +1,7 @@
 #include "stages/sample_rows.hpp"
 
 #include <algorithm>
+#include <functional>
 
 #include <fmt/format.h>
 
@@ -10,6 +11,7 @@
 #include "runtime/progress.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "runtime/stop_signal.hpp"
+#include "stages/stage.hpp"
 #include "store/hdf5_file.hpp"
 #include "store/hdf5_structure.hpp"
 #include "store/verify_rows.hpp"
@@ -75,12 +77,29 @@ std::vector<std::int64_t> entries_of(const Unit& unit, std::int64_t width) {
   return entries;
 }
 
+/// Whether an entry of a shard belongs to the sample.
+using Membership = std::function<bool(std::int64_t entry)>;
+
+Membership membership(const SampleRule& rule, const SampledCorpus& corpus,
+                      const std::string& shard) {
+  if (rule.unit == SampleUnit::entry) {
+    return [rule](std::int64_t entry) { return rule.contains(entry); };
+  }
+  const auto text = store::CorpusShard::read(corpus.folder, shard, corpus.shards.at(shard));
+  std::vector<std::int64_t> members;
+  for (const auto row : rule.rows_of(text)) members.push_back(text.entry_number(row));
+  std::sort(members.begin(), members.end());
+  return [members = std::move(members)](std::int64_t entry) {
+    return std::binary_search(members.begin(), members.end(), entry);
+  };
+}
+
 /// Appends those of a unit's rows that belong to the sample. entries: of the rows of `dataset`.
 void take(const Unit& unit, const std::vector<std::int64_t>& entries, const std::string& dataset,
-          const SampleRule& rule, SampleRows& rows) {
+          const Membership& belongs, SampleRows& rows) {
   std::vector<std::size_t> chosen;
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    if (rule.contains(entries[i])) chosen.push_back(i);
+    if (belongs(entries[i])) chosen.push_back(i);
   }
   if (chosen.empty()) return;
   const auto keys = unit.read<std::uint16_t>(dataset);
@@ -92,40 +111,62 @@ void take(const Unit& unit, const std::vector<std::int64_t>& entries, const std:
   }
 }
 
-/// Whether the wanted sample was written aside; says so where it was not.
+/// Whether the wanted sample was written aside; says so where it was not, and throws where it can't
+/// be found elsewhere either.
 bool is_stored(runtime::StageContext& context, const SampledDatastore& datastore,
                const SampleSpec& wanted) {
-  const auto entries = datastore.entries;
+  const auto entries = datastore.corpus.entries;
   if (datastore.stored.holds(wanted, entries)) return true;
   const auto describe = [&](const SampleSpec& sample) {
     return sample.size == entries
                ? "all entries"
-               : fmt::format("{} entries of seed {}", obs::with_commas(sample.size), sample.seed);
+               : fmt::format("{} entries of seed {}{}", obs::with_commas(sample.size), sample.seed,
+                             sample.unit == SampleUnit::batch ? " in batches" : "");
   };
-  context.log.info(
-      fmt::format("reading all keys for the training sample: it is {}; encode wrote {} aside",
-                  describe(wanted), describe(datastore.stored)));
+  const auto difference =
+      fmt::format("it is {}; encode wrote {} aside", describe(wanted), describe(datastore.stored));
+  comm::agree(context.comm, [&] {
+    if (datastore.has_keys) return;
+    throw core::InputError(datastore.folder,
+                           "does not hold the training sample: " + difference +
+                               ", and nothing else (datastore.store: none); run encode again with "
+                               "--force, or use datastore.store: keys");
+  });
+  context.log.info("reading all keys for the training sample: " + difference);
   return false;
 }
 
 }  // namespace
 
+SampledDatastore SampledDatastore::of(const CorpusPlace& place, const core::Json& corpus,
+                                      const core::Json& datastore) {
+  const auto& content = corpus.at("content");
+  return {place.datastore,
+          corpus.at("inputs").at("shards"),
+          {place.text, content.at("shards"), content.at("entries")},
+          SampleSpec::from_json(datastore.at("content").at("aside").at("sample")),
+          stores_keys(datastore)};
+}
+
 SampleRows find_sample_rows(runtime::StageContext& context, const SampledDatastore& datastore,
                             const SampleSpec& wanted) {
   const bool stored = is_stored(context, datastore, wanted);
-  const SampleRule rule = make_sample_rule(context.comm, datastore.entries, wanted);
+  const SampleRule rule = make_corpus_sample_rule(context.comm, datastore.corpus, wanted);
   const auto team = runtime::make_shard_team(context.comm, datastore.shards);
   runtime::Progress progress(
-      context, "entries", stored ? datastore.stored.of(datastore.entries).size : datastore.entries);
+      context, "entries",
+      stored ? datastore.stored.of(datastore.corpus.entries).size : datastore.corpus.entries);
   SampleRows rows;
   bool stopped = false;
   const auto share = wanted.size * std::ssize(team.shards) / (datastore.shards * team.members());
   for (const auto shard : team.shards) {
-    const auto path = datastore.folder / (runtime::shard_name(shard) + ".h5");
+    const auto name = runtime::shard_name(shard);
+    const auto path = datastore.folder / (name + ".h5");
     const core::Json manifest = runtime::read_shard_manifest(datastore.folder, shard);
     store::verify_structure(path, manifest.at("structure"));
     const auto file = store::Hdf5File::open_for_reading(path);
-    const std::int64_t width = file.shape("keys").at(1);
+    const auto belongs = membership(rule, datastore.corpus, name);
+    const std::int64_t width = file.shape("sample_keys").at(1);
     rows.keys.reserve(static_cast<std::size_t>((share + share / 8) * width));
     const core::Json& units = manifest.at("units");
     for (auto i = static_cast<std::size_t>(team.member()); i < units.size() && !stopped;
@@ -134,7 +175,7 @@ SampleRows find_sample_rows(runtime::StageContext& context, const SampledDatasto
       if (stored && !unit.has("sample_entries")) continue;
       const auto entries =
           stored ? unit.read<std::int64_t>("sample_entries") : entries_of(unit, width);
-      take(unit, entries, stored ? "sample_keys" : "keys", rule, rows);
+      take(unit, entries, stored ? "sample_keys" : "keys", belongs, rows);
       progress.add(std::ssize(entries));
       stopped = runtime::stop_requested();
     }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/stage_context.hpp"
+#include "stages/corpus_place.hpp"
 #include "stages/sample_rule.hpp"
 
 namespace knnseq::stages {
@@ -20,16 +21,21 @@ struct SampleRows {
 struct SampledDatastore {
   std::filesystem::path folder;
   std::int64_t shards = 1;
-  std::int64_t entries = 0;  ///< of all shards
-  SampleSpec stored;         ///< what encode wrote aside
+  SampledCorpus corpus;  ///< what it was made of; for samples of entries their number is enough
+  SampleSpec stored;     ///< what encode wrote aside
+  bool has_keys = true;  ///< whether all other rows are there too
+
+  /// corpus, datastore: manifests of partition and encode.
+  static SampledDatastore of(const CorpusPlace& place, const core::Json& corpus,
+                             const core::Json& datastore);
 };
 
 /// Finds the rows of the wanted sample (as SampleSpec::of gives it), each by one rank: among those
 /// that encode wrote aside where they hold it, else by reading all keys once, which is logged.
-/// Ranks share the units of the shards as they do in encode. Memory: a rank's part of the sample
-/// and one unit of keys. Throws core::InputError naming rows whose bytes do not have the checksum
-/// they were written with (only the rank that read them), and core::Stopped on all ranks after a
-/// stop signal. Collective.
+/// Throws core::InputError on all ranks where neither is possible. Ranks share the units of the
+/// shards as they do in encode. Memory: a rank's part of the sample and one unit of keys. Throws
+/// core::InputError naming rows whose bytes do not have the checksum they were written with (only
+/// the rank that read them), and core::Stopped on all ranks after a stop signal. Collective.
 SampleRows find_sample_rows(runtime::StageContext& context, const SampledDatastore& datastore,
                             const SampleSpec& wanted);
 

@@ -15,7 +15,7 @@ std::span<T> values_of(const at::Tensor& tensor) {
 
 void ShardCoder::open_shard(const store::CorpusShard& corpus, std::int64_t shard) {
   corpus_ = &corpus;
-  keys_.emplace(source_.folder, shard, source_.dataset);
+  if (source_.encoder == nullptr) keys_.emplace(source_.folder, shard, source_.dataset);
 }
 
 std::int64_t ShardCoder::rows() const {
@@ -42,7 +42,9 @@ std::vector<store::DatasetSpec> ShardCoder::layout() const {
 
 void ShardCoder::code_unit(std::int64_t unit, core::Range batches, store::ShardFile& file) const {
   const auto rows = rows_of(batches);
-  const at::Tensor keys = keys_->read(unit, rows, coder_.device());
+  const at::Tensor keys = keys_
+                              ? keys_->read(unit, rows, coder_.device())
+                              : source_.encoder->encode(*corpus_, batches).keys.to(coder_.device());
   const bool has_lists = coder_.codebook().spec.has_lists();
   std::vector<at::Tensor> lists, codes;
   for (auto batch = batches.begin; batch < batches.end; ++batch) {

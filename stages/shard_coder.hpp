@@ -6,6 +6,7 @@
 #include <string>
 
 #include "index/coder.hpp"
+#include "stages/batch_encoder.hpp"
 #include "stages/shard_keys.hpp"
 #include "store/corpus_shard.hpp"
 #include "store/shard_file.hpp"
@@ -20,6 +21,7 @@ struct VectorSource {
   std::filesystem::path folder;
   std::string dataset = "keys";
   CodedRows rows = CodedRows::entries;
+  const BatchEncoder* encoder = nullptr;  ///< makes the keys where they are not stored
 };
 
 /// Vectors to lists and codes, unit by unit, on the coder's device. Each batch of the corpus is one
@@ -36,7 +38,7 @@ class ShardCoder {
   std::int64_t rows() const;  ///< of the open shard
   core::Range rows_of(core::Range batches) const;
   /// unit: number of the unit; batches: its batches. Throws core::InputError where the vectors do
-  /// not have the checksum that they were written with.
+  /// not have the checksum that they were written with, or as BatchEncoder does.
   void code_unit(std::int64_t unit, core::Range batches, store::ShardFile& file) const;
   /// Turns the finished lists and codes in `coded` into a faiss file. ids: int64 [rows].
   void write_index(const std::filesystem::path& coded, const std::filesystem::path& index,
@@ -46,7 +48,7 @@ class ShardCoder {
   const index::Coder& coder_;
   VectorSource source_;
   const store::CorpusShard* corpus_ = nullptr;
-  std::optional<ShardKeys> keys_;
+  std::optional<ShardKeys> keys_;  ///< none where an encoder makes them
 };
 
 }  // namespace knnseq::stages

@@ -84,6 +84,23 @@ void require_made_from(const core::Json& manifest, const std::string& name, cons
                          " --force'");
 }
 
+bool stores_keys(const core::Json& datastore) {
+  return datastore.at("inputs").at("store") == to_string(KeyStore::keys);
+}
+
+void require_keys(const core::Json& datastore, const std::string& command) {
+  if (stores_keys(datastore)) return;
+  throw core::InputError(command +
+                         " needs the raw keys, which this datastore was made without; make it with "
+                         "datastore.store: keys");
+}
+
+core::Json sample_inputs(const SampleSpec& sample) {
+  return {{"sample", sample.size},
+          {"sample_seed", sample.seed},
+          {"sample_unit", to_string(sample.unit)}};
+}
+
 core::Json training_inputs(const index::TrainOptions& training) {
   return {{"seed", training.seed},
           {"coarse_iterations", training.coarse_iterations},

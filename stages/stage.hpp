@@ -46,6 +46,16 @@ core::Json corpus_manifest(runtime::StageContext& context, const Options& option
 void require_made_from(const core::Json& manifest, const std::string& name, const core::Json& input,
                        const std::string& command);
 
+/// Whether the datastore of this manifest (of encode) holds all keys.
+bool stores_keys(const core::Json& datastore);
+
+/// Throws core::InputError where it does not, saying that `command` needs them. Call it inside
+/// comm::agree.
+void require_keys(const core::Json& datastore, const std::string& command);
+
+/// What the wanted sample of a datastore is, by name: inputs of the stages that use one.
+core::Json sample_inputs(const SampleSpec& sample);
+
 /// All options of training that change a codebook, by name: inputs of the stages that train.
 core::Json training_inputs(const index::TrainOptions& training);
 

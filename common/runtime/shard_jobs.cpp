@@ -6,6 +6,7 @@
 #include "comm/gather_json.hpp"
 #include "core/error.hpp"
 #include "core/hash.hpp"
+#include "obs/resources.hpp"
 #include "runtime/stop_signal.hpp"
 #include "store/manifest.hpp"
 #include "store/sealed_json.hpp"
@@ -57,25 +58,58 @@ core::Json read_shard_manifest(const fs::path& folder, std::int64_t shard) {
                          "is not what the stage's manifest.json knows");
 }
 
+void ShardJobs::commit(std::int64_t unit, const Means& with, store::ShardFile& file,
+                       const ShardPlan& plan) {
+  const auto items = plan.unit_items[static_cast<std::size_t>(unit)];
+  done_.bytes += file.commit(unit);
+  done_.items += items;
+  with.progress.add(items);
+}
+
+/// Writes units while the next ones are computed; false after a stop signal.
+bool ShardJobs::compute_units(const std::vector<std::int64_t>& units, const Means& with,
+                              store::ShardFile& file, const ShardPlan& plan) {
+  const auto begin = [&](std::size_t i) {
+    if (i == units.size()) return;
+    with.worker.start([&compute = with.work.compute, unit = units[i]] { return compute(unit); });
+  };
+  begin(0);
+  bool stopped = false;
+  for (std::size_t i = 0; i < units.size() && !stopped; ++i) {
+    const obs::Stopwatch waiting;
+    const ComputedUnit computed = with.worker.take();
+    stopped = stop_requested();
+    if (!stopped) begin(i + 1);
+    if (computed.wait) computed.wait();
+    seconds_.waiting += waiting.seconds();
+    const obs::Stopwatch writing;
+    computed.write(file);
+    commit(units[i], with, file, plan);
+    seconds_.writing += writing.seconds();
+  }
+  return !stopped && !stop_requested();
+}
+
 /// Whether the shard is complete; false after a stop signal.
-bool ShardJobs::run_shard(std::int64_t shard, const ShardWork& work, Progress& progress) {
+bool ShardJobs::run_shard(std::int64_t shard, const Means& with) {
+  const ShardWork& work = with.work;
   auto& team = *team_.comm;
   ShardPlan plan;
   comm::agree(team, [&] { plan = work.prepare(shard); });
   const auto units = std::ssize(plan.unit_items);
   auto file = store::ShardFile::open({folder_, shard_name(shard), owner_}, team, plan.datasets);
-  bool stopped = false;
-  for (std::int64_t unit = 0; unit < units && !stopped; ++unit) {
-    const auto items = plan.unit_items[static_cast<std::size_t>(unit)];
-    if (unit % team.size() != team.rank()) continue;
+  std::vector<std::int64_t> left;  // to this rank
+  for (std::int64_t unit = team.rank(); unit < units; unit += team.size()) {
     if (file.has(unit)) {
-      progress.skip(items);
-      continue;
+      with.progress.skip(plan.unit_items[static_cast<std::size_t>(unit)]);
+    } else {
+      left.push_back(unit);
     }
-    work.work(unit, file);
-    done_.bytes += file.commit(unit);
-    done_.items += items;
-    progress.add(items);
+  }
+  bool stopped = work.compute && !compute_units(left, with, file, plan);
+  for (std::size_t i = 0; !work.compute && i < left.size() && !stopped; ++i) {
+    work.work(left[i], file);
+    commit(left[i], with, file, plan);
     stopped = stop_requested();
   }
   if (!team.all(!stopped)) {
@@ -112,12 +146,14 @@ StageOutcome ShardJobs::run(const ShardWork& work) {
   comm::agree(context_.comm, [&] { owner_ = begun_identity(folder_); });
   Progress progress(context_, total_.unit, total_.items);
   done_ = {total_.unit, 0, 0};
+  AheadWorker<ComputedUnit> worker;
+  const Means with{work, progress, worker};
   bool complete = true;
   for (const auto shard : team_.shards) {
     auto& team = *team_.comm;
     const bool root_sees_it = team.is_root() && fs::exists(manifest_path(folder_, shard));
     if (!team.all(!team.is_root() || root_sees_it)) {
-      complete = run_shard(shard, work, progress);
+      complete = run_shard(shard, with);
     } else if (team.is_root()) {
       progress.skip(read_begun_shard_manifest(folder_, owner_, shard).at("items"));
       remove_leftovers(shard, work);

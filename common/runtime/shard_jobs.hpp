@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/ahead_worker.hpp"
 #include "runtime/progress.hpp"
 #include "runtime/shard_team.hpp"
 #include "runtime/stage_context.hpp"
@@ -20,7 +21,21 @@ struct ShardPlan {
   std::vector<std::int64_t> unit_items;  ///< of each unit, for progress
 };
 
-/// A stage's part in the loop. All are called in the order prepare, work for some units, finish.
+/// A unit that was computed ahead, or is still on its way from a device.
+struct ComputedUnit {
+  std::function<void()> wait;  ///< until it is here; may be empty
+  /// Writes its rows; the loop commits them. On the main thread, as all that calls HDF5.
+  std::function<void(store::ShardFile& file)> write;
+};
+
+/// Where the time of one rank's main thread went where units are computed ahead.
+struct UnitSeconds {
+  double waiting = 0;  ///< for units to be computed
+  double writing = 0;  ///< rows and journals, durably
+};
+
+/// A stage's part in the loop. All are called in the order prepare, work or compute for some units,
+/// finish.
 struct ShardWork {
   /// Gets a shard ready; every member of its team.
   std::function<ShardPlan(std::int64_t shard)> prepare;
@@ -31,11 +46,15 @@ struct ShardWork {
   /// The file that lasts, by its ending; where it is not ".h5" finish() makes it from the HDF5
   /// file, which is then removed.
   std::string result = ".h5";
+  /// Instead of `work`, for units that are computed without HDF5 and MPI: called on a thread of its
+  /// own, always the same, while the unit before is written.
+  std::function<ComputedUnit(std::int64_t unit)> compute = {};
 };
 
 /// Fills `folder`/shard-*.h5. Unit u of a shard is done by member u mod members of its team; units
-/// found in the journals are left out; SIGUSR1 ends the loop between two units. A finished shard
-/// has a file shard-*.json with the checksums of all ranges and is not opened again.
+/// found in the journals are left out; SIGUSR1 ends the loop between two units, a unit that is
+/// being computed ahead still being written. A finished shard has a file shard-*.json with the
+/// checksums of all ranges and is not opened again.
 class ShardJobs {
  public:
   struct Total {
@@ -50,8 +69,21 @@ class ShardJobs {
   /// all ranks after a stop signal. Collective.
   StageOutcome run(const ShardWork& work);
 
+  /// Of what run() did by ShardWork::compute.
+  const UnitSeconds& seconds() const { return seconds_; }
+
  private:
-  bool run_shard(std::int64_t shard, const ShardWork& work, Progress& progress);
+  /// What one call of run() works with.
+  struct Means {
+    const ShardWork& work;
+    Progress& progress;
+    AheadWorker<ComputedUnit>& worker;
+  };
+
+  bool run_shard(std::int64_t shard, const Means& with);
+  bool compute_units(const std::vector<std::int64_t>& units, const Means& with,
+                     store::ShardFile& file, const ShardPlan& plan);
+  void commit(std::int64_t unit, const Means& with, store::ShardFile& file, const ShardPlan& plan);
   void remove_leftovers(std::int64_t shard, const ShardWork& work) const;
   void require_rows(std::int64_t shard, const core::Json& units) const;
 
@@ -61,6 +93,7 @@ class ShardJobs {
   Total total_;
   std::string owner_;  ///< what the stage was begun with
   StageWork done_;
+  UnitSeconds seconds_;
 };
 
 /// The manifest of one shard of a finished stage: what ShardWork::finish gave, "items" and, where

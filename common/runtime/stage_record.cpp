@@ -35,17 +35,18 @@ void record_stage(StageContext& context, const std::string& stage, const StageWo
   const auto items = comm.all_reduce(work.items, comm::Reduction::sum);
   const auto bytes = comm.all_reduce(work.bytes, comm::Reduction::sum);
   if (!comm.is_root()) return;
-  const core::Json record = {{"stage", stage},
-                             {"ranks", comm.size()},
-                             {"seconds_min", time.least},
-                             {"seconds_mean", time.mean},
-                             {"seconds_max", time.most},
-                             {"work_seconds_max", work_seconds},
-                             {"unit", work.unit},
-                             {"items", items},
-                             {"bytes", bytes},
-                             {"peak_memory_max_bytes", std::llround(memory.most)},
-                             {"peak_memory_mean_bytes", std::llround(memory.mean)}};
+  core::Json record = {{"stage", stage},
+                       {"ranks", comm.size()},
+                       {"seconds_min", time.least},
+                       {"seconds_mean", time.mean},
+                       {"seconds_max", time.most},
+                       {"work_seconds_max", work_seconds},
+                       {"unit", work.unit},
+                       {"items", items},
+                       {"bytes", bytes},
+                       {"peak_memory_max_bytes", std::llround(memory.most)},
+                       {"peak_memory_mean_bytes", std::llround(memory.mean)}};
+  if (!work.details.is_null()) record["details"] = work.details;
   core::make_directories(context.run_dir / "records");
   core::write_file_durably(context.run_dir / "records" / (stage + ".json"), record.dump(2) + "\n");
   context.log.event("stage_done", record);
@@ -66,8 +67,8 @@ std::string stage_table(const std::filesystem::path& run_dir,
     if (!std::filesystem::exists(path)) continue;
     const core::Json record = core::read_json(path);
     const double most = record["seconds_max"];
-    const double rate = record["items"].get<double>() /
-                        std::max(record["work_seconds_max"].get<double>(), 1e-3);
+    const double rate =
+        record["items"].get<double>() / std::max(record["work_seconds_max"].get<double>(), 1e-3);
     table += fmt::format("{:<22} {:>5} {:>24} {:>14} {:<10} {:>10} {:>10} {:>12}\n", stage,
                          record["ranks"].get<int>(),
                          fmt::format("{:.1f}/{:.1f}/{:.1f}", record["seconds_min"].get<double>(),

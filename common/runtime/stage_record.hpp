@@ -17,6 +17,7 @@ struct StageWork {
   /// Spent on the items themselves, where opening files and models is not to be counted; 0: all of
   /// the stage was.
   double seconds = 0;
+  core::Json details = nullptr;  ///< more for the record, of all ranks; rank 0's
 };
 
 /// Reduces seconds and peak memory to min/mean/max and items and bytes to sums, writes

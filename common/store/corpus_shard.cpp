@@ -1,5 +1,7 @@
 #include "store/corpus_shard.hpp"
 
+#include <algorithm>
+
 #include "comm/self_communicator.hpp"
 #include "core/error.hpp"
 #include "store/hdf5_structure.hpp"
@@ -53,6 +55,16 @@ std::vector<core::TokenId> CorpusShard::source(std::int64_t sentence) const {
 
 std::vector<core::TokenId> CorpusShard::target(std::int64_t sentence) const {
   return tokens_between(target_tokens, sentence_starts, sentence);
+}
+
+std::int64_t CorpusShard::sentence_of(std::int64_t row) const {
+  const auto next = std::upper_bound(sentence_starts.begin(), sentence_starts.end(), row);
+  return next - sentence_starts.begin() - 1;
+}
+
+std::int64_t CorpusShard::entry_number(std::int64_t row) const {
+  const auto sentence = static_cast<std::size_t>(sentence_of(row));
+  return entry_starts[sentence] + row - sentence_starts[sentence];
 }
 
 std::int64_t CorpusShard::find_entry(std::int64_t entry_number) const {

@@ -31,6 +31,10 @@ struct CorpusShard {
   core::Range entries_of(core::Range batches) const;
   std::vector<core::TokenId> source(std::int64_t sentence) const;
   std::vector<core::TokenId> target(std::int64_t sentence) const;
+  /// The sentence (of this shard) that a row of this shard's entries belongs to.
+  std::int64_t sentence_of(std::int64_t row) const;
+  /// The global number of such a row's entry.
+  std::int64_t entry_number(std::int64_t row) const;
   /// The sentence whose entry has this number; −1 where it is not in this shard.
   std::int64_t find_entry(std::int64_t entry_number) const;
 

@@ -1,22 +1,37 @@
 #include "stages/add/add.hpp"
 
+#include <optional>
+
 #include "comm/agreement.hpp"
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
 #include "runtime/stage_runner.hpp"
+#include "stages/batch_encoder.hpp"
 #include "stages/code_shards.hpp"
+#include "stages/key_inputs.hpp"
+#include "stages/open_model.hpp"
 #include "stages/stage.hpp"
 
 namespace knnseq::stages {
 
 namespace {
 
-runtime::StageOutcome make_index(runtime::StageContext& context, const CorpusPlace& place,
-                                 const core::Json& corpus_manifest,
-                                 const core::Json& datastore_manifest) {
-  const std::int64_t vocab_size = datastore_manifest.at("content").at("vocab_size");
-  return code_shards(context,
-                     {place, corpus_manifest, {place.datastore}, codebook_step(place), place.index},
+/// Manifests of what the index is made from.
+struct Sources {
+  core::Json corpus, datastore;
+};
+
+runtime::StageOutcome make_index(runtime::StageContext& context, const Options& options,
+                                 const CorpusPlace& place, const Sources& sources) {
+  VectorSource keys{place.datastore};
+  std::unique_ptr<model::TranslationModel> model;
+  std::optional<BatchEncoder> encoder;
+  if (!stores_keys(sources.datastore)) {
+    comm::agree(context.comm, [&] { model = open_key_model(context, options, *open_tokenizer(options)); });
+    keys.encoder = &encoder.emplace(*model, options.datastore);
+  }
+  const std::int64_t vocab_size = sources.datastore.at("content").at("vocab_size");
+  return code_shards(context, {place, sources.corpus, keys, codebook_step(place), place.index},
                      [&](const store::CorpusShard& corpus, std::int64_t) {
                        return entry_ids(corpus, vocab_size, place.first_entry);
                      });
@@ -27,8 +42,10 @@ runtime::StageOutcome make_index(runtime::StageContext& context, const CorpusPla
 void add(runtime::StageContext& context, const Options& options, const CorpusPlace& place) {
   const std::string name = place.stage_name("add");
   context.log.set_stage(name);
-  const auto corpus = corpus_manifest(context, options, place);
-  const auto datastore = manifest_of(context, place, "encode");
+  const Sources sources{corpus_manifest(context, options, place),
+                        manifest_of(context, place, "encode")};
+  const core::Json& corpus = sources.corpus;
+  const core::Json& datastore = sources.datastore;
   const auto codebook = manifest_of(context, place, "train");
   comm::agree(context.comm, [&] {
     require_made_from(datastore, "corpus", corpus, place.command("encode"));
@@ -38,13 +55,18 @@ void add(runtime::StageContext& context, const Options& options, const CorpusPla
       throw core::InputError("all corpora together have more than 2^40 entries");
     }
   });
-  const core::Json inputs = {
+  core::Json inputs = {
       {"corpus", corpus.at("identity")},           {"datastore", datastore.at("identity")},
       {"codebook", codebook.at("identity")},       {"first_entry", place.first_entry},
       {"device", context.placement.device.name()}, {"threads", options.threads},
       {"unit_entries", store::unit_entries}};
+  if (!stores_keys(datastore)) {  // then this stage makes them
+    const auto keys = key_inputs(context, options, place, corpus);
+    comm::agree(context.comm, [&] { require_same_key_inputs(datastore, keys, place); });
+    inputs.update(keys);
+  }
   runtime::run_stage(context, {name, place.index, inputs,
-                               [&] { return make_index(context, place, corpus, datastore); }});
+                               [&] { return make_index(context, options, place, sources); }});
 }
 
 }  // namespace knnseq::stages

@@ -34,27 +34,25 @@ SampleSpec measured_sample(const core::Json& datastore) {
 }
 
 Measured measure_sample(runtime::StageContext& context, const index::Coder& coder,
-                        const std::filesystem::path& folder, const core::Json& datastore,
-                        std::int64_t shards) {
-  const auto& content = datastore.at("content");
-  const SampledDatastore sampled{folder, shards, content.at("entries"),
-                                 SampleSpec::from_json(content.at("aside").at("sample"))};
+                        const SampledDatastore& sampled, const core::Json& datastore) {
   const auto sample =
       read_sample(context, sampled, measured_sample(datastore), coder.codebook().spec.d_in);
   return {index::quantization_error(context.comm, coder, sample), sample.total_rows};
 }
 
-runtime::StageOutcome measure_both(runtime::StageContext& context, const Options& options,
-                                   const CorpusPlace& place, const BuiltDatastore& datastore,
+runtime::StageOutcome measure_both(runtime::StageContext& context, const CorpusPlace& place,
+                                   const BuiltDatastore& datastore,
                                    const core::Json& appended_datastore) {
+  const auto corpus = manifest_of(context, place, "partition");
   index::Codebook codebook;
   comm::agree(context.comm, [&] { codebook = read_trained_codebook(codebook_step(place)); });
   const index::Coder coder(codebook, gpu::torch_device(context.placement.device));
   const auto& first = datastore.first();
-  const Measured trained =
-      measure_sample(context, coder, first.place.datastore, first.datastore, options.shards);
-  const Measured appended =
-      measure_sample(context, coder, place.datastore, appended_datastore, options.shards);
+  const Measured trained = measure_sample(
+      context, coder, SampledDatastore::of(first.place, first.corpus, first.datastore),
+      first.datastore);
+  const Measured appended = measure_sample(
+      context, coder, SampledDatastore::of(place, corpus, appended_datastore), appended_datastore);
   runtime::StageOutcome outcome;
   outcome.content = {{"quantisation_error", appended.error},
                      {"rows", appended.rows},
@@ -101,9 +99,8 @@ void measure(runtime::StageContext& context, const Options& options, const Corpu
       {"device", context.placement.device.name()},
       {"threads", options.threads}};
   const auto folder = place.made_by("measure");
-  runtime::run_stage(context, {place.stage_name("measure"), folder, inputs, [&] {
-                                 return measure_both(context, options, place, datastore, appended);
-                               }});
+  runtime::run_stage(context, {place.stage_name("measure"), folder, inputs,
+                               [&] { return measure_both(context, place, datastore, appended); }});
   const auto measured = manifest_of(context, place, "measure");
   report(context, place.name, appended.at("content").at("entries"), measured.at("content"));
 }

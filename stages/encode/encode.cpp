@@ -4,9 +4,12 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "gpu/torch_device.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "runtime/stage_runner.hpp"
+#include "stages/encode/encode_report.hpp"
 #include "stages/encode/shard_encoder.hpp"
+#include "stages/key_inputs.hpp"
 #include "stages/open_model.hpp"
 #include "stages/sample_rule.hpp"
 #include "stages/stage.hpp"
@@ -23,7 +26,7 @@ constexpr const char* sample_name = "sample.json";
 SampleSpec begun_sample(runtime::StageContext& context, const Options& options,
                         const CorpusPlace& place) {
   const auto path = place.datastore / sample_name;
-  const SampleSpec wanted{options.datastore.sample, options.datastore.seed};
+  const SampleSpec& wanted = options.datastore.sample;
   std::string begun = wanted.to_json().dump();
   comm::agree(context.comm, [&] {
     if (!context.comm.is_root()) return;
@@ -36,12 +39,19 @@ SampleSpec begun_sample(runtime::StageContext& context, const Options& options,
   });
   const auto sample =
       SampleSpec::from_json(core::Json::parse(context.comm.broadcast_string(begun)));
-  if (sample != wanted) {
-    context.log.info(
-        fmt::format("the training sample written aside stays the one that this datastore was begun "
-                    "with ({} entries, seed {}); train finds the config's",
-                    sample.size, sample.seed));
-  }
+  if (sample == wanted) return sample;
+  comm::agree(context.comm, [&] {
+    if (options.datastore.store == KeyStore::keys) return;
+    throw core::InputError(
+        place.datastore,
+        fmt::format("was begun with another sample ({} entries, seed {}, by {}), beside which "
+                    "datastore.store: none leaves no keys; set it back, or start over with --force",
+                    sample.size, sample.seed, to_string(sample.unit)));
+  });
+  context.log.info(
+      fmt::format("the training sample written aside stays the one that this datastore was begun "
+                  "with ({} entries, seed {}); train finds the config's",
+                  sample.size, sample.seed));
   return sample;
 }
 
@@ -53,8 +63,12 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
   comm::agree(context.comm,
               [&] { model = open_key_model(context, options, *open_tokenizer(options)); });
   const SampleSpec sample = begun_sample(context, options, place);
-  ShardEncoder encoder(*model, options.datastore,
-                       make_sample_rule(context.comm, corpus_content.at("entries"), sample));
+  ShardEncoder encoder(
+      *model, options.datastore,
+      make_corpus_sample_rule(
+          context.comm, {place.text, corpus_content.at("shards"), corpus_content.at("entries")},
+          sample),
+      gpu::torch_device(context.placement.device));
   runtime::ShardJobs jobs(context, team, place.datastore,
                           {"entries", corpus_content.at("entries")});
   store::CorpusShard corpus;
@@ -68,13 +82,18 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
     for (const auto& batches : units) plan.unit_items.push_back(corpus.entries_of(batches).size());
     return plan;
   };
-  const auto work = [&](std::int64_t unit, store::ShardFile& file) {
-    encoder.encode_unit(units[static_cast<std::size_t>(unit)], file);
+  const auto compute = [&](std::int64_t unit) {
+    return encoder.compute_unit(units[static_cast<std::size_t>(unit)]);
   };
   const auto finish = [&](std::int64_t) {
     return core::Json{{"entries", corpus.entries()}, {"sentences", corpus.sentences()}};
   };
-  runtime::StageOutcome outcome = jobs.run({prepare, work, finish, ".h5"});
+  runtime::ShardWork work;
+  work.prepare = prepare;
+  work.compute = compute;
+  work.finish = finish;
+  runtime::StageOutcome outcome = jobs.run(work);
+  outcome.work.details = report_encoding(context, jobs.seconds(), encoder.cost());
   outcome.content["width"] = model->info().width;
   outcome.content["decoder_layers"] = model->info().decoder_layers;
   outcome.content["entries"] = corpus_content.at("entries");
@@ -90,27 +109,7 @@ void encode(runtime::StageContext& context, const Options& options, const Corpus
   const std::string name = place.stage_name("encode");
   context.log.set_stage(name);
   const auto corpus = corpus_manifest(context, options, place);
-  const auto tokenizer = tokenizer_fingerprint(context, options);
-  model::KeySpec key;
-  comm::agree(context.comm, [&] {
-    if (corpus.at("inputs").at("tokenizer") != tokenizer) {
-      throw core::InputError(
-          "the corpus was tokenised for another model, language or command than " +
-          options.tokenizer.string() + " and the config say; run 'knnseq " +
-          place.command("partition") + " --force'");
-    }
-    const auto info = describe_model(context, options, *open_tokenizer(options));
-    key = options.datastore.key.resolved(info.decoder_layers);
-  });
-  const core::Json inputs = {{"corpus", corpus.at("identity")},
-                             {"model", model_fingerprint(context, options.models.front())},
-                             {"dtype", options.datastore.dtype},
-                             {"device", context.placement.device.name()},
-                             {"threads", options.threads},
-                             {"unit_entries", store::unit_entries},
-                             {"key", model::to_string(key.kind)},
-                             {"layer", key.layer},
-                             {"sentence_keys", options.datastore.sentence_keys}};
+  const auto inputs = key_inputs(context, options, place, corpus);
   runtime::run_stage(context, {name, place.datastore, inputs,
                                [&] { return make_datastore(context, options, place, corpus); }});
   comm::agree(context.comm, [&] {  // only now that the manifest is there

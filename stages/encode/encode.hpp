@@ -8,8 +8,9 @@ namespace knnseq::stages {
 
 /// Teacher-forces the corpus batch by batch and writes datastore/shard-*.h5: keys, values, sentence
 /// keys, and aside the rows of the config's training sample, so that train need not search for
-/// them. Interrupted work goes on at the unit it was at, with any number of ranks and the sample
-/// that it was begun with. Collective.
+/// them. With datastore.store: none it makes only those batches that hold rows of the sample, and
+/// writes no other keys. Interrupted work goes on at the unit it was at, with any number of ranks
+/// and the sample that it was begun with. Collective.
 void encode(runtime::StageContext& context, const Options& options, const CorpusPlace& place);
 
 }  // namespace knnseq::stages

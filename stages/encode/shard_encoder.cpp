@@ -3,9 +3,13 @@
 #include <algorithm>
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/DeviceGuard.h>
+#include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
-#include "core/error.hpp"
+#include "model/integer_upload.hpp"
+#include "stages/encode/batch_clock.hpp"
 
 namespace knnseq::stages {
 
@@ -22,24 +26,21 @@ std::span<const std::uint16_t> half_values(const at::Tensor& half) {
           static_cast<std::size_t>(half.numel())};
 }
 
-/// Rows of the shard that belong to the sample, ascending.
-std::vector<std::int64_t> sample_rows(const store::CorpusShard& shard, const SampleRule& rule) {
-  std::vector<std::int64_t> rows;
-  for (std::size_t i = 0; i < shard.entry_starts.size(); ++i) {
-    for (auto row = shard.sentence_starts[i]; row < shard.sentence_starts[i + 1]; ++row) {
-      if (rule.contains(shard.entry_starts[i] + row - shard.sentence_starts[i])) {
-        rows.push_back(row);
-      }
-    }
-  }
-  return rows;
+/// Rows of the shard out of keys whose first is row first_row.
+at::Tensor pick(const at::Tensor& keys, std::int64_t first_row,
+                std::span<const std::int64_t> rows) {
+  std::vector<std::int64_t> picks;
+  for (const auto row : rows) picks.push_back(row - first_row);
+  model::IntegerUpload upload;
+  const auto list = upload.add(picks);
+  return keys.index_select(0, upload.send(keys.device())[list]);
 }
 
 }  // namespace
 
 void ShardEncoder::open_shard(const store::CorpusShard& corpus) {
   corpus_ = &corpus;
-  sample_rows_ = sample_rows(corpus, sample_);
+  sample_rows_ = sample_.rows_of(corpus);
 }
 
 std::vector<store::DatasetSpec> ShardEncoder::layout() const {
@@ -48,12 +49,15 @@ std::vector<store::DatasetSpec> ShardEncoder::layout() const {
   const std::int64_t entries = corpus_->entries();
   const std::int64_t sentences = corpus_->sentences();
   const std::int64_t sampled = std::ssize(sample_rows_);
-  std::vector<store::DatasetSpec> specs = {
-      {"keys",
-       DataType::float16,
-       {entries, width},
-       {{"description", fmt::format("decoder vectors ({}), one a target token",
-                                    model::to_string(options_.key.kind))}}},
+  std::vector<store::DatasetSpec> specs;
+  if (options_.store == KeyStore::keys) {
+    specs.push_back({"keys",
+                     DataType::float16,
+                     {entries, width},
+                     {{"description", fmt::format("decoder vectors ({}), one a target token",
+                                                  model::to_string(options_.key.kind))}}});
+  }
+  const std::vector<store::DatasetSpec> others = {
       {"values", DataType::uint32, {entries}, {{"description", "target token ids"}}},
       {"sentence_numbers",
        DataType::int64,
@@ -81,6 +85,7 @@ std::vector<store::DatasetSpec> ShardEncoder::layout() const {
        {sampled},
        {{"description", "global entry numbers of sample_keys"}},
        /*aside=*/true}};
+  specs.insert(specs.end(), others.begin(), others.end());
   if (options_.sentence_keys) {
     specs.push_back({"sentence_keys",
                      DataType::float16,
@@ -90,39 +95,93 @@ std::vector<store::DatasetSpec> ShardEncoder::layout() const {
   return specs;
 }
 
-void ShardEncoder::encode_unit(core::Range batches, store::ShardFile& file) const {
-  const auto sentences = corpus_->sentences_of(batches);
+ShardEncoder::Unit ShardEncoder::empty_unit(core::Range batches) const {
   const auto rows = corpus_->entries_of(batches);
-  std::vector<at::Tensor> keys, sentence_keys;
-  for (auto batch = batches.begin; batch < batches.end; ++batch) {
-    std::vector<std::vector<core::TokenId>> sources, targets;
-    const auto of_batch = corpus_->sentences_of({batch, batch + 1});
-    for (auto i = of_batch.begin; i < of_batch.end; ++i) {
-      sources.push_back(corpus_->source(i));
-      targets.push_back(corpus_->target(i));
-    }
-    const auto forced = model_.teacher_force(
-        sources, targets, {options_.key, options_.sentence_keys, /*log_probs=*/false});
-    keys.push_back(forced.keys.to(at::kHalf));
-    if (options_.sentence_keys) sentence_keys.push_back(forced.sentence_keys.to(at::kHalf));
+  const auto& info = model_.info();
+  Unit unit;
+  unit.batches = batches;
+  unit.finite = copies_.buffer({rows.size()}, at::kBool).fill_(true);
+  const auto sampled = std::ssize(sampled_of(rows));
+  if (sampled > 0) unit.sample_keys = copies_.buffer({sampled, info.width}, at::kHalf);
+  if (options_.store == KeyStore::keys) {
+    unit.keys = copies_.buffer({rows.size(), info.width}, at::kHalf);
   }
-  const at::Tensor unit_keys = at::cat(keys);
-  const at::Tensor finite = at::isfinite(unit_keys).all(1);
-  if (!finite.all().item<bool>()) {
-    const auto row = rows.begin + at::argmin(finite.to(at::kByte)).item<std::int64_t>();
-    const auto next =
-        std::upper_bound(corpus_->sentence_starts.begin(), corpus_->sentence_starts.end(), row);
-    const auto sentence = static_cast<std::size_t>(next - corpus_->sentence_starts.begin() - 1);
-    throw core::InputError(
-        fmt::format("the model gives a key that is not finite in fp16 for line {} of the corpus",
-                    corpus_->line_numbers[sentence] + 1));
-  }
-
-  file.write("keys", rows.begin, half_values(unit_keys));
-  file.write("values", rows.begin, part(corpus_->target_tokens, rows));
   if (options_.sentence_keys) {
-    file.write("sentence_keys", sentences.begin, half_values(at::cat(sentence_keys)));
+    unit.sentence_keys =
+        copies_.buffer({corpus_->sentences_of(batches).size(), info.source_width}, at::kHalf);
   }
+  return unit;
+}
+
+void ShardEncoder::encode_batch(std::int64_t batch, Unit& unit) {
+  const auto unit_rows = corpus_->entries_of(unit.batches);
+  const auto rows = corpus_->entries_of({batch, batch + 1});
+  const auto sampled = sampled_of(rows);
+  if (options_.store == KeyStore::none && sampled.empty()) return;
+  const EncodedBatches encoded = encoder_.encode_batch(*corpus_, batch);
+  const auto sentences = corpus_->sentences_of({batch, batch + 1});
+  const auto copy = [&](const at::Tensor& to, std::int64_t first_row, const at::Tensor& from) {
+    copies_.copy(to.narrow(0, first_row, from.size(0)), from);
+  };
+  const auto row = rows.begin - unit_rows.begin;
+  copy(unit.finite, row, at::isfinite(encoded.keys).all(1));
+  if (unit.keys.defined()) copy(unit.keys, row, encoded.keys);
+  if (unit.sentence_keys.defined()) {
+    const auto first = corpus_->sentences_of(unit.batches).begin;
+    copy(unit.sentence_keys, sentences.begin - first, encoded.sentence_keys);
+  }
+  if (!sampled.empty()) {
+    copy(unit.sample_keys, sampled.data() - sampled_of(unit_rows).data(),
+         pick(encoded.keys, rows.begin, sampled));
+  }
+  count_padding(sentences, unit);
+}
+
+void ShardEncoder::count_padding(core::Range sentences, Unit& unit) const {
+  std::int64_t longest_source = 0;
+  std::int64_t longest_target = 0;
+  for (auto i = sentences.begin; i < sentences.end; ++i) {
+    const std::int64_t source = std::ssize(corpus_->source(i));
+    const std::int64_t target = std::ssize(corpus_->target(i));
+    longest_source = std::max(longest_source, source);
+    longest_target = std::max(longest_target, target);
+    unit.tokens += source + target;
+  }
+  unit.places += sentences.size() * (longest_source + longest_target);
+}
+
+runtime::ComputedUnit ShardEncoder::compute_unit(core::Range batches) {
+  // What threads have of their own.
+  const c10::InferenceMode no_gradients;
+  at::init_num_threads();
+  c10::OptionalDeviceGuard guard;
+  if (!device_.is_cpu()) guard.reset_device(device_);
+
+  const auto unit = std::make_shared<Unit>(empty_unit(batches));
+  const auto clock = std::make_shared<BatchClock>(device_);
+  for (auto batch = batches.begin; batch < batches.end; ++batch) {
+    clock->begin();
+    encode_batch(batch, *unit);
+    clock->end();
+  }
+  return {copies_.arrival(), [this, unit, clock](store::ShardFile& file) {
+            write_unit(*unit, file);
+            cost_.seconds += clock->seconds();
+            cost_.tokens += unit->tokens;
+            cost_.places += unit->places;
+          }};
+}
+
+void ShardEncoder::write_unit(const Unit& unit, store::ShardFile& file) const {
+  const auto sentences = corpus_->sentences_of(unit.batches);
+  const auto rows = corpus_->entries_of(unit.batches);
+  require_finite(unit.finite, *corpus_, rows.begin);
+  const auto write_keys = [&](const char* name, std::int64_t first_row, const at::Tensor& keys) {
+    if (keys.defined()) file.write(name, first_row, half_values(keys));
+  };
+  write_keys("keys", rows.begin, unit.keys);
+  file.write("values", rows.begin, part(corpus_->target_tokens, rows));
+  write_keys("sentence_keys", sentences.begin, unit.sentence_keys);
   file.write("sentence_numbers", sentences.begin, part(corpus_->sentence_numbers, sentences));
   file.write("entry_starts", sentences.begin, part(corpus_->entry_starts, sentences));
   file.write("line_numbers", sentences.begin, part(corpus_->line_numbers, sentences));
@@ -130,21 +189,18 @@ void ShardEncoder::encode_unit(core::Range batches, store::ShardFile& file) cons
   file.write("sentence_starts", sentences.begin,
              part(corpus_->sentence_starts, {sentences.begin, sentences.end + (last ? 1 : 0)}));
 
-  const auto first = std::lower_bound(sample_rows_.begin(), sample_rows_.end(), rows.begin);
-  const auto end = std::lower_bound(first, sample_rows_.end(), rows.end);
-  if (first == end) return;
+  const auto sampled = sampled_of(rows);
+  if (sampled.empty()) return;
+  const auto at_sample = sampled.data() - sample_rows_.data();
+  write_keys("sample_keys", at_sample, unit.sample_keys);
   std::vector<std::int64_t> entries;
-  at::Tensor picks = at::empty({end - first}, at::kLong);
-  for (auto row = first; row != end; ++row) {
-    picks.data_ptr<std::int64_t>()[row - first] = *row - rows.begin;
-    const auto next =
-        std::upper_bound(corpus_->sentence_starts.begin(), corpus_->sentence_starts.end(), *row);
-    const auto sentence = static_cast<std::size_t>(next - corpus_->sentence_starts.begin() - 1);
-    entries.push_back(corpus_->entry_starts[sentence] + *row - corpus_->sentence_starts[sentence]);
-  }
-  const auto at_sample = first - sample_rows_.begin();
-  file.write("sample_keys", at_sample, half_values(unit_keys.index_select(0, picks)));
+  for (const auto row : sampled) entries.push_back(corpus_->entry_number(row));
   file.write("sample_entries", at_sample, std::span<const std::int64_t>(entries));
+}
+
+std::span<const std::int64_t> ShardEncoder::sampled_of(core::Range rows) const {
+  const auto first = std::lower_bound(sample_rows_.begin(), sample_rows_.end(), rows.begin);
+  return {first, std::lower_bound(first, sample_rows_.end(), rows.end)};
 }
 
 }  // namespace knnseq::stages

@@ -1,36 +1,75 @@
 // Encoding of one shard.
 #pragma once
 
+#include <span>
 #include <vector>
 
-#include "model/translation_model.hpp"
-#include "stages/options.hpp"
+#include "runtime/shard_jobs.hpp"
+#include "stages/batch_encoder.hpp"
+#include "stages/encode/host_copies.hpp"
 #include "stages/sample_rule.hpp"
 #include "store/corpus_shard.hpp"
 #include "store/shard_file.hpp"
 
 namespace knnseq::stages {
 
+/// What encoding cost.
+struct EncodingCost {
+  double seconds = 0;       ///< in which the device worked on batches
+  std::int64_t tokens = 0;  ///< of both sides
+  std::int64_t places = 0;  ///< the same with every sentence of a batch as long as its longest
+};
+
 /// Encodes the units of a shard that are not done yet.
 class ShardEncoder {
  public:
+  /// `device` is the model's.
   ShardEncoder(model::TranslationModel& model, const DatastoreOptions& options,
-               const SampleRule& sample)
-      : model_(model), options_(options), sample_(sample) {}
+               const SampleRule& sample, at::Device device)
+      : model_(model),
+        options_(options),
+        sample_(sample),
+        encoder_(model, options),
+        device_(device),
+        copies_(device) {}
 
   /// corpus must live until the next call.
   void open_shard(const store::CorpusShard& corpus);
   /// Datasets of the open shard's file.
   std::vector<store::DatasetSpec> layout() const;
 
-  /// Encodes the batches of one unit and writes their rows. Throws core::InputError naming the
-  /// sentence where a key is not finite.
-  void encode_unit(core::Range batches, store::ShardFile& file) const;
+  /// Encodes the batches of one unit, or with KeyStore::none those that hold rows of the sample. On
+  /// a GPU that has only been begun when this returns. What writes the unit's rows throws
+  /// core::InputError naming the sentence where a key is not finite. On any thread, always the
+  /// same.
+  runtime::ComputedUnit compute_unit(core::Range batches);
+
+  /// Of all units written.
+  const EncodingCost& cost() const { return cost_; }
 
  private:
+  /// What the model makes of a unit, in host memory; undefined where nothing is to be written.
+  struct Unit {
+    core::Range batches;
+    at::Tensor keys, sentence_keys, sample_keys;
+    at::Tensor finite;  ///< [entries] bool
+    std::int64_t tokens = 0;
+    std::int64_t places = 0;
+  };
+  Unit empty_unit(core::Range batches) const;
+  void encode_batch(std::int64_t batch, Unit& unit);
+  void count_padding(core::Range sentences, Unit& unit) const;
+  void write_unit(const Unit& unit, store::ShardFile& file) const;
+  /// Those of the shard's rows that belong to the sample.
+  std::span<const std::int64_t> sampled_of(core::Range rows) const;
+
   model::TranslationModel& model_;
   DatastoreOptions options_;
   SampleRule sample_;
+  BatchEncoder encoder_;
+  at::Device device_;
+  HostCopies copies_;
+  EncodingCost cost_;
   const store::CorpusShard* corpus_ = nullptr;
   std::vector<std::int64_t> sample_rows_;  ///< of the shard, ascending
 };

@@ -28,14 +28,17 @@ namespace {
 void print_plan(runtime::StageContext& context, const Options& options,
                 const index::IndexSpec& spec, std::int64_t entries) {
   const auto ranks = static_cast<std::int64_t>(context.comm.size());
-  const auto sample = std::min(options.datastore.sample, entries);
+  const auto sample = std::min(options.datastore.sample.size, entries);
+  const bool stored = options.datastore.store == KeyStore::keys;
+  const std::int64_t key_bytes = (stored ? entries : sample) * spec.d_in * 2;
   const std::int64_t links = 2 * spec.edges * 4;  // of a graph over the entries
   const std::int64_t index_bytes = entries * (spec.code_bytes() + links + 8);
   context.log.info(fmt::format(
-      "{} entries: keys {}, index {}; memory a rank with {} ranks, beside the program and the "
+      "{} entries: keys {}{}, index {}; memory a rank with {} ranks, beside the program and the "
       "model: train {}, add {}, decode {}",
-      obs::with_commas(entries), obs::as_bytes(entries * spec.d_in * 2), obs::as_bytes(index_bytes),
-      ranks, obs::as_bytes(sample * spec.d_in * 4 / ranks + 32 * spec.nlist * spec.d_out),
+      obs::with_commas(entries), obs::as_bytes(key_bytes), stored ? "" : " (of the sample)",
+      obs::as_bytes(index_bytes), ranks,
+      obs::as_bytes(sample * spec.d_in * 4 / ranks + 32 * spec.nlist * spec.d_out),
       obs::as_bytes(2 * index_bytes / options.shards), obs::as_bytes(index_bytes / ranks)));
 }
 
@@ -72,7 +75,7 @@ void report_dropped(runtime::StageContext& context, const SentencePairs& pairs,
 
 /// Throws core::InputError where the codebook could not be trained on so few entries.
 void require_sample(const Options& options, const index::IndexSpec& spec, std::int64_t entries) {
-  const auto vectors = std::min(entries, options.datastore.sample);
+  const auto vectors = std::min(entries, options.datastore.sample.size);
   const auto least = spec.least_sample();
   if (vectors >= least) return;
   throw core::InputError(

@@ -22,27 +22,22 @@ index::IndexSpec codes_spec(const Options& options, std::int64_t width) {
   return spec;
 }
 
-void train_codes(runtime::StageContext& context, const Options& options,
+void train_codes(runtime::StageContext& context, const Options& options, const core::Json& corpus,
                  const core::Json& datastore) {
   const SubsetSteps steps(context.run_dir);
-  const auto& content = datastore.at("content");
   index::IndexSpec spec;
   comm::agree(context.comm, [&] {
-    spec = codes_spec(options, content.at("width"));
+    spec = codes_spec(options, datastore.at("content").at("width"));
     options.index.training.validate();
   });
-  const SampledDatastore sampled{Folders(context.run_dir).datastore, options.shards,
-                                 content.at("entries"),
-                                 SampleSpec::from_json(content.at("aside").at("sample"))};
-  const auto sample =
-      SampleSpec{options.datastore.sample, options.datastore.seed}.of(sampled.entries);
+  const auto sampled = SampledDatastore::of(first_corpus(options), corpus, datastore);
+  const SampleSpec sample = options.datastore.sample.of(sampled.corpus.entries);
   core::Json inputs = {{"datastore", datastore.at("identity")},
                        {"factory", spec.factory()},
                        {"metric", options.index.metric},
-                       {"sample", sample.size},
-                       {"sample_seed", sample.seed},
                        {"device", context.placement.device.name()},
                        {"threads", options.threads}};
+  inputs.update(sample_inputs(sample));
   inputs.update(training_inputs(options.index.training));
   runtime::run_stage(context, {steps.codebook.stage, steps.codebook.folder, inputs, [&] {
                                  return train_in_folder(
@@ -59,7 +54,7 @@ void code_entries(runtime::StageContext& context, const Options& options) {
   const auto corpus = corpus_manifest(context, options);
   const auto datastore = manifest_of(context, first_corpus(options), "encode");
   comm::agree(context.comm, [&] { require_made_from(datastore, "corpus", corpus, "encode"); });
-  train_codes(context, options, datastore);
+  train_codes(context, options, corpus, datastore);
   const auto codebook = manifest_of(context, steps.codebook);
   const core::Json inputs = {
       {"corpus", corpus.at("identity")},     {"datastore", datastore.at("identity")},

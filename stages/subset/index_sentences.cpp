@@ -21,7 +21,7 @@ void train_sentences(runtime::StageContext& context, const Options& options,
     spec = index::parse_index_spec(options.subset.index, vectors.width, options.subset.metric);
     options.index.training.validate();
   });
-  const auto sample = SampleSpec{options.subset.sample, options.datastore.seed}.of(
+  const auto sample = SampleSpec{options.subset.sample, options.datastore.sample.seed}.of(
       corpus.at("content").at("sentences"));
   core::Json inputs = {{"vectors", vectors.manifest.at("identity")},
                        {"factory", spec.factory()},

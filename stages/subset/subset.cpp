@@ -10,7 +10,11 @@ namespace knnseq::stages {
 
 void subset(runtime::StageContext& context, const Options& options) {
   context.log.set_stage("subset");
-  comm::agree(context.comm, [&] { refuse_appended(options); });
+  const auto datastore = manifest_of(context, first_corpus(options), "encode");
+  comm::agree(context.comm, [&] {
+    refuse_appended(options);
+    require_keys(datastore, "subset");
+  });
   if (options.subset.encoder == SentenceEncoder::torchscript) encode_sentences(context, options);
   if (options.subset.has_vectors()) {
     index_sentences(context, options, find_sentence_vectors(context, options));

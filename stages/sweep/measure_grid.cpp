@@ -106,8 +106,7 @@ class Grid {
   }
 
   index::SampleBlocks sample_of(std::int64_t share) {
-    const SampledDatastore datastore{keys_.datastore, options_.shards, keys_.entries, keys_.stored};
-    return read_sample(context_, datastore, keys_.sample, queries_.size(1),
+    return read_sample(context_, keys_.datastore, keys_.sample, queries_.size(1),
                        [share](std::int64_t entry) { return in_share(entry, share); });
   }
 

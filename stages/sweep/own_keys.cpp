@@ -9,13 +9,14 @@ namespace knnseq::stages {
 void visit_own_keys(runtime::StageContext& context, const KeySource& source,
                     const runtime::ShardTeam& team,
                     const std::function<void(const KeyUnit&)>& visit) {
-  runtime::Progress progress(context, "entries", source.entries);
+  const SampledCorpus& text = source.datastore.corpus;
+  runtime::Progress progress(context, "entries", text.entries);
   for (const auto shard : team.shards) {
     const auto name = runtime::shard_name(shard);
-    const auto corpus = store::CorpusShard::read(source.corpus, name, source.shards.at(name));
+    const auto corpus = store::CorpusShard::read(text.folder, name, text.shards.at(name));
     const auto units = store::cut_units(corpus);
     const auto ids = entry_ids(corpus, source.vocab_size);
-    const ShardKeys keys(source.datastore, shard);
+    const ShardKeys keys(source.datastore.folder, shard);
     for (std::int64_t unit = team.member(); unit < std::ssize(units); unit += team.members()) {
       const auto batches = units[static_cast<std::size_t>(unit)];
       const auto rows = corpus.entries_of(batches);

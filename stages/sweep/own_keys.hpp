@@ -11,7 +11,7 @@
 #include "core/types.hpp"
 #include "runtime/shard_team.hpp"
 #include "runtime/stage_context.hpp"
-#include "stages/sample_rule.hpp"
+#include "stages/sample_rows.hpp"
 
 namespace knnseq::stages {
 
@@ -24,11 +24,8 @@ struct KeyUnit {
 
 /// Whose keys are read.
 struct KeySource {
-  std::filesystem::path corpus, datastore;  ///< folders
-  core::Json shards;                        ///< of the corpus' manifest, by name
-  std::int64_t entries = 0;                 ///< of all shards
+  SampledDatastore datastore;  ///< which holds them
   std::int64_t vocab_size = 0;
-  SampleSpec stored;  ///< the sample that encode wrote aside
   SampleSpec sample;  ///< the one to train on
 };
 

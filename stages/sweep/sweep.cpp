@@ -87,6 +87,7 @@ void sweep(runtime::StageContext& context, const Options& options) {
   std::vector<index::IndexSpec> specs;
   comm::agree(comm, [&] {
     require_made_from(datastore, "corpus", corpus, "encode");
+    require_keys(datastore, "sweep");
     require_same_keys(datastore, options, model);
     if (corpus.at("inputs").at("tokenizer") != tokenizer) {
       throw core::InputError("the datastore's corpus was tokenised otherwise than the config says");
@@ -98,8 +99,8 @@ void sweep(runtime::StageContext& context, const Options& options) {
                                          grid.k.back(), content.at("entries").dump()));
     }
   });
-  const auto sample =
-      SampleSpec{options.datastore.sample, options.datastore.seed}.of(content.at("entries"));
+  const auto sampled = SampledDatastore::of(first_corpus(options), corpus, datastore);
+  const SampleSpec sample = options.datastore.sample.of(sampled.corpus.entries);
   core::Json inputs = {{"datastore", datastore.at("identity")},
                        {"text", fingerprint_files(context, {grid.source, grid.target})},
                        {"indexes", core::Json::array()},
@@ -110,20 +111,13 @@ void sweep(runtime::StageContext& context, const Options& options) {
                        {"k", grid.k},
                        {"queries", grid.queries},
                        {"query_seed", grid.seed},
-                       {"sample", sample.size},
-                       {"sample_seed", sample.seed},
                        {"device", context.placement.device.name()},
                        {"threads", options.threads}};
   for (const auto& spec : specs) inputs["indexes"].push_back(spec.factory());
+  inputs.update(sample_inputs(sample));
   inputs.update(training_inputs(options.index.training));
 
-  const KeySource keys{folders.corpus,
-                       folders.datastore,
-                       corpus.at("content").at("shards"),
-                       content.at("entries"),
-                       content.at("vocab_size"),
-                       SampleSpec::from_json(content.at("aside").at("sample")),
-                       sample};
+  const KeySource keys{sampled, content.at("vocab_size"), sample};
   runtime::run_stage(context, {"sweep", folders.sweep, inputs, [&] {
                                  return make_report(context, options,
                                                     measure_grid(context, options, specs, keys));

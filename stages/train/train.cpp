@@ -20,18 +20,14 @@ void train(runtime::StageContext& context, const Options& options) {
     spec = index::parse_index_spec(options.index.factory, width, options.index.metric);
     options.index.training.validate();
   });
-  const auto& content = datastore.at("content");
-  const SampledDatastore sampled{folders.datastore, options.shards, content.at("entries"),
-                                 SampleSpec::from_json(content.at("aside").at("sample"))};
-  const auto sample =
-      SampleSpec{options.datastore.sample, options.datastore.seed}.of(sampled.entries);
+  const auto sampled = SampledDatastore::of(first_corpus(options), corpus, datastore);
+  const SampleSpec sample = options.datastore.sample.of(sampled.corpus.entries);
   core::Json inputs = {{"datastore", datastore.at("identity")},
                        {"factory", spec.factory()},
                        {"metric", options.index.metric},
-                       {"sample", sample.size},
-                       {"sample_seed", sample.seed},
                        {"device", context.placement.device.name()},
                        {"threads", options.threads}};
+  inputs.update(sample_inputs(sample));
   inputs.update(training_inputs(options.index.training));
   const CodebookTraining training{folders.codebook, spec, options.index.training};
   runtime::run_stage(context, {"train", folders.codebook, inputs, [&] {

@@ -1,0 +1,68 @@
+// A thread that computes the next result while its owner uses the one before.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <future>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+namespace knnseq::runtime {
+
+/// One job at a time: start(), take(), start(), … All jobs run on the same thread, one after
+/// another. Destroying the worker waits for the job in work.
+template <class Result>
+class AheadWorker {
+ public:
+  AheadWorker() : thread_([this] { run(); }) {}
+  AheadWorker(const AheadWorker&) = delete;
+  AheadWorker& operator=(const AheadWorker&) = delete;
+
+  ~AheadWorker() {
+    {
+      const std::scoped_lock lock(mutex_);
+      ending_ = true;
+    }
+    changed_.notify_one();
+    thread_.join();
+  }
+
+  /// Begins a job; the one before must have been taken.
+  void start(std::function<Result()> job) {
+    std::packaged_task<Result()> task(std::move(job));
+    result_ = task.get_future();
+    {
+      const std::scoped_lock lock(mutex_);
+      next_ = std::move(task);
+    }
+    changed_.notify_one();
+  }
+
+  /// Waits for the job begun last and gives its result, or throws what it threw.
+  Result take() { return result_.get(); }
+
+ private:
+  void run() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [this] { return ending_ || next_; });
+      if (ending_) return;
+      auto task = std::move(*next_);
+      next_.reset();
+      lock.unlock();
+      task();
+      lock.lock();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<std::packaged_task<Result()>> next_;
+  bool ending_ = false;
+  std::future<Result> result_;
+  std::thread thread_;  ///< last, so that it starts when all else is there
+};
+
+}  // namespace knnseq::runtime

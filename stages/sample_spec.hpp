@@ -1,0 +1,35 @@
+// A sample of the entries, as a config asks for it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/files.hpp"
+
+namespace knnseq::stages {
+
+/// What is drawn: entries, or whole batches, so that few of them need be encoded for the sample.
+enum class SampleUnit { entry, batch };
+
+/// As the config names it.
+const char* to_string(SampleUnit unit);
+/// The reverse, of nothing else than these names.
+SampleUnit parse_sample_unit(const std::string& name);
+
+struct SampleSpec {
+  std::int64_t size = 0;
+  std::uint64_t seed = 1;
+  SampleUnit unit = SampleUnit::entry;
+  bool operator==(const SampleSpec&) const = default;
+
+  /// The same of a datastore of so many entries: no larger than it, and with the seed 0 and the
+  /// unit entry where it is all of it.
+  SampleSpec of(std::int64_t entries) const;
+  /// Whether this sample has all entries of another; both of the same datastore.
+  bool holds(const SampleSpec& other, std::int64_t entries) const;
+
+  core::Json to_json() const;
+  static SampleSpec from_json(const core::Json& json);
+};
+
+}  // namespace knnseq::stages

@@ -23,6 +23,8 @@ class BatchEncoder {
   BatchEncoder(model::TranslationModel& model, const DatastoreOptions& options)
       : model_(model), options_(options) {}
 
+  /// One batch, as soon as its device has been told to; its keys may not be finite. Not collective.
+  EncodedBatches forward(const store::CorpusShard& corpus, std::int64_t batch) const;
   /// Throws core::InputError naming the line of the corpus where a key is not finite in fp16. Not
   /// collective.
   EncodedBatches encode(const store::CorpusShard& corpus, core::Range batches) const;
@@ -31,5 +33,10 @@ class BatchEncoder {
   model::TranslationModel& model_;
   DatastoreOptions options_;
 };
+
+/// Throws core::InputError naming the line of the corpus of a key that is not finite. first_row:
+/// row of the shard that the first of `keys` [n, width] is. Not collective.
+void require_finite(const at::Tensor& keys, const store::CorpusShard& corpus,
+                    std::int64_t first_row);
 
 }  // namespace knnseq::stages

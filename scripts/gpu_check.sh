@@ -100,7 +100,7 @@ check "$demo, 2 ranks: BLEU as on the CPU to 0.1" all_lines compare_bleu "$demo-
 # at_least BAR WHAT PATTERN LOG: the largest of the numbers in place of (…) of the pattern, and whether it
 # reaches the bar; lines that match stand in the log for it.
 at_least() {
-  sed -nE "s/.*$3.*/\1/p" "$4" | sort -g | tail -n 1 | awk -v bar="$1" -v what="$2" '
+  sed -nE "s#.*$3.*#\1#p" "$4" | sort -g | tail -n 1 | awk -v bar="$1" -v what="$2" '
     {printf "%s %s; bar %s: %s", $1, what, bar, ($1 + 0 >= bar + 0) ? "reached" : "NOT REACHED"; found = 1}
     END {if (!found) {print "no figure found"; exit 1}}'
 }
@@ -128,7 +128,7 @@ large_result() {
          match($0, /[0-9,]+\/s/); value = substr($0, RSTART, RLENGTH - 2); gsub(",", "", value)
          rates[/test-knn/ ? "knn" : "base"] = value}
        END {ratio = rates["knn"] / rates["base"]
-            printf "; kNN at %.2f of the speed without; bar 0.9: %s", ratio, ratio >= 0.9 ? "reached" : "NOT REACHED"}' "$1"
+            printf "; kNN at %.2f of the speed without; bar 0.9: %s", ratio, (ratio >= 0.9 ? "reached" : "NOT REACHED")}' "$1"
 }
 train_result() {
   python3 -c 'import json, sys

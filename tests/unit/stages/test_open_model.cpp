@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
 
+#include "comm/self_communicator.hpp"
 #include "core/error.hpp"
 #include "stages/open_model.hpp"
 #include "support/temporary_folder.hpp"
@@ -36,7 +37,10 @@ model::ModelInfo describe(const std::vector<fs::path>& models, const fs::path& t
   options.models = models;
   options.tokenizer = tokenizer;
   options.datastore.key = key;
-  return stages::describe_model(options, *stages::open_tokenizer(options));
+  const auto comm = comm::make_self_communicator();
+  obs::Log log(0, 1);
+  const runtime::StageContext context{*comm, log, {}};
+  return stages::describe_model(context, options, *stages::open_tokenizer(options));
 }
 
 }  // namespace

@@ -138,6 +138,7 @@ add_tests() {
   cp "$top/scripts/gpu_check.sh" "$folder/scripts/"
   cp -r "$top/models/demo-de-en" "$folder/models/"
   cp -r "$top/tests/data" "$folder/tests/"
+  install -D -m 644 {"$top","$folder"}/tests/unit/search/beam_reference.json
   install -D -m 644 "$top/tests/benchmarks/make_random_model.py" "$folder/tests/benchmarks/make_random_model.py"
   cp "$top/scripts/tensor_files.py" "$folder/scripts/"
   for file in libreoffice libreoffice-small; do

@@ -97,18 +97,61 @@ check "$demo, 1 rank: BLEU as on the CPU to 0.1" all_lines compare_bleu "$demo--
 check "$demo, 2 ranks on $gpus GPU(s)" stage_rates run_demo cuda-2 2 cuda
 check "$demo, 2 ranks: BLEU as on the CPU to 0.1" all_lines compare_bleu "$demo--2-ranks-on-$gpus-GPU-s-"
 
+# at_least BAR WHAT PATTERN LOG: the largest of the numbers in place of (…) of the pattern, and whether it
+# reaches the bar; lines that match stand in the log for it.
+at_least() {
+  sed -nE "s#.*$3.*#\1#p" "$4" | sort -g | tail -n 1 | awk -v bar="$1" -v what="$2" '
+    {printf "%s %s; bar %s: %s", $1, what, bar, ($1 + 0 >= bar + 0) ? "reached" : "NOT REACHED"; found = 1}
+    END {if (!found) {print "no figure found"; exit 1}}'
+}
+scan_result() { at_least 70 "% of the smaller of memory bandwidth and look-up rate" 'GB/s, +([0-9]+) % of the bound' "$1"; }
+encode_result() {
+  printf '%s; ' "$(last_line "$1")"
+  at_least 600000 "keys/s" 'best ([0-9]+) keys/s' "$1"
+}
+# The demo's corpus 22 times over: 20.3 million entries.
+copies() {
+  local i list=''
+  for i in $(seq 22); do list+="data/libreoffice/datastore.$1,"; done
+  echo "[${list%,}]"
+}
+run_large() {
+  local stage
+  for stage in partition encode train add decode; do
+    bin/mpirun -n 1 bin/knnseq "$stage" --config configs/gpu-large.yaml --set "run_dir=$work/large" \
+      --set device=cuda --set "corpus.source=$(copies de)" --set "corpus.target=$(copies en)"
+  done
+}
+large_result() {
+  grep -h 'done:' "$1" | sed 's/^[^[]*\[\([a-z-]*\)\].*done: */\1: /; s/, peak.*//' | paste -sd ';'
+  awk '/decode-test-(base|knn).*done:/ {rate = $0; sub(/.*, /, "", rate)
+         match($0, /[0-9,]+\/s/); value = substr($0, RSTART, RLENGTH - 2); gsub(",", "", value)
+         rates[/test-knn/ ? "knn" : "base"] = value}
+       END {ratio = rates["knn"] / rates["base"]
+            printf "; kNN at %.2f of the speed without; bar 0.9: %s", ratio, (ratio >= 0.9 ? "reached" : "NOT REACHED")}' "$1"
+}
+train_result() {
+  python3 -c 'import json, sys
+found = json.loads(open(sys.argv[1]).read().strip().splitlines()[-1])
+print("training {train_seconds:.0f} s, adding {vectors_per_second:,.0f} vectors/s".format(**found))' "$1"
+}
+# In fp16 the sample has 10.7 GB, and twice that while it is made.
+training() {
+  bin/with-libraries "$1" random "$2" 1024 OPQ64_256,IVF131072,PQ64 l2 "$OMP_NUM_THREADS" "$work/training" "${@:3}"
+}
+
 if [ -z "$quick" ]; then
   for entries in 10000000 100000000 fit; do
-    check "scan of $entries codes" all_lines bin/with-libraries scan_speed "$entries"
+    check "scan of $entries codes" scan_result bin/with-libraries scan_speed "$entries"
   done
-  if [ -x libexec/encode_speed-cuda ]; then
-    check "encode, demo model, bf16" last_line bin/with-libraries encode_speed-cuda models/demo-de-en \
-      models/demo-de-en/test.tsv bf16
-    if [ -d models/random-wmt19 ]; then
-      check "encode, model of WMT19's size, bf16" last_line bin/with-libraries encode_speed-cuda \
-        models/random-wmt19 models/demo-de-en/test.tsv bf16
-    fi
-  fi
+  check "make a model of WMT19's size" said python3 tests/benchmarks/make_random_model.py "$work/wmt19" --wmt19
+  check "encode, model of WMT19's size, bf16" encode_result bin/with-libraries encode_speed-cuda \
+    "$work/wmt19" models/demo-de-en/test.tsv bf16 5 --device cuda --max-tokens 16000
+  check "encode, model of WMT19's size, CPU, fp32" last_line bin/with-libraries encode_speed \
+    "$work/wmt19" models/demo-de-en/test.tsv fp32 1
+  check "train on 5,242,880 x 1024 and add them" train_result training train_speed-cuda 5242880 device=cuda
+  check "train on 262,144 x 1024 and add them, CPU" train_result training train_speed 262144
+  check "20 million entries on a GPU" large_result run_large
 fi
 
 printf '\n'

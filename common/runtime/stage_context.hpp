@@ -17,8 +17,8 @@ struct StageContext {
   /// Start a stage over whose inputs have changed (and, if it was named on the command line, in any
   /// case).
   enum class Force { no, changed, always } force = Force::no;
-  std::string resolved_config;  ///< kept as config.yaml when a stage begins
-  double timeout_seconds = 0;   ///< longest silence of the other ranks; 0: for ever
+  std::string resolved_config;    ///< kept as config.yaml when a stage begins
+  double timeout_seconds = 0;     ///< longest silence of the other ranks; 0: for ever
   gpu::Placement placement = {};  ///< where this rank computes
 };
 

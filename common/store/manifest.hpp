@@ -9,7 +9,7 @@
 
 namespace knnseq::store {
 
-inline constexpr int manifest_version = 3;
+inline constexpr int manifest_version = 4;
 
 /// {"version", "stage", "inputs": {name: value …}, "content": {…}, "identity", "checksum"}.
 /// `identity` is a fingerprint of inputs and content, without content's "files" (sizes) and "aside"

@@ -27,7 +27,8 @@ runtime::StageOutcome make_index(runtime::StageContext& context, const Options& 
   std::unique_ptr<model::TranslationModel> model;
   std::optional<BatchEncoder> encoder;
   if (!stores_keys(sources.datastore)) {
-    comm::agree(context.comm, [&] { model = open_key_model(context, options, *open_tokenizer(options)); });
+    comm::agree(context.comm,
+                [&] { model = open_key_model(context, options, *open_tokenizer(options)); });
     keys.encoder = &encoder.emplace(*model, options.datastore);
   }
   const std::int64_t vocab_size = sources.datastore.at("content").at("vocab_size");

@@ -39,7 +39,8 @@ model::ModelInfo describe(const std::vector<fs::path>& models, const fs::path& t
   options.datastore.key = key;
   const auto comm = comm::make_self_communicator();
   obs::Log log(0, 1);
-  const runtime::StageContext context{*comm, log, {}};
+  const runtime::StageContext context{
+      *comm, log, {}, runtime::StageContext::Force::no, {}, /*timeout_seconds=*/0};
   return stages::describe_model(context, options, *stages::open_tokenizer(options));
 }
 

@@ -37,10 +37,10 @@ model::ModelInfo describe(const std::vector<fs::path>& models, const fs::path& t
   options.models = models;
   options.tokenizer = tokenizer;
   options.datastore.key = key;
-  options.datastore.dtype = "fp32";
-  const auto self = comm::make_self_communicator();
+  const auto comm = comm::make_self_communicator();
   obs::Log log(0, 1);
-  const runtime::StageContext context{*self, log, {}, runtime::StageContext::Force::no, "", 0};
+  const runtime::StageContext context{
+      *comm, log, {}, runtime::StageContext::Force::no, {}, /*timeout_seconds=*/0};
   return stages::describe_model(context, options, *stages::open_tokenizer(options));
 }
 

@@ -48,7 +48,7 @@ def problems_of(root, path):
     lines = path.read_text(encoding="utf-8").splitlines()
     if len(lines) > LONGEST:
         yield f"{path}: {len(lines)} lines; {LONGEST} are the most"
-    if path.suffix == ".hpp" and not any(line.strip() == "#pragma once" for line in lines):
+    if path.suffix in (".hpp", ".cuh") and not any(line.strip() == "#pragma once" for line in lines):
         yield f"{path}: no #pragma once"
     for number, line in enumerate(lines, 1):
         match = INCLUDE.match(line)
@@ -73,7 +73,8 @@ def problems_of(root, path):
 
 def main():
     root = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent)
-    files = [p for folder in ("common", "stages") for p in sorted((root / folder).rglob("*.[ch]pp"))]
+    files = [p for folder in ("common", "stages") for p in sorted((root / folder).rglob("*"))
+             if p.suffix in (".hpp", ".cpp", ".cuh", ".cu")]
     problems = [problem for path in files for problem in problems_of(root, path)]
     print("\n".join(problems) if problems else f"{len(files)} files keep the layers")
     return 1 if problems or not files else 0

@@ -7,6 +7,9 @@ export OMPI_MCA_btl_vader_single_copy_mechanism=none
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${KNNSEQ_BUILD:-$top/build}
+# The CUDA compiler, where there is one.
+nvcc=$(command -v nvcc || true)
+if [ -z "$nvcc" ] && [ -x /usr/local/cuda/bin/nvcc ]; then nvcc=/usr/local/cuda/bin/nvcc; fi
 logs=$build/logs
 
 # step NAME COMMAND…: one line a step; the command's output goes to a log, shown only if it fails.

@@ -10,7 +10,7 @@ namespace knnseq::stages {
 namespace {
 constexpr std::array stage_names = {"partition", "encode", "train",    "add",     "subset",
                                     "append",    "decode", "evaluate", "inspect", "export",
-                                    "sweep",     "tune",   "verify",   "run"};
+                                    "sweep",     "tune",   "verify",   "doctor",  "run"};
 }
 
 std::string usage() {
@@ -32,10 +32,11 @@ stages
   verify      compare every file of the run directory with its checksums
   sweep       recall, memory and speed of a grid of indexes on held-out text
   tune        the best kNN settings of a grid, on a validation set
+  doctor      what this build and these machines have, and what fits ill together
   run         all of partition … evaluate, skipping what is done
 
 options
-  --config FILE    YAML; configs/reference.yaml documents every key
+  --config FILE    YAML; configs/reference.yaml documents every key. doctor does without
   --set key=value  overrides a key (knn.k=8, decode.0.knn=false); may be repeated
   --force          start the stage over; with run, append and tune: those whose inputs
                    have changed
@@ -87,7 +88,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
                                ? "no stage given (see knnseq --help)"
                                : "'" + command.stage + "' is not a stage (see knnseq --help)");
   }
-  if (command.config.empty()) throw core::InputError("--config FILE is required");
+  const bool needs_config = command.stage != "doctor" || !command.overrides.empty();
+  if (needs_config && command.config.empty()) throw core::InputError("--config FILE is required");
   if (!command.names.empty() && command.stage != "decode" && command.stage != "append") {
     throw core::InputError("'" + command.names[0] + "'", "only append and decode take names");
   }

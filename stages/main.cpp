@@ -16,6 +16,7 @@
 #include "comm/agreement.hpp"
 #include "comm/mpi_environment.hpp"
 #include "core/error.hpp"
+#include "gpu/report_placement.hpp"
 #include "obs/host_name.hpp"
 #include "runtime/run_lock.hpp"
 #include "runtime/stop_signal.hpp"
@@ -23,6 +24,7 @@
 #include "stages/append/append.hpp"
 #include "stages/command_line.hpp"
 #include "stages/decode/decode.hpp"
+#include "stages/doctor/doctor.hpp"
 #include "stages/encode/encode.hpp"
 #include "stages/evaluate/evaluate.hpp"
 #include "stages/export/export.hpp"
@@ -64,6 +66,7 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
   stages::Options options;
   std::string resolved;
   comm::agree(*world, [&] {
+    if (command.config.empty()) return;  // doctor's may be
     const auto config = config::Config::load(command.config, command.overrides);
     options = stages::read_options(config);
     resolved = config.resolved();
@@ -73,6 +76,10 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
     return;
   }
   world = mpi.world(options.timeout_seconds);
+  if (command.stage == "doctor") {
+    stages::doctor(*world, {options.device, options.threads});
+    return;
+  }
   std::optional<runtime::RunLock> lock;  // rank 0's, until the command ends
   comm::agree(*world, [&] {
     if (!world->is_root()) return;
@@ -88,6 +95,7 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
       command.stage == "run" || command.stage == "append" || command.stage == "tune";
   const auto force = !command.force ? Force::no : several ? Force::changed : Force::always;
   const gpu::Placement placement = gpu::place_rank(*world, options.device);
+  gpu::report_placement(*world, log, placement);
   runtime::StageContext context{
       *world, log, options.run_dir, force, resolved, options.timeout_seconds, placement};
   const c10::InferenceMode no_gradients;

@@ -12,6 +12,7 @@ struct SimdKernels {
   NearestKernel nearest = nullptr;
   std::int64_t panel_rows = 0;  ///< rows that `nearest` works on at a time
   SumKernel sum = nullptr;
+  const char* name = "";  ///< as ScanKernel's
 };
 
 /// Compiled for AVX-512, AVX2 with FMA and the baseline; chosen at run time.

@@ -9,7 +9,7 @@
 namespace knnseq::index {
 
 SimdKernels simd_kernels_avx2() {
-  return {assign_chunk_any<8, 2>, PanelScan<8, 2, 6>::scan, 8 * 2, add_rounded<0>};
+  return {assign_chunk_any<8, 2>, PanelScan<8, 2, 6>::scan, 8 * 2, add_rounded<0>, "avx2"};
 }
 
 }  // namespace knnseq::index

@@ -9,7 +9,7 @@
 namespace knnseq::index {
 
 SimdKernels simd_kernels_avx512() {
-  return {assign_chunk_any<16, 4>, PanelScan<16, 4, 6>::scan, 16 * 4, add_rounded<0>};
+  return {assign_chunk_any<16, 4>, PanelScan<16, 4, 6>::scan, 16 * 4, add_rounded<0>, "avx512"};
 }
 
 }  // namespace knnseq::index

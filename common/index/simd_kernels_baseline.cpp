@@ -6,7 +6,7 @@
 namespace knnseq::index {
 
 SimdKernels simd_kernels_baseline() {
-  return {assign_chunk_any<4, 2>, PanelScan<4, 2, 2>::scan, 4 * 2, add_rounded<0>};
+  return {assign_chunk_any<4, 2>, PanelScan<4, 2, 2>::scan, 4 * 2, add_rounded<0>, "baseline"};
 }
 
 }  // namespace knnseq::index

@@ -22,6 +22,7 @@ TEST_CASE("arguments in any order") {
   CHECK(command.names == std::vector<std::string>{"test-knn"});
   CHECK(command.force);
   CHECK(parse({"--help"}).help);
+  CHECK(parse({"doctor"}).config.empty());
   CHECK(parse({"encode", "--config=a.yaml", "--set=knn.k=8"}).overrides[0] == "knn.k=8");
 }
 
@@ -31,6 +32,7 @@ TEST_CASE("what is not understood is named") {
   CHECK_THROWS_WITH(parse({"encode", "--fast"}), Contains("--fast: is not an option"));
   CHECK_THROWS_WITH(parse({"encode", "--config"}), Contains("--config: needs a value"));
   CHECK_THROWS_WITH(parse({"encode"}), Contains("--config FILE is required"));
+  CHECK_THROWS_WITH(parse({"doctor", "--set", "a=b"}), Contains("--config FILE is required"));
   CHECK_THROWS_WITH(parse({"encode", "x", "--config", "a"}),
                     Contains("only append and decode take names"));
   CHECK(parse({"run", "--list", "--config", "a"}).list);

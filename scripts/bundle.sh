@@ -1,0 +1,150 @@
+#!/usr/bin/env bash
+# Makes a folder that runs on another x86-64 Linux with glibc 2.36 or later which has PyTorch 2.11 for
+# CUDA 13, without root: knnseq-cuda, Open MPI, parallel HDF5 and the other shared libraries. libtorch and
+# CUDA are that machine's. Its bin/knnseq finds them; see docs/gpu.md.
+#   scripts/bundle.sh [--tests] [FOLDER]
+#     --tests: also the tests for GPUs, the benchmarks, scripts/gpu_check.sh, the demo's model and what
+#              there is of its corpus
+#     FOLDER:  default build/bundle/knnseq-VERSION-cuda; FOLDER.tar.gz is made beside it
+# Needs a build with -DKNNSEQ_CUDA=ON.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+
+with_tests=''
+folder=''
+for argument in "$@"; do
+  case $argument in
+    --tests) with_tests=yes ;;
+    -*) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    *) folder=$argument ;;
+  esac
+done
+program=$build/bin/knnseq-cuda
+if [ ! -x "$program" ]; then
+  echo "bundle.sh: $program is missing; build with -DKNNSEQ_CUDA=ON" >&2
+  exit 2
+fi
+version=$(sed -n 's/^project(knnseq VERSION \([0-9.]*\).*/\1/p' "$top/CMakeLists.txt")
+folder=$(realpath -m "${folder:-$build/bundle/knnseq-$version-cuda}")
+libraries=/usr/lib/x86_64-linux-gnu
+pmix=$libraries/pmix2
+
+# Of the machine, by its glibc and its PyTorch.
+not_bundled='^(linux-vdso|ld-linux-x86-64|libc|libm|libdl|libpthread|librt|libutil|libresolv|libgomp|libtorch.*|libc10.*|libcu(da|dart|blas|blasLt|dnn.*|fft|file.*|pti|rand|solver|sparse|sparseLt)|libnv.*|libnccl)\.so'
+
+# shared_libraries FILE…: "NAME PATH" of what they need, directly and indirectly, without that.
+shared_libraries() {
+  # Through knnseq-cuda's libtorch one would arrive at CUDA's, so each library is asked for its own.
+  local open=("$@") seen=' ' file name path
+  while [ ${#open[@]} -gt 0 ]; do
+    file=${open[0]} open=("${open[@]:1}")
+    while read -r name; do
+      if [[ $seen == *" $name "* || $name =~ $not_bundled ]]; then continue; fi
+      seen+="$name "
+      path=$(ldd "$file" | awk -v name="$name" '$1 == name {print $3}')
+      if [ ! -e "$path" ]; then
+        echo "bundle.sh: $name, which $file needs, was not found" >&2
+        return 1
+      fi
+      echo "$name $path"
+      open+=("$path")
+    done < <(objdump -p "$file" | awk '$1 == "NEEDED" {print $2}')
+  done
+}
+
+# set_rpath FOLDER FILE…
+set_rpath() {
+  cmake -DNEW="$1" -P "$top/scripts/cmake/SetRpath.cmake" "${@:2}" > /dev/null
+}
+
+# copy_program FILE NAME: without symbols, and looking for libraries beside itself before all others.
+copy_program() {
+  install -D -m 755 "$1" "$folder/libexec/$2"
+  strip "$folder/libexec/$2"
+  local depth
+  depth=$(dirname "$2" | sed 's:[^/.]\{1,\}:..:g')
+  set_rpath "\$ORIGIN/../$depth/lib" "$folder/libexec/$2"
+}
+
+make_bundle() {
+  rm -rf "$folder" "$folder.tar.gz"
+  mkdir -p "$folder"/{bin,etc,lib/openmpi,lib/pmix,libexec,share/openmpi,share/pmix}
+
+  copy_program "$program" knnseq
+  install -m 755 "$libraries/../../bin/orterun" "$folder/libexec/mpirun"
+  install -m 755 "$libraries/../../bin/orted" "$folder/libexec/orted"
+  install -m 755 "$top/scripts/bundle_launcher.sh" "$folder/bin/knnseq"
+  for name in mpirun orted with-libraries; do ln -s knnseq "$folder/bin/$name"; done
+
+  # Debian's Open MPI leaves the transports of UCX, libfabric and PSM switched off: GPUs use NCCL, which
+  # has its own. Its C plug-ins for SHMEM are not used either.
+  local plugin
+  for plugin in "$libraries"/openmpi/lib/openmpi3/*.so; do
+    case ${plugin##*/} in
+      *ucx* | *ofi* | *psm* | *openib* | mca_atomic_* | mca_memheap_* | mca_scoll_* | mca_spml_* | \
+        mca_sshmem_* | libompi_dbg* | *monitoring*) ;;
+      *) cp "$plugin" "$folder/lib/openmpi/" ;;
+    esac
+  done
+  cp "$pmix"/lib/pmix/*.so "$folder/lib/pmix/"
+  cp /usr/share/openmpi/help-*.txt "$folder/share/openmpi/"
+  cp "$pmix"/share/pmix/help-*.txt "$folder/share/pmix/"
+  cp -r /usr/share/openmpi/amca-param-sets "$folder/share/openmpi/"
+  cp /etc/openmpi/openmpi-mca-params.conf /etc/openmpi/openmpi-default-hostfile "$folder/etc/"
+
+  shared_libraries "$program" "$folder"/libexec/{mpirun,orted} "$folder"/lib/{openmpi,pmix}/*.so \
+    "$libraries/libpmix.so.2" > "$folder/libraries"
+  local name path
+  while read -r name path; do
+    # libtorch serves the matrix products. The rest of BLAS and LAPACK that faiss's trainers could call
+    # is the plain one of Debian: OpenBLAS alone has 36 MB.
+    case $name in
+      libblas.so.3) path=$libraries/blas/libblas.so.3 ;;
+      liblapack.so.3) path=$libraries/lapack/liblapack.so.3 ;;
+      libopenblas*) continue ;;
+    esac
+    install -m 644 "$path" "$folder/lib/$name"
+  done < "$folder/libraries"
+  rm "$folder/libraries"
+  install -m 644 "$libraries/libpmix.so.2" "$folder/lib/libpmix.so.2"
+  set_rpath "\$ORIGIN" "$folder"/lib/*.so*
+  set_rpath "\$ORIGIN/.." "$folder"/lib/{openmpi,pmix}/*.so
+  set_rpath "\$ORIGIN/../lib" "$folder"/libexec/{mpirun,orted}
+
+  cp "$top/LICENSE" "$top/README.md" "$folder/"
+  cp -r "$top/configs" "$folder/"
+  install -D -m 644 "$top/docs/gpu.md" "$folder/docs/gpu.md"
+  [ -z "$with_tests" ] || add_tests
+}
+
+# The executables of the tests that are labelled gpu.
+gpu_tests() {
+  ctest --test-dir "$build" -L '^gpu$' --show-only=json-v1 | python3 -c '
+import json, sys
+for test in json.load(sys.stdin)["tests"]:
+    print(next(word for word in test["command"] if "/bin/test_" in word))' | sort -u
+}
+
+# What scripts/gpu_check.sh runs.
+add_tests() {
+  local file
+  while read -r file; do
+    copy_program "$file" "gpu/${file##*/}"
+  done < <(gpu_tests)
+  for file in "$build"/bin/*_speed*; do
+    [ ! -x "$file" ] || copy_program "$file" "${file##*/}"
+  done
+  mkdir -p "$folder/scripts" "$folder/data" "$folder/models" "$folder/tests"
+  cp "$top/scripts/gpu_check.sh" "$folder/scripts/"
+  cp -r "$top/models/demo-de-en" "$folder/models/"
+  cp -r "$top/tests/data" "$folder/tests/"
+  install -D -m 644 "$top/tests/benchmarks/make_random_model.py" "$folder/tests/benchmarks/make_random_model.py"
+  cp "$top/scripts/tensor_files.py" "$folder/scripts/"
+  for file in libreoffice libreoffice-small; do
+    [ ! -d "$top/data/$file" ] || cp -r "$top/data/$file" "$folder/data/"
+  done
+}
+
+make_bundle  # not as a step: there a command that fails would not end it
+step "archive" tar -C "${folder%/*}" -czf "$folder.tar.gz" --owner=0 --group=0 "${folder##*/}"
+echo "$folder: $(du -sm "$folder" | cut -f1) MB; $folder.tar.gz: $(du -sm "$folder.tar.gz" | cut -f1) MB"

@@ -1,0 +1,16 @@
+# cmake -DNEW=… -P SetRpath.cmake FILE…: where programs and libraries look for others, instead of in the
+# build machine's folders. Those that say nothing of it stay as they are.
+math(EXPR last "${CMAKE_ARGC} - 1")
+foreach(i RANGE 4 ${last})
+  set(file ${CMAKE_ARGV${i}})
+  unset(rpath)
+  unset(runpath)
+  file(READ_ELF ${file} RPATH rpath RUNPATH runpath CAPTURE_ERROR problem)
+  if(problem)
+    message(FATAL_ERROR "${file}: ${problem}")
+  endif()
+  string(REPLACE ";" ":" old "${rpath}${runpath}")
+  if(old)
+    file(RPATH_CHANGE FILE ${file} OLD_RPATH "${old}" NEW_RPATH "${NEW}")
+  endif()
+endforeach()

@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# Proves the program for GPUs on a machine that has one, and measures it. Part of the folder that
+# "scripts/bundle.sh --tests" makes; started there:
+#   scripts/gpu_check.sh [--quick] [FOLDER]
+#     --quick: tests and the small demo only
+#     FOLDER:  takes logs and run directories; default gpu-check
+# Prints one table at the end, also FOLDER/table.md. Goes on after a failure; exit code 1 if there was any.
+set -euo pipefail
+
+quick='' work=gpu-check
+for argument in "$@"; do
+  case $argument in
+    --quick) quick=yes ;;
+    -*) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    *) work=$argument ;;
+  esac
+done
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+if [ ! -x "$top/bin/with-libraries" ]; then
+  echo "gpu_check.sh: start it in a folder that scripts/bundle.sh --tests has made" >&2
+  exit 2
+fi
+if ! gpus=$(nvidia-smi --list-gpus | wc -l); then
+  echo "gpu_check.sh: nvidia-smi finds no GPU on this machine" >&2
+  exit 2
+fi
+mkdir -p "$work"
+work=$(cd "$work" && pwd)
+cd "$top"  # configs name the corpus and the model from here
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$(nproc)}
+failures=0
+printf '| what | result | seconds |\n|---|---|---:|\n' > "$work/table.md"
+
+row() { printf '| %s | %s | %s |\n' "$1" "$2" "$3" >> "$work/table.md"; }
+
+# check NAME RESULT COMMAND…: runs it with a log of its own; RESULT is a command that turns the log into
+# the table's text. A test that skips itself (77) has not proven anything, and counts as a failure.
+check() {
+  local name=$1 result=$2 began=$SECONDS code=0 log=$work/${1//[^a-zA-Z0-9]/-}.log
+  shift 2
+  printf '%-60s' "$name"
+  "$@" > "$log" 2>&1 || code=$?
+  if [ "$code" = 0 ]; then
+    row "$name" "$($result "$log")" $((SECONDS - began))
+    printf 'done (%d s)\n' $((SECONDS - began))
+  else
+    failures=$((failures + 1))
+    row "$name" "FAILED (exit code $code), see $log" $((SECONDS - began))
+    printf 'FAILED (exit code %d); the end of %s:\n' "$code" "$log"
+    tail -n 20 "$log"
+  fi
+}
+passed() { grep -h 'All tests passed\|ERROR SUMMARY' "$1" | tail -n 1 | tr -d '='; }
+last_line() { tail -n 1 "$1"; }
+all_lines() { grep -v '^ *$' "$1" | paste -sd ';'; }
+said() { echo "see $1"; }
+# stage_rates LOG: "encode 3,610/s, …" from the closing table of a run.
+stage_rates() {
+  awk '/^stage +ranks/ {table = 1; next} table && $2 ~ /^[0-9]+$/ {printf "%s%s %s %s/s", sep, $1, $6, $5; sep = ", "}' "$1"
+}
+
+check "doctor" said bin/knnseq doctor
+cat "$work/doctor.log"
+
+for test in libexec/gpu/test_*; do
+  [ -x "$test" ] || { echo "gpu_check.sh: $top holds no tests" >&2; exit 2; }
+  check "${test##*/}" passed bin/with-libraries "gpu/${test##*/}"
+done
+if command -v compute-sanitizer > /dev/null; then
+  for tool in memcheck racecheck; do
+    check "test_gpu_kernels under $tool" passed compute-sanitizer --tool "$tool" --target-processes all \
+      --error-exitcode 1 bin/with-libraries gpu/test_gpu_kernels
+  done
+else
+  row "compute-sanitizer" "not on this machine" 0
+fi
+
+# demo NAME RANKS DEVICE
+demo=demo
+if [ -n "$quick" ] || [ ! -d data/libreoffice ]; then demo=demo-small; fi
+run_demo() {
+  bin/mpirun -n "$2" bin/knnseq run --config "configs/$demo.yaml" --set "run_dir=$work/$1" --set "device=$3" \
+    --set "threads=$((OMP_NUM_THREADS / $2 > 0 ? OMP_NUM_THREADS / $2 : 1))"
+}
+bleu_of() { awk -F'|' -v name="$2" '$2 ~ "^ " name " *$" {print $4 + 0}' "$work/$1.log"; }
+compare_bleu() {
+  local name base knn
+  for name in test-base test-knn; do
+    base=$(bleu_of "$demo--1-rank-on-the-CPU" "$name") knn=$(bleu_of "$1" "$name")
+    echo "$name: BLEU $knn on the GPU, $base on the CPU"
+    awk -v a="$base" -v b="$knn" 'BEGIN {d = a - b; exit !(a > 0 && d <= 0.1 && d >= -0.1)}' || return 1
+  done
+}
+check "$demo, 1 rank on the CPU" stage_rates run_demo cpu 1 cpu
+check "$demo, 1 rank on a GPU" stage_rates run_demo cuda-1 1 cuda
+check "$demo, 1 rank: BLEU as on the CPU to 0.1" all_lines compare_bleu "$demo--1-rank-on-a-GPU"
+check "$demo, 2 ranks on $gpus GPU(s)" stage_rates run_demo cuda-2 2 cuda
+check "$demo, 2 ranks: BLEU as on the CPU to 0.1" all_lines compare_bleu "$demo--2-ranks-on-$gpus-GPU-s-"
+
+if [ -z "$quick" ]; then
+  for entries in 10000000 100000000 fit; do
+    check "scan of $entries codes" all_lines bin/with-libraries scan_speed "$entries"
+  done
+  if [ -x libexec/encode_speed-cuda ]; then
+    check "encode, demo model, bf16" last_line bin/with-libraries encode_speed-cuda models/demo-de-en \
+      models/demo-de-en/test.tsv bf16
+    if [ -d models/random-wmt19 ]; then
+      check "encode, model of WMT19's size, bf16" last_line bin/with-libraries encode_speed-cuda \
+        models/random-wmt19 models/demo-de-en/test.tsv bf16
+    fi
+  fi
+fi
+
+printf '\n'
+nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | sed 's/^/GPU: /'
+cat "$work/table.md"
+[ "$failures" = 0 ] || { echo "$failures failed"; exit 1; }

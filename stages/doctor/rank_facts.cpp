@@ -1,0 +1,94 @@
+#include "stages/doctor/rank_facts.hpp"
+
+#include <cstdlib>
+
+#include <ATen/Version.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "gpu/device.hpp"
+#include "index/describe_index.hpp"
+#include "obs/host_name.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+void read_cores(RankFacts& facts) {
+  facts.host_cores = sysconf(_SC_NPROCESSORS_ONLN);
+  facts.allowed_cores = facts.host_cores;
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  // Machines with more cores than a cpu_set_t holds refuse: then nothing is known of a limit.
+  if (sched_getaffinity(0, sizeof(cores), &cores) != 0) return;
+  facts.allowed_cores = CPU_COUNT(&cores);
+  while (facts.first_core < CPU_SETSIZE - 1 && !CPU_ISSET(facts.first_core, &cores)) {
+    ++facts.first_core;
+  }
+}
+
+}  // namespace
+
+RankFacts rank_facts(const gpu::Placement& placement) {
+  RankFacts facts;
+  facts.host = obs::host_name();
+  read_cores(facts);
+  facts.memory_bytes = std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
+  facts.cpu_capability = at::get_cpu_capability();
+  const auto index = index::describe_index();
+  facts.scan_kernel = index.scan_kernel;
+  facts.train_kernel = index.train_kernel;
+  if (const char* bind = std::getenv("OMP_PROC_BIND")) facts.proc_bind = bind;
+  facts.gpus = std::ssize(gpu::visible_devices());
+  if (!placement.device.cuda) return facts;
+  facts.gpu = placement.device.index;
+  facts.gpu_name = placement.facts.name;
+  facts.gpu_uuid = placement.facts.uuid;
+  facts.gpu_capability = fmt::format("{}.{}", placement.facts.major, placement.facts.minor);
+  facts.gpu_bytes = placement.facts.memory_bytes;
+  facts.gpu_free_bytes = placement.facts.free_bytes;
+  return facts;
+}
+
+core::Json to_json(const RankFacts& facts) {
+  return {{"host", facts.host},
+          {"host_cores", facts.host_cores},
+          {"allowed_cores", facts.allowed_cores},
+          {"first_core", facts.first_core},
+          {"memory_bytes", facts.memory_bytes},
+          {"cpu_capability", facts.cpu_capability},
+          {"scan_kernel", facts.scan_kernel},
+          {"train_kernel", facts.train_kernel},
+          {"proc_bind", facts.proc_bind},
+          {"gpus", facts.gpus},
+          {"gpu", facts.gpu},
+          {"gpu_name", facts.gpu_name},
+          {"gpu_uuid", facts.gpu_uuid},
+          {"gpu_capability", facts.gpu_capability},
+          {"gpu_bytes", facts.gpu_bytes},
+          {"gpu_free_bytes", facts.gpu_free_bytes}};
+}
+
+RankFacts rank_facts_from(const core::Json& json) {
+  RankFacts facts;
+  json.at("host").get_to(facts.host);
+  json.at("host_cores").get_to(facts.host_cores);
+  json.at("allowed_cores").get_to(facts.allowed_cores);
+  json.at("first_core").get_to(facts.first_core);
+  json.at("memory_bytes").get_to(facts.memory_bytes);
+  json.at("cpu_capability").get_to(facts.cpu_capability);
+  json.at("scan_kernel").get_to(facts.scan_kernel);
+  json.at("train_kernel").get_to(facts.train_kernel);
+  json.at("proc_bind").get_to(facts.proc_bind);
+  json.at("gpus").get_to(facts.gpus);
+  json.at("gpu").get_to(facts.gpu);
+  json.at("gpu_name").get_to(facts.gpu_name);
+  json.at("gpu_uuid").get_to(facts.gpu_uuid);
+  json.at("gpu_capability").get_to(facts.gpu_capability);
+  json.at("gpu_bytes").get_to(facts.gpu_bytes);
+  json.at("gpu_free_bytes").get_to(facts.gpu_free_bytes);
+  return facts;
+}
+
+}  // namespace knnseq::stages

@@ -285,7 +285,7 @@ class BadInput(pipeline.PipelineTest):
         for folder, stage in (("corpus", "encode"), ("datastore", "train"), ("index", "decode knn")):
             before = manifest(folder).read_text(encoding="utf-8")
             self.edit_json(manifest(folder), lambda m: m.update(version=m["version"] - 1))
-            self.refused(stage, says="has version 2; this knnseq reads version 3", ranks=1)
+            self.refused(stage, says="has version 3; this knnseq reads version 4", ranks=1)
             manifest(folder).write_text(before, encoding="utf-8")
         self.check_lock()
         self.check_read_only()

@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "comm/self_communicator.hpp"
 #include "core/random.hpp"
 #include "gpu/pq_assign.hpp"
 #include "index/cluster_sums.hpp"
+#include "index/coded_entries.hpp"
 #include "index/pq_assign.hpp"
 
 namespace knnseq::test {
@@ -74,12 +76,15 @@ inline PqOutcome no_outcome(const PqCase& test) {
 inline PqOutcome assign_on_cpu(const PqCase& test) {
   const PqShape& shape = test.shape;
   PqOutcome outcome = no_outcome(test);
-  index::ClusterSums sums(fixed_point_of(shape), shape.m * shape.centroids, shape.dsub);
+  const auto self = comm::make_self_communicator();
+  index::ClusterSums sums(*self, fixed_point_of(shape), shape.m * shape.centroids, shape.dsub);
   const index::PqBlock block{{test.x.data(), shape.n, shape.m * shape.dsub},
                              {outcome.codes.data(), shape.n, shape.m}};
   index::pq_assign_and_sum({&block, 1}, test.tables, sums);
-  outcome.sums.assign(sums.sums().begin(), sums.sums().end());
-  outcome.counts.assign(sums.counts().begin(), sums.counts().end());
+  const auto numbers = index::span_of<std::int64_t>(sums.sums());
+  outcome.sums.assign(numbers.begin(), numbers.end());
+  const auto counts = index::span_of<std::int64_t>(sums.counts());
+  outcome.counts.assign(counts.begin(), counts.end());
   return outcome;
 }
 

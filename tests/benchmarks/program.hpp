@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "core/error.hpp"
+
 namespace knnseq::benchmarks {
 
 /// A program's main: `run` gets the arguments, of which there must be `least`; `usage` begins with
@@ -23,7 +25,8 @@ inline int run_program(int argc, char** argv, std::size_t least, const char* usa
     run(arguments);
     return 0;
   } catch (const std::exception& e) {
-    fmt::print(stderr, "{}: {}\n", std::filesystem::path(argv[0]).filename().string(), e.what());
+    fmt::print(stderr, "{}: {}\n", std::filesystem::path(argv[0]).filename().string(),
+               core::first_line(e.what()));
     return 1;
   }
 }

@@ -17,7 +17,7 @@ fi
 # one that NumPy was installed for, whatever other comes first on the path.
 step "build" build_knnseq -DKNNSEQ_TESTS=ON -DKNNSEQ_WERROR="${CI:-OFF}" \
   -DPython3_EXECUTABLE=/usr/bin/python3 "${cuda[@]}"
-ctest --test-dir "$build" --output-on-failure "$@"
+ctest --test-dir "$build" --output-on-failure -j "$(nproc)" "$@"
 if [ $# = 0 ]; then
   "$top/tests/sanitize/run.sh" address --without-libtorch
   "$top/tests/sanitize/run.sh" thread --without-libtorch

@@ -1,6 +1,7 @@
 // A thread that computes the next result while its owner uses the one before.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <future>
@@ -12,7 +13,8 @@
 namespace knnseq::runtime {
 
 /// One job at a time: start(), take(), start(), … All jobs run on the same thread, one after
-/// another. Destroying the worker waits for the job in work.
+/// another. Destroying the worker waits for the job in work, which may ask abandoned() and end
+/// early.
 template <class Result>
 class AheadWorker {
  public:
@@ -40,6 +42,9 @@ class AheadWorker {
     changed_.notify_one();
   }
 
+  /// Whether nobody will take the result any more, since the worker is being destroyed.
+  bool abandoned() const { return ending_; }
+
   /// Waits for the job begun last and gives its result, or throws what it threw.
   Result take() { return result_.get(); }
 
@@ -60,7 +65,7 @@ class AheadWorker {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<std::packaged_task<Result()>> next_;
-  bool ending_ = false;
+  std::atomic<bool> ending_ = false;
   std::future<Result> result_;
   std::thread thread_;  ///< last, so that it starts when all else is there
 };

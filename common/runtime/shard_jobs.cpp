@@ -71,7 +71,9 @@ bool ShardJobs::compute_units(const std::vector<std::int64_t>& units, const Mean
                               store::ShardFile& file, const ShardPlan& plan) {
   const auto begin = [&](std::size_t i) {
     if (i == units.size()) return;
-    with.worker.start([&compute = with.work.compute, unit = units[i]] { return compute(unit); });
+    with.worker.start([&work = with.work, &worker = with.worker, unit = units[i]] {
+      return work.compute(unit, [&worker] { return worker.abandoned(); });
+    });
   };
   begin(0);
   bool stopped = false;

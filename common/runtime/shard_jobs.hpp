@@ -34,6 +34,10 @@ struct UnitSeconds {
   double writing = 0;  ///< rows and journals, durably
 };
 
+/// Whether a unit is computed in vain, since the main thread has failed: asked now and then, so
+/// that the job ends soon.
+using Abandoned = std::function<bool()>;
+
 /// A stage's part in the loop. All are called in the order prepare, work or compute for some units,
 /// finish.
 struct ShardWork {
@@ -48,7 +52,7 @@ struct ShardWork {
   std::string result = ".h5";
   /// Instead of `work`, for units that are computed without HDF5 and MPI: called on a thread of its
   /// own, always the same, while the unit before is written.
-  std::function<ComputedUnit(std::int64_t unit)> compute = {};
+  std::function<ComputedUnit(std::int64_t unit, const Abandoned& abandoned)> compute = {};
 };
 
 /// Fills `folder`/shard-*.h5. Unit u of a shard is done by member u mod members of its team; units

@@ -82,8 +82,8 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
     for (const auto& batches : units) plan.unit_items.push_back(corpus.entries_of(batches).size());
     return plan;
   };
-  const auto compute = [&](std::int64_t unit) {
-    return encoder.compute_unit(units[static_cast<std::size_t>(unit)]);
+  const auto compute = [&](std::int64_t unit, const runtime::Abandoned& abandoned) {
+    return encoder.compute_unit(units[static_cast<std::size_t>(unit)], abandoned);
   };
   const auto finish = [&](std::int64_t) {
     return core::Json{{"entries", corpus.entries()}, {"sentences", corpus.sentences()}};

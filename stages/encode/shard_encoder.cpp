@@ -8,6 +8,7 @@
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
+#include "core/error.hpp"
 #include "model/integer_upload.hpp"
 #include "stages/encode/batch_clock.hpp"
 
@@ -150,7 +151,8 @@ void ShardEncoder::count_padding(core::Range sentences, Unit& unit) const {
   unit.places += sentences.size() * (longest_source + longest_target);
 }
 
-runtime::ComputedUnit ShardEncoder::compute_unit(core::Range batches) {
+runtime::ComputedUnit ShardEncoder::compute_unit(core::Range batches,
+                                                 const runtime::Abandoned& abandoned) {
   // What threads have of their own.
   const c10::InferenceMode no_gradients;
   at::init_num_threads();
@@ -160,6 +162,7 @@ runtime::ComputedUnit ShardEncoder::compute_unit(core::Range batches) {
   const auto unit = std::make_shared<Unit>(empty_unit(batches));
   const auto clock = std::make_shared<BatchClock>(device_);
   for (auto batch = batches.begin; batch < batches.end; ++batch) {
+    if (abandoned()) throw core::SystemError("given up after another thread's failure");
     clock->begin();
     encode_batch(batch, *unit);
     clock->end();

@@ -42,7 +42,7 @@ class ShardEncoder {
   /// a GPU that has only been begun when this returns. What writes the unit's rows throws
   /// core::InputError naming the sentence where a key is not finite. On any thread, always the
   /// same.
-  runtime::ComputedUnit compute_unit(core::Range batches);
+  runtime::ComputedUnit compute_unit(core::Range batches, const runtime::Abandoned& abandoned);
 
   /// Of all units written.
   const EncodingCost& cost() const { return cost_; }

@@ -55,4 +55,19 @@ TEST_CASE("a worker that is left waits for the job in work") {
   CHECK(ended);
 }
 
+TEST_CASE("a job learns that it works in vain") {
+  std::atomic<bool> begun = false;
+  {
+    AheadWorker<int> worker;
+    worker.start([&] {
+      begun = true;
+      begun.notify_one();
+      while (!worker.abandoned()) std::this_thread::yield();  // for ever if it did not
+      return 0;
+    });
+    begun.wait(false);
+    CHECK_FALSE(worker.abandoned());
+  }
+}
+
 }  // namespace knnseq::runtime

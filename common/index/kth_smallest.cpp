@@ -61,4 +61,9 @@ float kth_smallest_at_most(std::span<const float> values, std::int64_t k) {
   return infinity;
 }
 
+float above(double value) {
+  if (!(value < static_cast<double>(std::numeric_limits<float>::max()))) return infinity;
+  return std::nextafter(static_cast<float>(value), infinity);
+}
+
 }  // namespace knnseq::index

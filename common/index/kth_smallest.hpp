@@ -1,4 +1,4 @@
-// A cheap bound of an order statistic.
+// Bounds that let through all that may be among the k smallest.
 #pragma once
 
 #include <cstdint>
@@ -10,5 +10,8 @@ namespace knnseq::index {
 /// thousandth of their range; infinity where there are fewer than k. One histogram instead of a
 /// selection.
 float kth_smallest_at_most(std::span<const float> values, std::int64_t k);
+
+/// The float above `value`, so that comparing with < misses nothing; infinity where there is none.
+float above(double value);
 
 }  // namespace knnseq::index

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <limits>
 
 #include "index/kth_smallest.hpp"
 
@@ -14,12 +13,6 @@ namespace {
 /// Entries among which a query's first bound is found, as a multiple of k and at least.
 constexpr std::int64_t first_entries_per_k = 8;
 constexpr std::int64_t least_first_entries = 512;
-
-/// The float above `value`, so that comparing with < misses nothing; infinity where there is none.
-float above(double value) {
-  if (!(value < static_cast<double>(std::numeric_limits<float>::max()))) return missing_distance;
-  return std::nextafter(static_cast<float>(value), missing_distance);
-}
 
 }  // namespace
 

@@ -1,8 +1,6 @@
 #include "index/subset_scan.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <vector>
 
 #include "core/error.hpp"
@@ -18,12 +16,6 @@ namespace {
 /// Scores in rows of `lanes`; a group is one lane of as many rows.
 constexpr std::size_t lanes = 16;
 constexpr std::size_t chunk = lanes * lanes;
-
-/// The float above `value`, so that comparing with < misses nothing; infinity where there is none.
-float above(double value) {
-  if (!(value < static_cast<double>(std::numeric_limits<float>::max()))) return missing_distance;
-  return std::nextafter(static_cast<float>(value), missing_distance);
-}
 
 /// Searches one query after another. Refers to its arguments.
 class Searcher {

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs, builds and runs all tests, then those of the modules without libtorch again with sanitizers,
-# and each fuzzer for some seconds. Arguments go to ctest, and leave out sanitizers and fuzzers, which
-# have scripts of their own (tests/sanitize/run.sh, tests/fuzz/run.sh). Example: scripts/test.sh -L unit
+# and each fuzzer for some seconds, with the same seed each time. Arguments go to ctest, and leave out
+# sanitizers and fuzzers, which have scripts of their own (tests/sanitize/run.sh, tests/fuzz/run.sh).
+# Example: scripts/test.sh -L unit
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
@@ -21,5 +22,5 @@ ctest --test-dir "$build" --output-on-failure -j "$(nproc)" "$@"
 if [ $# = 0 ]; then
   "$top/tests/sanitize/run.sh" address --without-libtorch
   "$top/tests/sanitize/run.sh" thread --without-libtorch
-  "$top/tests/fuzz/run.sh" 3
+  "$top/tests/fuzz/run.sh" 3 1
 fi

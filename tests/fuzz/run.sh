@@ -2,10 +2,11 @@
 # Builds the fuzzers (clang) and runs each for some seconds, one after another; exit 1 where one
 # found something. Inputs that crash are left in build-fuzz/found, new ones in build-fuzz/corpus.
 #
-#     tests/fuzz/run.sh [SECONDS]     # 600 each
+#     tests/fuzz/run.sh [SECONDS] [SEED]     # 600 each; without a seed, another one each time
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/environment.sh"
 seconds=${1:-600}
+seed=${2:-0}
 build=$top/build-fuzz
 logs=$build/logs
 found=$build/found
@@ -15,7 +16,7 @@ mkdir -p "$found"
 failed=0
 for program in "$build"/bin/fuzz_*; do
   name=${program##*/fuzz_}
-  step "fuzz $name" "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 \
+  step "fuzz $name" "$program" -max_total_time="$seconds" -seed="$seed" -timeout=10 -rss_limit_mb=1024 \
     -print_final_stats=1 -artifact_prefix="$found/$name-" \
     "$build/corpus/$name" "$top/tests/fuzz/corpus/$name" || failed=1
 done

@@ -2,8 +2,7 @@
 
 #include "index/centroid_scan.hpp"
 #include "index/device_nearest.hpp"
-#include "index/normalised.hpp"
-#include "unit/index/synthetic.hpp"
+#include "unit/index/nearest_cases.hpp"
 
 using namespace knnseq;
 using index::Metric;
@@ -33,10 +32,6 @@ at::Tensor plain_nearest(const at::Tensor& x, const at::Tensor& centroids, Metri
   return result;
 }
 
-at::Tensor prepared(const at::Tensor& x, Metric metric) {
-  return metric == Metric::cos ? index::normalised(x) : x;
-}
-
 /// Of one row, on average.
 double measured_share(const index::DeviceNearest& nearest, const at::Tensor& x) {
   std::int64_t measured = 0;
@@ -44,54 +39,16 @@ double measured_share(const index::DeviceNearest& nearest, const at::Tensor& x) 
   return static_cast<double>(measured) / static_cast<double>(x.size(0));
 }
 
-/// Each number a step of fp32 up, down, or as it was.
-at::Tensor nudged(const at::Tensor& x, std::uint64_t seed) {
-  const at::Tensor steps = at::round(test::normal(x.size(0), x.size(1), seed)).clamp(-1, 1);
-  const at::Tensor up = at::nextafter(x, at::full_like(x, 1e30));
-  const at::Tensor down = at::nextafter(x, at::full_like(x, -1e30));
-  return at::where(steps > 0, up, at::where(steps < 0, down, x)).contiguous();
-}
-
-struct Case {
-  std::string name;
-  at::Tensor x;
-  at::Tensor centroids;
-};
-
-std::vector<Case> cases() {
-  const at::Tensor x = test::clustered(600, 24, 3);
-  const at::Tensor few = test::clustered(40, 24, 4);
-  const at::Tensor many = test::clustered(1700, 24, 5);  // more than a chunk, and a part of a group
-  std::vector<Case> result = {
-      {"one centroid", x, few.slice(0, 0, 1)},
-      {"few centroids", x, few},
-      {"many centroids", x, many},
-      {"independent numbers", test::normal(400, 24, 1), test::normal(1500, 24, 2)},
-      {"a large mean", x + 300, many + 300},
-      {"centroids three times", x, at::cat({many, few, many, many})},
-      {"all centroids equal", x, few.slice(0, 0, 1).expand({300, 24}).contiguous()},
-      {"rows that are centroids", many.slice(0, 900), many},
-      {"differences of one step", at::cat({few, few * 1.01}),
-       at::cat({nudged(few, 6), nudged(few, 7), few, nudged(few, 8)})},
-      {"centroids of all sizes", x, many * at::logspace(-3, 3, 1700, 10.0).unsqueeze(1)},
-      {"rows of all sizes", x * at::logspace(-6, 6, 600, 10.0).unsqueeze(1), many},
-      {"a row of zeros", at::cat({at::zeros({1, 24}), x}), many},
-  };
-  return result;
-}
-
 }  // namespace
 
 TEST_CASE("the nearest by products of rounded vectors is exactly that of all distances") {
   const auto metric = GENERATE(Metric::l2, Metric::ip, Metric::cos);
   const auto dtype = GENERATE(at::kBFloat16, at::kFloat);
-  for (const Case& data : cases()) {
-    const at::Tensor x = prepared(data.x, metric);
-    const at::Tensor centroids = prepared(data.centroids, metric);
+  for (const auto& data : test::nearest_cases(metric)) {
     INFO(data.name << ", metric " << static_cast<int>(metric) << ", " << at::toString(dtype));
-    const at::Tensor got = index::DeviceNearest(centroids, metric, dtype).nearest(x);
+    const at::Tensor got = index::DeviceNearest(data.centroids, metric, dtype).nearest(data.x);
     CHECK(got.scalar_type() == at::kInt);
-    CHECK(at::equal(got, plain_nearest(x, centroids, metric)));
+    CHECK(at::equal(got, plain_nearest(data.x, data.centroids, metric)));
   }
 }
 

@@ -19,8 +19,9 @@ namespace knnseq::index {
 /// the very vectors, not the largest there could be, which is more than twice as tight.
 class ScoreBounds {
  public:
-  /// Centroids that are bounded together, consecutive ones.
-  static constexpr std::int64_t group = 16;
+  /// Centroids that are bounded together, consecutive ones. With fewer there are more bounds to
+  /// look through, with more of them more distances to measure.
+  static constexpr std::int64_t group = 8;
 
   /// centroids: fp32 [k, d], finite. dtype: what they are rounded to, bf16 or fp32.
   ScoreBounds(const at::Tensor& centroids, Metric metric, at::ScalarType dtype);

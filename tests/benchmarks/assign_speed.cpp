@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include "comm/mpi_environment.hpp"
+#include "gpu/placement.hpp"
+#include "gpu/torch_device.hpp"
 #include "index/device_nearest.hpp"
 #include "index/score_tiles.hpp"
 #include "obs/resources.hpp"
@@ -83,7 +85,9 @@ int main(int argc, char** argv) {
   const benchmarks::Vectors vectors{args[0], std::stoll(args[1]), std::stoll(args[2])};
   const std::int64_t lists = std::stoll(args[3]);
   at::set_num_threads(std::stoi(args[4]));
-  const at::Device device(args.size() > 5 && args[5] == "cuda" ? at::kCUDA : at::kCPU);
+  const bool wants_gpu = args.size() > 5 && args[5] == "cuda";
+  const auto placement = gpu::place_rank(*comm, wants_gpu ? gpu::Wanted::cuda : gpu::Wanted::cpu);
+  const at::Device device = gpu::torch_device(placement.device);
 
   const at::Tensor x = vectors.read({0, vectors.rows}).to(device).to(at::kFloat);
   const at::Tensor centroids = means_of(x, lists);

@@ -29,7 +29,7 @@ CONFIG = pipeline.CONFIG + """
 append: [{{name: news, source: {folder}/news.de, target: {folder}/news.en}}]
 subset: {{sentences: 40, index: "IVF8,Flat", nprobe: 4, sample: 500, codes: "OPQ16_64,PQ16"}}
 tune: {{source: {folder}/test.de, reference: {folder}/test.en, k: [2, 8], lambda: [0.3, 0.6],
-  nprobe: [1, 4], candidates: 2}}
+  temperature: [10, 20], nprobe: [1, 4], candidates: 2}}
 """
 OPTIONS = {"subset": ["--set", "append=[]"]}  # refused beside subsets
 KINDS = ("one rank", "one rank", "all ranks", "mpirun", "stop", "stop")

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::int64_t most_rows = 1 << 12;
 constexpr std::int64_t bounds_together = 1 << 25;
-constexpr std::int64_t gathered_floats = 1 << 22;  // of centroids, measured at a time
+constexpr std::int64_t gathered_floats = 1 << 23;  // of centroids, measured at a time
 constexpr int number_bits = 32;
 constexpr std::int64_t number_mask = (std::int64_t{1} << number_bits) - 1;
 /// Behind every distance there is.

@@ -21,9 +21,10 @@ class DeviceNearest {
 
   /// For each row of x [n, d] fp32 the centroid with the lowest distance as device_distances() has
   /// it, fp32 summed in fp64; ties to the lowest: int32 [n], all on one device. A row's result does
-  /// not depend on the others. Waits for the device once every 4,096 rows (fewer from 65,537
-  /// centroids on), and has 256 MiB of bounds and products in memory. Where `measured` is given,
-  /// the number of distances that were measured is added to it.
+  /// not depend on the others, but for the order in which the device sums in fp64. Waits for the
+  /// device once every 4,096 rows (fewer from 65,537 centroids on), and has 256 MiB of bounds and
+  /// products in memory. Where `measured` is given, the number of distances that were measured is
+  /// added to it.
   at::Tensor nearest(const at::Tensor& x, std::int64_t* measured = nullptr) const;
 
  private:

@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
-#include "model/integer_upload.hpp"
+#include "gpu/integer_upload.hpp"
 #include "stages/encode/batch_clock.hpp"
 
 namespace knnseq::stages {
@@ -32,7 +32,7 @@ at::Tensor pick(const at::Tensor& keys, std::int64_t first_row,
                 std::span<const std::int64_t> rows) {
   std::vector<std::int64_t> picks;
   for (const auto row : rows) picks.push_back(row - first_row);
-  model::IntegerUpload upload;
+  gpu::IntegerUpload upload;
   const auto list = upload.add(picks);
   return keys.index_select(0, upload.send(keys.device())[list]);
 }

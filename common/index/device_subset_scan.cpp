@@ -95,36 +95,46 @@ DeviceTopK DeviceSubsetScan::search(const at::Tensor& rotated, std::span<const s
             at::full({q, k}, missing_id, rotated.options().dtype(at::kLong))};
   }
   const auto passes = plan_slots(sets, sizes_, most_columns, workspace_ / 2 / table_bytes(adc_));
+  const Plan plan = send(passes, q);
+  std::vector<at::Tensor> distances, ids;
+  for (const Work& work : plan.works) {
+    const DeviceTopK found = search_pass(rotated, work, k);
+    distances.push_back(found.distances);
+    ids.push_back(found.ids);
+  }
+  return {at::cat(distances).index_select(0, plan.places),
+          at::cat(ids).index_select(0, plan.places)};
+}
+
+/// All that the device has to know, in one copy.
+DeviceSubsetScan::Plan DeviceSubsetScan::send(const std::vector<SlotPass>& passes,
+                                              std::int64_t queries) const {
   gpu::IntegerUpload upload;
-  std::vector<std::int64_t> places(static_cast<std::size_t>(q));  // among all passes' results
+  std::vector<std::int64_t> places(static_cast<std::size_t>(queries));
   std::int64_t place = 0;
   for (const SlotPass& pass : passes) {
-    std::vector<std::int64_t> queries, first_rows, sizes;
+    std::vector<std::int64_t> rows, first_rows, sizes;
     for (const QuerySlot& slot : pass.slots) {
       for (const auto query : slot.queries) {
-        places[static_cast<std::size_t>(query)] = place + std::ssize(queries);
-        queries.push_back(query);
+        places[static_cast<std::size_t>(query)] = place + std::ssize(rows);
+        rows.push_back(query);
       }
       first_rows.push_back(first_rows_[static_cast<std::size_t>(slot.set)]);
       sizes.push_back(size(slot.set));
       // What fills a slot up is searched too, and its results are left.
-      queries.resize(first_rows.size() * static_cast<std::size_t>(pass.columns), queries.back());
+      rows.resize(first_rows.size() * static_cast<std::size_t>(pass.columns), rows.back());
     }
-    place += std::ssize(queries);
-    for (const auto& list : {queries, first_rows, sizes}) upload.add(list);
+    place += std::ssize(rows);
+    for (const auto& list : {rows, first_rows, sizes}) upload.add(list);
   }
-  const std::size_t of_queries = upload.add(places);
+  const std::size_t of_places = upload.add(places);
   const auto lists = upload.send(adc_.device());
-  std::vector<at::Tensor> distances, ids;
+  Plan plan{{}, lists[of_places]};
   for (std::size_t i = 0; i < passes.size(); ++i) {
-    const auto found = search_pass(
-        rotated,
-        {passes[i], lists[3 * i], lists[3 * i + 1].unsqueeze(1), lists[3 * i + 2].unsqueeze(1)}, k);
-    distances.push_back(found.distances);
-    ids.push_back(found.ids);
+    plan.works.push_back(
+        {passes[i], lists[3 * i], lists[3 * i + 1].unsqueeze(1), lists[3 * i + 2].unsqueeze(1)});
   }
-  return {at::cat(distances).index_select(0, lists[of_queries]),
-          at::cat(ids).index_select(0, lists[of_queries])};
+  return plan;
 }
 
 /// Of all queries of the pass, those that fill up included, in their order.

@@ -56,7 +56,12 @@ class DeviceSubsetScan {
     at::Tensor first_rows;  ///< int64 [slots, 1]
     at::Tensor sizes;       ///< int64 [slots, 1]
   };
+  struct Plan {
+    std::vector<Work> works;
+    at::Tensor places;  ///< int64 [q]: of each query among the results of all passes
+  };
   std::int64_t size(std::int64_t set) const;
+  Plan send(const std::vector<SlotPass>& passes, std::int64_t queries) const;
   DeviceTopK search_pass(const at::Tensor& rotated, const Work& work, std::int64_t k) const;
   at::Tensor tile_keys(const at::Tensor& tables, const Work& work, std::int64_t slots,
                        core::Range positions) const;

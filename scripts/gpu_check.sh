@@ -151,6 +151,10 @@ if [ -z "$quick" ]; then
     "$work/wmt19" models/demo-de-en/test.tsv bf16 5 --device cuda --max-tokens 16000
   check "encode, model of WMT19's size, CPU, fp32" last_line bin/with-libraries encode_speed \
     "$work/wmt19" models/demo-de-en/test.tsv fp32 1
+  for lists in 4096 131072; do
+    check "assign 1,048,576 x 256 to $lists lists" all_lines bin/with-libraries assign_speed-cuda random 1048576 256 \
+      "$lists" "$OMP_NUM_THREADS" cuda
+  done
   check "train on 5,242,880 x 1024 and add them" train_result training train_speed-cuda 5242880 device=cuda
   check "train on 262,144 x 1024 and add them, CPU" train_result training train_speed 262144
   check "20 million entries on a GPU" large_result run_large

@@ -250,6 +250,16 @@ std::vector<std::int64_t> Hdf5File::shape(const std::string& dataset) const {
   return {extent.begin(), extent.end()};
 }
 
+core::Range Hdf5File::bytes_of(const std::string& dataset) const {
+  const hid_t id = state_->dataset(dataset);
+  const auto size = static_cast<std::int64_t>(H5Dget_storage_size(id));
+  if (size == 0) return {};
+  const haddr_t begin = H5Dget_offset(id);
+  KNNSEQ_ASSERT(begin != HADDR_UNDEF,
+                state_->path.string() + "/" + dataset + ": is not contiguous");
+  return {static_cast<std::int64_t>(begin), static_cast<std::int64_t>(begin) + size};
+}
+
 void Hdf5File::write_bytes(const std::string& dataset, std::int64_t first_row,
                            std::span<const std::byte> bytes) {
   if (bytes.empty()) return;

@@ -88,6 +88,12 @@ class Training {
           fmt::format("{} training vectors are too few for {}, which needs at least {}",
                       sample_.total_rows, spec_.factory(), least));
     }
+    if (team_.uses_tensors() && spec_.has_lists() && options_.coarse_search == CoarseSearch::near) {
+      warn(
+          "index.coarse_search: near has no effect on GPUs, where every vector is compared with "
+          "all "
+          "centroids");
+    }
     warn(few_points_warning("coarse k-means", sample_.total_rows, spec_.nlist));
     warn(few_points_warning("product quantiser", sample_.total_rows, spec_.quantizer_centroids()));
   }

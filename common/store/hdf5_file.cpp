@@ -121,7 +121,7 @@ struct Hdf5File::State {
   fs::path path;
   Hdf5Handle file;
   std::map<std::string, Hdf5Handle> datasets;
-  int fd = -1;  ///< for fdatasync
+  int fd = -1;                               ///< for fdatasync
   std::shared_ptr<comm::Watchdog> watchdog;  ///< where opening and closing are collective
 
   /// Closes what close() did not. Where that would be collective it is left open: an exception may

@@ -121,7 +121,7 @@ struct Hdf5File::State {
   fs::path path;
   Hdf5Handle file;
   std::map<std::string, Hdf5Handle> datasets;
-  int fd = -1;  ///< for fdatasync
+  int fd = -1;                               ///< for fdatasync
   std::shared_ptr<comm::Watchdog> watchdog;  ///< where opening and closing are collective
 
   /// Closes what close() did not. Where that would be collective it is left open: an exception may
@@ -251,6 +251,16 @@ std::vector<std::int64_t> Hdf5File::shape(const std::string& dataset) const {
       static_cast<std::size_t>(KNNSEQ_HDF5(dataset, H5Sget_simple_extent_ndims, space.id())));
   KNNSEQ_HDF5(dataset, H5Sget_simple_extent_dims, space.id(), extent.data(), nullptr);
   return {extent.begin(), extent.end()};
+}
+
+core::Range Hdf5File::bytes_of(const std::string& dataset) const {
+  const hid_t id = state_->dataset(dataset);
+  const auto size = static_cast<std::int64_t>(H5Dget_storage_size(id));
+  if (size == 0) return {};
+  const haddr_t begin = H5Dget_offset(id);
+  KNNSEQ_ASSERT(begin != HADDR_UNDEF,
+                state_->path.string() + "/" + dataset + ": is not contiguous");
+  return {static_cast<std::int64_t>(begin), static_cast<std::int64_t>(begin) + size};
 }
 
 void Hdf5File::write_bytes(const std::string& dataset, std::int64_t first_row,

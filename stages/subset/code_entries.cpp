@@ -39,11 +39,12 @@ void train_codes(runtime::StageContext& context, const Options& options, const c
                        {"threads", options.threads}};
   inputs.update(sample_inputs(sample));
   inputs.update(training_inputs(options.index.training));
-  runtime::run_stage(context, {steps.codebook.stage, steps.codebook.folder, inputs, [&] {
-                                 return train_in_folder(
-                                     context, {steps.codebook.folder, spec, options.index.training},
-                                     read_sample(context, sampled, sample, spec.d_in));
-                               }});
+  runtime::run_stage(
+      context, {steps.codebook.stage, steps.codebook.folder, inputs, [&] {
+                  return train_in_folder(
+                      context, steps.codebook.folder, {spec, options.index.training, sample.size},
+                      [&] { return read_sample(context, sampled, sample, spec.d_in); });
+                }});
   remove_checkpoint(context, steps.codebook.folder);
 }
 

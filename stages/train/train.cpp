@@ -29,12 +29,12 @@ void train(runtime::StageContext& context, const Options& options) {
                        {"threads", options.threads}};
   inputs.update(sample_inputs(sample));
   inputs.update(training_inputs(options.index.training));
-  const CodebookTraining training{folders.codebook, spec, options.index.training};
-  runtime::run_stage(context, {"train", folders.codebook, inputs, [&] {
-                                 return train_in_folder(
-                                     context, training,
-                                     read_sample(context, sampled, sample, spec.d_in));
-                               }});
+  runtime::run_stage(context,
+                     {"train", folders.codebook, inputs, [&] {
+                        return train_in_folder(
+                            context, folders.codebook, {spec, options.index.training, sample.size},
+                            [&] { return read_sample(context, sampled, sample, spec.d_in); });
+                      }});
   remove_checkpoint(context, folders.codebook);
 }
 

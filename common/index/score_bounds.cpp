@@ -19,12 +19,8 @@ constexpr std::int64_t error_terms = 2;
 constexpr std::int64_t alignment = 8;                    // terms: what tensor cores read at a time
 constexpr double small = 1.0 / (std::int64_t{1} << 40);  // relative error of sums in fp64
 
-std::int64_t terms_of(std::int64_t d) {
-  return core::ceil_div(d + offset_terms + error_terms, alignment) * alignment;
-}
-
 /// Relative error of a sum of so many terms, as the class says.
-double summing(std::int64_t d) { return static_cast<double>(terms_of(d)) / (1 << 22); }
+double summing(std::int64_t d) { return static_cast<double>(ScoreBounds::terms(d)) / (1 << 22); }
 
 at::Tensor norms_of(const at::Tensor& x) { return x.square().sum(1, /*keepdim=*/true).sqrt_(); }
 
@@ -35,7 +31,7 @@ at::Tensor rounded_up(const at::Tensor& x, at::ScalarType dtype) {
 
 /// [n, terms]: what is given, filled up with zeros.
 at::Tensor joined(std::vector<at::Tensor> parts, std::int64_t d) {
-  const std::int64_t missing = terms_of(d) - d - offset_terms - error_terms;
+  const std::int64_t missing = ScoreBounds::terms(d) - d - offset_terms - error_terms;
   parts.push_back(at::zeros({parts.front().size(0), missing}, parts.front().options()));
   return at::cat(parts, 1);
 }
@@ -51,8 +47,12 @@ at::Tensor products(const at::Tensor& factors, const at::Tensor& columns) {
 
 }  // namespace
 
+std::int64_t ScoreBounds::terms(std::int64_t d) {
+  return core::ceil_div(d + offset_terms + error_terms, alignment) * alignment;
+}
+
 ScoreBounds::ScoreBounds(const at::Tensor& centroids, Metric metric, at::ScalarType dtype)
-    : metric_(metric), dtype_(dtype), mean_(at::mean(centroids, {0}, false, at::kDouble)) {
+    : metric_(metric), dtype_(dtype), mean_(at::mean(centroids, {0}).to(at::kDouble)) {
   KNNSEQ_ASSERT(dtype == at::kBFloat16 || dtype == at::kFloat, "products of bf16 or fp32");
   const std::int64_t k = centroids.size(0);
   chunk_ = std::min(largest_chunk, core::ceil_div(k, group) * group);
@@ -64,8 +64,8 @@ ScoreBounds::ScoreBounds(const at::Tensor& centroids, Metric metric, at::ScalarT
                                .transpose(1, 2)
                                .flatten();
   columns_ =
-      at::empty({chunks * chunk_, terms_of(centroids.size(1))}, centroids.options().dtype(dtype));
-  constexpr std::int64_t together = 1 << 13;
+      at::empty({chunks * chunk_, terms(centroids.size(1))}, centroids.options().dtype(dtype));
+  constexpr std::int64_t together = 1 << 11;
   for_each_row_tile(order, together, [&](std::int64_t first, const at::Tensor& numbers) {
     columns_.narrow(0, first, numbers.size(0))
         .copy_(columns(at::index_select(centroids, 0, numbers)));

@@ -23,6 +23,9 @@ class ScoreBounds {
   /// look through, with more of them more distances to measure.
   static constexpr std::int64_t group = 8;
 
+  /// Terms of a product for vectors [d]: what a centroid takes of the dtype.
+  static std::int64_t terms(std::int64_t d);
+
   /// centroids: fp32 [k, d], finite. dtype: what they are rounded to, bf16 or fp32.
   ScoreBounds(const at::Tensor& centroids, Metric metric, at::ScalarType dtype);
 

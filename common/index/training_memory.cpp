@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/types.hpp"
 #include "index/sample_blocks.hpp"
+#include "index/score_bounds.hpp"
 #include "index/step_rows.hpp"
 #include "obs/progress_meter.hpp"
 
@@ -15,9 +16,10 @@ namespace knnseq::index {
 namespace {
 
 constexpr std::int64_t block_rows = SampleBlocks{}.block_rows;
-constexpr std::int64_t products_bytes = std::int64_t{256} << 20;   // device_nearest()
+constexpr std::int64_t products_bytes = std::int64_t{256} << 20;   // DeviceNearest
 constexpr std::int64_t libraries_bytes = std::int64_t{256} << 20;  // workspaces, fragments
 constexpr std::int64_t fp16 = 2;
+constexpr std::int64_t bf16 = 2;
 constexpr std::int64_t fp32 = 4;
 constexpr std::int64_t fp64 = 8;
 
@@ -44,7 +46,8 @@ std::int64_t clustering_bytes(const IndexSpec& spec, const StepRows& rows, std::
   const std::int64_t clusters = std::max(spec.nlist, spec.centroids());
   std::int64_t held = share(rows.rotated(), ranks);
   if (spec.has_lists() && rows.coarse < rows.rotated()) held += share(rows.coarse, ranks);
-  return held * spec.d_out * fp32 + clusters * spec.d_out * (3 * fp32 + fp64) +
+  const std::int64_t bounds = spec.nlist * ScoreBounds::terms(spec.d_out) * bf16;
+  return held * spec.d_out * fp32 + clusters * spec.d_out * (3 * fp32 + fp64) + bounds +
          std::min(clusters, centroids_together) * spec.d_out * 4 * fp64;
 }
 

@@ -66,11 +66,40 @@ copy_program() {
   set_rpath "\$ORIGIN/../$depth/lib" "$folder/libexec/$2"
 }
 
+# package_of FILE: the Debian package that installed it.
+package_of() {
+  local file found
+  file=$(realpath "$1")
+  # Of what was moved from / to /usr dpkg may know the old name.
+  if ! found=$(dpkg -S "$file" 2> /dev/null || dpkg -S "${file#/usr}" 2> /dev/null); then
+    echo "bundle.sh: no package has installed $file, so its licence is not known" >&2
+    return 1
+  fi
+  echo "${found%%[:,]*}"
+}
+
+# add_licences FILE…: those of the packages that these files are from, and the texts that they refer to.
+add_licences() {
+  local file packages common
+  mkdir -p "$folder/licences"
+  packages=$(for file in "$@"; do package_of "$file" || exit 1; done) || return 1
+  for file in $(sort -u <<< "$packages"); do
+    install -m 644 "/usr/share/doc/$file/copyright" "$folder/licences/$file"
+  done
+  common=$(cat "$folder"/licences/* | grep -oE '/usr/share/common-licenses/[A-Za-z0-9.+-]*[A-Za-z0-9+]' | sort -u)
+  for file in $common; do
+    [ ! -e "$file" ] || install -D -m 644 "$file" "$folder/licences/common-licenses/${file##*/}"
+  done
+}
+
 make_bundle() {
   rm -rf "$folder" "$folder.tar.gz"
   mkdir -p "$folder"/{bin,etc,lib/openmpi,lib/pmix,libexec,share/openmpi,share/pmix}
 
   copy_program "$program" knnseq
+  # What is copied of the system, or linked into the program: whose licences belong here.
+  local sources=("$libraries"/../../bin/{orterun,orted} "$libraries/libfaiss.a" "$libraries/libpmix.so.2"
+    /usr/share/openmpi/help-mpi-runtime.txt)
   install -m 755 "$libraries/../../bin/orterun" "$folder/libexec/mpirun"
   install -m 755 "$libraries/../../bin/orted" "$folder/libexec/orted"
   install -m 755 "$top/scripts/bundle_launcher.sh" "$folder/bin/knnseq"
@@ -83,7 +112,7 @@ make_bundle() {
     case ${plugin##*/} in
       *ucx* | *ofi* | *psm* | *openib* | mca_atomic_* | mca_memheap_* | mca_scoll_* | mca_spml_* | \
         mca_sshmem_* | libompi_dbg* | *monitoring*) ;;
-      *) cp "$plugin" "$folder/lib/openmpi/" ;;
+      *) cp "$plugin" "$folder/lib/openmpi/" && sources+=("$plugin") ;;
     esac
   done
   cp "$pmix"/lib/pmix/*.so "$folder/lib/pmix/"
@@ -104,6 +133,7 @@ make_bundle() {
       libopenblas*) continue ;;
     esac
     install -m 644 "$path" "$folder/lib/$name"
+    sources+=("$path")
   done < "$folder/libraries"
   rm "$folder/libraries"
   install -m 644 "$libraries/libpmix.so.2" "$folder/lib/libpmix.so.2"
@@ -114,7 +144,11 @@ make_bundle() {
   cp "$top/LICENSE" "$top/README.md" "$folder/"
   cp -r "$top/configs" "$folder/"
   install -D -m 644 "$top/docs/gpu.md" "$folder/docs/gpu.md"
-  [ -z "$with_tests" ] || add_tests
+  if [ -n "$with_tests" ]; then
+    add_tests
+    sources+=(/usr/include/catch2/catch.hpp)
+  fi
+  add_licences "${sources[@]}"
 }
 
 # The executables of the tests that are labelled gpu.

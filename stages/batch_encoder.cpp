@@ -33,17 +33,4 @@ EncodedBatches BatchEncoder::encode_batch(const store::CorpusShard& corpus,
   return encoded;
 }
 
-EncodedBatches BatchEncoder::encode(const store::CorpusShard& corpus, core::Range batches) const {
-  std::vector<at::Tensor> keys, sentence_keys;
-  for (auto batch = batches.begin; batch < batches.end; ++batch) {
-    const EncodedBatches encoded = encode_batch(corpus, batch);
-    keys.push_back(encoded.keys);
-    if (options_.sentence_keys) sentence_keys.push_back(encoded.sentence_keys);
-  }
-  EncodedBatches encoded{at::cat(keys), {}};
-  require_finite(at::isfinite(encoded.keys).all(1).cpu(), corpus, corpus.entries_of(batches).begin);
-  if (options_.sentence_keys) encoded.sentence_keys = at::cat(sentence_keys);
-  return encoded;
-}
-
 }  // namespace knnseq::stages

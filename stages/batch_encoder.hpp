@@ -31,10 +31,6 @@ class BatchEncoder {
   /// One batch, unchecked; on a GPU it has only been told to when this returns. Not collective.
   EncodedBatches encode_batch(const store::CorpusShard& corpus, std::int64_t batch) const;
 
-  /// Throws core::InputError naming the line of the corpus where a key is not finite in fp16. Not
-  /// collective.
-  EncodedBatches encode(const store::CorpusShard& corpus, core::Range batches) const;
-
  private:
   model::TranslationModel& model_;
   DatastoreOptions options_;

@@ -5,6 +5,7 @@
 #include "gpu/torch_device.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "stages/trained_codebook.hpp"
+#include "stages/unit_report.hpp"
 
 namespace knnseq::stages {
 
@@ -36,8 +37,8 @@ runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCod
     }
     return plan;
   };
-  work.work = [&](std::int64_t unit, store::ShardFile& file) {
-    shard_coder.code_unit(unit, units[static_cast<std::size_t>(unit)], file);
+  work.compute = [&](std::int64_t unit, const runtime::Abandoned& abandoned) {
+    return shard_coder.compute_unit(unit, units[static_cast<std::size_t>(unit)], abandoned);
   };
   work.finish = [&](std::int64_t shard) {
     core::Json manifest = {{unit_name, shard_coder.rows()}};
@@ -49,6 +50,9 @@ runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCod
     return manifest;
   };
   runtime::StageOutcome outcome = jobs.run(work);
+  const UnitReport report = report_units(context, jobs.seconds(), shard_coder.cost());
+  context.log.info(report.text);
+  outcome.work.details = report.record;
   outcome.content[unit_name] = content.at(unit_name);
   return outcome;
 }

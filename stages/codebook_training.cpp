@@ -1,5 +1,6 @@
 #include "stages/codebook_training.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -8,10 +9,12 @@
 #include "core/error.hpp"
 #include "core/keep_freed_memory.hpp"
 #include "gpu/device_collectives.hpp"
+#include "gpu/device_memory.hpp"
 #include "gpu/torch_device.hpp"
 #include "index/codebook.hpp"
 #include "index/train_codebook.hpp"
 #include "index/train_state.hpp"
+#include "index/training_memory.hpp"
 #include "obs/resources.hpp"
 #include "runtime/stop_signal.hpp"
 
@@ -33,28 +36,63 @@ std::vector<std::byte> read_checkpoint(const std::filesystem::path& path) {
   return {bytes.begin(), bytes.end()};
 }
 
+/// Ranks that compute on the device of this one. Collective.
+std::int64_t ranks_on_device(const runtime::StageContext& context) {
+  const std::string& mine = context.placement.facts.uuid;
+  const auto all = context.comm.all_gather<char>(mine);
+  std::int64_t ranks = 0;
+  for (int rank = 0; rank < context.comm.size(); ++rank) {
+    if (std::ranges::equal(all.of(rank), mine)) ++ranks;
+  }
+  return ranks;
+}
+
 }  // namespace
 
+void require_device_memory(runtime::StageContext& context, const CodebookTask& task) {
+  const auto& device = context.placement.device;
+  if (!device.cuda) return;  // on all ranks alike
+  const std::int64_t sharing = ranks_on_device(context);
+  comm::agree(context.comm, [&] {
+    index::require_fits(task.spec, task.options,
+                        {task.sample, context.comm.size(),
+                         gpu::free_device_bytes(device.index) / sharing, task.sample_key});
+  });
+}
+
+index::Codebook train_on_devices(runtime::StageContext& context, const CodebookTask& task,
+                                 index::SampleBlocks sample, const index::CheckpointHooks& hooks) {
+  const auto collectives =
+      gpu::make_device_collectives(context.comm, context.placement, context.timeout_seconds);
+  const index::Team team(context.comm, gpu::torch_device(context.placement.device), *collectives);
+  index::Codebook codebook =
+      index::train_codebook(team, std::move(sample), task.spec, task.options, hooks);
+  collectives->close();
+  return codebook;
+}
+
 runtime::StageOutcome train_in_folder(runtime::StageContext& context,
-                                      const CodebookTraining& training,
-                                      index::SampleBlocks sample) {
+                                      const std::filesystem::path& folder, const CodebookTask& task,
+                                      const std::function<index::SampleBlocks()>& read_sample) {
   core::keep_freed_memory();
   auto& comm = context.comm;
-  const auto checkpoint = training.folder / checkpoint_name;
+  const auto checkpoint = folder / checkpoint_name;
+  require_device_memory(context, task);
+  index::SampleBlocks sample = read_sample();
   runtime::StageOutcome outcome;
   outcome.work.unit = "vectors";
   for (const auto& block : sample.blocks) outcome.work.items += block.size(0);
   const std::int64_t sample_rows = sample.total_rows;
 
-  index::TrainOptions options = training.options;
+  CodebookTask logged = task;
   obs::Stopwatch since_shown;
-  options.log = [&](const std::string& line) {
+  logged.options.log = [&](const std::string& line) {
     context.log.event("iteration", {{"message", line}});
     if (since_shown.seconds() < 5) return;
     context.log.progress(line);
     since_shown = {};
   };
-  options.warn = [&](const std::string& line) {
+  logged.options.warn = [&](const std::string& line) {
     if (comm.is_root()) context.log.warn(line);
   };
   index::CheckpointHooks hooks;
@@ -80,28 +118,23 @@ runtime::StageOutcome train_in_folder(runtime::StageContext& context,
       }
     });
   };
-  const auto collectives =
-      gpu::make_device_collectives(comm, context.placement, context.timeout_seconds);
-  const auto device = gpu::torch_device(context.placement.device);
-  const index::Team team(comm, device, *collectives);
   index::Codebook codebook;
   try {
-    codebook = index::train_codebook(team, std::move(sample), training.spec, options, hooks);
+    codebook = train_on_devices(context, logged, std::move(sample), hooks);
   } catch (const core::InputError& e) {  // thrown on all ranks alike
     comm::agree(comm, [&] { throw e; });
   }
-  collectives->close();
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
-    index::write_codebook(training.folder / "codebook.faiss", codebook);
+    index::write_codebook(folder / "codebook.faiss", codebook);
   });
-  outcome.content = {{"factory", training.spec.factory()},
-                     {"lists", training.spec.nlist},
+  outcome.content = {{"factory", task.spec.factory()},
+                     {"lists", task.spec.nlist},
                      {"checksum", index::checksum(codebook)},
                      {"sample", sample_rows}};
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
-    outcome.content["files"] = runtime::describe_files(training.folder, {"codebook.faiss"});
+    outcome.content["files"] = runtime::describe_files(folder, {"codebook.faiss"});
     outcome.work.bytes = outcome.content["files"]["codebook.faiss"]["bytes"];
   });
   return outcome;

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <string>
 
+#include "index/codebook.hpp"
 #include "index/index_spec.hpp"
 #include "index/sample_blocks.hpp"
 #include "index/train_options.hpp"
@@ -11,19 +14,31 @@
 
 namespace knnseq::stages {
 
-/// What is trained, how, and where.
-struct CodebookTraining {
-  std::filesystem::path folder;
+/// What is trained, and how.
+struct CodebookTask {
   index::IndexSpec spec;
   index::TrainOptions options;
+  std::int64_t sample = 0;                      ///< rows, of all ranks
+  std::string sample_key = "datastore.sample";  ///< by which the config sets them
 };
 
-/// Trains on the sample and writes `folder`/codebook.faiss; its state is saved from time to time,
-/// and training goes on where an earlier run stopped. The outcome says factory, lists, checksum and
-/// size of the sample. Throws core::InputError as index::train_codebook() does, and core::Stopped
-/// on all ranks after a stop signal. Collective.
+/// Throws core::InputError on all ranks where the training would not fit the memory of a rank's
+/// GPU, saying what would; nothing on CPUs. Collective.
+void require_device_memory(runtime::StageContext& context, const CodebookTask& task);
+
+/// index::train_codebook() on the devices where the ranks are placed. Collective.
+index::Codebook train_on_devices(runtime::StageContext& context, const CodebookTask& task,
+                                 index::SampleBlocks sample,
+                                 const index::CheckpointHooks& hooks = {});
+
+/// Requires the memory, reads the sample, trains and writes `folder`/codebook.faiss; its state is
+/// saved from time to time, and training goes on where an earlier run stopped. The outcome says
+/// factory, lists, checksum and size of the sample. Throws core::InputError as
+/// require_device_memory() and index::train_codebook() do, and core::Stopped on all ranks after a
+/// stop signal. Collective.
 runtime::StageOutcome train_in_folder(runtime::StageContext& context,
-                                      const CodebookTraining& training, index::SampleBlocks sample);
+                                      const std::filesystem::path& folder, const CodebookTask& task,
+                                      const std::function<index::SampleBlocks()>& read_sample);
 
 /// Removes the saved state; to be called when the stage's manifest is there. Collective.
 void remove_checkpoint(runtime::StageContext& context, const std::filesystem::path& folder);

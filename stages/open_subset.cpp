@@ -6,6 +6,7 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "gpu/torch_device.hpp"
 #include "model/sentence_encoder.hpp"
 #include "obs/progress_meter.hpp"
 #include "retrieval/lexical_finder.hpp"
@@ -157,16 +158,11 @@ std::unique_ptr<retrieval::SubsetSearch> open_subset(runtime::StageContext& cont
       fmt::format("subsets of {} sentences by {}, of {} entries; codes and values: {} a rank",
                   options.subset.sentences, to_string(options.subset.encoder),
                   obs::with_commas(entries), obs::as_bytes(most)));
-  if (context.placement.device.cuda && comm.is_root()) {
-    context.log.warn(
-        "subsets are searched on the CPU: each step's queries are copied from the GPU and their "
-        "neighbours back");
-  }
   return std::make_unique<retrieval::SubsetSearch>(
       comm,
       retrieval::SubsetSearch::Parts{
           codebook, std::move(held), {comm.size(), options.shards}, std::move(finder)},
-      k);
+      k, gpu::torch_device(context.placement.device));
 }
 
 }  // namespace knnseq::stages

@@ -1,6 +1,11 @@
 #include "stages/shard_coder.hpp"
 
+#include <memory>
+
 #include "index/index_builder.hpp"
+#include "obs/resources.hpp"
+#include "stages/batch_clock.hpp"
+#include "stages/compute_thread.hpp"
 
 namespace knnseq::stages {
 
@@ -40,26 +45,66 @@ std::vector<store::DatasetSpec> ShardCoder::layout() const {
   return datasets;
 }
 
-void ShardCoder::code_unit(std::int64_t unit, core::Range batches, store::ShardFile& file) const {
-  const auto rows = rows_of(batches);
-  const at::Tensor keys = keys_
-                              ? keys_->read(unit, rows, coder_.device())
-                              : source_.encoder->encode(*corpus_, batches).keys.to(coder_.device());
-  const bool has_lists = coder_.codebook().spec.has_lists();
-  std::vector<at::Tensor> lists, codes;
+ShardCoder::Unit ShardCoder::empty_unit(core::Range rows) const {
+  const auto& spec = coder_.codebook().spec;
+  Unit unit;
+  unit.rows = rows;
+  unit.codes = copies_.buffer({rows.size(), spec.code_bytes()}, at::kByte);
+  if (spec.has_lists()) unit.lists = copies_.buffer({rows.size()}, at::kInt);
+  if (!keys_) unit.finite = copies_.buffer({rows.size()}, at::kBool);
+  return unit;
+}
+
+void ShardCoder::code_batch(std::int64_t batch, at::Tensor keys, Unit& unit) {
+  const auto rows = rows_of({batch, batch + 1});
+  const auto copy = [&](const at::Tensor& to, const at::Tensor& from) {
+    copies_.copy(to.narrow(0, rows.begin - unit.rows.begin, rows.size()), from);
+  };
+  if (!keys.defined()) {
+    keys = source_.encoder->encode_batch(*corpus_, batch).keys.to(coder_.device());
+    copy(unit.finite, at::isfinite(keys).all(1));
+  }
+  const at::Tensor rotated = coder_.rotate(keys);
+  at::Tensor lists;
+  if (unit.lists.defined()) {
+    lists = coder_.assign_exact(rotated);
+    copy(unit.lists, lists);
+  }
+  copy(unit.codes, coder_.encode(rotated, lists));
+}
+
+runtime::ComputedUnit ShardCoder::compute_unit(std::int64_t unit, core::Range batches,
+                                               const runtime::Abandoned& abandoned) {
+  const ComputeThread thread(coder_.device());
+  const auto coded = std::make_shared<Unit>(empty_unit(rows_of(batches)));
+  const obs::Stopwatch watch;
+  at::Tensor keys;
+  if (keys_) keys = keys_->read(unit, coded->rows, coder_.device());
+  const double reading = keys_ ? watch.seconds() : 0;
+  const auto clock = std::make_shared<BatchClock>(coder_.device());
   for (auto batch = batches.begin; batch < batches.end; ++batch) {
-    const auto of_batch = rows_of({batch, batch + 1});
-    const at::Tensor rotated =
-        coder_.rotate(keys.slice(0, of_batch.begin - rows.begin, of_batch.end - rows.begin));
-    if (has_lists) lists.push_back(coder_.assign_exact(rotated));
-    codes.push_back(coder_.encode(rotated, has_lists ? lists.back() : at::Tensor()));
+    runtime::give_up_if(abandoned);
+    clock->begin();
+    const auto rows = rows_of({batch, batch + 1});
+    const auto first = rows.begin - coded->rows.begin;
+    code_batch(batch, keys_ ? keys.narrow(0, first, rows.size()) : at::Tensor(), *coded);
+    clock->end();
   }
-  if (has_lists) {
-    file.write("lists", rows.begin,
-               std::span<const std::int32_t>(values_of<std::int32_t>(at::cat(lists).cpu())));
+  return {copies_.arrival(), [this, coded, clock, reading](store::ShardFile& file) {
+            write_unit(*coded, file);
+            cost_.reading += reading;
+            cost_.computing += clock->seconds();
+          }};
+}
+
+void ShardCoder::write_unit(const Unit& unit, store::ShardFile& file) const {
+  if (unit.finite.defined()) require_finite(unit.finite, *corpus_, unit.rows.begin);
+  if (unit.lists.defined()) {
+    file.write("lists", unit.rows.begin,
+               std::span<const std::int32_t>(values_of<std::int32_t>(unit.lists)));
   }
-  file.write("codes", rows.begin,
-             std::span<const std::uint8_t>(values_of<std::uint8_t>(at::cat(codes).cpu())));
+  file.write("codes", unit.rows.begin,
+             std::span<const std::uint8_t>(values_of<std::uint8_t>(unit.codes)));
 }
 
 void ShardCoder::write_index(const std::filesystem::path& coded, const std::filesystem::path& index,

@@ -7,18 +7,28 @@
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
 #include "runtime/shard_jobs.hpp"
-#include "store/hdf5_file.hpp"
 #include "store/hdf5_structure.hpp"
 #include "store/verify_rows.hpp"
 
 namespace knnseq::stages {
 
+namespace {
+
+/// The shard's manifest, when its file has the structure that it says.
+core::Json verified_manifest(const std::filesystem::path& folder, std::int64_t shard,
+                             const std::filesystem::path& file) {
+  core::Json manifest = runtime::read_shard_manifest(folder, shard);
+  store::verify_structure(file, manifest.at("structure"));
+  return manifest;
+}
+
+}  // namespace
+
 ShardKeys::ShardKeys(const std::filesystem::path& folder, std::int64_t shard, std::string dataset)
     : path_(folder / (runtime::shard_name(shard) + ".h5")),
-      manifest_(runtime::read_shard_manifest(folder, shard)),
-      dataset_(std::move(dataset)) {
-  store::verify_structure(path_, manifest_.at("structure"));
-}
+      manifest_(verified_manifest(folder, shard, path_)),
+      dataset_(std::move(dataset)),
+      rows_(path_, dataset_) {}
 
 at::Tensor ShardKeys::read(std::int64_t unit, core::Range rows, at::Device device) const {
   const auto options = at::TensorOptions(at::kHalf).pinned_memory(device.is_cuda());
@@ -31,17 +41,13 @@ at::Tensor ShardKeys::read(std::int64_t unit, core::Range rows, at::Device devic
 
 void ShardKeys::read_bytes(std::int64_t unit, std::int64_t first_row,
                            std::span<std::byte> bytes) const {
-  store::Hdf5File::open_for_reading(path_).read_bytes(dataset_, first_row, bytes);
+  rows_.read_bytes(first_row, bytes);
   const auto& ranges = manifest_.at("units").at(static_cast<std::size_t>(unit));
   const auto range = std::find_if(ranges.begin(), ranges.end(),
                                   [&](const core::Json& r) { return r.at("dataset") == dataset_; });
   KNNSEQ_ASSERT(range != ranges.end() && range->at("first_row") == first_row,
                 "units are cut otherwise than they were written");
   store::verify_range(path_, *range, bytes);
-}
-
-std::int64_t ShardKeys::width() const {
-  return store::Hdf5File::open_for_reading(path_).shape(dataset_).at(1);
 }
 
 at::Tensor entry_ids(const store::CorpusShard& corpus, std::int64_t vocab_size,

@@ -9,13 +9,16 @@
 #include "core/files.hpp"
 #include "core/types.hpp"
 #include "store/corpus_shard.hpp"
+#include "store/row_reader.hpp"
 
 namespace knnseq::stages {
 
-/// One shard's vectors (or codes of them), read unit by unit.
+/// One shard's vectors (or codes of them), read unit by unit, on any thread: HDF5 is called by the
+/// constructor only.
 class ShardKeys {
  public:
-  /// folder: the datastore, or another one with files of shards in the same units.
+  /// folder: the datastore, or another one with files of shards in the same units. Throws
+  /// core::InputError where the shard is not as its manifests say.
   ShardKeys(const std::filesystem::path& folder, std::int64_t shard, std::string dataset = "keys");
 
   /// fp16 [rows, width], on `device` (by way of pinned memory). rows: those of the unit. Throws
@@ -24,12 +27,13 @@ class ShardKeys {
   /// The unit's rows of a dataset of any type, from first_row on; throws likewise.
   void read_bytes(std::int64_t unit, std::int64_t first_row, std::span<std::byte> bytes) const;
   /// Values in a row of the dataset.
-  std::int64_t width() const;
+  std::int64_t width() const { return rows_.shape().at(1); }
 
  private:
   std::filesystem::path path_;
   core::Json manifest_;
   std::string dataset_;
+  store::RowReader rows_;
 };
 
 /// The packed ids of a shard's entries, int64 [entries]; tokens and entry numbers are checked

@@ -26,12 +26,12 @@ void train_on_keys(runtime::StageContext& context, const Options& options, const
                        {"threads", options.threads}};
   inputs.update(sample_inputs(sample));
   inputs.update(training_inputs(options.index.training));
-  const CodebookTraining training{step.folder, spec, options.index.training};
-  runtime::run_stage(context, {step.stage, step.folder, inputs, [&] {
-                                 return train_in_folder(
-                                     context, training,
-                                     read_sample(context, sampled, sample, spec.d_in));
-                               }});
+  runtime::run_stage(context,
+                     {step.stage, step.folder, inputs, [&] {
+                        return train_in_folder(
+                            context, step.folder, {spec, options.index.training, sample.size},
+                            [&] { return read_sample(context, sampled, sample, spec.d_in); });
+                      }});
   remove_checkpoint(context, step.folder);
 }
 

@@ -105,6 +105,11 @@ MPI_Comm mpi_handle(const Communicator& communicator) {
   return mpi != nullptr ? mpi->handle() : MPI_COMM_NULL;
 }
 
+std::shared_ptr<Watchdog> watchdog_of(const Communicator& communicator) {
+  const auto* mpi = dynamic_cast<const MpiCommunicator*>(&communicator);
+  return mpi != nullptr ? mpi->watchdog() : nullptr;
+}
+
 MpiCommunicator::MpiCommunicator(MPI_Comm handle, std::shared_ptr<Watchdog> watchdog)
     : handle_(handle), watchdog_(std::move(watchdog)) {
   KNNSEQ_MPI(handle_, MPI_Comm_set_errhandler, handle_, MPI_ERRORS_RETURN);

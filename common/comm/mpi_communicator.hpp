@@ -19,6 +19,7 @@ class MpiCommunicator final : public Communicator {
   ~MpiCommunicator() override = default;
 
   MPI_Comm handle() const { return handle_; }
+  std::shared_ptr<Watchdog> watchdog() const { return watchdog_; }
   int rank() const override { return rank_; }
   int size() const override { return size_; }
   void barrier() override;

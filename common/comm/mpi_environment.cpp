@@ -21,21 +21,23 @@ MpiEnvironment::MpiEnvironment(int& argc, char**& argv) {
 }
 
 MpiEnvironment::~MpiEnvironment() {
-  if (std::uncaught_exceptions() == 0) MPI_Finalize();
+  if (std::uncaught_exceptions() > 0) return;
+  const Watchdog::Guard guard(watchdog_.get(), "MPI_Finalize");
+  MPI_Finalize();
 }
 
 std::unique_ptr<Communicator> MpiEnvironment::world(double timeout_seconds) {
   int rank = 0;
   KNNSEQ_MPI(MPI_COMM_WORLD, MPI_Comm_rank, MPI_COMM_WORLD, &rank);
   const auto who = fmt::format("rank {} on {}", rank, obs::host_name());
-  auto watchdog = std::make_shared<Watchdog>(timeout_seconds, who);
+  watchdog_ = std::make_shared<Watchdog>(timeout_seconds, who);
   MPI_Comm copy = MPI_COMM_NULL;
   {
     // The first communication of all: where a network does not let it through, it shows here.
-    const Watchdog::Guard guard(*watchdog, "starting up");
+    const Watchdog::Guard guard(*watchdog_, "starting up");
     KNNSEQ_MPI(MPI_COMM_WORLD, MPI_Comm_dup, MPI_COMM_WORLD, &copy);
   }
-  return std::make_unique<MpiCommunicator>(copy, std::move(watchdog));
+  return std::make_unique<MpiCommunicator>(copy, watchdog_);
 }
 
 void MpiEnvironment::abort(int exit_code) {

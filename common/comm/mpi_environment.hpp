@@ -5,6 +5,7 @@
 #include <string>
 
 #include "comm/communicator.hpp"
+#include "comm/watchdog.hpp"
 
 namespace knnseq::comm {
 
@@ -24,6 +25,9 @@ class MpiEnvironment {
 
   /// Ends all ranks with this exit code; does not return.
   [[noreturn]] void abort(int exit_code);
+
+ private:
+  std::shared_ptr<Watchdog> watchdog_;  ///< of the latest world()
 };
 
 }  // namespace knnseq::comm

@@ -2,13 +2,19 @@
 // Included by such wrappers only.
 #pragma once
 
+#include <memory>
+
 #include <mpi.h>
 
 #include "comm/communicator.hpp"
+#include "comm/watchdog.hpp"
 
 namespace knnseq::comm {
 
 /// MPI_COMM_NULL where the communicator is not MPI's.
 MPI_Comm mpi_handle(const Communicator& communicator);
+
+/// What watches its calls, for those that such a library makes; nullptr where it is not MPI's.
+std::shared_ptr<Watchdog> watchdog_of(const Communicator& communicator);
 
 }  // namespace knnseq::comm

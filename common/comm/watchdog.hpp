@@ -18,16 +18,22 @@ class Watchdog {
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
 
-  /// In force while it lives. `call` must outlive it.
+  /// In force while it lives, and not around another one. `call` must outlive it.
   class Guard {
    public:
-    Guard(Watchdog& watchdog, const char* call) : watchdog_(watchdog) { watchdog_.arm(call); }
-    ~Guard() { watchdog_.arm(nullptr); }
+    Guard(Watchdog& watchdog, const char* call) : Guard(&watchdog, call) {}
+    /// nullptr: watches nothing.
+    Guard(Watchdog* watchdog, const char* call) : watchdog_(watchdog) {
+      if (watchdog_ != nullptr) watchdog_->arm(call);
+    }
+    ~Guard() {
+      if (watchdog_ != nullptr) watchdog_->arm(nullptr);
+    }
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;
 
    private:
-    Watchdog& watchdog_;
+    Watchdog* watchdog_;
   };
 
  private:

@@ -4,6 +4,11 @@
 
 namespace knnseq::gpu {
 
+std::int64_t free_device_bytes(int /*index*/) {
+  KNNSEQ_ASSERT(false, "this build knows no devices");
+  return 0;
+}
+
 std::int64_t peak_device_bytes(int /*index*/) {
   KNNSEQ_ASSERT(false, "this build knows no devices");
   return 0;

@@ -4,7 +4,6 @@
 #include <numeric>
 
 #include "core/error.hpp"
-#include "index/device_nearest.hpp"
 
 namespace knnseq::index {
 
@@ -24,6 +23,7 @@ CentroidScan::CentroidScan(const at::Tensor& centroids, Metric metric, Forms for
       all_(static_cast<std::size_t>(centroids.size(0))) {
   KNNSEQ_ASSERT(centroids.dim() == 2 && centroids.scalar_type() == at::kFloat,
                 "centroids are fp32 [k, d]");
+  if (forms == Forms::tensors) by_products_.emplace(centroids_, metric);
   std::iota(all_.begin(), all_.end(), 0);
 }
 
@@ -52,7 +52,7 @@ void CentroidScan::visit_tiles(const at::Tensor& x,
 
 at::Tensor CentroidScan::nearest(const at::Tensor& x) const {
   KNNSEQ_ASSERT(x.dim() == 2 && x.size(1) == centroids_.size(1), "vectors are [n, d]");
-  if (forms_ == Forms::tensors) return device_nearest(x, centroids_, norms_);
+  if (by_products_) return by_products_->nearest(x);
   const at::Tensor dense = x.contiguous();
   RowPointers rows;
   append_rows(dense, rows);

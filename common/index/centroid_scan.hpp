@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include <ATen/ATen.h>
 
 #include "core/views.hpp"
+#include "index/device_nearest.hpp"
 #include "index/forms.hpp"
 #include "index/index_spec.hpp"
 #include "index/nearest_rows.hpp"
@@ -39,8 +41,8 @@ class CentroidScan {
   void visit_tiles(const at::Tensor& x, const std::function<void(const ScoreTile&)>& visit) const;
 
   /// The nearest centroid of each row, int32 [n], on the device of x and the centroids; ties go to
-  /// the lowest. Compared in fp32; a row's result does not depend on the other rows (by
-  /// Forms::tensors: but for their number).
+  /// the lowest. Compared in fp32 (by Forms::tensors: as DeviceNearest does); a row's result does
+  /// not depend on the other rows.
   at::Tensor nearest(const at::Tensor& x) const;
   /// Likewise, of rows that lie anywhere. Only of Forms::kernels.
   std::vector<std::int32_t> nearest(const RowPointers& rows) const;
@@ -55,7 +57,8 @@ class CentroidScan {
   at::Tensor centroids_;
   at::Tensor norms_;
   Forms forms_;
-  std::vector<std::int32_t> all_;  ///< 0 … k − 1
+  std::vector<std::int32_t> all_;             ///< 0 … k − 1
+  std::optional<DeviceNearest> by_products_;  ///< of Forms::tensors
 };
 
 }  // namespace knnseq::index

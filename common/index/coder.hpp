@@ -41,8 +41,8 @@ class Coder {
   /// rotate_vectors().
   at::Tensor rotate(const at::Tensor& keys) const;
 
-  /// rotated [n, d_out] fp32 → the nearest list of each row, int32 [n]; exhaustive, in fp32; ties
-  /// go to the lowest list. Only with lists.
+  /// rotated [n, d_out] fp32 → the nearest list of each row, int32 [n]; exhaustive, as CentroidScan
+  /// compares; ties go to the lowest list. Only with lists.
   at::Tensor assign_exact(const at::Tensor& rotated) const;
 
   /// What is stored of rotated [n, d_out] fp32: uint8 [n, code_bytes]. Of an index with lists and

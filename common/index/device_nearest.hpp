@@ -1,15 +1,41 @@
-// Nearest centroids by matrix products, on any device.
+// Nearest centroids by matrix products in bf16, exact nevertheless, on any device.
 #pragma once
+
+#include <cstdint>
 
 #include <ATen/ATen.h>
 
+#include "index/index_spec.hpp"
+#include "index/score_bounds.hpp"
+
 namespace knnseq::index {
 
-/// For each row of x [n, d] fp32 the centroid [k, d] with the lowest norms [k] − 2 · inner product:
-/// int32 [n], ties to the lowest, all on one device. Products are made in tiles with a running
-/// minimum: 256 MiB of them are in memory. They round as the device's matrix library does for so
-/// many rows (4,096 at a time, the last tile fewer).
-at::Tensor device_nearest(const at::Tensor& x, const at::Tensor& centroids,
-                          const at::Tensor& norms);
+/// Matrix products of rounded vectors bound how near the centroids of each group can be
+/// (ScoreBounds); the group with the lowest bound is measured, and then every other one that could
+/// hold a centroid as near. So the result is that of measuring all centroids, whatever the products
+/// were rounded to.
+class DeviceNearest {
+ public:
+  /// centroids: fp32 [k, d], finite, contiguous. dtype: what products are made of, bf16 or fp32.
+  DeviceNearest(const at::Tensor& centroids, Metric metric, at::ScalarType dtype = at::kBFloat16);
+
+  /// For each row of x [n, d] fp32 the centroid with the lowest distance as device_distances() has
+  /// it, fp32 summed in fp64; ties to the lowest: int32 [n], all on one device. A row's result does
+  /// not depend on the others, but for the order in which the device sums in fp64. Waits for the
+  /// device once every 4,096 rows (fewer from 65,537 centroids on), and has 256 MiB of bounds and
+  /// products in memory. Where `measured` is given, the number of distances that were measured is
+  /// added to it.
+  at::Tensor nearest(const at::Tensor& x, std::int64_t* measured = nullptr) const;
+
+ private:
+  /// Lowers best [n], packed (distance, centroid), to the lowest of the groups [pairs] of rows x
+  /// that `rows` [pairs] names, both int64.
+  void measure(const at::Tensor& x, const at::Tensor& rows, const at::Tensor& groups,
+               at::Tensor& best) const;
+
+  at::Tensor centroids_;
+  Metric metric_;
+  ScoreBounds bounds_;
+};
 
 }  // namespace knnseq::index

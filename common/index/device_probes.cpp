@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "index/device_distances.hpp"
 #include "index/score_tiles.hpp"
 
 namespace knnseq::index {
@@ -11,7 +12,7 @@ namespace knnseq::index {
 namespace {
 
 constexpr std::int64_t tile_rows = 1 << 12;
-constexpr std::int64_t measured_floats = 1 << 24;  // of centroids that are gathered at a time
+constexpr std::int64_t gathered_floats = 1 << 24;  // of centroids, measured at a time
 
 /// Of each row the `count` lowest scores: lists int64 [rows, count], ascending.
 at::Tensor shortlist(const at::Tensor& rows, const at::Tensor& centroids, const at::Tensor& norms,
@@ -30,17 +31,6 @@ at::Tensor shortlist(const at::Tensor& rows, const at::Tensor& centroids, const 
   return std::get<0>(at::sort(at::gather(at::cat(lists, 1), 1, places), 1));
 }
 
-/// Distances of each row to its lists, fp32 [rows, lists a row].
-at::Tensor measure(const at::Tensor& rows, const at::Tensor& centroids, const at::Tensor& lists,
-                   Metric metric) {
-  const at::Tensor chosen =
-      at::index_select(centroids, 0, lists.flatten()).view({rows.size(0), lists.size(1), -1});
-  const at::Tensor vectors = rows.unsqueeze(1).to(at::kDouble);
-  const at::Tensor terms =
-      is_inner_product(metric) ? -(vectors * chosen) : at::square(vectors - chosen);
-  return terms.sum(-1).to(at::kFloat);
-}
-
 }  // namespace
 
 Probes device_probes(const at::Tensor& queries, const at::Tensor& centroids,
@@ -50,13 +40,13 @@ Probes device_probes(const at::Tensor& queries, const at::Tensor& centroids,
   // The matrix product rounds; a few more candidates than needed are measured again.
   const std::int64_t count = std::min(k, width + std::max<std::int64_t>(8, width / 4));
   const std::int64_t together =
-      std::clamp<std::int64_t>(measured_floats / (count * queries.size(1)), 1, tile_rows);
+      std::clamp<std::int64_t>(gathered_floats / (count * queries.size(1)), 1, tile_rows);
   Probes probes{at::empty({queries.size(0), width}, queries.options().dtype(at::kLong)),
                 at::empty({queries.size(0), width}, queries.options())};
   for_each_row_tile(queries, together, [&](std::int64_t first, const at::Tensor& rows) {
     const at::Tensor lists = shortlist(rows, centroids, norms, count);
     // stable: equal distances stay in the order of the lists
-    const auto [distances, places] = at::sort(measure(rows, centroids, lists, metric),
+    const auto [distances, places] = at::sort(device_distances(rows, centroids, lists, metric),
                                               /*stable=*/true, /*dim=*/1, /*descending=*/false);
     probes.distances.narrow(0, first, rows.size(0)).copy_(distances.narrow(1, 0, width));
     probes.lists.narrow(0, first, rows.size(0))

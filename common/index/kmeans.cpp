@@ -44,8 +44,8 @@ void for_each_segment(const SampleBlocks& sample, const Thinning& thinning,
   }
 }
 
-/// On devices every block is assigned on its own, since a matrix product may round otherwise with
-/// other rows beside: so results do not depend on which blocks a rank has.
+/// On devices every block is assigned on its own, since sums in fp64 may be made in another order
+/// with other rows beside: so results do not depend on which blocks a rank has.
 void add_blocks(const SampleBlocks& sample, const Thinning& thinning, const CentroidScan& scan,
                 ClusterSums& sums) {
   for (std::size_t b = 0; b < sample.blocks.size(); ++b) {

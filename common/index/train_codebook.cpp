@@ -19,13 +19,12 @@
 #include "index/root_tensor.hpp"
 #include "index/sample_moments.hpp"
 #include "index/sample_selection.hpp"
+#include "index/step_rows.hpp"
 #include "index/train_state.hpp"
 
 namespace knnseq::index {
 
 namespace {
-
-constexpr std::int64_t pca_points_per_dimension = 1000;  // as in faiss's PCAMatrix
 
 /// Hash of all rows in their places, the same for any number of ranks. Collective.
 std::uint64_t sample_hash(comm::Communicator& comm, const SampleBlocks& sample) {
@@ -58,7 +57,8 @@ class Training {
         sample_(std::move(sample)),
         spec_(spec),
         options_(options),
-        hooks_(hooks) {}
+        hooks_(hooks),
+        rows_(step_rows(spec, options, sample_.total_rows)) {}
 
   Codebook run() {
     check_inputs();
@@ -87,6 +87,12 @@ class Training {
       throw core::InputError(
           fmt::format("{} training vectors are too few for {}, which needs at least {}",
                       sample_.total_rows, spec_.factory(), least));
+    }
+    if (team_.uses_tensors() && spec_.has_lists() && options_.coarse_search == CoarseSearch::near) {
+      warn(
+          "index.coarse_search: near has no effect on GPUs, where every vector is compared with "
+          "all "
+          "centroids");
     }
     warn(few_points_warning("coarse k-means", sample_.total_rows, spec_.nlist));
     warn(few_points_warning("product quantiser", sample_.total_rows, spec_.quantizer_centroids()));
@@ -121,13 +127,13 @@ class Training {
   }
 
   void train_transform() {
-    if (spec_.transform == Transform::opq) train_rotation(points(spec_.quantizer_centroids()));
-    if (spec_.transform == Transform::pca) train_components(pca_points_per_dimension * spec_.d_in);
+    if (spec_.transform == Transform::opq) train_rotation();
+    if (spec_.transform == Transform::pca) train_components();
     begin_step(TrainStep::coarse);
   }
 
-  void train_rotation(std::int64_t points) {
-    const SampleBlocks rows = transform_rows(points, 1);
+  void train_rotation() {
+    const SampleBlocks rows = transform_rows(1);
     const at::Tensor means = centre(rows);
     OpqOptions opq;
     opq.m = spec_.opq_m;
@@ -151,8 +157,8 @@ class Training {
     state_.rotation = trained.rotation;
   }
 
-  void train_components(std::int64_t points) {
-    const SampleBlocks rows = transform_rows(points, 4);
+  void train_components() {
+    const SampleBlocks rows = transform_rows(4);
     const at::Tensor means = centre(rows);
     state_.rotation = train_pca(team_, rows, means, spec_.d_out, spec_.whitened);
     if (spec_.metric == Metric::l2) {
@@ -165,12 +171,9 @@ class Training {
 
   /// Replaces the sample by the rows that the steps to come use, rotated.
   void rotate_sample() {
-    const std::int64_t coarse_rows = spec_.has_lists() ? points(spec_.nlist) : 0;
-    const std::int64_t pq_rows = spec_.has_quantizer() ? points(spec_.centroids()) : 0;
-    const std::int64_t used = std::max({coarse_rows, pq_rows, std::int64_t{1}});
     const Codebook so_far =
         copy_to(Codebook{spec_, state_.rotation, state_.bias, {}, {}}, team_.device);
-    sample_ = limited(std::move(sample_), used, 2);
+    sample_ = limited(std::move(sample_), rows_.rotated(), 2);
     sample_.dim = spec_.d_out;
     for (at::Tensor& block : sample_.blocks) {
       block = rotate_vectors(so_far, block.to(team_.device));
@@ -179,7 +182,7 @@ class Training {
 
   void train_coarse() {
     if (spec_.has_lists()) {
-      const SampleBlocks rows = limited(sample_, points(spec_.nlist), 3);
+      const SampleBlocks rows = limited(sample_, rows_.coarse, 3);
       const KmeansOptions kmeans_options{options_.coarse_iterations,
                                          core::seeded_hash(options_.seed, 12), spec_.metric,
                                          options_.coarse_search, /*growing=*/true};
@@ -198,7 +201,7 @@ class Training {
 
   void train_quantizer() {
     if (spec_.has_quantizer()) {
-      sample_ = limited(std::move(sample_), points(spec_.centroids()), 5);
+      sample_ = limited(std::move(sample_), rows_.quantizer, 5);
       if (spec_.has_lists()) subtract_centroids();
       const QuantizerOptions pq{spec_.m, spec_.centroids(), options_.pq_iterations,
                                 core::seeded_hash(options_.seed, 13)};
@@ -228,19 +231,14 @@ class Training {
     return {centroids.to(team_.device), state_.iterations, 0, 0};
   }
 
-  std::int64_t points(std::int64_t centroids) const {
-    return centroids * options_.max_points_per_centroid;
-  }
-
   /// At most this many rows of the sample, each purpose with its own choice.
   SampleBlocks limited(SampleBlocks sample, std::int64_t rows, std::uint64_t purpose) const {
-    if (options_.max_points_per_centroid == 0) return sample;
     return subsample(comm_, std::move(sample), rows, core::seeded_hash(options_.seed, purpose));
   }
 
   /// What OPQ and PCA are trained on, on the team's device.
-  SampleBlocks transform_rows(std::int64_t rows, std::uint64_t purpose) const {
-    SampleBlocks chosen = copy_to(limited(sample_, rows, purpose), team_.device);
+  SampleBlocks transform_rows(std::uint64_t purpose) const {
+    SampleBlocks chosen = copy_to(limited(sample_, rows_.transform, purpose), team_.device);
     if (spec_.metric != Metric::cos) return chosen;
     return map_blocks(std::move(chosen), spec_.d_in, normalised);
   }
@@ -293,6 +291,7 @@ class Training {
   const IndexSpec& spec_;
   const TrainOptions& options_;
   const CheckpointHooks& hooks_;
+  StepRows rows_;
   TrainState state_;
 };
 

@@ -40,7 +40,7 @@ void reorder_state(DeviceState& state, std::span<const std::int64_t> rows) {
   state.beams = groups.beams;
 }
 
-StateMove::StateMove(const DeviceState& state, IntegerUpload& upload) {
+StateMove::StateMove(const DeviceState& state, gpu::IntegerUpload& upload) {
   if (state.rows_from) rows_ = upload.add(*state.rows_from);
   if (state.sentences_from) sentences_ = upload.add(*state.sentences_from);
 }

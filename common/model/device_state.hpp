@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "model/integer_upload.hpp"
+#include "gpu/integer_upload.hpp"
 #include "model/key_value_cache.hpp"
 #include "model/padded_layout.hpp"
 #include "model/translation_model.hpp"
@@ -33,7 +33,7 @@ void reorder_state(DeviceState& state, std::span<const std::int64_t> rows);
 /// The changes to come as lists of an upload, and how they are made once it is sent.
 class StateMove {
  public:
-  StateMove(const DeviceState& state, IntegerUpload& upload);
+  StateMove(const DeviceState& state, gpu::IntegerUpload& upload);
   void apply(DeviceState& state, const std::vector<at::Tensor>& sent) const;
 
  private:

@@ -25,7 +25,7 @@ struct DeviceTokens {
 /// The host's half of it.
 class TokenPlan {
  public:
-  TokenPlan(const PackedTokens& tokens, IntegerUpload& upload)
+  TokenPlan(const PackedTokens& tokens, gpu::IntegerUpload& upload)
       : ids_(upload.add(rows_of(tokens, tokens.ids))),
         positions_(upload.add(rows_of(tokens, tokens.positions))),
         layout_(tokens.starts, upload) {}
@@ -92,7 +92,7 @@ EncodedSource DeviceTransformer::encode(Sentences sources) {
     made.states = at::empty({0, info().source_width}, at::TensorOptions(device()));
     return made;
   }
-  IntegerUpload upload;
+  gpu::IntegerUpload upload;
   const TokenPlan plan(pack_sentences(sources), upload);
   const Encoder& encoder = parts_.encoder;
   const DeviceTokens tokens = plan.take(upload.send(device()), encoder.embedding.dtype);
@@ -120,7 +120,7 @@ TeacherForced DeviceTransformer::teacher_force(Sentences sources, Sentences targ
   prefix.insert(prefix.end(), info().forced_tokens.begin(), info().forced_tokens.end());
   const auto skipped = std::ssize(info().forced_tokens);
   const PackedTokens packed_targets = pack_shifted(targets, prefix);
-  IntegerUpload upload;
+  gpu::IntegerUpload upload;
   const TokenPlan source_plan(pack_sentences(sources), upload);
   const TokenPlan target_plan(packed_targets, upload);
   const std::size_t predicting = upload.add(
@@ -167,7 +167,7 @@ std::unique_ptr<DecoderState> DeviceTransformer::start(const EncodedSource& sour
   for (const std::int64_t length : source.lengths) starts.push_back(starts.back() + length);
   KNNSEQ_ASSERT(starts.back() == source.states.size(0),
                 "states and lengths of the encoded source differ");
-  IntegerUpload upload;
+  gpu::IntegerUpload upload;
   const LayoutPlan plan(starts, upload);
   const at::ScalarType dtype = parts_.decoder.embedding.dtype;
   state->source = plan.take(upload.send(device()), dtype);
@@ -182,7 +182,7 @@ StepOutput DeviceTransformer::step(DecoderState& any_state, std::span<const Toke
                 "a step takes one token a row");
   KNNSEQ_ASSERT(state.position < info().target_positions, "the model has no more positions");
   const Decoder& decoder = parts_.decoder;
-  IntegerUpload upload;
+  gpu::IntegerUpload upload;
   const std::size_t ids = upload.add(std::vector<std::int64_t>(tokens.begin(), tokens.end()));
   const StateMove move(state, upload);
   const auto sent = upload.send(device());

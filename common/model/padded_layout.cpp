@@ -38,7 +38,7 @@ at::Tensor PaddedLayout::unpad(const at::Tensor& rectangle) const {
   return place_of_row.defined() ? places.index_select(0, place_of_row) : places;
 }
 
-LayoutPlan::LayoutPlan(std::span<const std::int64_t> starts, IntegerUpload& upload) {
+LayoutPlan::LayoutPlan(std::span<const std::int64_t> starts, gpu::IntegerUpload& upload) {
   std::vector<std::int64_t> lengths;
   for (std::size_t i = 0; i + 1 < starts.size(); ++i) lengths.push_back(starts[i + 1] - starts[i]);
   layout_.sentences = std::ssize(lengths);

@@ -7,7 +7,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "model/integer_upload.hpp"
+#include "gpu/integer_upload.hpp"
 
 namespace knnseq::model {
 
@@ -35,7 +35,7 @@ struct PaddedLayout {
 class LayoutPlan {
  public:
   /// `starts` are PackedTokens'.
-  LayoutPlan(std::span<const std::int64_t> starts, IntegerUpload& upload);
+  LayoutPlan(std::span<const std::int64_t> starts, gpu::IntegerUpload& upload);
 
   /// The layout, of what `upload` has sent. `dtype` is the mask's, that of queries and keys.
   PaddedLayout take(const std::vector<at::Tensor>& sent, at::ScalarType dtype) const;

@@ -12,47 +12,67 @@ namespace knnseq::retrieval {
 
 namespace {
 
-/// Each sentence's subset, the most similar sentences first.
-index::SubsetScan gather(const index::SubsetCodebook& codebook, const index::TopK& similar,
-                         const FetchedSentences& fetched) {
-  std::vector<std::size_t> places;
-  std::vector<std::int64_t> counts, sizes;
-  for (std::int64_t i = 0; i < similar.queries; ++i) {
-    std::int64_t size = 0, count = 0;
+/// Where the entries of a subset's sentences are in what was fetched, for each subset.
+using SubsetPlaces = std::vector<std::vector<std::size_t>>;
+
+/// The most similar sentences first.
+SubsetPlaces places_of(const index::TopK& similar, const FetchedSentences& fetched) {
+  SubsetPlaces places(static_cast<std::size_t>(similar.queries));
+  for (std::size_t i = 0; i < places.size(); ++i) {
     for (std::int64_t j = 0; j < similar.k; ++j) {
-      const auto id = similar.ids[static_cast<std::size_t>(i * similar.k + j)];
+      const auto id =
+          similar.ids[i * static_cast<std::size_t>(similar.k) + static_cast<std::size_t>(j)];
       if (id == index::missing_id) break;
-      places.push_back(fetched.place_of(id));
-      size += std::ssize(fetched.ids_of(places.back()));
-      ++count;
-    }
-    counts.push_back(count);
-    sizes.push_back(size);
-  }
-  index::SubsetScan subsets(codebook, sizes);
-  auto place = places.begin();
-  for (std::size_t i = 0; i < counts.size(); ++i) {
-    for (std::int64_t j = 0; j < counts[i]; ++j, ++place) {
-      subsets.append(static_cast<std::int64_t>(i), fetched.codes_of(*place),
-                     fetched.ids_of(*place));
+      places[i].push_back(fetched.place_of(id));
     }
   }
-  return subsets;
+  return places;
+}
+
+/// In the order of the entries' numbers, without sentences that have none.
+void sort_by_entry(SubsetPlaces& places, const FetchedSentences& fetched) {
+  for (auto& of_subset : places) {
+    std::erase_if(of_subset, [&](std::size_t place) { return fetched.ids_of(place).empty(); });
+    std::ranges::sort(of_subset, {}, [&](std::size_t place) {
+      return core::entry_number_of(fetched.ids_of(place).front());
+    });
+  }
+}
+
+std::vector<std::int64_t> sizes_of(const SubsetPlaces& places, const FetchedSentences& fetched) {
+  std::vector<std::int64_t> sizes;
+  for (const auto& of_subset : places) {
+    sizes.push_back(0);
+    for (const auto place : of_subset) sizes.back() += std::ssize(fetched.ids_of(place));
+  }
+  return sizes;
+}
+
+template <class Scan>
+void fill(Scan& subsets, const SubsetPlaces& places, const FetchedSentences& fetched) {
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    for (const auto place : places[i]) {
+      subsets.append(static_cast<std::int64_t>(i), fetched.codes_of(place), fetched.ids_of(place));
+    }
+  }
 }
 
 }  // namespace
 
-SubsetSearch::SubsetSearch(comm::Communicator& comm, Parts parts, std::int64_t k)
-    : comm_(comm),
-      parts_(std::move(parts)),
-      coder_(parts_.codebook),
-      centroids_(parts_.codebook),
-      k_(k) {
+SubsetSearch::SubsetSearch(comm::Communicator& comm, Parts parts, std::int64_t k, at::Device device,
+                           index::Forms forms)
+    : comm_(comm), parts_(std::move(parts)), coder_(parts_.codebook, device, forms), k_(k) {
   KNNSEQ_ASSERT(!parts_.codebook.spec.has_lists() && k > 0, "codes without lists");
+  if (forms == index::Forms::kernels) {
+    centroids_.emplace(parts_.codebook);
+  } else {
+    adc_.emplace(parts_.codebook.pq_centroids, parts_.codebook.spec.metric, device);
+  }
 }
 
 void SubsetSearch::begin(const SentenceBlock& block) {
   subsets_.reset();  // before the next ones take memory
+  device_subsets_.reset();
   index::TopK similar;
   {
     const Timed timed(times_.find_seconds);
@@ -62,22 +82,31 @@ void SubsetSearch::begin(const SentenceBlock& block) {
   std::vector<std::int64_t> wanted = similar.ids;
   std::erase(wanted, index::missing_id);
   const auto fetched = fetch_sentences(comm_, parts_.held, parts_.holders, wanted);
-  subsets_.emplace(gather({centroids_, parts_.codebook.spec.metric}, similar, fetched));
+  SubsetPlaces places = places_of(similar, fetched);
   times_.blocks += block.sentences > 0 ? 1 : 0;
   times_.sentences += block.sentences;
-  times_.entries += subsets_->entries();
-  times_.most_bytes = std::max(times_.most_bytes, subsets_->bytes());
+  if (adc_) {
+    sort_by_entry(places, fetched);
+    fill(device_subsets_.emplace(*adc_, sizes_of(places, fetched)), places, fetched);
+    device_subsets_->finish();
+  } else {
+    const index::SubsetCodebook codebook{*centroids_, parts_.codebook.spec.metric};
+    fill(subsets_.emplace(codebook, sizes_of(places, fetched)), places, fetched);
+  }
+  times_.entries += adc_ ? device_subsets_->entries() : subsets_->entries();
+  times_.most_bytes =
+      std::max(times_.most_bytes, adc_ ? device_subsets_->bytes() : subsets_->bytes());
 }
 
 Neighbours SubsetSearch::search(const at::Tensor& queries,
                                 std::span<const std::int64_t> sentences) {
-  KNNSEQ_ASSERT(subsets_, "begin() comes first");
+  KNNSEQ_ASSERT(subsets_ || device_subsets_, "begin() comes first");
   const Timed timed(times_.scan_seconds);
   times_.queries += queries.size(0);
-  // The codes are in the host's memory, wherever the model computes.
-  const Neighbours found =
-      to_neighbours(subsets_->search(coder_.rotate(queries.cpu()), sentences, k_));
-  return {found.scores.to(queries.device()), found.ids.to(queries.device())};
+  const at::Tensor rotated = coder_.rotate(queries.to(coder_.device()));
+  if (subsets_) return to_neighbours(subsets_->search(rotated, sentences, k_));
+  const index::DeviceTopK found = device_subsets_->search(rotated, sentences, k_);
+  return {found.distances.neg(), found.ids};
 }
 
 std::vector<NearestSentence> SubsetSearch::find_nearest(const SentenceBlock& block) {

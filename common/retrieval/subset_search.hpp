@@ -3,9 +3,11 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "comm/communicator.hpp"
 #include "index/coder.hpp"
+#include "index/device_subset_scan.hpp"
 #include "index/scan_centroids.hpp"
 #include "index/subset_scan.hpp"
 #include "retrieval/block_search.hpp"
@@ -15,7 +17,8 @@
 
 namespace knnseq::retrieval {
 
-/// Where the time went on this rank, and how much memory a block took.
+/// Where the time went on this rank, and how much memory a block took. A GPU works on while the
+/// host goes on: there the time of the scan is that of queueing it.
 struct SubsetTimes {
   double find_seconds = 0;   ///< of similar sentences, including waiting for other ranks
   double fetch_seconds = 0;  ///< of their entries, likewise
@@ -24,7 +27,7 @@ struct SubsetTimes {
   std::int64_t sentences = 0;
   std::int64_t entries = 0;  ///< of all sentences' subsets
   std::int64_t queries = 0;
-  std::int64_t most_bytes = 0;  ///< of the subsets of one block
+  std::int64_t most_bytes = 0;  ///< of the subsets of one block, where they are searched
 };
 
 /// The datastore sentence that is most like a given one.
@@ -35,8 +38,9 @@ struct NearestSentence {
 
 /// (Deguchi et al., "Subset Retrieval Nearest Neighbor Machine Translation", ACL 2023.) begin()
 /// finds the sentences most similar to each of the block's and fetches their entries' codes from
-/// the ranks that hold them; search() is local, and on the CPU: queries of a GPU are copied there
-/// and their neighbours back. Memory: the subsets of one block.
+/// the ranks that hold them, to the device where the model computes; search() is local, and on a
+/// GPU it waits for nothing. Memory: the subsets of one block, in that device's memory, and on a
+/// GPU what DeviceSubsetScan works in.
 class SubsetSearch final : public BlockSearch {
  public:
   struct Parts {
@@ -45,8 +49,12 @@ class SubsetSearch final : public BlockSearch {
     ShardHolders holders;
     std::unique_ptr<SentenceFinder> finder;
   };
-  /// k: neighbours of a query. `comm` must outlive this object.
-  SubsetSearch(comm::Communicator& comm, Parts parts, std::int64_t k);
+  /// k: neighbours of a query. `comm` must outlive this object. The host's memory is searched by
+  /// kernels, a device's by tensors; `forms` other than the device's own are for tests.
+  SubsetSearch(comm::Communicator& comm, Parts parts, std::int64_t k, at::Device device = at::kCPU)
+      : SubsetSearch(comm, std::move(parts), k, device, index::forms_on(device)) {}
+  SubsetSearch(comm::Communicator& comm, Parts parts, std::int64_t k, at::Device device,
+               index::Forms forms);
 
   void begin(const SentenceBlock& block) override;
   Neighbours search(const at::Tensor& queries, std::span<const std::int64_t> sentences) override;
@@ -62,9 +70,12 @@ class SubsetSearch final : public BlockSearch {
   comm::Communicator& comm_;
   Parts parts_;
   index::Coder coder_;
-  index::ScanCentroids centroids_;
   std::int64_t k_;
-  std::optional<index::SubsetScan> subsets_;  ///< of the block's sentences
+  // Of kernels or of tensors: the codebook, and the subsets of the block's sentences.
+  std::optional<index::ScanCentroids> centroids_;
+  std::optional<index::SubsetScan> subsets_;
+  std::optional<index::DeviceAdc> adc_;
+  std::optional<index::DeviceSubsetScan> device_subsets_;
   SubsetTimes times_;
 };
 

@@ -58,6 +58,10 @@ core::Json read_shard_manifest(const fs::path& folder, std::int64_t shard) {
                          "is not what the stage's manifest.json knows");
 }
 
+void give_up_if(const Abandoned& abandoned) {
+  if (abandoned()) throw core::SystemError("given up after another thread's failure");
+}
+
 void ShardJobs::commit(std::int64_t unit, const Means& with, store::ShardFile& file,
                        const ShardPlan& plan) {
   const auto items = plan.unit_items[static_cast<std::size_t>(unit)];
@@ -108,12 +112,7 @@ bool ShardJobs::run_shard(std::int64_t shard, const Means& with) {
       left.push_back(unit);
     }
   }
-  bool stopped = work.compute && !compute_units(left, with, file, plan);
-  for (std::size_t i = 0; !work.compute && i < left.size() && !stopped; ++i) {
-    work.work(left[i], file);
-    commit(left[i], with, file, plan);
-    stopped = stop_requested();
-  }
+  const bool stopped = !compute_units(left, with, file, plan);
   if (!team.all(!stopped)) {
     file.close();
     return false;

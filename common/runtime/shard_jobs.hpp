@@ -1,4 +1,4 @@
-// The loop that encode and add share: shards, cut into units that ranks work on and commit.
+// The loop that encode and add share: shards, cut into units that ranks compute and commit.
 #pragma once
 
 #include <filesystem>
@@ -28,7 +28,7 @@ struct ComputedUnit {
   std::function<void(store::ShardFile& file)> write;
 };
 
-/// Where the time of one rank's main thread went where units are computed ahead.
+/// Where the time of one rank's main thread went.
 struct UnitSeconds {
   double waiting = 0;  ///< for units to be computed
   double writing = 0;  ///< rows and journals, durably
@@ -38,21 +38,21 @@ struct UnitSeconds {
 /// that the job ends soon.
 using Abandoned = std::function<bool()>;
 
-/// A stage's part in the loop. All are called in the order prepare, work or compute for some units,
-/// finish.
+/// Throws core::SystemError where it is.
+void give_up_if(const Abandoned& abandoned);
+
+/// A stage's part in the loop. All are called in the order prepare, compute for some units, finish.
 struct ShardWork {
   /// Gets a shard ready; every member of its team.
   std::function<ShardPlan(std::int64_t shard)> prepare;
-  /// Does one unit and writes its rows; the loop commits them.
-  std::function<void(std::int64_t unit, store::ShardFile& file)> work;
+  /// Computes a unit, without HDF5 and MPI: on a thread of its own, always the same, while the unit
+  /// before is written.
+  std::function<ComputedUnit(std::int64_t unit, const Abandoned& abandoned)> compute;
   /// All units are done: what the shard's manifest shall say beside its ranges. By the team's root.
   std::function<core::Json(std::int64_t shard)> finish;
   /// The file that lasts, by its ending; where it is not ".h5" finish() makes it from the HDF5
   /// file, which is then removed.
   std::string result = ".h5";
-  /// Instead of `work`, for units that are computed without HDF5 and MPI: called on a thread of its
-  /// own, always the same, while the unit before is written.
-  std::function<ComputedUnit(std::int64_t unit, const Abandoned& abandoned)> compute = {};
 };
 
 /// Fills `folder`/shard-*.h5. Unit u of a shard is done by member u mod members of its team; units
@@ -73,7 +73,7 @@ class ShardJobs {
   /// all ranks after a stop signal. Collective.
   StageOutcome run(const ShardWork& work);
 
-  /// Of what run() did by ShardWork::compute.
+  /// Of what run() did.
   const UnitSeconds& seconds() const { return seconds_; }
 
  private:

@@ -32,13 +32,15 @@ std::string missing_files(const fs::path& folder, const core::Json& manifest) {
 }
 
 /// Whether an unfinished stage has left anything that a later run would build on. Work is committed
-/// to journals, checkpoints and shard manifests; without one of them there is nothing to lose.
+/// to journals, checkpoints and shard manifests; without one of them there is nothing to lose. A
+/// journal is empty until its first record: a kill in between leaves it so. The others are renamed
+/// into place when they are whole, so that an empty one is damaged and must not pass for nothing.
 bool has_committed_work(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder)) {
     const auto name = entry.path().filename().string();
-    const bool commits = name.find(".journal.") != std::string::npos || name == "checkpoint" ||
-                         (name.starts_with("shard-") && name.ends_with(".json"));
-    if (commits && entry.file_size() > 0) return true;
+    if (name == "checkpoint" || (name.starts_with("shard-") && name.ends_with(".json")))
+      return true;
+    if (name.find(".journal.") != std::string::npos && entry.file_size() > 0) return true;
   }
   return false;
 }

@@ -121,14 +121,14 @@ struct Hdf5File::State {
   fs::path path;
   Hdf5Handle file;
   std::map<std::string, Hdf5Handle> datasets;
-  int fd = -1;  ///< for fdatasync
-  bool closing_is_collective = false;
+  int fd = -1;                               ///< for fdatasync
+  std::shared_ptr<comm::Watchdog> watchdog;  ///< where opening and closing are collective
 
   /// Closes what close() did not. Where that would be collective it is left open: an exception may
   /// be unwinding this rank alone, and the others would wait for ever.
   ~State() {
     if (fd >= 0) ::close(fd);
-    if (!closing_is_collective) return;
+    if (watchdog == nullptr) return;
     for (auto& [name, handle] : datasets) handle.release();
     file.release();
   }
@@ -187,10 +187,12 @@ Hdf5File::~Hdf5File() = default;
 void Hdf5File::create(const fs::path& path, comm::Communicator& comm,
                       const std::vector<DatasetSpec>& datasets) {
   const fs::path temporary = path.string() + ".tmp";
-  comm::agree(comm, [&] {  // also under its time-out, which the HDF5 calls below have not
+  comm::agree(comm, [&] {
     if (comm.is_root()) require_space(path, datasets);
   });
+  const auto watchdog = comm::watchdog_of(comm);
   comm::agree(comm, [&] {
+    const comm::Watchdog::Guard guard(watchdog.get(), "creating an HDF5 file");
     const Hdf5Handle access = access_properties(&comm);
     const Hdf5Handle creation(KNNSEQ_HDF5(path, H5Pcreate, H5P_FILE_CREATE), H5Pclose);
     KNNSEQ_HDF5(path, H5Pset_obj_track_times, creation.id(), false);
@@ -201,7 +203,7 @@ void Hdf5File::create(const fs::path& path, comm::Communicator& comm,
       for (const auto& spec : datasets) create_dataset(file.id(), spec);
       KNNSEQ_HDF5(path, H5Fflush, file.id(), H5F_SCOPE_GLOBAL);
     } catch (...) {  // as in ~State: closing is collective
-      if (comm::mpi_handle(comm) != MPI_COMM_NULL) file.release();
+      if (watchdog != nullptr) file.release();
       throw;
     }
     check_hdf5(file.close(), "H5Fclose", path);
@@ -218,9 +220,10 @@ void Hdf5File::create(const fs::path& path, comm::Communicator& comm,
 Hdf5File Hdf5File::open_for_writing(const fs::path& path, comm::Communicator& comm) {
   auto state = std::make_unique<State>();
   state->path = path;
-  state->closing_is_collective = comm::mpi_handle(comm) != MPI_COMM_NULL;
+  state->watchdog = comm::watchdog_of(comm);
   comm.barrier();
   comm::agree(comm, [&] {
+    const comm::Watchdog::Guard guard(state->watchdog.get(), "opening an HDF5 file");
     const Hdf5Handle access = access_properties(&comm);
     state->file =
         Hdf5Handle(KNNSEQ_HDF5(path, H5Fopen, path.c_str(), H5F_ACC_RDWR, access.id()), H5Fclose);
@@ -250,6 +253,16 @@ std::vector<std::int64_t> Hdf5File::shape(const std::string& dataset) const {
   return {extent.begin(), extent.end()};
 }
 
+core::Range Hdf5File::bytes_of(const std::string& dataset) const {
+  const hid_t id = state_->dataset(dataset);
+  const auto size = static_cast<std::int64_t>(H5Dget_storage_size(id));
+  if (size == 0) return {};
+  const haddr_t begin = H5Dget_offset(id);
+  KNNSEQ_ASSERT(begin != HADDR_UNDEF,
+                state_->path.string() + "/" + dataset + ": is not contiguous");
+  return {static_cast<std::int64_t>(begin), static_cast<std::int64_t>(begin) + size};
+}
+
 void Hdf5File::write_bytes(const std::string& dataset, std::int64_t first_row,
                            std::span<const std::byte> bytes) {
   if (bytes.empty()) return;
@@ -277,6 +290,7 @@ void Hdf5File::close() {
     check_hdf5(handle.close(), "H5Dclose", state_->path.string() + "/" + name);
   }
   state_->datasets.clear();
+  const comm::Watchdog::Guard guard(state_->watchdog.get(), "closing an HDF5 file");
   check_hdf5(state_->file.close(), "H5Fclose", state_->path);
 }
 

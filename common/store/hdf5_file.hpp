@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
+#include "core/types.hpp"
 
 namespace knnseq::store {
 
@@ -45,6 +46,9 @@ class Hdf5File {
 
   /// Shape of a dataset. Throws core::InputError where it is missing.
   std::vector<std::int64_t> shape(const std::string& dataset) const;
+  /// The bytes of the file that hold the dataset's rows, in their order; none of an empty one.
+  /// Throws core::InputError where it is missing.
+  core::Range bytes_of(const std::string& dataset) const;
 
   /// Writes rows [first_row, first_row + bytes / row bytes); the type must be the stored one.
   template <class T>

@@ -7,9 +7,8 @@
 
 namespace knnseq::stages {
 
-/// Logs what the ranks spent on average and which of computing and the disk was the limit; on GPUs
-/// also how busy they were, how much memory the fullest took and how much of the attention was
-/// padding. Returns the same for the stage's record. Collective.
+/// Logs report_units() and, on GPUs, how much of the attention was padding. Returns the same for
+/// the stage's record. Collective.
 core::Json report_encoding(runtime::StageContext& context, const runtime::UnitSeconds& units,
                            const EncodingCost& cost);
 

@@ -3,14 +3,12 @@
 #include <algorithm>
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-#include <c10/core/DeviceGuard.h>
-#include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
 #include "core/error.hpp"
-#include "model/integer_upload.hpp"
-#include "stages/encode/batch_clock.hpp"
+#include "gpu/integer_upload.hpp"
+#include "stages/batch_clock.hpp"
+#include "stages/compute_thread.hpp"
 
 namespace knnseq::stages {
 
@@ -32,7 +30,7 @@ at::Tensor pick(const at::Tensor& keys, std::int64_t first_row,
                 std::span<const std::int64_t> rows) {
   std::vector<std::int64_t> picks;
   for (const auto row : rows) picks.push_back(row - first_row);
-  model::IntegerUpload upload;
+  gpu::IntegerUpload upload;
   const auto list = upload.add(picks);
   return keys.index_select(0, upload.send(keys.device())[list]);
 }
@@ -153,16 +151,11 @@ void ShardEncoder::count_padding(core::Range sentences, Unit& unit) const {
 
 runtime::ComputedUnit ShardEncoder::compute_unit(core::Range batches,
                                                  const runtime::Abandoned& abandoned) {
-  // What threads have of their own.
-  const c10::InferenceMode no_gradients;
-  at::init_num_threads();
-  c10::OptionalDeviceGuard guard;
-  if (!device_.is_cpu()) guard.reset_device(device_);
-
+  const ComputeThread thread(device_);
   const auto unit = std::make_shared<Unit>(empty_unit(batches));
   const auto clock = std::make_shared<BatchClock>(device_);
   for (auto batch = batches.begin; batch < batches.end; ++batch) {
-    if (abandoned()) throw core::SystemError("given up after another thread's failure");
+    runtime::give_up_if(abandoned);
     clock->begin();
     encode_batch(batch, *unit);
     clock->end();

@@ -6,7 +6,7 @@
 
 #include "runtime/shard_jobs.hpp"
 #include "stages/batch_encoder.hpp"
-#include "stages/encode/host_copies.hpp"
+#include "stages/host_copies.hpp"
 #include "stages/sample_rule.hpp"
 #include "store/corpus_shard.hpp"
 #include "store/shard_file.hpp"

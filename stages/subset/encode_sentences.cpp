@@ -8,6 +8,7 @@
 #include "runtime/shard_jobs.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/built_subset.hpp"
+#include "stages/compute_thread.hpp"
 #include "stages/open_model.hpp"
 #include "stages/sentence_block.hpp"
 #include "stages/stage.hpp"
@@ -63,17 +64,22 @@ runtime::StageOutcome make_vectors(runtime::StageContext& context, const Options
     }
     return plan;
   };
-  work.work = [&](std::int64_t unit, store::ShardFile& file) {
+  work.compute = [&](std::int64_t unit, const runtime::Abandoned& abandoned) {
+    const ComputeThread thread(at::kCPU);
     const auto batches = units[static_cast<std::size_t>(unit)];
     std::vector<at::Tensor> vectors;
     for (auto batch = batches.begin; batch < batches.end; ++batch) {
+      runtime::give_up_if(abandoned);
       vectors.push_back(
           encode_batch(*encoder, *tokenizer, corpus, corpus.sentences_of({batch, batch + 1})));
     }
-    const at::Tensor all = at::cat(vectors);
-    file.write("sentence_vectors", corpus.sentences_of(batches).begin,
-               std::span<const at::Half>(all.const_data_ptr<at::Half>(),
-                                         static_cast<std::size_t>(all.numel())));
+    return runtime::ComputedUnit{
+        {},
+        [all = at::cat(vectors), row = corpus.sentences_of(batches).begin](store::ShardFile& file) {
+          file.write("sentence_vectors", row,
+                     std::span<const at::Half>(all.const_data_ptr<at::Half>(),
+                                               static_cast<std::size_t>(all.numel())));
+        }};
   };
   work.finish = [&](std::int64_t) { return core::Json{{"sentences", corpus.sentences()}}; };
   runtime::StageOutcome outcome = jobs.run(work);

@@ -6,11 +6,13 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "gpu/torch_device.hpp"
 #include "index/train_codebook.hpp"
 #include "obs/progress_meter.hpp"
 #include "obs/resources.hpp"
 #include "runtime/stage_runner.hpp"
 #include "runtime/stop_signal.hpp"
+#include "stages/codebook_training.hpp"
 #include "stages/read_sample.hpp"
 #include "stages/stage.hpp"
 #include "stages/sweep/exact_neighbours.hpp"
@@ -42,6 +44,9 @@ class Grid {
         team_(runtime::make_shard_team(context.comm, options.shards)) {}
 
   std::vector<SweepRow> run() {
+    if (context_.placement.device.cuda) {
+      context_.log.info("indexes are trained and filled on GPUs; searches are timed on CPUs");
+    }
     std::vector<SweepRow> rows;
     for (std::size_t share = 0; share < grid_.shares.size(); ++share) {
       for (const auto& spec : specs_) {
@@ -138,18 +143,21 @@ class Grid {
 
   /// Nothing where the share's sample is too small for this index, which the note then says.
   std::optional<index::Codebook> train(const index::IndexSpec& spec, SweepRow& row) {
-    index::TrainOptions training = options_.index.training;
-    training.log = [&](const std::string& line) {
+    const obs::Stopwatch watch;
+    auto sample = sample_of(row.share);
+    CodebookTask task{spec, options_.index.training, sample.total_rows};
+    task.options.log = [&](const std::string& line) {
       context_.log.event("iteration", {{"message", row.factory + ": " + line}});
     };
-    training.warn = [&](const std::string& line) {
+    task.options.warn = [&](const std::string& line) {
       if (comm_.is_root()) context_.log.warn(row.factory + ": " + line);
     };
-    const obs::Stopwatch watch;
     index::Codebook codebook;
     try {
-      codebook = index::train_codebook(comm_, sample_of(row.share), spec, training);
-    } catch (const core::InputError& e) {  // thrown on all ranks alike
+      require_device_memory(context_, task);
+      codebook = train_on_devices(context_, task, std::move(sample));
+    } catch (const core::Error& e) {  // thrown on all ranks alike, where it is the input's fault
+      if (e.code() != core::ExitCode::bad_input) throw;
       row.note = e.what();
       return std::nullopt;
     }
@@ -160,7 +168,7 @@ class Grid {
 
   retrieval::DistributedSearch add(const index::Codebook& codebook, SweepRow& row) {
     const obs::Stopwatch watch;
-    ShareEntries entries(codebook, row.share);
+    ShareEntries entries(codebook, gpu::torch_device(context_.placement.device), row.share);
     visit_own_keys(context_, keys_, team_, [&](const KeyUnit& unit) { entries.add(unit); });
     std::unique_ptr<index::LocalIndex> local;
     comm::agree(comm_, [&] { local = index::make_local_index(codebook, entries.take()); });

@@ -19,13 +19,13 @@ void ShareEntries::add(const KeyUnit& unit) {
 }
 
 void ShareEntries::add_rows(const KeyUnit& unit, const at::Tensor& rows) {
-  const at::Tensor rotated = coder_.rotate(unit.keys.index_select(0, rows));
+  const at::Tensor rotated = coder_.rotate(unit.keys.index_select(0, rows).to(coder_.device()));
   at::Tensor lists;
   if (coder_.codebook().spec.has_lists()) {
     lists = coder_.assign_exact(rotated);
-    lists_.push_back(lists);
+    lists_.push_back(lists.cpu());
   }
-  codes_.push_back(coder_.encode(rotated, lists));
+  codes_.push_back(coder_.encode(rotated, lists).cpu());
   ids_.push_back(unit.ids.index_select(0, rows));
 }
 

@@ -11,9 +11,9 @@ namespace knnseq::stages {
 /// do not depend on shards or ranks.
 class ShareEntries {
  public:
-  /// share: n of in_share(). The codebook's tensors are shared.
-  ShareEntries(const index::Codebook& codebook, std::int64_t share)
-      : coder_(codebook), share_(share) {}
+  /// share: n of in_share(). `device` codes; what was coded is kept in the host's memory.
+  ShareEntries(const index::Codebook& codebook, at::Device device, std::int64_t share)
+      : coder_(codebook, device), share_(share) {}
 
   /// Appends those of the unit's entries that belong to the share.
   void add(const KeyUnit& unit);

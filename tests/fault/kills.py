@@ -23,10 +23,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 import pipeline  # noqa: E402
 
 STAGES = {"partition": "corpus", "encode": "datastore", "train": "codebook", "add": "index",
-          "append": "append", "decode": "decode", "evaluate": "evaluate", "export": "export"}
+          "subset": "subset", "append": "append", "decode": "decode", "evaluate": "evaluate",
+          "export": "export", "tune": "tune"}  # sweep's result are times, which differ
 CONFIG = pipeline.CONFIG + """
 append: [{{name: news, source: {folder}/news.de, target: {folder}/news.en}}]
+subset: {{sentences: 40, index: "IVF8,Flat", nprobe: 4, sample: 500, codes: "OPQ16_64,PQ16"}}
+tune: {{source: {folder}/test.de, reference: {folder}/test.en, k: [2, 8], lambda: [0.3, 0.6],
+  temperature: [10, 20], nprobe: [1, 4], candidates: 2}}
 """
+OPTIONS = {"subset": ["--set", "append=[]"]}  # refused beside subsets
 KINDS = ("one rank", "one rank", "all ranks", "mpirun", "stop", "stop")
 END_SECONDS = 60  # a job that is killed must be gone by then
 RUN_SECONDS = 300
@@ -79,7 +84,8 @@ class Harness:
 
     def start(self, stage, run, ranks):
         command = ["mpirun", "-np", str(ranks), pipeline.PROGRAM, stage, "--config", str(self.config),
-                   "--set", f"run_dir={self.folder / run}", *self.options]
+                   "--set", f"run_dir={self.folder / run}", *self.options,
+                   *OPTIONS.get(stage, ())]
         self.log = open(self.folder / "output.txt", "wb")
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
                                 start_new_session=True)

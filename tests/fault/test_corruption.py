@@ -31,6 +31,10 @@ def empty(path):
     path.write_bytes(b"")
 
 
+def no_object(path):
+    path.write_text('["state"]\n')
+
+
 class Corruption(pipeline.AppendingTest):
     def refused(self, stage, name, *options, ranks=1):
         """The stage must end with one message that names the file."""
@@ -150,7 +154,8 @@ class Corruption(pipeline.AppendingTest):
                     ("shard-00000.h5", truncate), ("shard-00000.journal.0000", begin))
         cases = (("encode", "datastore", "*.journal.*", (*of_shard, ("sample.json", middle))),
                  ("train", "codebook", "checkpoint", (("state.json", begin), ("checkpoint", middle),
-                                                      ("checkpoint", truncate))),
+                                                      ("checkpoint", truncate), ("checkpoint", empty),
+                                                      ("state.json", no_object))),
                  ("add", "index", "*.journal.*", (*of_shard, ("shard-00000.h5", lambda p: flip(p, 3000)))),
                  ("decode knn", "decode/knn", "*.journal.*",
                   (("state.json", empty), ("blocks.journal.0000", begin))))

@@ -1,7 +1,7 @@
 // Translations with neighbours on a GPU against those on the CPU.
 #include <catch2/catch.hpp>
 
-#include "support/knn_decoding.hpp"
+#include "support/subset_decoding.hpp"
 
 using namespace knnseq;
 
@@ -13,10 +13,7 @@ test::Decoding on_gpu(const std::string& dtype) {
           .launcher = gpu::make_scan_launcher({true, 0})};
 }
 
-}  // namespace
-
-TEST_CASE("translations with neighbours are the CPU's") {
-  const test::KnnDecoding decoding;
+void compare_fp32(const auto& decoding) {
   const auto expected = decoding.translate({.model = {.dtype = "fp32"}});
   const auto made = decoding.translate(on_gpu("fp32"));
   REQUIRE(made.size() == expected.size());
@@ -26,8 +23,7 @@ TEST_CASE("translations with neighbours are the CPU's") {
   }
 }
 
-TEST_CASE("in bf16 nearly all are") {
-  const test::KnnDecoding decoding;
+void compare_bf16(const auto& decoding) {
   const auto expected = decoding.translate({.model = {.dtype = "fp32"}});
   const auto made = decoding.translate(on_gpu("bf16"));
   REQUIRE(made.size() == expected.size());
@@ -35,3 +31,13 @@ TEST_CASE("in bf16 nearly all are") {
   const auto again = decoding.translate(on_gpu("bf16"));
   CHECK(test::same_tokens(made, again) == made.size());
 }
+
+}  // namespace
+
+TEST_CASE("translations with neighbours are the CPU's") { compare_fp32(test::KnnDecoding()); }
+
+TEST_CASE("in bf16 nearly all are") { compare_bf16(test::KnnDecoding()); }
+
+TEST_CASE("translations in subsets are the CPU's") { compare_fp32(test::SubsetDecoding()); }
+
+TEST_CASE("in bf16 nearly all of those are") { compare_bf16(test::SubsetDecoding()); }

@@ -1,7 +1,11 @@
+#include <algorithm>
+
 #include <catch2/catch.hpp>
 
+#include "gpu/device_memory.hpp"
 #include "gpu/host_staged_collectives.hpp"
 #include "index/quantization_error.hpp"
+#include "index/training_memory.hpp"
 #include "unit/index/synthetic.hpp"
 
 using namespace knnseq;
@@ -44,6 +48,23 @@ TEST_CASE("a codebook trained on the GPU is as good as one of the CPU") {
   // OPQ's alternation makes more of a difference in rounding than any other step.
   const bool opq = spec.transform == index::Transform::opq;
   CHECK(of_gpu == Approx(error).epsilon(opq ? 0.005 : 0.001));
+}
+
+TEST_CASE("a training takes about the memory that was told before") {
+  constexpr std::int64_t rows = 1'000'000;
+  const auto spec = index::parse_index_spec(GENERATE("IVF1024,PQ32", "OPQ32_256,PQ32"), 256);
+  const at::Tensor sample = test::normal(rows, 256, 6).to(at::kHalf);
+  index::TrainOptions options;
+  options.max_points_per_centroid = 0;  // all rows in all steps
+  options.coarse_iterations = options.opq_iterations = options.pq_iterations = 1;
+  options.opq_first_pq_iterations = 1;
+  const std::int64_t told = index::training_device_bytes(spec, options, rows, 1);
+  at::zeros({1}, gpu_device);  // libtorch counts from its first tensor on
+  const std::int64_t before = gpu::peak_device_bytes(0);
+  CHECK(gpu::free_device_bytes(0) > told);
+  train_on_gpu(sample, spec, options);
+  CHECK(gpu::peak_device_bytes(0) >= rows * 256 * 4);
+  CHECK(gpu::peak_device_bytes(0) <= std::max(before, told));
 }
 
 TEST_CASE("training on the GPU gives the same bytes again, also after an interruption") {

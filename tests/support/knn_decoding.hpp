@@ -26,27 +26,60 @@ struct Decoding {
   std::shared_ptr<const gpu::ScanLauncher> launcher = nullptr;
 };
 
-class KnnDecoding {
- public:
-  /// The datastore holds every token of the five best translations that are on record.
-  KnnDecoding() {
-    std::vector<std::vector<core::TokenId>> sources, targets;
+/// Every token of the five best translations that are on record, with the model's keys.
+struct DemoEntries {
+  std::vector<std::vector<core::TokenId>> questions;         ///< to be translated
+  std::vector<std::vector<core::TokenId>> sources, targets;  ///< [translations]
+  at::Tensor keys;                                           ///< [tokens of the targets, d]
+
+  DemoEntries() {
     const core::fs::path root = KNNSEQ_SOURCE_DIR;
     for (const auto& one : core::read_json(root / "tests/unit/search/beam_reference.json")) {
-      sources_.push_back(one.at("source"));
+      questions.push_back(one.at("source"));
       for (const auto& hypothesis : one.at("nbest")) {
-        sources.push_back(sources_.back());
+        sources.push_back(questions.back());
         targets.push_back(hypothesis.at("tokens"));
       }
     }
-    const auto model = model::load_model(root / "models/demo-de-en", {.dtype = "fp32"});
-    const at::Tensor keys = model->teacher_force(sources, targets, {}).keys;
-    codebook_ =
-        train_alone(keys, index::parse_index_spec("IVF8,PQ16", keys.size(1)), quick_options());
-    entries_ = coded_entries(codebook_, keys);
+    keys = load({.dtype = "fp32"})->teacher_force(sources, targets, {}).keys;
+  }
+
+  static std::unique_ptr<model::TranslationModel> load(const model::ModelOptions& options) {
+    return model::load_model(core::fs::path(KNNSEQ_SOURCE_DIR) / "models/demo-de-en", options);
+  }
+};
+
+/// A step that interpolates with what `find` finds for its queries.
+template <class Find>
+search::KnnStep interpolating(const Decoding& how, const Find& find) {
+  return [&how, find](const search::KnnQueries& asked, at::Tensor& log_probs) {
+    retrieval::KnnOptions options;
+    options.temperature = 10;
+    const auto found = find(asked);
+    if (how.tensors) {
+      retrieval::interpolate_tensors(log_probs, found.scores, found.ids, options);
+    } else {
+      retrieval::Interpolator().interpolate(log_probs, {found.scores, found.ids}, options);
+    }
+  };
+}
+
+inline std::vector<search::Hypothesis> best_of(
+    const std::vector<std::vector<search::Hypothesis>>& made) {
+  std::vector<search::Hypothesis> best;
+  for (const auto& nbest : made) best.push_back(nbest.front());
+  return best;
+}
+
+class KnnDecoding {
+ public:
+  KnnDecoding() {
+    codebook_ = train_alone(demo_.keys, index::parse_index_spec("IVF8,PQ16", demo_.keys.size(1)),
+                            quick_options());
+    entries_ = coded_entries(codebook_, demo_.keys);
     auto* id = entries_.ids.mutable_data_ptr<std::int64_t>();
     std::int64_t entry = 0;
-    for (const auto& target : targets) {
+    for (const auto& target : demo_.targets) {
       for (const auto token : target) *id++ = core::pack_entry_id(token, entry++);
     }
   }
@@ -63,27 +96,15 @@ class KnnDecoding {
     retrieval::DistributedSearch datastore(*self, codebook_,
                                            index::make_local_index(codebook_, entries_, local),
                                            {.k = 8, .nprobe = 4}, std::move(device));
-    retrieval::KnnOptions options;
-    options.temperature = 10;
-    const auto model =
-        model::load_model(core::fs::path(KNNSEQ_SOURCE_DIR) / "models/demo-de-en", how.model);
-    const auto made = search::beam_search(
-        *model, sources_, {.selection = how.selection},
-        [&](const search::KnnQueries& asked, at::Tensor& log_probs) {
-          const auto found = datastore.search(asked.vectors, 0);
-          if (how.tensors) {
-            retrieval::interpolate_tensors(log_probs, found.scores, found.ids, options);
-          } else {
-            retrieval::Interpolator().interpolate(log_probs, {found.scores, found.ids}, options);
-          }
-        });
-    std::vector<search::Hypothesis> best;
-    for (const auto& nbest : made) best.push_back(nbest.front());
-    return best;
+    const auto model = DemoEntries::load(how.model);
+    return best_of(search::beam_search(*model, demo_.questions, {.selection = how.selection},
+                                       interpolating(how, [&](const search::KnnQueries& asked) {
+                                         return datastore.search(asked.vectors, 0);
+                                       })));
   }
 
  private:
-  std::vector<std::vector<core::TokenId>> sources_;
+  DemoEntries demo_;
   index::Codebook codebook_;
   index::CodedEntries entries_;
 };

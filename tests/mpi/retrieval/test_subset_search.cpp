@@ -44,7 +44,8 @@ struct Corpus {
 };
 
 /// The subset search over the ranks of `comm`.
-retrieval::SubsetSearch make_search(comm::Communicator& comm, const Corpus& corpus) {
+retrieval::SubsetSearch make_search(comm::Communicator& comm, const Corpus& corpus,
+                                    index::Forms forms = index::Forms::kernels) {
   const retrieval::ShardHolders holders{comm.size(), corpus.shards};
   const index::Coder coder(corpus.codebook);
   retrieval::HeldSentences held(corpus.codebook.spec.m);
@@ -72,7 +73,7 @@ retrieval::SubsetSearch make_search(comm::Communicator& comm, const Corpus& corp
   auto finder = std::make_unique<retrieval::VectorFinder>(
       retrieval::DistributedSearch(comm, flat, std::move(local), {.k = similar}),
       [](const retrieval::SentenceBlock& block) { return block.means; });
-  return {comm, {corpus.codebook, std::move(held), holders, std::move(finder)}, k};
+  return {comm, {corpus.codebook, std::move(held), holders, std::move(finder)}, k, at::kCPU, forms};
 }
 
 /// A block of sentences for this rank, some of them the corpus's own; none for every third rank.
@@ -132,10 +133,12 @@ TEST_CASE("subset search finds what one process finds by the definition") {
   auto search = make_search(world(), corpus);
   const auto self = comm::make_self_communicator();
   auto alone = make_search(*self, corpus);
+  auto by_tensors = make_search(world(), corpus, index::Forms::tensors);
   for (std::int64_t round = 0; round < 3; ++round) {
     const auto block = my_block(corpus, round);
     search.begin(block);
     alone.begin(block);
+    by_tensors.begin(block);
     // Two queries a sentence, as beams have them.
     const at::Tensor queries =
         test::clustered(64, width, 40 + static_cast<std::uint64_t>(world().rank() + 4 * round))
@@ -146,6 +149,8 @@ TEST_CASE("subset search finds what one process finds by the definition") {
     const auto found = search.search(queries, of);
     const auto same = alone.search(queries, of);
     REQUIRE_ALL(at::equal(found.ids, same.ids) && at::equal(found.scores, same.scores));
+    const auto on_device = by_tensors.search(queries, of);
+    REQUIRE_ALL(at::equal(found.ids, on_device.ids) && at::equal(found.scores, on_device.scores));
 
     bool right = true;
     for (std::int64_t i = 0; i < queries.size(0); ++i) {
@@ -168,6 +173,9 @@ TEST_CASE("subset search finds what one process finds by the definition") {
   }
   REQUIRE_ALL(search.times().blocks == 2);
   REQUIRE_ALL(search.times().most_bytes > 0);
+  REQUIRE_ALL(by_tensors.times().entries == search.times().entries);
+  REQUIRE_ALL(by_tensors.times().most_bytes > 0);
+  REQUIRE_ALL(by_tensors.times().most_bytes < search.times().most_bytes);
 }
 
 TEST_CASE("every sentence has one holder, the one that its shard's team takes it to") {

@@ -94,7 +94,7 @@ void write_datastore(runtime::StageContext& context, const std::filesystem::path
     plan.unit_items.assign(static_cast<std::size_t>(core::ceil_div(count, cut.unit_sentences)), 1);
     return plan;
   };
-  const auto work = [&](std::int64_t unit, store::ShardFile& file) {
+  const auto write_unit = [&](std::int64_t unit, store::ShardFile& file) {
     const auto first = unit * cut.unit_sentences;
     const auto end = std::min(first + cut.unit_sentences, std::ssize(own));
     const Rows before = rows_of({own.begin(), own.begin() + first}, rule);
@@ -114,11 +114,14 @@ void write_datastore(runtime::StageContext& context, const std::filesystem::path
                    .subspan(static_cast<std::size_t>(first),
                             static_cast<std::size_t>(end - first + (last ? 1 : 0))));
   };
+  const auto compute = [&](std::int64_t unit, const runtime::Abandoned&) {
+    return runtime::ComputedUnit{{}, [&, unit](store::ShardFile& file) { write_unit(unit, file); }};
+  };
   runtime::run_stage(
-      context,
-      {"encode", folder, {{"shards", cut.shards}}, [&] {
-         return jobs.run({prepare, work, [](std::int64_t) { return core::Json::object(); }, ".h5"});
-       }});
+      context, {"encode", folder, {{"shards", cut.shards}}, [&] {
+                  return jobs.run(
+                      {prepare, compute, [](std::int64_t) { return core::Json::object(); }, ".h5"});
+                }});
   context.comm.barrier();  // all manifests are there
 }
 

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <utility>
+
 #include <catch2/catch.hpp>
 
 #include "gpu/host_staged_collectives.hpp"
@@ -129,4 +132,25 @@ TEST_CASE("a codebook trained by tensors is as good as one trained by kernels") 
   // OPQ's alternation makes more of a difference in rounding than any other step.
   const bool opq = spec.transform == index::Transform::opq;
   CHECK(error_by_tensors == Approx(error).epsilon(opq ? 0.005 : 0.0005));
+}
+
+TEST_CASE("a search that devices have not is warned of") {
+  const auto spec = index::parse_index_spec("IVF16,PQ4", 16);
+  const at::Tensor sample = test::clustered(3000, 16, 8).to(at::kHalf);
+  std::vector<std::string> warnings;
+  index::TrainOptions options = test::quick_options();
+  options.warn = [&](const std::string& line) { warnings.push_back(line); };
+  const auto warned = [&] {
+    return std::ranges::count_if(std::exchange(warnings, {}), [](const std::string& line) {
+      return line.find("coarse_search: near has no effect on GPUs") != line.npos;
+    });
+  };
+  const auto all = train_by_tensors(sample, spec, options);
+  CHECK(warned() == 0);
+  options.coarse_search = index::CoarseSearch::near;
+  const auto near = train_by_tensors(sample, spec, options);
+  CHECK(warned() == 1);
+  CHECK(checksum(near) == checksum(all));
+  test::train_alone(sample, spec, options);
+  CHECK(warned() == 0);
 }

@@ -4,59 +4,15 @@
 
 #include "index/adc_kernels.hpp"
 #include "index/neighbour.hpp"
-#include "index/subset_scan.hpp"
-#include "unit/index/synthetic.hpp"
+#include "unit/index/subset_cases.hpp"
 
 using namespace knnseq;
 
 namespace {
 
-/// A codebook without lists, with many equal codes in what is added to it.
-struct Data {
-  index::Codebook codebook;
-  std::vector<at::Tensor> codes;  ///< of each set
-  std::vector<std::vector<std::int64_t>> ids;
-
-  Data(const std::string& factory, const std::string& metric,
-       const std::vector<std::int64_t>& sizes) {
-    codebook =
-        test::train_alone(test::clustered(1500, 24, 5),
-                          index::parse_index_spec(factory, 24, metric), test::quick_options());
-    const index::Coder coder(codebook);
-    std::int64_t number = 100'000;
-    for (const auto size : sizes) {
-      const at::Tensor few = test::clustered(std::max<std::int64_t>(size / 4, 1), 24, 6);
-      const at::Tensor keys =
-          at::cat({test::clustered(size, 24, 7), few.repeat({4, 1})}).narrow(0, 0, size);
-      codes.push_back(coder.encode(coder.rotate(keys), {}));
-      ids.emplace_back();
-      // descending, so that the order of appending is not that of ties
-      for (std::int64_t i = 0; i < size; ++i) {
-        ids.back().push_back(core::pack_entry_id(static_cast<core::TokenId>(i % 50), number--));
-      }
-    }
-  }
-
-  index::SubsetScan scan(const index::ScanCentroids& centroids,
-                         const index::AdcKernel* kernel = nullptr) const {
-    std::vector<std::int64_t> sizes;
-    for (const auto& of_set : ids) sizes.push_back(std::ssize(of_set));
-    index::SubsetScan made({centroids, codebook.spec.metric, kernel}, sizes);
-    for (std::size_t set = 0; set < ids.size(); ++set) {
-      const auto of_set = index::span_of<std::uint8_t>(codes[set]);
-      const auto half = ids[set].size() / 2;
-      const auto m = static_cast<std::size_t>(codebook.spec.m);
-      const auto all = std::span<const std::int64_t>(ids[set]);
-      made.append(static_cast<std::int64_t>(set), of_set.first(half * m), all.first(half));
-      made.append(static_cast<std::int64_t>(set), of_set.subspan(half * m), all.subspan(half));
-    }
-    return made;
-  }
-};
-
 /// The definition: a table, and its sums.
-std::vector<index::Neighbour> plain(const Data& data, const float* query, std::size_t set,
-                                    std::size_t k) {
+std::vector<index::Neighbour> plain(const test::SubsetCase& data, const float* query,
+                                    std::size_t set, std::size_t k) {
   const auto& spec = data.codebook.spec;
   const auto* centroids = data.codebook.pq_centroids.const_data_ptr<float>();
   const auto codes = index::span_of<std::uint8_t>(data.codes[set]);
@@ -90,7 +46,7 @@ TEST_CASE("asymmetric distances are those of plain loops, bit by bit, with every
   const std::string metric = GENERATE("l2", "ip", "cos");
   const std::string factory = GENERATE("PQ8", "OPQ6_12,PQ6", "PQ3", "PCA20,PQ10");
   const std::int64_t k = GENERATE(1, 16, 200);
-  const Data data(factory, metric, {3000, 0, 1, 64, 130, 700});
+  const test::SubsetCase data(factory, metric, {3000, 0, 1, 64, 130, 700});
   const index::ScanCentroids centroids(data.codebook);
   const at::Tensor queries =
       index::rotate_vectors(data.codebook, test::clustered(40, 24, 9) * 1.3).contiguous();
@@ -117,7 +73,7 @@ TEST_CASE("asymmetric distances are those of plain loops, bit by bit, with every
 }
 
 TEST_CASE("queries with nothing to tell entries apart, and none at all") {
-  const Data data("PQ8", "ip", {500, 20});
+  const test::SubsetCase data("PQ8", "ip", {500, 20});
   const index::ScanCentroids centroids(data.codebook);
   const auto scan = data.scan(centroids);
   CHECK(scan.entries() == 520);

@@ -24,7 +24,7 @@ std::vector<std::int64_t> starts_of(const Lengths& lengths) {
 }
 
 PaddedLayout layout_of(const Lengths& lengths) {
-  IntegerUpload upload;
+  gpu::IntegerUpload upload;
   const LayoutPlan plan(starts_of(lengths), upload);
   return plan.take(upload.send(at::kCPU), at::kFloat);
 }

@@ -48,6 +48,16 @@ TEST_CASE("a kill at any byte loses the last record only, and appending goes on"
   }
 }
 
+TEST_CASE("a kill before the first record leaves a journal that holds nothing") {
+  test::TemporaryFolder folder;
+  const auto path = folder / "a.journal.0";
+  { const Journal journal(path, "shard 7"); }
+  CHECK(std::filesystem::file_size(path) == 0);
+  CHECK(Journal::read(path, "shard 7").empty());
+  Journal(path, "shard 7").append({{"unit", 1}});
+  CHECK(Journal::read(path, "shard 7").size() == 1);
+}
+
 TEST_CASE("a damaged record before the last is an error with its line") {
   test::TemporaryFolder folder;
   const auto path = folder / "a.journal.0";

@@ -7,7 +7,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace knnseq::model {
+namespace knnseq::gpu {
 
 /// Lists of integers that go to a device in one copy.
 class IntegerUpload {
@@ -24,4 +24,4 @@ class IntegerUpload {
   std::vector<std::int64_t> starts_{0};
 };
 
-}  // namespace knnseq::model
+}  // namespace knnseq::gpu

@@ -1,10 +1,10 @@
-#include "model/integer_upload.hpp"
+#include "gpu/integer_upload.hpp"
 
 #include <algorithm>
 
 #include <ATen/ATen.h>
 
-namespace knnseq::model {
+namespace knnseq::gpu {
 
 std::size_t IntegerUpload::add(std::span<const std::int64_t> values) {
   values_.insert(values_.end(), values.begin(), values.end());
@@ -24,4 +24,4 @@ std::vector<at::Tensor> IntegerUpload::send(at::Device device) const {
   return lists;
 }
 
-}  // namespace knnseq::model
+}  // namespace knnseq::gpu

@@ -1,4 +1,4 @@
-#include "stages/encode/host_copies.hpp"
+#include "stages/host_copies.hpp"
 
 #include <memory>
 

@@ -1,4 +1,4 @@
-#include "stages/encode/batch_clock.hpp"
+#include "stages/batch_clock.hpp"
 
 #include <c10/core/impl/VirtualGuardImpl.h>
 

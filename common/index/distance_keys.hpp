@@ -1,0 +1,25 @@
+// Distances and positions as integers that ascend by both, for selections that leave nothing to
+// chance.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#include <ATen/ATen.h>
+
+namespace knnseq::index {
+
+/// Behind all keys of distance_keys().
+inline constexpr std::int64_t no_distance_key = std::numeric_limits<std::int64_t>::max();
+
+/// int64 keys whose order is that of (distance, position): fp32 distances, and int64 positions
+/// below 2^31 that can be broadcast to them. Infinite ones and what is no number: no_distance_key.
+at::Tensor distance_keys(const at::Tensor& distances, const at::Tensor& positions);
+
+/// The fp32 distances that keys hold; infinity for no_distance_key.
+at::Tensor distances_of_keys(const at::Tensor& keys);
+
+/// Likewise the positions, int64; 0 for no_distance_key.
+at::Tensor positions_of_keys(const at::Tensor& keys);
+
+}  // namespace knnseq::index

@@ -1,0 +1,44 @@
+#include "store/row_reader.hpp"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "core/error.hpp"
+#include "store/hdf5_file.hpp"
+
+namespace knnseq::store {
+
+RowReader::RowReader(const std::filesystem::path& path, const std::string& dataset) : path_(path) {
+  auto file = Hdf5File::open_for_reading(path);
+  shape_ = file.shape(dataset);
+  const auto place = file.bytes_of(dataset);
+  file.close();
+  first_byte_ = place.begin;
+  row_bytes_ = shape_[0] > 0 ? place.size() / shape_[0] : 0;
+  fd_ = ::open(path.c_str(), O_RDONLY);
+  if (fd_ < 0) throw core::SystemError("open", path, errno);
+}
+
+RowReader::~RowReader() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void RowReader::read_bytes(std::int64_t first_row, std::span<std::byte> bytes) const {
+  if (bytes.empty()) return;
+  const auto size = std::ssize(bytes);
+  KNNSEQ_ASSERT(first_row >= 0 && row_bytes_ > 0 && size % row_bytes_ == 0 &&
+                    first_row + size / row_bytes_ <= shape_[0],
+                path_.string() + ": rows outside the dataset");
+  for (std::int64_t done = 0; done < size;) {
+    const auto got = ::pread(fd_, bytes.data() + done, static_cast<std::size_t>(size - done),
+                             first_byte_ + first_row * row_bytes_ + done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw core::SystemError("read", path_, errno);
+    if (got == 0) throw core::InputError(path_, "is damaged: it ends before its datasets do");
+    done += got;
+  }
+}
+
+}  // namespace knnseq::store

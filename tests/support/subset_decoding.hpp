@@ -1,0 +1,74 @@
+// Translations of the demo model's test sentences with subsets of a small datastore, on any device.
+#pragma once
+
+#include "model/source_means.hpp"
+#include "retrieval/subset_search.hpp"
+#include "retrieval/vector_finder.hpp"
+#include "support/knn_decoding.hpp"
+
+namespace knnseq::test {
+
+class SubsetDecoding {
+ public:
+  SubsetDecoding()
+      : codebook_(train_alone(demo_.keys,
+                              index::parse_index_spec("OPQ16_64,PQ16", demo_.keys.size(1)),
+                              quick_options())),
+        codes_(coded_entries(codebook_, demo_.keys).codes),
+        means_(model::source_means(DemoEntries::load({.dtype = "fp32"})->encode(demo_.sources))) {}
+
+  /// The best translations. how.tensors: subsets are searched by tensors.
+  std::vector<search::Hypothesis> translate(const Decoding& how) const {
+    const auto self = comm::make_self_communicator();
+    retrieval::SubsetSearch subsets(*self, {codebook_, held(), {1, 1}, make_finder(*self)}, /*k=*/8,
+                                    how.model.device,
+                                    how.tensors ? index::Forms::tensors : index::Forms::kernels);
+    const auto model = DemoEntries::load(how.model);
+    const auto encoded = model->encode(demo_.questions);
+    retrieval::SentenceBlock block;
+    block.sentences = std::ssize(demo_.questions);
+    block.means = model::source_means(encoded);
+    subsets.begin(block);
+    return best_of(search::beam_search(*model, demo_.questions, encoded,
+                                       {.selection = how.selection},
+                                       interpolating(how, [&](const search::KnnQueries& asked) {
+                                         return subsets.search(asked.vectors, asked.sentences);
+                                       })));
+  }
+
+ private:
+  static constexpr std::int64_t similar = 12;  // sentences
+
+  retrieval::HeldSentences held() const {
+    retrieval::HeldSentences made(codebook_.spec.m);
+    const auto codes = index::span_of<std::uint8_t>(codes_);
+    const auto m = static_cast<std::size_t>(codebook_.spec.m);
+    std::int64_t entry = 0;
+    for (std::size_t i = 0; i < demo_.targets.size(); ++i) {
+      const auto& target = demo_.targets[i];
+      const std::vector<std::uint32_t> values(target.begin(), target.end());
+      made.add({static_cast<std::int64_t>(i), entry, values,
+                codes.subspan(static_cast<std::size_t>(entry) * m, target.size() * m)});
+      entry += std::ssize(target);
+    }
+    made.finish();
+    return made;
+  }
+
+  std::unique_ptr<retrieval::SentenceFinder> make_finder(comm::Communicator& comm) const {
+    index::Codebook flat;
+    flat.spec = index::parse_index_spec("Flat", means_.size(1));
+    const at::Tensor ids = at::arange(means_.size(0), at::kLong);  // all of shard 0
+    auto local = index::make_local_index(flat, {{}, index::Coder(flat).encode(means_, {}), ids});
+    return std::make_unique<retrieval::VectorFinder>(
+        retrieval::DistributedSearch(comm, flat, std::move(local), {.k = similar}),
+        [](const retrieval::SentenceBlock& block) { return block.means; });
+  }
+
+  DemoEntries demo_;
+  index::Codebook codebook_;
+  at::Tensor codes_;  ///< uint8 [entries, m]
+  at::Tensor means_;  ///< fp32 [sentences, d]
+};
+
+}  // namespace knnseq::test

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Measures how the stages scale with GPUs: 1, 2, 4, 8, … ranks, one GPU each, within one Slurm job.
+# Measures how the stages scale: 1, 2, 4, 8, … ranks within one Slurm job, with one GPU each where the job has
+# GPUs, otherwise on CPUs.
 #   sbatch --nodes=1 --gpus-per-node=8 --ntasks-per-node=8 --cpus-per-task=8 slurm/scaling.sh CONFIG FOLDER
 # Start it where the config's relative paths begin, with slurm/cluster.sh in place (see submit.sh).
-# strong: the same corpus for all numbers of ranks. weak: the first r/P of the corpus's lines for r of P
-# ranks, so that each rank has as much. Every run gets a run directory of its own below FOLDER, which must
-# not exist, and FOLDER/scaling.csv one line for each stage.
+# strong: the config's corpus for all numbers of ranks. weak: the first r/P of its lines for r of P ranks, so
+# that each rank has as much. Every run gets a run directory of its own below FOLDER, which must not exist, and
+# FOLDER/scaling.csv one line for each stage.
 set -euo pipefail
 
 if [ $# != 2 ]; then sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
@@ -17,12 +18,16 @@ environment
 mkdir "$folder"
 echo 'kind,ranks,stage,seconds,items,items_per_second' > "$folder/scaling.csv"
 
+resources=() device=cpu
+if [ -n "${SLURM_JOB_GPUS:-${SLURM_GPUS_ON_NODE:-}}" ]; then device=cuda; fi
+
 # measure KIND RANKS [options of knnseq]
 measure() {
   local kind=$1 ranks=$2 log=$folder/$1-$2.log
   shift 2
-  srun --ntasks="$ranks" --gpus="$ranks" "${launcher_options[@]}" "$program" run --config "$config" \
-    --set device=cuda --set "run_dir=$folder/$kind-$ranks" "$@" > "$log" 2>&1 ||
+  if [ "$device" = cuda ]; then resources=(--gpus="$ranks"); fi
+  srun --ntasks="$ranks" "${resources[@]}" "${launcher_options[@]}" "$program" run --config "$config" \
+    --set "device=$device" --set "run_dir=$folder/$kind-$ranks" "$@" > "$log" 2>&1 ||
     { tail -n 20 "$log" >&2; return 1; }
   # The closing table: stage, ranks, seconds min/mean/max, items with their name, items a second.
   awk -v kind="$kind" '/^stage +ranks/ {table = 1; next} table && $2 ~ /^[0-9]+$/ {
@@ -30,17 +35,23 @@ measure() {
   }' "$log" | tee -a "$folder/scaling.csv"
 }
 
-# The corpus's files, as the program reads them: the first of each side.
-most=$SLURM_NTASKS
-side() { sed -n "/^corpus:/,/^[^ ]/s/^  $1: *\([^ ]*\).*/\1/p" "$config"; }
-source=$(side source) target=$(side target)
-[ -f "$source" ] && [ -f "$target" ] ||
-  { echo "scaling.sh: $config must name one plain file a side under corpus:" >&2; exit 2; }
-lines=$(wc -l < "$source")
+# text SIDE: the corpus's lines, of all its files, plain or gzip, as the resolved config of a run lists them.
+text() {
+  sed -n "/^corpus:/,/^[^ ]/{/^  $1:/,/^  [^ ]/s/^    - \"\(.*\)\"\$/\1/p}" "$folder/strong-1/config.yaml" |
+    while read -r file; do
+      gzip -cdf -- "$file" | awk 1  # which ends a last line that is not ended
+    done
+}
 
+most=$SLURM_NTASKS
 for ((ranks = 1; ranks <= most; ranks *= 2)); do
   measure strong "$ranks"
-  head -n $((lines * ranks / most)) "$source" > "$folder/source-$ranks"
-  head -n $((lines * ranks / most)) "$target" > "$folder/target-$ranks"
+  if [ "$ranks" = 1 ]; then
+    text source > "$folder/source"
+    text target > "$folder/target"
+    lines=$(wc -l < "$folder/source")
+  fi
+  head -n $((lines * ranks / most)) "$folder/source" > "$folder/source-$ranks"
+  head -n $((lines * ranks / most)) "$folder/target" > "$folder/target-$ranks"
   measure weak "$ranks" --set "corpus.source=$folder/source-$ranks" --set "corpus.target=$folder/target-$ranks"
 done

@@ -4,11 +4,22 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "index/faiss_gpu_index.hpp"
 #include "retrieval/plain_search.hpp"
 #include "stages/open_search.hpp"
 #include "stages/open_subset.hpp"
 
 namespace knnseq::stages {
+
+namespace {
+
+/// Whose code scans, and so rounds: on a GPU faiss's is another, in programs that have it.
+std::string_view backend_name(index::Backend backend, const gpu::Device& device) {
+  if (backend == index::Backend::knnseq) return "knnseq";
+  return device.cuda && index::has_faiss_gpu_index() ? "faiss on GPUs" : "faiss";
+}
+
+}  // namespace
 
 SearchedData check_data(runtime::StageContext& context, const Options& options,
                         const DecodeOptions& decoding) {
@@ -23,8 +34,8 @@ SearchedData check_data(runtime::StageContext& context, const Options& options,
   return data;
 }
 
-core::Json search_inputs(const Options& options, const DecodeOptions& decoding,
-                         const SearchedData& data) {
+core::Json search_inputs(const runtime::StageContext& context, const Options& options,
+                         const DecodeOptions& decoding, const SearchedData& data) {
   core::Json inputs;
   const bool memory = decoding.mode == KnnMode::memory;
   if (!memory) inputs["k"] = decoding.search.k;
@@ -47,7 +58,7 @@ core::Json search_inputs(const Options& options, const DecodeOptions& decoding,
   }
   inputs["nprobe"] = decoding.search.nprobe;
   inputs["probing"] = decoding.search.probing == index::Probing::hnsw ? "hnsw" : "exact";
-  inputs["backend"] = decoding.search.backend == index::Backend::faiss ? "faiss" : "knnseq";
+  inputs["backend"] = backend_name(decoding.search.backend, context.placement.device);
   inputs["ef_search"] = decoding.search.ef_search;
   return inputs;
 }

@@ -24,8 +24,8 @@ SearchedData check_data(runtime::StageContext& context, const Options& options,
 
 /// All that makes a difference to a decoding's neighbours, by name: inputs of the stages that
 /// search.
-core::Json search_inputs(const Options& options, const DecodeOptions& decoding,
-                         const SearchedData& data);
+core::Json search_inputs(const runtime::StageContext& context, const Options& options,
+                         const DecodeOptions& decoding, const SearchedData& data);
 
 /// Opens the search of a decoding with kNN; of plain kNN there must be one datastore. See
 /// retrieval::BlockSearch for how it is used, and make_sentence_block() for what begin() takes.

@@ -35,6 +35,15 @@ void check_fit(const model::ModelInfo& info, const text::Tokenizer& tokenizer,
   }
 }
 
+/// Throws core::InputError where a decoding is to run the model in a dtype in which it is not run.
+/// Whether this machine does the dtype well is of no matter before it decodes.
+void require_dtypes(const runtime::StageContext& context, const Options& options,
+                    const std::filesystem::path& path) {
+  for (const auto& decoding : options.decode) {
+    model::read_model_info(path, model_options(context, decoding.dtype));
+  }
+}
+
 std::unique_ptr<model::TranslationModel> open(const std::filesystem::path& path,
                                               const model::ModelOptions& how,
                                               const text::Tokenizer& tokenizer) {
@@ -56,7 +65,11 @@ std::unique_ptr<text::Tokenizer> open_tokenizer(const Options& options) {
 
 model::ModelInfo describe_model(const runtime::StageContext& context, const Options& options,
                                 const text::Tokenizer& tokenizer) {
-  for (const auto& path : options.models) check_fit(model::read_model_info(path), tokenizer, path);
+  for (const auto& path : options.models) {
+    const auto info = model::read_model_info(path, model_options(context, "auto"));
+    check_fit(info, tokenizer, path);
+    if (info.family == "torchscript") require_dtypes(context, options, path);
+  }
   const auto& path = options.models.front();
   const auto info = model::read_model_info(
       path, model_options(context, options.datastore.dtype, tokenizer.forced_target_tokens()));

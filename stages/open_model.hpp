@@ -20,8 +20,9 @@ model::ModelOptions model_options(const runtime::StageContext& context, const st
                                   std::vector<core::TokenId> forced_tokens = {});
 
 /// What the first model says of itself, which gives the keys that the config asks for. The
-/// tokeniser is checked to fit all models, so that none is found too small after the datastore is
-/// made. Throws core::InputError. Not collective.
+/// tokeniser is checked to fit all models, and all TorchScript models to be run where and in the
+/// dtypes in which they can be, so that none is refused after the datastore is made. Throws
+/// core::InputError. Not collective.
 model::ModelInfo describe_model(const runtime::StageContext& context, const Options& options,
                                 const text::Tokenizer& tokenizer);
 

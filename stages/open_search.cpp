@@ -5,6 +5,7 @@
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "gpu/torch_device.hpp"
+#include "index/faiss_gpu_index.hpp"
 #include "obs/progress_meter.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "stages/open_model.hpp"
@@ -50,23 +51,34 @@ retrieval::SearchDevice search_device(runtime::StageContext& context) {
           gpu::make_device_collectives(context.comm, context.placement, context.timeout_seconds)};
 }
 
+/// What is to be known where ranks with GPUs search on their CPUs.
+std::string warning_of_cpu(const index::IndexSpec& spec) {
+  std::string what = spec.factory() + " is searched on the CPU";
+  if (index::scans_on_gpu(spec, index::Backend::knnseq)) {
+    what =
+        "knn.backend: faiss searches on the CPU, as this faiss was built without GPUs (knnseq's "
+        "own backend uses them)";
+  }
+  return what + ": each step's queries are copied from the GPU and their neighbours back";
+}
+
 /// Lists of PQ codes are searched on the rank's GPU, where it has one.
 std::shared_ptr<const gpu::ScanLauncher> launcher_for(runtime::StageContext& context,
                                                       const index::Codebook& codebook,
                                                       const retrieval::SearchOptions& search) {
   if (!context.placement.device.cuda) return nullptr;
   if (!index::scans_on_gpu(codebook.spec, search.backend)) {
-    if (context.comm.is_root()) {
-      context.log.warn(fmt::format(
-          "{} is searched on the CPU: each step's queries are copied from the GPU and their "
-          "neighbours back",
-          codebook.spec.factory()));
-    }
+    if (context.comm.is_root()) context.log.warn(warning_of_cpu(codebook.spec));
     return nullptr;
   }
   if (search.k > gpu::most_scan_k) {
     throw core::InputError(fmt::format("knn.k {} is more than the {} that are found on a GPU",
                                        search.k, gpu::most_scan_k));
+  }
+  if (search.backend == index::Backend::faiss && search.nprobe > index::most_faiss_gpu_selection) {
+    throw core::InputError(
+        fmt::format("knn.nprobe {} is more than the {} lists that faiss looks into on a GPU",
+                    search.nprobe, index::most_faiss_gpu_selection));
   }
   return gpu::make_scan_launcher(context.placement.device);
 }

@@ -16,14 +16,13 @@ class CudaScanLauncher final : public ScanLauncher {
         multiprocessors_(attribute(cudaDevAttrMultiProcessorCount)),
         shared_bytes_(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin)) {}
 
-  void scan(const ScanJob& job) const override {
-    const auto stream = c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(index_));
-    launch_ivfpq_scan(job, stream.stream());
-  }
+  void scan(const ScanJob& job) const override { launch_ivfpq_scan(job, current_stream()); }
 
   c10::Device device() const override {
     return {c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(index_)};
   }
+
+  void* stream() const override { return current_stream(); }
 
   /// What libtorch has set aside without using it is free too once it has given it back.
   std::int64_t free_bytes() const override {
@@ -38,6 +37,10 @@ class CudaScanLauncher final : public ScanLauncher {
   std::int64_t shared_bytes() const override { return shared_bytes_; }
 
  private:
+  cudaStream_t current_stream() const {
+    return c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(index_)).stream();
+  }
+
   int attribute(cudaDeviceAttr which) const {
     int value = 0;
     cuda_check(cudaDeviceGetAttribute(&value, which, index_), "cudaDeviceGetAttribute");

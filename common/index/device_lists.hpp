@@ -2,28 +2,50 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include <ATen/ATen.h>
 
+#include "gpu/scan_launcher.hpp"
+#include "index/device_top_k.hpp"
 #include "index/list_index.hpp"
 
 namespace knnseq::index {
 
-/// A TopK whose rows stay on the device.
-struct DeviceTopK {
-  at::Tensor distances;  ///< fp32 [q, k]; missing_distance where there are fewer
-  at::Tensor ids;        ///< int64 [q, k], packed entry ids; missing_id where there are fewer
-};
-
 class DeviceLists : public ListIndex {
  public:
-  /// As search(), without a copy to the host and without waiting for the device: the result is on
-  /// device() and ready for what is queued there next. rotated and probes may lie there or on the
-  /// CPU. Probes that lie on the device are not looked at here: they must be of lists there are.
-  virtual DeviceTopK search_on_device(const at::Tensor& rotated, const Probes& probes,
-                                      std::int64_t k) const = 0;
+  TopK search(const at::Tensor& rotated, const Probes& probes, std::int64_t k) const final;
 
-  virtual at::Device device() const = 0;
+  /// As search(), without a copy to the host and, but with faiss's index, without waiting for the
+  /// device: the result is on device() and ready for what is queued there next. rotated and probes
+  /// may lie there or on the CPU. Probes that lie on the device are not looked at here: they must
+  /// be of lists there are.
+  DeviceTopK search_on_device(const at::Tensor& rotated, const Probes& probes,
+                              std::int64_t k) const;
+
+  at::Device device() const { return launcher_->device(); }
+  std::int64_t entries() const final { return entries_; }
+
+ protected:
+  DeviceLists(const IndexSpec& spec, std::int64_t entries,
+              std::shared_ptr<const gpu::ScanLauncher> launcher);
+
+  /// Throws core::InputError, saying what would fit, where the device has not that much free
+  /// memory.
+  void require_memory(std::int64_t bytes) const;
+
+  /// Some of the queries, at least one, and their probes, on the device and contiguous; writes to
+  /// `out`. There are entries, and a list a query or more.
+  virtual void search_some(const at::Tensor& rotated, const Probes& probes,
+                           const DeviceTopK& out) const = 0;
+
+  const gpu::ScanLauncher& launcher() const { return *launcher_; }
+
+ private:
+  std::shared_ptr<const gpu::ScanLauncher> launcher_;
+  std::int64_t width_;       ///< of a rotated query
+  std::int64_t code_bytes_;  ///< of an entry
+  std::int64_t entries_;
 };
 
 }  // namespace knnseq::index

@@ -1,9 +1,9 @@
 #include <faiss/IndexIVFPQ.h>
-#include <faiss/invlists/InvertedLists.h>
 
 #include "core/error.hpp"
 #include "index/certain_top_k.hpp"
 #include "index/faiss_codebook.hpp"
+#include "index/faiss_lists.hpp"
 #include "index/list_index.hpp"
 #include "index/parallel.hpp"
 
@@ -15,25 +15,14 @@ namespace {
 class FaissListIndex final : public ListIndex {
  public:
   FaissListIndex(const Codebook& codebook, std::span<const std::int64_t> sizes)
-      : index_(make_faiss_lists(codebook)),
-        filled_(sizes.size(), 0),
-        sign_(is_inner_product(codebook.spec.metric) ? -1.0f : 1.0f) {
-    for (std::size_t list = 0; list < sizes.size(); ++list) {
-      index_->invlists->resize(list, static_cast<std::size_t>(sizes[list]));
-      index_->ntotal += sizes[list];
-    }
-    auto* ivfpq = dynamic_cast<faiss::IndexIVFPQ*>(index_.get());
-    if (ivfpq != nullptr && index_->ntotal > 0) ivfpq->precompute_table();
+      : lists_(codebook, sizes), sign_(is_inner_product(codebook.spec.metric) ? -1.0f : 1.0f) {
+    auto* ivfpq = dynamic_cast<faiss::IndexIVFPQ*>(&lists_.index());
+    if (ivfpq != nullptr && entries() > 0) ivfpq->precompute_table();
   }
 
   void append(std::int64_t list, std::span<const std::uint8_t> codes,
               std::span<const std::int64_t> ids) override {
-    if (ids.empty()) return;
-    std::size_t& filled = filled_[static_cast<std::size_t>(list)];
-    const std::vector<FaissId> faiss_ids(ids.begin(), ids.end());
-    index_->invlists->update_entries(static_cast<std::size_t>(list), filled, ids.size(),
-                                     faiss_ids.data(), codes.data());
-    filled += ids.size();
+    lists_.append(list, codes, ids);
   }
 
   TopK search(const at::Tensor& rotated, const Probes& probes, std::int64_t k) const override {
@@ -57,14 +46,15 @@ class FaissListIndex final : public ListIndex {
     return result;
   }
 
-  std::int64_t entries() const override { return index_->ntotal; }
+  std::int64_t entries() const override { return lists_.index().ntotal; }
 
   std::int64_t bytes() const override {
-    const auto* ivfpq = dynamic_cast<const faiss::IndexIVFPQ*>(index_.get());
+    const faiss::IndexIVF& index = lists_.index();
+    const auto* ivfpq = dynamic_cast<const faiss::IndexIVFPQ*>(&index);
     const auto tables = ivfpq == nullptr ? 0 : ivfpq->precomputed_table.size();
     return static_cast<std::int64_t>(
-        static_cast<std::size_t>(entries()) * (index_->code_size + sizeof(FaissId)) +
-        (tables + index_->nlist * static_cast<std::size_t>(index_->d)) * sizeof(float));
+        static_cast<std::size_t>(entries()) * (index.code_size + sizeof(FaissId)) +
+        (tables + index.nlist * static_cast<std::size_t>(index.d)) * sizeof(float));
   }
 
  private:
@@ -78,9 +68,9 @@ class FaissListIndex final : public ListIndex {
     for (std::size_t j = 0; j < lists.size(); ++j) list_scores[j] = sign_ * list_distances[j];
     faiss::IVFSearchParameters parameters;
     parameters.nprobe = lists.size();
-    index_->search_preassigned(1, query, static_cast<FaissId>(count), faiss_lists.data(),
-                               list_scores.data(), distances.data(), ids.data(),
-                               /*store_pairs=*/false, &parameters);
+    lists_.index().search_preassigned(1, query, static_cast<FaissId>(count), faiss_lists.data(),
+                                      list_scores.data(), distances.data(), ids.data(),
+                                      /*store_pairs=*/false, &parameters);
     std::vector<Neighbour> found;
     for (std::size_t j = 0; j < count && ids[j] >= 0; ++j) {
       found.push_back({sign_ * distances[j], ids[j]});
@@ -88,8 +78,7 @@ class FaissListIndex final : public ListIndex {
     return found;
   }
 
-  std::unique_ptr<faiss::IndexIVF> index_;
-  std::vector<std::size_t> filled_;
+  FaissLists lists_;
   float sign_;  ///< −1 for inner products, of which faiss takes the larger
 };
 

@@ -16,10 +16,6 @@ namespace knnseq::index {
 namespace {
 
 constexpr std::int64_t group_entries = gpu::scan_group_entries;
-/// Queries whose tables are in memory at a time: 64 MiB of them at M = 64 in fp16.
-constexpr std::int64_t most_queries = 2048;
-/// What a search needs besides, and what other parts of the program need of the device.
-constexpr std::int64_t spare_bytes = std::int64_t{512} << 20;
 
 std::int64_t groups_of(std::int64_t entries) { return core::ceil_div(entries, group_entries); }
 
@@ -35,30 +31,17 @@ at::Tensor place_lists(std::span<const std::int64_t> sizes) {
   return places;
 }
 
-double as_gib(std::int64_t bytes) { return static_cast<double>(bytes) / (std::int64_t{1} << 30); }
-
-void require_memory(std::int64_t needed, std::int64_t free, std::int64_t entries, std::int64_t m) {
-  if (needed + spare_bytes <= free) return;
-  const std::int64_t ranks = core::ceil_div(needed, std::max<std::int64_t>(free - spare_bytes, 1));
-  throw core::InputError(fmt::format(
-      "this rank's {} entries of {} bytes a code need {:.1f} GiB of GPU memory and {:.1f} GiB are "
-      "free: use fewer bytes a code (a smaller M in index.type), about {} times as many ranks, "
-      "each "
-      "with a GPU of its own, or device: cpu",
-      entries, m, as_gib(needed + spare_bytes), as_gib(std::max<std::int64_t>(free, 0)),
-      free > spare_bytes ? fmt::format("{}", ranks) : std::string("several")));
-}
-
 }  // namespace
 
 GpuListIndex::GpuListIndex(const Codebook& codebook, std::span<const std::int64_t> list_sizes,
                            std::shared_ptr<const gpu::ScanLauncher> launcher,
                            const GpuScanOptions& options)
-    : launcher_(std::move(launcher)),
+    : DeviceLists(codebook.spec,
+                  std::accumulate(list_sizes.begin(), list_sizes.end(), std::int64_t{0}),
+                  std::move(launcher)),
       options_(options),
       coarse_centroids_(codebook.coarse_centroids.contiguous()),
       centroids_(codebook),
-      entries_(std::accumulate(list_sizes.begin(), list_sizes.end(), std::int64_t{0})),
       chunk_bytes_(codebook.spec.m % 16 == 0 ? 16 : 4),
       padded_m_(core::ceil_div(codebook.spec.m, chunk_bytes_) * chunk_bytes_),
       sizes_(list_sizes.size(), 0),
@@ -67,10 +50,10 @@ GpuListIndex::GpuListIndex(const Codebook& codebook, std::span<const std::int64_
   const std::int64_t groups =
       first_groups_.const_data_ptr<std::int64_t>()[first_groups_.numel() - 1];
   if (groups > std::int64_t{gpu::no_position} / group_entries) {
-    throw core::InputError(
-        fmt::format("{} entries are more than one GPU's lists can hold: use more ranks", entries_));
+    throw core::InputError(fmt::format(
+        "{} entries are more than one GPU's lists can hold: use more ranks", entries()));
   }
-  require_memory(bytes(), launcher_->free_bytes(), entries_, codebook.spec.m);
+  require_memory(bytes());
   codes_ = at::zeros({groups, group_entries * padded_m_}, at::kByte);
   terms_ = at::full({groups, group_entries}, std::numeric_limits<float>::infinity(), at::kFloat);
   ids_ = at::full({groups, group_entries}, missing_id, at::kLong);
@@ -131,45 +114,19 @@ gpu::ScanPlan GpuListIndex::plan(const Probes& probes, std::int64_t k) const {
   const std::int64_t nprobe = probes.lists.size(1);
   const double probed = static_cast<double>(nprobe) / static_cast<double>(sizes_.size());
   gpu::ScanPlan plan =
-      gpu::plan_scan(*launcher_, {.padded_m = padded_m_,
+      gpu::plan_scan(launcher(), {.padded_m = padded_m_,
                                   .queries = probes.lists.size(0),
                                   .nprobe = nprobe,
                                   .k = k,
-                                  .entries_per_query = probed * static_cast<double>(entries_),
+                                  .entries_per_query = probed * static_cast<double>(entries()),
                                   .half_tables = options_.half_tables});
   if (options_.splits > 0) plan.splits = options_.splits;
   return plan;
 }
 
-DeviceTopK GpuListIndex::search_on_device(const at::Tensor& rotated, const Probes& probes,
-                                          std::int64_t k) const {
-  const std::int64_t q = rotated.size(0);
-  KNNSEQ_ASSERT(finished_, "lists are searched before they are all there");
-  KNNSEQ_ASSERT(rotated.dim() == 2 && rotated.scalar_type() == at::kFloat &&
-                    rotated.size(1) == coarse_centroids_.size(1),
-                "queries are fp32 [q, d_out]");
-  KNNSEQ_ASSERT(
-      k > 0 && probes.lists.size(0) == q && probes.distances.sizes() == probes.lists.sizes(),
-      "shapes of queries and probes differ");
-  const auto options = at::TensorOptions().device(device());
-  const DeviceTopK result{at::full({q, k}, missing_distance, options.dtype(at::kFloat)),
-                          at::full({q, k}, missing_id, options.dtype(at::kLong))};
-  if (entries_ == 0 || probes.lists.size(1) == 0) return result;
-  for (std::int64_t first = 0; first < q; first += most_queries) {
-    const auto some = [&](const at::Tensor& tensor) {
-      return tensor.slice(0, first, std::min(first + most_queries, q));
-    };
-    const auto there = [&](const at::Tensor& tensor) {
-      return some(tensor).to(device()).contiguous();
-    };
-    search_some(there(rotated), {there(probes.lists), there(probes.distances)},
-                {some(result.distances), some(result.ids)});
-  }
-  return result;
-}
-
 void GpuListIndex::search_some(const at::Tensor& rotated, const Probes& probes,
                                const DeviceTopK& out) const {
+  KNNSEQ_ASSERT(finished_, "lists are searched before they are all there");
   const std::int64_t q = rotated.size(0);
   const auto options = at::TensorOptions().device(device());
   gpu::ScanJob job;
@@ -200,19 +157,7 @@ void GpuListIndex::search_some(const at::Tensor& rotated, const Probes& probes,
                  reinterpret_cast<std::uint32_t*>(positions.mutable_data_ptr<std::int32_t>())};
   job.distances = out.distances.mutable_data_ptr<float>();
   job.ids = out.ids.mutable_data_ptr<std::int64_t>();
-  launcher_->scan(job);
-}
-
-TopK GpuListIndex::search(const at::Tensor& rotated, const Probes& probes, std::int64_t k) const {
-  const DeviceTopK found = search_on_device(rotated, probes, k);
-  const at::Tensor distances = found.distances.to(at::kCPU);
-  const at::Tensor ids = found.ids.to(at::kCPU);
-  const auto* from_distances = distances.const_data_ptr<float>();
-  const auto* from_ids = ids.const_data_ptr<std::int64_t>();
-  return {rotated.size(0),
-          k,
-          {from_distances, from_distances + distances.numel()},
-          {from_ids, from_ids + ids.numel()}};
+  launcher().scan(job);
 }
 
 }  // namespace knnseq::index

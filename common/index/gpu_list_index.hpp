@@ -35,24 +35,17 @@ class GpuListIndex final : public DeviceLists {
               std::span<const std::int64_t> ids) override;
   void finish() override;
 
-  /// Throws core::InputError where k is more than gpu::most_scan_k.
-  TopK search(const at::Tensor& rotated, const Probes& probes, std::int64_t k) const override;
-  DeviceTopK search_on_device(const at::Tensor& rotated, const Probes& probes,
-                              std::int64_t k) const override;
-
-  at::Device device() const override { return launcher_->device(); }
-  std::int64_t entries() const override { return entries_; }
   std::int64_t bytes() const override;  ///< of the device's memory
 
  private:
-  void search_some(const at::Tensor& rotated, const Probes& probes, const DeviceTopK& out) const;
+  /// Throws core::InputError where k is more than gpu::most_scan_k.
+  void search_some(const at::Tensor& rotated, const Probes& probes,
+                   const DeviceTopK& out) const override;
   gpu::ScanPlan plan(const Probes& probes, std::int64_t k) const;
 
-  std::shared_ptr<const gpu::ScanLauncher> launcher_;
   GpuScanOptions options_;
   at::Tensor coarse_centroids_;
   ScanCentroids centroids_;
-  std::int64_t entries_ = 0;
   std::int64_t chunk_bytes_;
   std::int64_t padded_m_;
   std::vector<std::int64_t> sizes_;  ///< [nlist], of what was appended

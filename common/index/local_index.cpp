@@ -8,6 +8,7 @@
 
 #include "core/error.hpp"
 #include "core/types.hpp"
+#include "index/faiss_gpu_index.hpp"
 #include "index/gpu_list_index.hpp"
 #include "index/ivfpq_scan.hpp"
 #include "index/list_index.hpp"
@@ -60,6 +61,9 @@ std::unique_ptr<ListIndex> make_list_index(const Codebook& codebook,
                                            const std::vector<std::int64_t>& sizes,
                                            const LocalIndexOptions& options) {
   if (options.launcher && scans_on_gpu(codebook.spec, options.backend)) {
+    if (options.backend == Backend::faiss) {
+      return make_faiss_gpu_index(codebook, sizes, options.launcher);
+    }
     return std::make_unique<GpuListIndex>(
         codebook, sizes, options.launcher,
         GpuScanOptions{.inner_product = is_inner_product(codebook.spec.metric)});
@@ -112,7 +116,8 @@ WholePart take_part(const Codebook& codebook, FaissFile& file, const Stride& str
 }  // namespace
 
 bool scans_on_gpu(const IndexSpec& spec, Backend backend) {
-  return spec.has_lists() && spec.storage == Storage::pq && backend == Backend::knnseq;
+  return spec.has_lists() && spec.storage == Storage::pq &&
+         (backend == Backend::knnseq || has_faiss_gpu_index());
 }
 
 std::unique_ptr<LocalIndex> load_local_index(const Codebook& codebook,

@@ -26,13 +26,13 @@ struct LocalIndexOptions {
   std::int64_t parts = 1;
   Backend backend = Backend::knnseq;
   std::int64_t ef_search = 64;  ///< of a graph over entries: candidates kept while walking it
-  /// Where inverted lists of PQ codes are searched with Backend::knnseq; null: on the CPU, as all
-  /// other types are in any case (see scans_on_gpu()).
+  /// Where inverted lists of PQ codes are searched; null: on the CPU, as all other types are in any
+  /// case (see scans_on_gpu()).
   std::shared_ptr<const gpu::ScanLauncher> launcher = nullptr;
 };
 
 /// Whether an index of this kind is searched by LocalIndexOptions::launcher where there is one; its
-/// LocalIndex is then a DeviceLists.
+/// LocalIndex is then a DeviceLists. With Backend::faiss the launcher's device must be a GPU.
 bool scans_on_gpu(const IndexSpec& spec, Backend backend);
 
 /// The entries of some shards (or a part of them). Not collective.

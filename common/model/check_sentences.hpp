@@ -5,13 +5,11 @@
 
 namespace knnseq::model {
 
-struct SentenceLimits {
-  std::int64_t vocab_size = 0;
-  std::int64_t tokens = 0;  ///< of the longest sentence, EOS included
-};
+/// Throws InputError naming the side ("source") and the sentence of the batch that is empty, too
+/// long, or has a token outside the vocabulary.
+void check_source(Sentences sentences, const ModelInfo& info);
 
-/// Throws InputError naming the `side` ("source", "target") and the sentence of the batch that is
-/// empty, too long, or has a token outside the vocabulary.
-void check_sentences(Sentences sentences, const char* side, const SentenceLimits& limits);
+/// The same for the target.
+void check_target(Sentences sentences, const ModelInfo& info);
 
 }  // namespace knnseq::model

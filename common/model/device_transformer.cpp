@@ -83,13 +83,9 @@ std::vector<at::Tensor> padded_cross(const Decoder& decoder, const at::Tensor& s
 
 }  // namespace
 
-void DeviceTransformer::check_source(Sentences sentences) const {
-  check_sentences(sentences, "source", {info().source_vocab_size, info().source_positions});
-}
-
 EncodedSource DeviceTransformer::encode(Sentences sources) {
   const NoAutograd guard;
-  check_source(sources);
+  check_source(sources, info());
   EncodedSource made;
   for (const auto& sentence : sources) made.lengths.push_back(std::ssize(sentence));
   if (sources.empty()) {
@@ -108,8 +104,8 @@ TeacherForced DeviceTransformer::teacher_force(Sentences sources, Sentences targ
                                                const TeacherForcingOptions& options) {
   const NoAutograd guard;
   KNNSEQ_ASSERT(sources.size() == targets.size(), "sources and targets must be as many");
-  check_source(sources);
-  check_sentences(targets, "target", {info().vocab_size, info().target_tokens()});
+  check_source(sources, info());
+  check_target(targets, info());
   TeacherForced made;
   if (sources.empty()) {
     const auto empty = [&](bool wanted, std::int64_t width) {

@@ -28,7 +28,6 @@ class DeviceTransformer final : public TranslationModel {
 
  private:
   at::Device device() const { return parts_.encoder.embedding.positions.device(); }
-  void check_source(Sentences sentences) const;
 
   TransformerParts parts_;
 };

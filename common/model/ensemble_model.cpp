@@ -80,12 +80,8 @@ KeySpec EnsembleModel::key_of(std::size_t i, KeySpec asked) const {
   return members_[i].model->info().only_key.value_or(KeySpec(asked.kind));
 }
 
-void EnsembleModel::check_source(Sentences sources) const {
-  check_sentences(sources, "source", {info_.source_vocab_size, info_.source_positions});
-}
-
 EncodedSource EnsembleModel::encode(Sentences sources) {
-  check_source(sources);
+  check_source(sources, info());
   EncodedSource made = members_[0].model->encode(sources);
   for (std::size_t i = 1; i < members_.size(); ++i) {
     made.others.push_back(members_[i].model->encode(sources));
@@ -96,8 +92,8 @@ EncodedSource EnsembleModel::encode(Sentences sources) {
 TeacherForced EnsembleModel::teacher_force(Sentences sources, Sentences targets,
                                            const TeacherForcingOptions& options) {
   const NoAutograd guard;
-  check_source(sources);
-  check_sentences(targets, "target", {info_.vocab_size, info_.target_tokens()});
+  check_source(sources, info());
+  check_target(targets, info());
   TeacherForced made = members_[0].model->teacher_force(sources, targets, options);
   if (queries_ == EnsembleQueries::first && !options.log_probs) return made;
   std::vector<at::Tensor> keys = {made.keys};

@@ -43,7 +43,6 @@ class EnsembleModel final : public TranslationModel {
  private:
   /// What model i is asked for where `asked` was asked for.
   KeySpec key_of(std::size_t i, KeySpec asked) const;
-  void check_source(Sentences sources) const;
 
   std::vector<EnsembleMember> members_;
   EnsembleQueries queries_;

@@ -42,14 +42,14 @@ bool is_torchscript(const fs::path& path) {
 
 /// The options' dtype, if the device and the kind of model do it.
 at::ScalarType checked_dtype(const fs::path& path, const ModelOptions& options) {
-  const at::ScalarType dtype = parse_dtype(options.dtype, options.device);
-  if (!options.device.is_cpu() && is_torchscript(path)) {
+  if (!is_torchscript(path)) return parse_dtype(options.dtype, options.device);
+  if (!options.device.is_cpu()) {
     throw core::InputError(path, "TorchScript models are run on CPUs only: set device: cpu");
   }
-  if (dtype != at::kFloat && is_torchscript(path)) {
+  if (options.dtype != "fp32" && options.dtype != "auto") {
     throw core::InputError(path, "TorchScript models are run in fp32 only, not " + options.dtype);
   }
-  return dtype;
+  return at::kFloat;
 }
 
 /// What config.json and generation_config.json of the folder say.

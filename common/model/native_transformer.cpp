@@ -109,14 +109,6 @@ at::Tensor predicting_rows(const at::Tensor& vectors, const PackedTokens& target
 
 }  // namespace
 
-void NativeTransformer::check_source(Sentences sentences) const {
-  check_sentences(sentences, "source", {info().source_vocab_size, info().source_positions});
-}
-
-void NativeTransformer::check_target(Sentences sentences) const {
-  check_sentences(sentences, "target", {info().vocab_size, info().target_tokens()});
-}
-
 at::Tensor NativeTransformer::encode_run(const PackedTokens& tokens,
                                          const LayerObserver& observer) const {
   const Encoder& encoder = parts_.encoder;
@@ -131,7 +123,7 @@ at::Tensor NativeTransformer::encode_run(const PackedTokens& tokens,
 
 EncodedSource NativeTransformer::encode(Sentences sources) {
   const NoAutograd guard;
-  check_source(sources);
+  check_source(sources, info());
   EncodedSource made;
   for (const auto& sentence : sources) {
     made.lengths.push_back(static_cast<std::int64_t>(sentence.size()));
@@ -149,8 +141,8 @@ TeacherForced NativeTransformer::teacher_force(Sentences sources, Sentences targ
                                                const TeacherForcingOptions& options) {
   const NoAutograd guard;
   KNNSEQ_ASSERT(sources.size() == targets.size(), "sources and targets must be as many");
-  check_source(sources);
-  check_target(targets);
+  check_source(sources, info());
+  check_target(targets, info());
   const std::int64_t entries = count_tokens(targets);
   TeacherForced made;
   made.keys = at::empty({entries, info().width}, at::kFloat);

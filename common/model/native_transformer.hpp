@@ -34,8 +34,6 @@ class NativeTransformer final : public TranslationModel {
   void observe(TransformerObserver observer) { observer_ = std::move(observer); }
 
  private:
-  void check_source(Sentences sentences) const;
-  void check_target(Sentences sentences) const;
   /// The encoder's output [rows rounded up, source_width].
   at::Tensor encode_run(const PackedTokens& tokens, const LayerObserver& observer) const;
 

@@ -69,13 +69,9 @@ TorchscriptModel::TorchscriptModel(const std::filesystem::path& file,
       info_(read_torchscript_facts(file, forced_tokens)),
       module_(file, info_) {}
 
-void TorchscriptModel::check_source(Sentences sources) const {
-  check_sentences(sources, "source", {info().source_vocab_size, info().source_positions});
-}
-
 EncodedSource TorchscriptModel::encode(Sentences sources) {
   const NoAutograd guard;
-  check_source(sources);
+  check_source(sources, info());
   EncodedSource made;
   for (const auto& sentence : sources) made.lengths.push_back(std::ssize(sentence));
   std::vector<at::Tensor> runs;
@@ -93,8 +89,8 @@ TeacherForced TorchscriptModel::teacher_force(Sentences sources, Sentences targe
   const NoAutograd guard;
   KNNSEQ_ASSERT(sources.size() == targets.size(), "sources and targets must be as many");
   resolve_key(info(), options.key, path_);
-  check_source(sources);
-  check_sentences(targets, "target", {info().vocab_size, info().target_tokens()});
+  check_source(sources, info());
+  check_target(targets, info());
   std::vector<TokenId> prefix = {info().decoder_start};
   prefix.insert(prefix.end(), info().forced_tokens.begin(), info().forced_tokens.end());
   const auto skipped = std::ssize(info().forced_tokens);

@@ -30,8 +30,6 @@ class TorchscriptModel final : public TranslationModel {
   void reorder(DecoderState& state, std::span<const std::int64_t> rows) override;
 
  private:
-  void check_source(Sentences sources) const;
-
   std::string path_;
   ModelInfo info_;
   TorchscriptModule module_;

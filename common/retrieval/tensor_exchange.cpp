@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/entry_id.hpp"
 #include "core/error.hpp"
 
 namespace knnseq::retrieval {
@@ -63,18 +62,7 @@ index::DeviceTopK return_and_merge(gpu::DeviceCollectives& collectives,
         .view(type)
         .view({queries, collectives.size() * k});
   };
-  return best_of({columns(0, k, at::kFloat), columns(k, 2 * k, at::kLong)}, k);
-}
-
-index::DeviceTopK best_of(const index::DeviceTopK& candidates, std::int64_t k) {
-  // A missing one has the greatest number and an infinite distance.
-  const at::Tensor numbers = candidates.ids.bitwise_and(core::max_entry_number);
-  const at::Tensor by_number = numbers.argsort(/*stable=*/true, 1);
-  // Adding 0 makes 0 of −0: both count as the same distance.
-  const at::Tensor distances = candidates.distances.gather(1, by_number) + 0.0F;
-  const at::Tensor by_distance = distances.argsort(/*stable=*/true, 1).narrow(1, 0, k);
-  const at::Tensor order = by_number.gather(1, by_distance);
-  return {candidates.distances.gather(1, order), candidates.ids.gather(1, order)};
+  return index::best_of({columns(0, k, at::kFloat), columns(k, 2 * k, at::kLong)}, k);
 }
 
 }  // namespace knnseq::retrieval

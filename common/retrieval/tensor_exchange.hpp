@@ -5,7 +5,7 @@
 #include <span>
 
 #include "gpu/device_collectives.hpp"
-#include "index/device_lists.hpp"
+#include "index/device_top_k.hpp"
 #include "retrieval/query_message.hpp"
 
 namespace knnseq::retrieval {
@@ -21,9 +21,5 @@ PreparedQueries gather_queries(gpu::DeviceCollectives& collectives, const Prepar
 index::DeviceTopK return_and_merge(gpu::DeviceCollectives& collectives,
                                    const index::DeviceTopK& found,
                                    std::span<const std::int64_t> counts);
-
-/// The best k of each row by (distance, entry number), missing ones last; in any order before.
-/// Neither waits for the device nor for the host.
-index::DeviceTopK best_of(const index::DeviceTopK& candidates, std::int64_t k);
 
 }  // namespace knnseq::retrieval

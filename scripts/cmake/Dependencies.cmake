@@ -87,4 +87,15 @@ if(KNNSEQ_CUDA)
   foreach(folder ${libtorch_wheels} ${CUDAToolkit_LIBRARY_DIR})
     target_link_options(libtorch_cuda INTERFACE "LINKER:-rpath-link,${folder}" "LINKER:-rpath,${folder}")
   endforeach()
+  # faiss's own index for GPUs: an alternative to ours where this faiss was built with it. Debian's was not.
+  include(CheckCXXSourceCompiles)
+  set(CMAKE_REQUIRED_LIBRARIES faiss CUDA::cudart CUDA::cublas)
+  check_cxx_source_compiles("
+    #include <faiss/gpu/GpuIndexIVFPQ.h>
+    #include <faiss/gpu/StandardGpuResources.h>
+    int main() {
+      faiss::gpu::StandardGpuResources resources;
+      return faiss::gpu::GpuIndexIVFPQ(&resources, 8, 1, 8, 8).getNumSubQuantizers();
+    }" KNNSEQ_FAISS_GPU)
+  unset(CMAKE_REQUIRED_LIBRARIES)
 endif()

@@ -321,7 +321,7 @@ core::Json decode_inputs(runtime::StageContext& context, const Options& options,
     inputs["reference"] = fingerprint_files(context, {*decoding.reference});
   }
   if (!decoding.knn) return inputs;
-  inputs.update(search_inputs(options, decoding, data));
+  inputs.update(search_inputs(context, options, decoding, data));
   if (decoding.mode == KnnMode::memory) return inputs;
   const auto& threshold = decoding.interpolation.threshold;
   inputs["temperature"] = decoding.interpolation.temperature;

@@ -32,8 +32,8 @@ void print_libraries(const LibraryFacts& facts) {
   line("HDF5", facts.hdf5.version + (facts.hdf5.parallel ? ", with MPI-IO" : ", without MPI-IO"));
   line("libtorch", facts.libtorch);
   line("BLAS", fmt::format("{} (sgemm of {})", facts.blas, facts.blas_file));
-  line("faiss",
-       fmt::format("{}, compiled for: {}", facts.index.faiss_version, facts.index.faiss_options));
+  line("faiss", fmt::format("{}, compiled for: {}{}", facts.index.faiss_version,
+                            facts.index.faiss_options, facts.index.faiss_gpu ? ", GPUs" : ""));
 }
 
 std::string device_text(const RankFacts& rank) {

@@ -105,7 +105,7 @@ Likelihoods likelihoods_of(runtime::StageContext& context, const Options& option
                        {"dtype", decoding.dtype},
                        {"device", context.placement.device.name()},
                        {"threads", options.threads},
-                       {"search", search_inputs(options, decoding, data)},
+                       {"search", search_inputs(context, options, decoding, data)},
                        {"k", options.tune.k},
                        {"temperature", options.tune.temperature},
                        {"lambda", options.tune.lambda},

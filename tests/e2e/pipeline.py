@@ -95,3 +95,18 @@ class PipelineTest(unittest.TestCase):
     def digest(self, *patterns, run="run"):
         """Checksum of all files of the run directory that match, names included."""
         return hashlib.sha256(repr(self.digests(*patterns, run=run)).encode()).hexdigest()
+
+
+class AppendingTest(PipelineTest):
+    """Two shards, and a corpus of 100 pairs that is appended."""
+
+    def setUp(self):
+        super().setUp()
+        pairs = [line.split("\t") for line in
+                 (MODEL / "test.tsv").read_text(encoding="utf-8").splitlines()[700:800]]
+        for side, language in enumerate(("de", "en")):
+            self.write_side(f"news.{language}", [pair[side] for pair in pairs])
+        with self.config.open("a", encoding="utf-8") as config:
+            config.write(f"shards: 2\nappend: [{{name: news, source: {self.folder}/news.de, "
+                         f"target: {self.folder}/news.en}}]\n")
+        self.run_dir = self.folder / "run"

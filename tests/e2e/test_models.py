@@ -341,6 +341,11 @@ class TorchScript(ModelTest):
                      says="end of sentence and pad are 1 and 0 for the model, 2 and 1", **none)
         self.refused("partition", model=str(self.folder / "none.pt"), says="none.pt", **none)
         self.refused("partition", dtype="bf16", says="bf16", **none)
+        # Later models and what only decodings ask for are refused as early.
+        bf16 = [{**item, "dtype": "bf16"} for item in self.config["decode"]]
+        for models in ([str(MBART)], [str(POSTNORM), str(MBART)]):
+            self.refused("partition", model=models, decode=bf16,
+                         says=(str(MBART), "TorchScript models are run in fp32 only, not bf16"), **none)
         self.refused("encode", "--force", datastore={"layer": -2}, says="ffn_in")
         self.refused("encode", "--force", datastore={"key": "ffn_out"}, says="layer")
         self.assertTrue(self.path("datastore/manifest.json").exists())

@@ -9,7 +9,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 import pipeline  # noqa: E402
 
-APPEND = "append: [{{name: news, source: {folder}/news.de, target: {folder}/news.en}}]\n"
 # What nobody builds on: messages, times, the lock, the resolved config.
 NOT_COVERED = {"lock", "log.jsonl", "config.yaml", "records"}
 STAGES = ("partition", "encode", "train", "add", "append", "decode", "evaluate", "export")
@@ -36,17 +35,7 @@ def no_object(path):
     path.write_text('["state"]\n')
 
 
-class Corruption(pipeline.PipelineTest):
-    def setUp(self):
-        super().setUp()
-        pairs = [line.split("\t") for line in
-                 (pipeline.MODEL / "test.tsv").read_text(encoding="utf-8").splitlines()[700:800]]
-        for side, language in enumerate(("de", "en")):
-            self.write_side(f"news.{language}", [pair[side] for pair in pairs])
-        text = self.config.read_text(encoding="utf-8") + "shards: 2\n"
-        self.config.write_text(text + APPEND.format(folder=self.folder), encoding="utf-8")
-        self.run_dir = self.folder / "run"
-
+class Corruption(pipeline.AppendingTest):
     def refused(self, stage, name, *options, ranks=1):
         """The stage must end with one message that names the file."""
         text = self.run_stage(stage, *options, ranks=ranks, code=2)

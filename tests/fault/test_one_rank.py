@@ -14,7 +14,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 import pipeline  # noqa: E402
 
 PAGE = 4096
-APPEND = "append: [{{name: news, source: {folder}/news.de, target: {folder}/news.en}}]\n"
 # Commands in their order, with the name that messages give the stage and the folder of its manifest.
 STAGES = (
     ("partition", "partition", "corpus"), ("encode", "encode", "datastore"),
@@ -29,17 +28,7 @@ def may_mount():
     return subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
 
 
-class OneRankFails(pipeline.PipelineTest):
-    def setUp(self):
-        super().setUp()
-        pairs = [line.split("\t") for line in
-                 (pipeline.MODEL / "test.tsv").read_text(encoding="utf-8").splitlines()[700:800]]
-        for side, language in enumerate(("de", "en")):
-            self.write_side(f"news.{language}", [pair[side] for pair in pairs])
-        text = self.config.read_text(encoding="utf-8") + "shards: 2\n"
-        self.config.write_text(text + APPEND.format(folder=self.folder), encoding="utf-8")
-        self.run_dir = self.folder / "run"
-
+class OneRankFails(pipeline.AppendingTest):
     def check_message(self, text, stage, rank=r"\d+"):
         lines = [line for line in text.splitlines() if line.startswith("knnseq")]
         self.assertEqual(len(lines), 1, text)

@@ -1,5 +1,6 @@
 """The batch scripts against a real Slurm: chains of jobs that are pre-empted, queued again and end with the
 bytes of an undisturbed run; chains that end where a stage fails or is cancelled."""
+import gzip
 import json
 import os
 import re
@@ -210,6 +211,39 @@ class Slurm(pipeline.PipelineTest):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual(done.stderr.count("without having run the stage; starting it again"), 1, done.stderr)
         self.assertTrue((self.folder / "run" / "corpus" / "manifest.json").exists(), done.stdout)
+
+    def test_scaling_takes_what_the_config_takes(self):
+        """Several files a side, gzip, a last line that is not ended; on CPUs, without a Slurm."""
+        for side in ("de", "en"):
+            lines = (self.folder / f"corpus.{side}").read_text(encoding="utf-8").splitlines()
+            (self.folder / f"first.{side}").write_text("\n".join(lines[:500]), encoding="utf-8")
+            with gzip.open(self.folder / f"rest {side}.gz", "wt", encoding="utf-8") as rest:
+                rest.write("\n".join(lines[500:901]) + "\n")
+            files = f'["{self.folder}/first.{side}", "{self.folder}/rest {side}.gz"]'
+            self.config.write_text(self.config.read_text().replace(f"{self.folder}/corpus.{side}", files))
+        cluster = self.folder / "cluster.sh"
+        cluster.write_text(f"program={pipeline.PROGRAM}\nlauncher=srun\n")
+        fake = self.folder / "bin" / "srun"
+        fake.parent.mkdir()
+        fake.write_text("#!/bin/sh\nranks=${1#--ntasks=}\nshift\nexec mpirun -np $ranks \"$@\"\n")
+        fake.chmod(0o755)
+        out = self.folder / "scaling"
+        job = os.environ | {"PATH": f"{fake.parent}:{os.environ['PATH']}", "KNNSEQ_TOP": str(pipeline.ROOT),
+                            "KNNSEQ_CLUSTER": str(cluster), "SLURM_NTASKS": "2"}
+        done = subprocess.run(["bash", str(pipeline.ROOT / "slurm" / "scaling.sh"), str(self.config), str(out)],
+                              env=job, capture_output=True, text=True, timeout=300)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        rows = [line.split(",") for line in (out / "scaling.csv").read_text().splitlines()]
+        self.assertEqual(rows[0], ["kind", "ranks", "stage", "seconds", "items", "items_per_second"])
+        self.assertEqual({(kind, ranks) for kind, ranks, stage, *_ in rows[1:] if stage == "encode"},
+                         {("strong", "1"), ("strong", "2"), ("weak", "1"), ("weak", "2")})
+        whole = [json.loads((out / run / "corpus" / "manifest.json").read_text())["content"]["sentences"]
+                 for run in ("strong-1", "strong-2", "weak-2")]
+        self.assertEqual(len(set(whole)), 1, whole)
+        for side, name in (("source", "de"), ("target", "en")):
+            lines = (self.folder / f"corpus.{name}").read_text(encoding="utf-8").splitlines()
+            self.assertEqual((out / f"{side}-1").read_text(encoding="utf-8").splitlines(), lines[:450])
+            self.assertEqual((out / f"{side}-2").read_text(encoding="utf-8").splitlines(), lines[:901])
 
     def test_mistakes_are_found_before_anything_is_queued(self):
         chain = self.chain("mistaken", "srun")

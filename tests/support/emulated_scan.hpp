@@ -23,6 +23,7 @@ class EmulatedScanLauncher final : public gpu::ScanLauncher {
   }
 
   c10::Device device() const override { return c10::DeviceType::CPU; }
+  void* stream() const override { return nullptr; }
   std::int64_t free_bytes() const override { return free_bytes_; }
   std::int64_t multiprocessors() const override { return 4; }
   std::int64_t shared_bytes() const override { return 100 << 10; }

@@ -73,9 +73,9 @@ TEST_CASE("the best of rows of tensors are those of merged lists") {
     retrieval::merge_top_k(views, std::span(expected_distances).subspan(row * k, k),
                            std::span(expected_ids).subspan(row * k, k));
   }
-  const auto best = retrieval::best_of({at::tensor(distances).view({rows, parts * k}),
-                                        at::tensor(ids, at::kLong).view({rows, parts * k})},
-                                       k);
+  const auto best = index::best_of({at::tensor(distances).view({rows, parts * k}),
+                                    at::tensor(ids, at::kLong).view({rows, parts * k})},
+                                   k);
   CHECK(at::equal(best.ids, at::tensor(expected_ids, at::kLong).view({rows, k})));
   CHECK(at::equal(best.distances, at::tensor(expected_distances).view({rows, k})));
 }

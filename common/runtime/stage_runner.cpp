@@ -86,6 +86,15 @@ void begin(const StageDefinition& stage) {
                       {{"stage", stage.name}, {"inputs", stage.inputs}});
 }
 
+/// Removes what only unfinished work needs, and what kills left of files that were being written.
+void tidy(const fs::path& folder) {
+  std::error_code ignored;  // a finished stage may lie in a folder that is read-only by now
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    const auto name = entry.path().filename().string();
+    if (name == "state.json" || name.ends_with(".tmp")) fs::remove(entry.path(), ignored);
+  }
+}
+
 /// The work itself. What it refuses for its input leaves nothing that was only begun.
 StageOutcome work_on(StageContext& context, const StageDefinition& stage, Plan plan) {
   try {
@@ -111,6 +120,7 @@ void run_stage(StageContext& context, const StageDefinition& stage) {
     if (!comm.is_root()) return;
     plan = make_plan(context, stage);
     if (plan == Plan::fresh) begin(stage);
+    if (plan == Plan::skip) tidy(stage.folder);
     if (plan != Plan::skip && !context.resolved_config.empty()) {
       core::write_file_durably(context.run_dir / "config.yaml", context.resolved_config);
     }
@@ -132,7 +142,7 @@ void run_stage(StageContext& context, const StageDefinition& stage) {
     if (!comm.is_root()) return;
     const auto manifest = store::make_manifest(stage.name, stage.inputs, outcome.content);
     core::write_file_durably(stage.folder / "manifest.json", manifest.dump(1) + "\n");
-    fs::remove(stage.folder / "state.json");
+    tidy(stage.folder);
   });
   record_stage(context, stage.name, outcome.work, seconds);
 }

@@ -15,14 +15,6 @@ namespace {
 
 constexpr auto usual = index::DeviceSubsetScan::usual_workspace;
 
-index::TopK to_host(const index::DeviceTopK& found) {
-  const at::Tensor distances = found.distances.cpu().contiguous();
-  const at::Tensor ids = found.ids.cpu().contiguous();
-  const auto from = index::span_of<float>(distances);
-  const auto from_ids = index::span_of<std::int64_t>(ids);
-  return {ids.size(0), ids.size(1), {from.begin(), from.end()}, {from_ids.begin(), from_ids.end()}};
-}
-
 /// Searches both ways and counts what differs, by a bit or more.
 std::int64_t differing(const SubsetCase& data, const at::Tensor& rotated,
                        const std::vector<std::int64_t>& sets, std::int64_t k,

@@ -82,7 +82,8 @@ def main():
     rows = torch.tensor(rows)
     idf = torch.log(len(lines) / torch.bincount(rows).float())
     matrix = torch.sparse_coo_tensor(torch.stack([rows, torch.tensor(columns)]),
-                                     torch.tensor(counts) * idf[rows], (len(vocabulary), len(lines)))
+                                     torch.tensor(counts) * idf[rows], (len(vocabulary), len(lines)),
+                                     check_invariants=True)
     vectors, _, _ = torch.svd_lowrank(matrix.coalesce(), q=args.width, niter=4)
     torch.jit.save(torch.jit.script(LsaEncoder(vocabulary, idf, vectors)), str(args.out))
     print(f"{args.out}: {len(vocabulary)} words of {len(lines)} sentences, {args.width} numbers a sentence")

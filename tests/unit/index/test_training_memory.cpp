@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "index/step_rows.hpp"
+#include "index/score_bounds.hpp"
 #include "index/training_memory.hpp"
 
 using namespace knnseq;
@@ -84,12 +85,12 @@ TEST_CASE("a transform of all rows counts, as do normalised copies") {
   const auto cos = parse_index_spec("OPQ16_64,PQ16", 1024, "cos");
   CHECK(training_device_bytes(cos, all, rows, 1) - training_device_bytes(l2, all, rows, 1) ==
         rows * 1024 * 2);
-  // Beside what the quantiser is to use, the fewer rows of the lists.
+  // Beside what the quantiser is to use, the fewer rows of the lists, and their centroids' bounds.
   const TrainOptions some;
   const auto few = parse_index_spec("IVF64,PQ16", 64);
   const auto none = parse_index_spec("PQ16", 64);
   CHECK(training_device_bytes(few, some, rows, 1) - training_device_bytes(none, some, rows, 1) ==
-        std::int64_t{64} * 256 * 64 * 4);
+        std::int64_t{64} * 256 * 64 * 4 + 64 * ScoreBounds::terms(64) * 2);
 }
 
 TEST_CASE("what does not fit is refused with what would") {

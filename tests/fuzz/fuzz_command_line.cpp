@@ -15,8 +15,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto command = stages::parse_command_line(static_cast<int>(argv.size()), argv.data());
     if (command.help || command.version) return;
     fuzz::require(!command.stage.empty(), "a stage");
-    fuzz::require(!command.config.empty() || (command.stage == "doctor" && command.overrides.empty()),
-                  "a config, but for doctor");
+    fuzz::require(
+        !command.config.empty() || (command.stage == "doctor" && command.overrides.empty()),
+        "a config, but for doctor");
     fuzz::require(command.overrides.size() + command.names.size() < argv.size(),
                   "what was given once counts once");
   });

@@ -5,8 +5,8 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
-#include "index/step_rows.hpp"
 #include "index/score_bounds.hpp"
+#include "index/step_rows.hpp"
 #include "index/training_memory.hpp"
 
 using namespace knnseq;

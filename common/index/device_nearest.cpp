@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "index/device_distances.hpp"
+#include "index/distance_keys.hpp"
 #include "index/score_tiles.hpp"
 
 namespace knnseq::index {
@@ -14,28 +15,6 @@ namespace {
 constexpr std::int64_t most_rows = 1 << 12;
 constexpr std::int64_t bounds_together = 1 << 25;
 constexpr std::int64_t gathered_floats = 1 << 23;  // of centroids, measured at a time
-constexpr int number_bits = 32;
-constexpr std::int64_t number_mask = (std::int64_t{1} << number_bits) - 1;
-/// Behind every distance there is.
-constexpr std::int64_t nothing_yet = std::numeric_limits<std::int64_t>::max() - number_mask;
-
-/// Bits of fp32 as integers in the order of the numbers, and back.
-at::Tensor ordered(const at::Tensor& bits) {
-  constexpr std::int64_t all_but_sign = 0x7fffffff;
-  return at::where(bits < 0, at::bitwise_xor(bits, all_but_sign), bits);
-}
-
-/// int64 in the order of (distance, number). Numbers are below 2³².
-at::Tensor packed(const at::Tensor& distances, const at::Tensor& numbers) {
-  const at::Tensor bits = (distances + 0.0).view(at::kInt);  // no −0, which equals 0
-  return ordered(bits).to(at::kLong) * (number_mask + 1) + numbers;
-}
-
-at::Tensor distances_of(const at::Tensor& packed) {
-  return ordered(at::bitwise_right_shift(packed, number_bits).to(at::kInt)).view(at::kFloat);
-}
-
-at::Tensor numbers_of(const at::Tensor& packed) { return at::bitwise_and(packed, number_mask); }
 
 }  // namespace
 
@@ -53,15 +32,15 @@ at::Tensor DeviceNearest::nearest(const at::Tensor& x, std::int64_t* measured) c
     const std::int64_t n = rows.size(0);
     at::Tensor bounds = bounds_.lowest(rows);
     const at::Tensor likeliest = at::argmin(bounds, 1, /*keepdim=*/true);
-    at::Tensor best = at::full({n}, nothing_yet, likeliest.options());
+    at::Tensor best = at::full({n}, no_distance_key, likeliest.options());
     measure(rows, at::arange(n, best.options()), likeliest.squeeze(1), best);
 
     bounds.scatter_(1, likeliest, std::numeric_limits<float>::infinity());
-    const at::Tensor limits = bounds_.limits(rows, distances_of(best)).unsqueeze(1);
+    const at::Tensor limits = bounds_.limits(rows, distances_of_keys(best)).unsqueeze(1);
     // Not above, rather than below: what is no number rules nothing out.
     const at::Tensor left = at::nonzero(at::gt(bounds, limits).logical_not_());
     measure(rows, left.select(1, 0), left.select(1, 1), best);
-    result.narrow(0, first, n).copy_(numbers_of(best));
+    result.narrow(0, first, n).copy_(positions_of_keys(best));
     if (measured != nullptr) *measured += (n + left.size(0)) * ScoreBounds::group;
   });
   return result;
@@ -78,7 +57,7 @@ void DeviceNearest::measure(const at::Tensor& x, const at::Tensor& rows, const a
     const at::Tensor lists = (group * ScoreBounds::group + members).clamp_max_(last);
     const at::Tensor distances =
         device_distances(at::index_select(x, 0, some), centroids_, lists, metric_);
-    best.scatter_reduce_(0, some, at::amin(packed(distances, lists), 1), "amin");
+    best.scatter_reduce_(0, some, at::amin(all_distance_keys(distances, lists), 1), "amin");
   });
 }
 

@@ -28,8 +28,8 @@ class DeviceNearest {
   at::Tensor nearest(const at::Tensor& x, std::int64_t* measured = nullptr) const;
 
  private:
-  /// Lowers best [n], packed (distance, centroid), to the lowest of the groups [pairs] of rows x
-  /// that `rows` [pairs] names, both int64.
+  /// Lowers best [n], all_distance_keys() of (distance, centroid), to the lowest of the groups
+  /// [pairs] of rows x that `rows` [pairs] names, both int64.
   void measure(const at::Tensor& x, const at::Tensor& rows, const at::Tensor& groups,
                at::Tensor& best) const;
 

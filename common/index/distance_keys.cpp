@@ -15,10 +15,14 @@ at::Tensor turned(const at::Tensor& bits) {
 
 }  // namespace
 
-at::Tensor distance_keys(const at::Tensor& distances, const at::Tensor& positions) {
+at::Tensor all_distance_keys(const at::Tensor& distances, const at::Tensor& positions) {
   const at::Tensor bits = (distances + 0.0F).view(at::kInt).to(at::kLong);  // −0 counts as 0
-  at::Tensor keys = turned(bits).bitwise_left_shift(position_bits) + positions;
-  return keys.masked_fill_(distances.isfinite().logical_not_(), no_distance_key);
+  return turned(bits).bitwise_left_shift(position_bits) + positions;
+}
+
+at::Tensor distance_keys(const at::Tensor& distances, const at::Tensor& positions) {
+  return all_distance_keys(distances, positions)
+      .masked_fill_(distances.isfinite().logical_not_(), no_distance_key);
 }
 
 at::Tensor distances_of_keys(const at::Tensor& keys) {

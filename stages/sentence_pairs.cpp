@@ -8,10 +8,10 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "core/utf8.hpp"
 #include "text/gzip.hpp"
 #include "text/line_files.hpp"
 #include "text/line_filter.hpp"
-#include "text/utf8.hpp"
 
 namespace knnseq::stages {
 
@@ -75,9 +75,9 @@ class SideReader {
     const auto most_bytes = static_cast<std::size_t>(rules_.most_tokens) * most_bytes_per_token;
     if (line.size() > most_bytes) {
       reason = rules_.too_long;
-    } else if (!text::is_valid_text(line)) {
+    } else if (!core::is_valid_text(line)) {
       reason = DropReason::invalid_text;
-    } else if (text::strip(line).empty()) {
+    } else if (core::strip(line).empty()) {
       reason = rules_.empty;
     }
     if (rules_.preprocess.empty()) {

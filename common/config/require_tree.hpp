@@ -1,4 +1,5 @@
-// Aliases can make YAML larger than its text, or endless. Private to this module.
+// What YAML allows and a config must not hold: aliases can make it larger than its text, or
+// endless, and values can be no text. Private to this module.
 #pragma once
 
 #include <string>
@@ -9,7 +10,8 @@ namespace knnseq::config {
 
 /// Throws core::InputError where YAML is nested deeper than 64 maps and lists or has more than
 /// 100,000 nodes, those behind aliases counted each time they are reached: so a map or list that
-/// holds itself is refused, and all else can be walked through. `name`: of the file.
+/// holds itself is refused, and all else can be walked through. Likewise where a value holds
+/// control characters (other than tab and line feed) or is not UTF-8. `name`: of the file.
 void require_tree(const YAML::Node& root, const std::string& name);
 
 }  // namespace knnseq::config

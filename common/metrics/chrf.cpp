@@ -2,17 +2,17 @@
 
 #include <algorithm>
 
+#include "core/utf8.hpp"
 #include "metrics/line_pairs.hpp"
 #include "metrics/ngram_matches.hpp"
-#include "text/utf8.hpp"
 
 namespace knnseq::metrics {
 
 namespace {
 
 std::u32string characters(std::string_view line) {
-  std::u32string result = text::decode_utf8(line);
-  std::erase_if(result, text::is_white_space);
+  std::u32string result = core::decode_utf8(line);
+  std::erase_if(result, core::is_white_space);
   return result;
 }
 

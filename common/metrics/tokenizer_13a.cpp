@@ -1,8 +1,8 @@
 #include "metrics/tokenizer_13a.hpp"
 
 #include "core/error.hpp"
+#include "core/utf8.hpp"
 #include "text/replace_all.hpp"
-#include "text/utf8.hpp"
 
 namespace knnseq::metrics {
 
@@ -68,8 +68,8 @@ std::string apply_rules(std::string_view text) {
 }  // namespace
 
 std::vector<std::string> tokenize_13a(std::string_view line) {
-  if (!text::is_valid_utf8(line)) throw core::InputError("text is not valid UTF-8");
-  std::string text(text::strip_end(line));
+  if (!core::is_valid_utf8(line)) throw core::InputError("text is not valid UTF-8");
+  std::string text(core::strip_end(line));
   text::replace_all(text, "<skipped>", "");
   text::replace_all(text, "-\n", "");
   text::replace_all(text, "\n", " ");
@@ -78,7 +78,7 @@ std::vector<std::string> tokenize_13a(std::string_view line) {
   text::replace_all(text, "&lt;", "<");
   text::replace_all(text, "&gt;", ">");
   const std::string separated = apply_rules(' ' + text + ' ');
-  const auto words = text::split_words(separated);
+  const auto words = core::split_words(separated);
   return {words.begin(), words.end()};
 }
 

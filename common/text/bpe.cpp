@@ -7,7 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
-#include "text/utf8.hpp"
+#include "core/utf8.hpp"
 
 namespace knnseq::text {
 
@@ -54,7 +54,7 @@ std::vector<Bpe::Symbol> Bpe::split(std::string_view marked) const {
   const std::string_view word = marked.substr(0, marked.size() - end_mark.size());
   std::vector<Symbol> symbols;
   for (std::size_t begin = 0, end = 0; begin < marked.size(); begin = end) {
-    if (begin < word.size()) next_code_point(word, end);
+    if (begin < word.size()) core::next_code_point(word, end);
     if (begin == word.size() || (end == word.size() && !separate_end_)) end = marked.size();
     const auto found = ids_.find(marked.substr(begin, end - begin));
     const SymbolId id = found == ids_.end() ? -1 : found->second;

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
-#include "text/utf8.hpp"
+#include "core/utf8.hpp"
 
 namespace knnseq::text {
 
@@ -72,7 +72,8 @@ BpeCodes parse_bpe_codes(std::string_view content, const std::filesystem::path& 
     const std::string_view line = content.substr(0, content.find('\n'));
     content.remove_prefix(std::min(content.size(), line.size() + 1));
     try {
-      if (!is_valid_text(line)) throw core::InputError("invalid text (not UTF-8, or with NUL)");
+      if (!core::is_valid_text(line))
+        throw core::InputError("invalid text (not UTF-8, or with NUL)");
       if (number == 1) format = format_of(line);
       if (number > 1 || !format.header) codes.merges.push_back(read_merge(line, format.fields));
     } catch (const core::InputError& e) {

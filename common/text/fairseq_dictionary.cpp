@@ -7,7 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
-#include "text/utf8.hpp"
+#include "core/utf8.hpp"
 
 namespace knnseq::text {
 
@@ -60,8 +60,8 @@ FairseqDictionary FairseqDictionary::parse(std::string_view content,
 }
 
 void FairseqDictionary::add_line(std::string_view line) {
-  if (!is_valid_text(line)) throw core::InputError("invalid text (not UTF-8, or with NUL)");
-  std::string_view symbol = strip_end(line);
+  if (!core::is_valid_text(line)) throw core::InputError("invalid text (not UTF-8, or with NUL)");
+  std::string_view symbol = core::strip_end(line);
   auto count = take_last_field(symbol);
   const bool overwrite = count == "#fairseq:overwrite";
   if (overwrite) count = take_last_field(symbol);

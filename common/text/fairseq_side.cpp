@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "core/utf8.hpp"
 #include "text/replace_all.hpp"
-#include "text/utf8.hpp"
 
 namespace knnseq::text {
 
@@ -13,7 +13,7 @@ FairseqSide::FairseqSide(FairseqDictionary dictionary, Segmenter segmenter)
 std::vector<core::TokenId> FairseqSide::encode(std::string_view text) const {
   std::vector<core::TokenId> tokens;
   const auto look_up = [&](std::string_view segment) {
-    for (const std::string_view symbol : split_words(segment)) {
+    for (const std::string_view symbol : core::split_words(segment)) {
       tokens.push_back(dictionary_.id(symbol));
     }
   };
@@ -42,11 +42,11 @@ std::string FairseqSide::decode(std::span<const core::TokenId> tokens) const {
   if (std::holds_alternative<SentencePieces>(segmenter_)) {
     replace_all(text, " ", "");
     replace_all(text, "\u2581", " ");  // SentencePiece's mark of a word's start
-    return std::string(strip(text));
+    return std::string(core::strip(text));
   }
   if (std::holds_alternative<Bpe>(segmenter_)) {
     replace_all(text, "@@ ", "");
-    return std::string(strip_end(text));
+    return std::string(core::strip_end(text));
   }
   if (!text.empty()) text.pop_back();
   return text;

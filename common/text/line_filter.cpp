@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "core/error.hpp"
+#include "core/utf8.hpp"
 #include "text/shell_process.hpp"
-#include "text/utf8.hpp"
 
 namespace knnseq::text {
 
@@ -110,7 +110,7 @@ std::vector<std::string> split_lines(std::string_view text, const std::string& w
   while (!text.empty()) {
     const std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), line.size() + 1));
-    if (!is_valid_text(line)) {
+    if (!core::is_valid_text(line)) {
       throw core::InputError(where, fmt::format("line {} of its output is invalid text (not UTF-8, "
                                                 "or with NUL)",
                                                 lines.size() + 1));

@@ -1,7 +1,7 @@
 #include "text/m2m100_tokenizer.hpp"
 
+#include "core/utf8.hpp"
 #include "text/clean_up.hpp"
-#include "text/utf8.hpp"
 
 namespace knnseq::text {
 
@@ -9,7 +9,7 @@ M2M100Tokenizer::M2M100Tokenizer(const std::filesystem::path& model_dir, const L
     : MultilingualTokenizer(model_dir, read_m2m100_tokens, languages) {}
 
 std::string M2M100Tokenizer::join(const std::vector<std::string>& pieces) const {
-  std::string text(strip(this->pieces().decode(pieces)));
+  std::string text(core::strip(this->pieces().decode(pieces)));
   if (clean_up_spaces()) clean_up(text);
   return text;
 }

@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "core/utf8.hpp"
 #include "text/language_codes.hpp"
 #include "text/multilingual_files.hpp"
 #include "text/tokenizer_json.hpp"
-#include "text/utf8.hpp"
 #include "text/vocabulary.hpp"
 
 namespace knnseq::text {
@@ -51,7 +51,7 @@ MultilingualTokens read_m2m100_tokens(const fs::path& model_dir, const SentenceP
   add_basic_tokens(model_dir / "vocab.json", made);
   std::vector<std::string> known(made.pieces.begin(), made.pieces.begin() + 4);
   auto next = core::narrow<TokenId>(vocabulary.size());
-  for (const std::string_view code : split_words(languages_of(config, path))) {
+  for (const std::string_view code : core::split_words(languages_of(config, path))) {
     const std::string token = language_token(code);
     made.languages.emplace(code, next);
     made.specials.add(token, next++);

@@ -1,8 +1,8 @@
 #include "text/marian_side.hpp"
 
+#include "core/utf8.hpp"
 #include "text/clean_up.hpp"
 #include "text/replace_all.hpp"
-#include "text/utf8.hpp"
 
 namespace knnseq::text {
 
@@ -70,7 +70,7 @@ std::string MarianSide::decode(std::span<const core::TokenId> tokens) const {
   }
   std::string text = pieces_.decode(pieces);
   replace_all(text, "\u2581", " ");  // SentencePiece's mark of a word's start
-  text = strip(text);
+  text = core::strip(text);
   if (config_.clean_up_spaces) clean_up(text);
   return text;
 }

@@ -5,10 +5,10 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "core/utf8.hpp"
 #include "text/language_codes.hpp"
 #include "text/multilingual_files.hpp"
 #include "text/tokenizer_json.hpp"
-#include "text/utf8.hpp"
 
 namespace knnseq::text {
 
@@ -72,7 +72,7 @@ void add_in_order(const fs::path& model_dir, MultilingualTokens& tokens) {
     if (!basic) codes.push_back(token);
   }
   if (codes.empty()) {
-    for (const std::string_view code : split_words(nllb_languages)) codes.emplace_back(code);
+    for (const std::string_view code : core::split_words(nllb_languages)) codes.emplace_back(code);
   }
   auto next = core::narrow<TokenId>(tokens.pieces.size());
   for (const std::string& code : codes) {

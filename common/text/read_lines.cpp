@@ -6,8 +6,8 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/utf8.hpp"
 #include "text/gzip.hpp"
-#include "text/utf8.hpp"
 
 namespace knnseq::text {
 
@@ -27,7 +27,7 @@ std::vector<std::string> read_lines(const std::filesystem::path& file) {
     if (lines.empty() && line.starts_with(byte_order_mark)) {
       line.remove_prefix(byte_order_mark.size());
     }
-    if (!is_valid_text(line)) {
+    if (!core::is_valid_text(line)) {
       throw core::InputError(fmt::format("{}:{}", file.string(), lines.size() + 1),
                              "invalid text (not UTF-8, or with NUL)");
     }

@@ -1,13 +1,13 @@
 // Lines of plain and gzip files: whole, and by several ranks, whose parts make up the whole.
 #include <string>
 
+#include "core/utf8.hpp"
 #include "fuzz.hpp"
 #include "memory_file.hpp"
 #include "text/gzip.hpp"
 #include "text/line_files.hpp"
 #include "text/moses_marks.hpp"
 #include "text/read_lines.hpp"
-#include "text/utf8.hpp"
 
 using namespace knnseq;
 
@@ -41,7 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fuzz::require(lines_in_parts(text::LineFiles({plain.path()}, 7), 3) == lines,
                   "small chunks give the same lines");
     text::find_moses_marks(lines);
-    const bool valid = std::ranges::all_of(lines, text::is_valid_text);
+    const bool valid = std::ranges::all_of(lines, core::is_valid_text);
     std::vector<std::string> whole;
     fuzz::read([&] { whole = text::read_lines(file.path()); });
     fuzz::require(!valid || whole == lines, "read whole they are the same");

@@ -3,11 +3,11 @@
 #include <cmath>
 #include <string>
 
+#include "core/utf8.hpp"
 #include "fuzz.hpp"
 #include "metrics/bleu.hpp"
 #include "metrics/chrf.hpp"
 #include "metrics/tokenizer_13a.hpp"
-#include "text/utf8.hpp"
 
 using namespace knnseq;
 
@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto reference = parts.back();
   fuzz::read([&] {
     for (const auto& token : metrics::tokenize_13a(hypothesis)) {
-      fuzz::require(!token.empty() && text::is_valid_utf8(token), "a token is text");
+      fuzz::require(!token.empty() && core::is_valid_utf8(token), "a token is text");
     }
     const auto bleu = metrics::bleu_statistics(hypothesis, reference);
     for (std::size_t n = 0; n < metrics::bleu_order; ++n) {

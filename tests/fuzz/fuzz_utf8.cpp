@@ -1,8 +1,8 @@
 // UTF-8: what counts as valid is decoded, and encoded again to the same bytes; nothing else is.
 #include <string>
 
+#include "core/utf8.hpp"
 #include "fuzz.hpp"
-#include "text/utf8.hpp"
 
 using namespace knnseq;
 
@@ -34,21 +34,21 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   bool decoded = false;
   fuzz::read([&] {
     std::string again;
-    for (const char32_t c : text::decode_utf8(bytes)) {
+    for (const char32_t c : core::decode_utf8(bytes)) {
       fuzz::require(c < 0xD800 || (c > 0xDFFF && c <= 0x10FFFF), "a code point");
       append(again, c);
     }
     decoded = true;
     fuzz::require(again == bytes, "encoded again it is the same");
   });
-  fuzz::require(decoded == text::is_valid_utf8(bytes), "what is valid is decoded");
+  fuzz::require(decoded == core::is_valid_utf8(bytes), "what is valid is decoded");
   if (!decoded) return 0;
   std::size_t letters = 0;
-  for (const auto word : text::split_words(bytes)) {
-    fuzz::require(!word.empty() && text::strip(word) == word, "words have no white space");
+  for (const auto word : core::split_words(bytes)) {
+    fuzz::require(!word.empty() && core::strip(word) == word, "words have no white space");
     letters += word.size();
   }
-  fuzz::require(letters <= text::strip(bytes).size(), "words are in the text");
-  fuzz::require(text::strip_end(bytes).size() >= text::strip(bytes).size(), "one end or both");
+  fuzz::require(letters <= core::strip(bytes).size(), "words are in the text");
+  fuzz::require(core::strip_end(bytes).size() >= core::strip(bytes).size(), "one end or both");
   return 0;
 }

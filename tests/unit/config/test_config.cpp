@@ -76,6 +76,16 @@ TEST_CASE("what is not a YAML map is refused with its line") {
   CHECK_THAT(problems_of("[a, b]: c\n"), Contains("keys must be plain words"));
 }
 
+TEST_CASE("a value that is no text is refused with its line") {
+  CHECK(problems_of("model: \"Stra\xC3\x9F"
+                    "e\\t\"\r\n") == "");
+  for (const char* model : {"m\r\r", "m\xFF", "\"m\\0\"", "\"m\\x7F\"", "'m\xC3'"}) {
+    CHECK_THAT(problems_of(fmt::format("shards: 1\nmodel: {}\n", model)),
+               Contains("mine.yaml:2: a value with control characters or what is not UTF-8"));
+  }
+  CHECK_THAT(problems_of("model: m\n", {"model=m\r\r"}), Contains("a value with control"));
+}
+
 TEST_CASE("aliases that make a config endless or huge are refused with their line") {
   CHECK(problems_of("model: &m name\nfiles: [*m, *m]\n") == "");
   CHECK_THAT(problems_of("model: m\nknn: &a {exact: *a}\n"),

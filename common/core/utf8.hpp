@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace knnseq::text {
+namespace knnseq::core {
 
 /// Well-formed UTF-8 (Unicode 15, table 3-7): no overlong forms, surrogates or values above
 /// U+10FFFF. NUL is well-formed.
@@ -33,4 +33,4 @@ std::string_view strip_end(std::string_view text);
 /// The pieces between runs of white space, none empty, as Python's str.split(); valid UTF-8.
 std::vector<std::string_view> split_words(std::string_view text);
 
-}  // namespace knnseq::text
+}  // namespace knnseq::core

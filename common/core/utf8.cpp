@@ -1,11 +1,11 @@
-#include "text/utf8.hpp"
+#include "core/utf8.hpp"
 
 #include <cstdint>
 #include <cstring>
 
 #include "core/error.hpp"
 
-namespace knnseq::text {
+namespace knnseq::core {
 
 namespace {
 
@@ -74,7 +74,7 @@ char32_t next_code_point(std::string_view text, std::size_t& position) {
 }
 
 std::u32string decode_utf8(std::string_view bytes) {
-  if (!is_valid_utf8(bytes)) throw core::InputError("text is not valid UTF-8");
+  if (!is_valid_utf8(bytes)) throw InputError("text is not valid UTF-8");
   std::u32string result;
   result.reserve(bytes.size());
   for (std::size_t i = 0; i < bytes.size();) result.push_back(next_code_point(bytes, i));
@@ -119,4 +119,4 @@ std::vector<std::string_view> split_words(std::string_view text) {
   return words;
 }
 
-}  // namespace knnseq::text
+}  // namespace knnseq::core

@@ -4,7 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
-#include "text/utf8.hpp"
+#include "core/utf8.hpp"
 
 using namespace knnseq;
 using namespace std::string_literals;
@@ -27,8 +27,8 @@ TEST_CASE("every code point is valid UTF-8 and reads back, surrogates and others
   for (std::uint32_t c = 0; c < 0x120000; ++c) {
     const std::string bytes = encoded(c);
     const bool expected = c <= 0x10FFFF && !(c >= 0xD800 && c <= 0xDFFF);
-    if (text::is_valid_utf8(bytes) != expected) FAIL("code point " << c);
-    if (expected && text::decode_utf8(bytes) != std::u32string{static_cast<char32_t>(c)}) {
+    if (core::is_valid_utf8(bytes) != expected) FAIL("code point " << c);
+    if (expected && core::decode_utf8(bytes) != std::u32string{static_cast<char32_t>(c)}) {
       FAIL("code point " << c << " does not read back");
     }
   }
@@ -57,29 +57,29 @@ TEST_CASE("malformed UTF-8 is refused, also behind a long run of ASCII") {
                                            "\xE2\x82(",
                                            "\xE2\x82\xAC\xAC"};
   for (const std::string& bytes : malformed) {
-    CHECK_FALSE(text::is_valid_utf8(bytes));
-    CHECK_FALSE(text::is_valid_utf8("sixteen bytes --" + bytes + "and as many more"));
-    CHECK_THROWS_AS(text::decode_utf8(bytes), core::InputError);
+    CHECK_FALSE(core::is_valid_utf8(bytes));
+    CHECK_FALSE(core::is_valid_utf8("sixteen bytes --" + bytes + "and as many more"));
+    CHECK_THROWS_AS(core::decode_utf8(bytes), core::InputError);
   }
-  CHECK(text::is_valid_utf8(""));
-  CHECK(text::is_valid_utf8("plain ASCII, longer than one block, \xE2\x82\xAC and more"));
+  CHECK(core::is_valid_utf8(""));
+  CHECK(core::is_valid_utf8("plain ASCII, longer than one block, \xE2\x82\xAC and more"));
 }
 
 TEST_CASE("text is valid UTF-8 without NUL") {
-  CHECK(text::is_valid_text("Straße"));
-  CHECK_FALSE(text::is_valid_text("a\0b"s));
-  CHECK_FALSE(text::is_valid_text("\xFF"));
+  CHECK(core::is_valid_text("Straße"));
+  CHECK_FALSE(core::is_valid_text("a\0b"s));
+  CHECK_FALSE(core::is_valid_text("\xFF"));
 }
 
 TEST_CASE("white space is Python's") {
-  CHECK(text::strip("\u3000\u0085 a b\u2029\x1c") == "a b");
-  CHECK(text::strip(" \u2009 ").empty());
-  CHECK(text::strip_end(" a\u00a0") == " a");
-  CHECK(text::strip("\u200bx\ufeff") == "\u200bx\ufeff");
-  CHECK(text::split_words("\u3000a\u2028\u2028bß \x1f c") ==
+  CHECK(core::strip("\u3000\u0085 a b\u2029\x1c") == "a b");
+  CHECK(core::strip(" \u2009 ").empty());
+  CHECK(core::strip_end(" a\u00a0") == " a");
+  CHECK(core::strip("\u200bx\ufeff") == "\u200bx\ufeff");
+  CHECK(core::split_words("\u3000a\u2028\u2028bß \x1f c") ==
         std::vector<std::string_view>{"a", "bß", "c"});
-  CHECK(text::split_words(" \t").empty());
+  CHECK(core::split_words(" \t").empty());
   int count = 0;
-  for (char32_t c = 0; c < 0x110000; ++c) count += text::is_white_space(c) ? 1 : 0;
+  for (char32_t c = 0; c < 0x110000; ++c) count += core::is_white_space(c) ? 1 : 0;
   CHECK(count == 29);
 }

@@ -25,11 +25,17 @@ struct AdcTableJob {
   double magnitude = 0;           ///< out: sum of the sub-vectors' largest magnitudes
 };
 
+/// Scores in rows of 16; a group is one of the 16 lanes of 16 rows, which are a chunk.
+inline constexpr std::int64_t score_lanes = 16;
+inline constexpr std::int64_t score_chunk = score_lanes * score_lanes;
+
 /// Tables, made with the same bits by every instruction set (no product is fused with a sum), and
-/// the scan of blocks with the byte table.
+/// the scan of blocks with the byte table. find_minima: the smallest score of each group of whole
+/// chunks, scores [chunks · score_chunk] without NaN → minima [chunks, score_lanes].
 struct AdcKernel {
   const char* name;
   void (*make_table)(AdcTableJob& job);
+  void (*find_minima)(const float* scores, std::int64_t chunks, float* minima);
   const ScanKernel* scan;
 };
 

@@ -6,7 +6,7 @@
 namespace knnseq::index {
 
 const AdcKernel adc_kernel_avx512 = {"avx512", AdcTableMaker<ScanLanes16>::make,
-                                     &scan_kernel_avx512};
+                                     AdcTableMaker<ScanLanes16>::find_minima, &scan_kernel_avx512};
 
 }  // namespace knnseq::index
 #endif

@@ -86,6 +86,19 @@ struct AdcTableMaker {
     const float steps = job.widest > least_scan_width ? job.levels / job.widest : 0;
     for (std::int64_t s = 0; s < job.m; ++s) round_down(job, s, steps);
   }
+
+  static void find_minima(const float* scores, std::int64_t chunks, float* minima) {
+    for (; chunks > 0; --chunks, scores += score_chunk, minima += score_lanes) {
+      for (int first = 0; first < score_lanes; first += lanes) {
+        Floats lowest = load(scores + first);
+        for (std::int64_t i = first + score_lanes; i < score_chunk; i += score_lanes) {
+          const Floats row = load(scores + i);
+          lowest = row < lowest ? row : lowest;
+        }
+        __builtin_memcpy(minima + first, &lowest, sizeof(lowest));
+      }
+    }
+  }
 };
 
 }  // namespace

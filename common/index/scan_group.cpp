@@ -138,7 +138,7 @@ void ScanGroup::measure(const Visit& visit, std::int64_t position) {
       query.padded, target_.lists.code(visit.list, position), scan_block_entries);
   const float base = probe_distance(visit) + target_.lists.term(visit.list, position);
   best_[static_cast<std::size_t>(visit.query)].offer(
-      {base + product, target_.lists.id(visit.list, position)});
+      {base + product, target_.lists.ids(visit.list)[position]});
 }
 
 ScanGroup::Visit ScanGroup::visit_of(std::int64_t query, std::int64_t probe) const {

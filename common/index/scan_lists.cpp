@@ -83,8 +83,8 @@ float ScanLists::term(std::int64_t list, std::int64_t position) const {
   return value;
 }
 
-std::int64_t ScanLists::id(std::int64_t list, std::int64_t position) const {
-  return ids_[static_cast<std::size_t>(first_ids_[static_cast<std::size_t>(list)] + position)];
+const std::int64_t* ScanLists::ids(std::int64_t list) const {
+  return ids_.data() + first_ids_[static_cast<std::size_t>(list)];
 }
 
 }  // namespace knnseq::index

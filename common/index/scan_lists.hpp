@@ -40,10 +40,12 @@ class ScanLists {
     return largest_terms_[static_cast<std::size_t>(list)];
   }
 
-  /// Of the list's `position`-th entry: its code, whose bytes are 64 bytes apart; its term; its id.
+  /// The ids of the list's entries [size].
+  const std::int64_t* ids(std::int64_t list) const;
+
+  /// Of the list's `position`-th entry: its code, whose bytes are 64 bytes apart; its term.
   const std::uint8_t* code(std::int64_t list, std::int64_t position) const;
   float term(std::int64_t list, std::int64_t position) const;
-  std::int64_t id(std::int64_t list, std::int64_t position) const;
 
  private:
   std::int64_t m_;

@@ -13,9 +13,8 @@ namespace knnseq::index {
 
 namespace {
 
-/// Scores in rows of `lanes`; a group is one lane of as many rows.
-constexpr std::size_t lanes = 16;
-constexpr std::size_t chunk = lanes * lanes;
+constexpr std::size_t lanes = score_lanes;
+constexpr std::size_t chunk = score_chunk;
 
 /// Searches one query after another. Refers to its arguments.
 class Searcher {
@@ -25,6 +24,7 @@ class Searcher {
         lists_(lists),
         k_(k),
         rows_(nullptr),
+        ids_(nullptr),
         table_(static_cast<std::size_t>(lists.m() * 256)),
         minima_(static_cast<std::size_t>(lists.m())),
         bytes_(at::empty({lists.m() * 256}, at::kByte)),
@@ -37,6 +37,7 @@ class Searcher {
   std::vector<Neighbour> search(const float* query, std::int64_t set, const std::uint8_t* rows) {
     rows_ = rows;
     set_ = set;
+    ids_ = lists_.ids(set);
     make_table(query);
     scan();
     find_minima();
@@ -47,9 +48,8 @@ class Searcher {
     collect_below(above(static_cast<double>(kth) + slack_ + 2 * error_));
     BestNeighbours best(k_);
     float limit = missing_distance;
-    for (std::size_t i = 0; i < passed_.size(); ++i) {
-      if (i + ahead < passed_.size()) __builtin_prefetch(row(passed_[i + ahead]));
-      if (scores_[passed_[i]] < limit && measure(passed_[i], best)) {
+    for (const auto position : passed_) {
+      if (scores_[position] < limit && measure(position, best)) {
         limit = above(static_cast<double>(best.worst()) - floor_ + error_);
       }
     }
@@ -57,8 +57,6 @@ class Searcher {
   }
 
  private:
-  static constexpr std::size_t ahead = 8;  // entries: their codes are on the way meanwhile
-
   void make_table(const float* query) {
     const std::int64_t m = lists_.m();
     AdcTableJob job;
@@ -102,18 +100,9 @@ class Searcher {
 
   /// The smallest score of each group of whole chunks.
   void find_minima() {
-    minima_of_groups_.resize(scores_.size() / chunk * lanes);
-    for (std::size_t c = 0; c < scores_.size() / chunk; ++c) {
-      float* minima = minima_of_groups_.data() + c * lanes;
-      const float* scores = scores_.data() + c * chunk;
-      std::copy_n(scores, lanes, minima);
-      for (std::size_t row = 1; row < lanes; ++row) {
-        for (std::size_t lane = 0; lane < lanes; ++lane) {
-          const float score = scores[row * lanes + lane];
-          minima[lane] = score < minima[lane] ? score : minima[lane];
-        }
-      }
-    }
+    const std::int64_t chunks = std::ssize(scores_) / score_chunk;
+    minima_of_groups_.resize(static_cast<std::size_t>(chunks * score_lanes));
+    codebook_.kernel->find_minima(scores_.data(), chunks, minima_of_groups_.data());
   }
 
   /// Positions of the entries whose score is below the limit.
@@ -123,12 +112,19 @@ class Searcher {
       if (!(minima_of_groups_[group] < limit)) continue;
       const std::size_t first = group / lanes * chunk + group % lanes;
       for (std::size_t i = first; i < first + chunk; i += lanes) {
-        if (scores_[i] < limit) passed_.push_back(i);
+        if (scores_[i] < limit) pass(i);
       }
     }
     for (std::size_t i = minima_of_groups_.size() * lanes; i < scores_.size(); ++i) {
-      if (scores_[i] < limit) passed_.push_back(i);
+      if (scores_[i] < limit) pass(i);
     }
+  }
+
+  /// Its code and id are on the way meanwhile.
+  void pass(std::size_t position) {
+    passed_.push_back(position);
+    __builtin_prefetch(row(position));
+    __builtin_prefetch(ids_ + position);
   }
 
   const std::uint8_t* row(std::size_t position) const {
@@ -149,7 +145,7 @@ class Searcher {
     }
     const float distance = (sums[0] + sums[1]) + (sums[2] + sums[3]);
     if (!(distance <= best.worst())) return false;
-    best.offer({distance, lists_.id(set_, static_cast<std::int64_t>(position))});
+    best.offer({distance, ids_[position]});
     return true;
   }
 
@@ -158,6 +154,7 @@ class Searcher {
   std::int64_t k_;
   std::int64_t set_ = -1;      ///< that is searched
   const std::uint8_t* rows_;   ///< its codes
+  const std::int64_t* ids_;    ///< its entries
   std::vector<float> table_;   ///< [m, 256]
   std::vector<float> minima_;  ///< [m]
   at::Tensor bytes_;           ///< [m, 256], aligned

@@ -135,6 +135,46 @@ class Corruption(pipeline.AppendingTest):
         flip(self.run_dir / "stamps.json", 0.5)
         self.assertIn("stamps.json: ", self.run_stage("partition"))
 
+    def test_subsets_and_tuning(self):
+        pair = [f"{self.folder}/test.{side}" for side in ("de", "en")]
+        options = ("append=[]", "decode.1.mode=subset", "subset.sentences=40", "subset.index=IVF8,Flat",
+                   "subset.nprobe=4", "subset.sample=500", "subset.codes=OPQ16_64,PQ16",
+                   f"tune.source={pair[0]}", f"tune.reference={pair[1]}", "tune.mode=subset",
+                   "tune.k=[2, 4]", "tune.candidates=2")
+        common = [word for option in options for word in ("--set", option)]
+        for stage in ("partition", "encode", "subset", "decode knn", "tune"):
+            self.run_stage(stage, *common)
+        shutil.copytree(self.run_dir, self.folder / "good")
+        swap = lambda other: lambda path: self.swap(path, path.with_name(other))
+        bits = lambda at: lambda path: flip(path, at)
+        rounds = (bits(0), bits(0.5), truncate, empty)
+        # Each case: the stage, what it makes again, the file that it must refuse, and what was done to it.
+        cases = [(reader, made, f"subset/{name}", damage)
+                 for reader, made, names in (
+                     ("decode knn", "decode/knn", ("codebook/codebook.faiss", "codes/shard-00000.h5",
+                                                   "sentence-codebook/codebook.faiss",
+                                                   "sentence-index/shard-00001.faiss")),
+                     ("subset", "subset/codes", ("codebook/codebook.faiss",)),
+                     ("subset", "subset/sentence-index", ("sentence-codebook/codebook.faiss",)))
+                 for name in names for damage in rounds]
+        cases += [("decode knn", "decode/knn", "subset/codes/shard-00000.h5", swap("shard-00001.h5")),
+                  ("decode knn", "decode/knn", "subset/codes/shard-00000.json", bits(0.5)),
+                  ("decode knn", "decode/knn", "subset/codes/manifest.json", bits(0.5)),
+                  ("decode knn", "decode/knn", "subset/sentence-index/shard-00000.faiss",
+                   swap("shard-00001.faiss")),
+                  ("decode knn", "decode/knn", "subset/sentence-index/manifest.json", empty),
+                  ("subset", "subset/codes", "datastore/shard-00001.h5", bits(0.5)),  # keys
+                  ("subset", "subset/sentence-index", "datastore/shard-00001.h5", bits(0.97)),  # of sentences
+                  ("tune", "tune-subset/base", "tune-subset/likelihoods/likelihoods.json", bits(0.5)),
+                  ("tune", "tune-subset/likelihoods", "tune-subset/base/hyp.txt", truncate)]
+        for stage, made, name, damage in cases:
+            with self.subTest(stage=stage, file=name):
+                shutil.rmtree(self.run_dir / made)
+                damage(self.run_dir / name)
+                self.assertIn(name, self.run_stage("verify", ranks=1, code=2))
+                self.refused(stage, name, *common)
+            self.restore()
+
     @staticmethod
     def swap(one, other):
         data = one.read_bytes()

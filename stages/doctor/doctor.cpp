@@ -63,8 +63,8 @@ void doctor(comm::Communicator& comm, const DoctorOptions& options) {
   RankFacts mine;
   comm::agree(comm, [&] { mine = rank_facts(placement); });
   std::vector<RankFacts> ranks;
-  for (const auto& facts : comm::gather_json(comm, to_json(mine))) {
-    ranks.push_back(rank_facts_from(facts));
+  for (const auto& facts : comm::gather_json(comm, mine)) {
+    ranks.push_back(facts);
   }
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;

@@ -51,44 +51,4 @@ RankFacts rank_facts(const gpu::Placement& placement) {
   return facts;
 }
 
-core::Json to_json(const RankFacts& facts) {
-  return {{"host", facts.host},
-          {"host_cores", facts.host_cores},
-          {"allowed_cores", facts.allowed_cores},
-          {"first_core", facts.first_core},
-          {"memory_bytes", facts.memory_bytes},
-          {"cpu_capability", facts.cpu_capability},
-          {"scan_kernel", facts.scan_kernel},
-          {"train_kernel", facts.train_kernel},
-          {"proc_bind", facts.proc_bind},
-          {"gpus", facts.gpus},
-          {"gpu", facts.gpu},
-          {"gpu_name", facts.gpu_name},
-          {"gpu_uuid", facts.gpu_uuid},
-          {"gpu_capability", facts.gpu_capability},
-          {"gpu_bytes", facts.gpu_bytes},
-          {"gpu_free_bytes", facts.gpu_free_bytes}};
-}
-
-RankFacts rank_facts_from(const core::Json& json) {
-  RankFacts facts;
-  json.at("host").get_to(facts.host);
-  json.at("host_cores").get_to(facts.host_cores);
-  json.at("allowed_cores").get_to(facts.allowed_cores);
-  json.at("first_core").get_to(facts.first_core);
-  json.at("memory_bytes").get_to(facts.memory_bytes);
-  json.at("cpu_capability").get_to(facts.cpu_capability);
-  json.at("scan_kernel").get_to(facts.scan_kernel);
-  json.at("train_kernel").get_to(facts.train_kernel);
-  json.at("proc_bind").get_to(facts.proc_bind);
-  json.at("gpus").get_to(facts.gpus);
-  json.at("gpu").get_to(facts.gpu);
-  json.at("gpu_name").get_to(facts.gpu_name);
-  json.at("gpu_uuid").get_to(facts.gpu_uuid);
-  json.at("gpu_capability").get_to(facts.gpu_capability);
-  json.at("gpu_bytes").get_to(facts.gpu_bytes);
-  json.at("gpu_free_bytes").get_to(facts.gpu_free_bytes);
-  return facts;
-}
-
 }  // namespace knnseq::stages

@@ -27,10 +27,12 @@ struct RankFacts {
   bool operator==(const RankFacts&) const = default;
 };
 
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankFacts, host, host_cores, allowed_cores, first_core,
+                                   memory_bytes, cpu_capability, scan_kernel, train_kernel,
+                                   proc_bind, gpus, gpu, gpu_name, gpu_uuid, gpu_capability,
+                                   gpu_bytes, gpu_free_bytes)
+
 /// Of this rank. Throws core::SystemError where a driver refuses to answer.
 RankFacts rank_facts(const gpu::Placement& placement);
-
-core::Json to_json(const RankFacts& facts);
-RankFacts rank_facts_from(const core::Json& json);
 
 }  // namespace knnseq::stages

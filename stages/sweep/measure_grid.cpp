@@ -75,19 +75,18 @@ class Grid {
       finished_ = core::Json::parse(comm_.broadcast_string(records.dump()));
     }
     for (const auto& record : *finished_) {
-      auto row = sweep_row_from(record);
-      if (row.factory == spec.factory() && row.share == share) return row;
+      const SweepRow row = record;
+      if (row.index == spec.factory() && row.share == share) return row;
     }
     return std::nullopt;
   }
 
   void commit(const SweepRow& row) {
     comm::agree(comm_, [&] {
-      if (comm_.is_root()) store::Journal(folder_ / journal_name, owner_).append(to_json(row));
+      if (comm_.is_root()) store::Journal(folder_ / journal_name, owner_).append(row);
     });
     if (!row.note.empty() && comm_.is_root()) {
-      context_.log.warn(
-          fmt::format("{} over {}: {}", row.factory, share_name(row.share), row.note));
+      context_.log.warn(fmt::format("{} over {}: {}", row.index, share_name(row.share), row.note));
     }
   }
 
@@ -117,7 +116,7 @@ class Grid {
 
   SweepRow measure(const index::IndexSpec& spec, std::size_t share) {
     SweepRow row;
-    row.factory = spec.factory();
+    row.index = spec.factory();
     row.share = grid_.shares[share];
     row.entries = exact_.entries[share];
     row.queries = queries_.size(0);
@@ -129,7 +128,7 @@ class Grid {
       row.note = fmt::format("{} entries are fewer than k {}", row.entries, grid_.k.back());
       return row;
     }
-    context_.log.info(fmt::format("{} over {} ({} entries)", row.factory, share_name(row.share),
+    context_.log.info(fmt::format("{} over {} ({} entries)", row.index, share_name(row.share),
                                   obs::with_commas(row.entries)));
     const auto codebook = train(spec, row);
     if (!codebook) return row;
@@ -147,10 +146,10 @@ class Grid {
     auto sample = sample_of(row.share);
     CodebookTask task{spec, options_.index.training, sample.total_rows};
     task.options.log = [&](const std::string& line) {
-      context_.log.event("iteration", {{"message", row.factory + ": " + line}});
+      context_.log.event("iteration", {{"message", row.index + ": " + line}});
     };
     task.options.warn = [&](const std::string& line) {
-      if (comm_.is_root()) context_.log.warn(row.factory + ": " + line);
+      if (comm_.is_root()) context_.log.warn(row.index + ": " + line);
     };
     index::Codebook codebook;
     try {

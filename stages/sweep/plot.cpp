@@ -57,8 +57,8 @@ Axes fit_axes(const SweepResult& result) {
   double fastest = INFINITY, slowest = 0, lowest = 1;
   for (const auto& row : result.rows) {
     for (const auto& point : row.points) {
-      fastest = std::min(fastest, point.microseconds);
-      slowest = std::max(slowest, point.microseconds);
+      fastest = std::min(fastest, point.microseconds_per_query);
+      slowest = std::max(slowest, point.microseconds_per_query);
       lowest = std::min(lowest, point.recalls.back());
     }
   }
@@ -138,15 +138,15 @@ struct Style {
 std::string draw_row(const SweepRow& row, const Axes& axes, const Style& style) {
   std::string line, points;
   for (const auto& point : row.points) {
-    const double x = axes.x(point.microseconds);
+    const double x = axes.x(point.microseconds_per_query);
     const double y = axes.y(point.recalls.back());
     line += fmt::format("{}{:.1f},{:.1f}", line.empty() ? "" : " ", x, y);
     points += fmt::format(
         "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3.5\" fill=\"{}\"><title>{}</title></circle>\n", x,
         y, style.colour,
         escaped(fmt::format("{} over {} {}: recall {:.4f}, {:.1f} microseconds, {:.0f} bytes",
-                            row.factory, share_name(row.share), point.setting, point.recalls.back(),
-                            point.microseconds, row.bytes_per_entry)));
+                            row.index, share_name(row.share), point.setting, point.recalls.back(),
+                            point.microseconds_per_query, row.bytes_per_entry)));
   }
   return fmt::format("<polyline points=\"{}\" {}/>\n", line, style.stroke()) + points;
 }
@@ -155,7 +155,7 @@ std::string draw_legend(const SweepRow& row, const Style& style, double y) {
   return fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" {}/>\n", legend,
                      y, legend + 34, y, style.stroke()) +
          text_at(legend + 42, y + 4, "start",
-                 fmt::format("{}, {}", row.factory, share_name(row.share)));
+                 fmt::format("{}, {}", row.index, share_name(row.share)));
 }
 
 }  // namespace
@@ -169,11 +169,11 @@ std::string sweep_plot(const SweepResult& result) {
   std::size_t longest = 0;
   for (const auto& row : result.rows) {
     if (row.points.empty()) continue;
-    const auto colour = colour_of.try_emplace(row.factory, colour_of.size()).first->second;
+    const auto colour = colour_of.try_emplace(row.index, colour_of.size()).first->second;
     const auto dash = dash_of.try_emplace(row.share, dash_of.size()).first->second;
     const Style style{colours[colour % colours.size()], dashes[dash % dashes.size()]};
     drawing += draw_row(row, axes, style) + draw_legend(row, style, y);
-    longest = std::max(longest, row.factory.size() + share_name(row.share).size());
+    longest = std::max(longest, row.index.size() + share_name(row.share).size());
     y += legend_line;
   }
   const double whole_width = legend + 60 + 7.2 * static_cast<double>(longest);

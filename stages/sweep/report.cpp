@@ -34,7 +34,7 @@ std::optional<Choice> choose(const SweepResult& result, std::int64_t share, std:
       }
       const double recall = point.recalls[k];
       const double best_recall = best->point->recalls[k];
-      const bool faster = point.microseconds < best->point->microseconds;
+      const bool faster = point.microseconds_per_query < best->point->microseconds_per_query;
       const bool both = recall >= wanted_recall && best_recall >= wanted_recall;
       if (both || recall == best_recall ? faster : recall > best_recall) best = {&row, &point};
     }
@@ -43,7 +43,7 @@ std::optional<Choice> choose(const SweepResult& result, std::int64_t share, std:
 }
 
 std::string with_setting(const SweepRow& row, const SweepPoint& point) {
-  return point.setting.empty() ? row.factory : row.factory + ", " + point.setting;
+  return point.setting.empty() ? row.index : row.index + ", " + point.setting;
 }
 
 std::string best_of_share(const SweepResult& result, std::int64_t share) {
@@ -61,7 +61,7 @@ std::string best_of_share(const SweepResult& result, std::int64_t share) {
       recall >= wanted_recall
           ? fmt::format("the fastest with recall@{} of {} or more", result.k[k], wanted_recall)
           : fmt::format("the best, none reaching recall@{} of {}", result.k[k], wanted_recall),
-      result.k[k], recall, best->point->microseconds, best->row->bytes_per_entry);
+      result.k[k], recall, best->point->microseconds_per_query, best->row->bytes_per_entry);
 }
 
 }  // namespace
@@ -79,13 +79,13 @@ std::string sweep_table(const SweepResult& result) {
       shares.push_back(row.share);
     }
     if (!row.note.empty()) {
-      notes += fmt::format("{} over {}: {}\n", row.factory, share_name(row.share), row.note);
+      notes += fmt::format("{} over {}: {}\n", row.index, share_name(row.share), row.note);
     }
     for (const auto& point : row.points) {
-      Cells cells = {row.factory, share_name(row.share), point.setting,
+      Cells cells = {row.index, share_name(row.share), point.setting,
                      obs::with_commas(row.entries)};
       for (const auto recall : point.recalls) cells.push_back(fmt::format("{:.4f}", recall));
-      cells.push_back(fmt::format("{:.1f}", point.microseconds));
+      cells.push_back(fmt::format("{:.1f}", point.microseconds_per_query));
       cells.push_back(fmt::format("{:.1f}", row.bytes_per_entry));
       cells.push_back(fmt::format("{:.1f}", row.train_seconds));
       cells.push_back(fmt::format("{:.1f}", row.add_seconds));
@@ -108,7 +108,7 @@ std::string sweep_csv(const SweepResult& result) {
   std::string text = obs::csv_line(header);
   for (const auto& row : result.rows) {
     const auto line = [&](const std::string& setting, const Cells& figures) {
-      Cells cells = {row.factory, result.metric, share_name(row.share), std::to_string(row.entries),
+      Cells cells = {row.index, result.metric, share_name(row.share), std::to_string(row.entries),
                      setting};
       cells.insert(cells.end(), figures.begin(), figures.end());
       for (const auto count : {row.queries, row.ranks, result.threads}) {
@@ -120,8 +120,8 @@ std::string sweep_csv(const SweepResult& result) {
     for (const auto& point : row.points) {
       Cells figures;
       for (const auto recall : point.recalls) figures.push_back(fmt::format("{:.6f}", recall));
-      for (const auto figure :
-           {point.microseconds, row.bytes_per_entry, row.train_seconds, row.add_seconds}) {
+      for (const auto figure : {point.microseconds_per_query, row.bytes_per_entry,
+                                row.train_seconds, row.add_seconds}) {
         figures.push_back(fmt::format("{:.3f}", figure));
       }
       line(point.setting, figures);

@@ -58,7 +58,7 @@ runtime::StageOutcome make_report(runtime::StageContext& context, const Options&
   const SweepResult result{options.sweep.k, options.threads, options.index.metric, std::move(rows)};
   comm::agree(context.comm, [&] {
     if (!context.comm.is_root()) return;
-    core::write_file_durably(folder / "sweep.json", to_json(result).dump(1) + "\n");
+    core::write_file_durably(folder / "sweep.json", core::Json(result).dump(1) + "\n");
     core::write_file_durably(folder / "sweep.csv", sweep_csv(result));
     core::write_file_durably(folder / "sweep.svg", sweep_plot(result));
     outcome.content["files"] =
@@ -125,7 +125,7 @@ void sweep(runtime::StageContext& context, const Options& options) {
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
     remove_finished_rows(folders.sweep);  // only now that the manifest is there
-    const auto result = sweep_result_from(core::read_json(folders.sweep / "sweep.json"));
+    const SweepResult result = core::read_json(folders.sweep / "sweep.json");
     fmt::print("\n{}", sweep_table(result));
     std::fflush(stdout);
   });

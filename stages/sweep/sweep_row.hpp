@@ -12,11 +12,11 @@ namespace knnseq::stages {
 struct SweepPoint {
   std::string setting;  ///< "nprobe 16", "ef_search 64", or "" where there is nothing to set
   std::vector<double> recalls;  ///< one for each k, in the order of the config
-  double microseconds = 0;      ///< a query
+  double microseconds_per_query = 0;
 };
 
 struct SweepRow {
-  std::string factory;
+  std::string index;         ///< its factory string
   std::int64_t share = 1;    ///< n: 1/n of the datastore
   std::int64_t entries = 0;  ///< in that share
   double train_seconds = 0;
@@ -28,9 +28,6 @@ struct SweepRow {
   std::string note;  ///< why nothing, or not everything, was measured
 };
 
-core::Json to_json(const SweepRow& row);
-SweepRow sweep_row_from(const core::Json& json);
-
 /// All that is reported.
 struct SweepResult {
   std::vector<std::int64_t> k;
@@ -39,8 +36,10 @@ struct SweepResult {
   std::vector<SweepRow> rows;
 };
 
-core::Json to_json(const SweepResult& result);
-SweepResult sweep_result_from(const core::Json& json);
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SweepPoint, setting, recalls, microseconds_per_query)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SweepRow, index, share, entries, train_seconds, add_seconds,
+                                   bytes_per_entry, queries, ranks, points, note)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SweepResult, k, threads, metric, rows)
 
 /// "all" or "1/16"
 std::string share_name(std::int64_t share);

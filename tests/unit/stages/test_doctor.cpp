@@ -138,5 +138,5 @@ TEST_CASE("facts of a rank survive their way to another") {
   rank.gpu_capability = "9.0";
   rank.gpu_bytes = 7;
   rank.gpu_free_bytes = 6;
-  CHECK(stages::rank_facts_from(stages::to_json(rank)) == rank);
+  CHECK(core::Json(rank).get<stages::RankFacts>() == rank);
 }

@@ -12,7 +12,7 @@ namespace {
 
 SweepRow row(const std::string& factory, std::int64_t share, std::vector<SweepPoint> points) {
   SweepRow made;
-  made.factory = factory;
+  made.index = factory;
   made.share = share;
   made.entries = 1'000'000 / share;
   made.train_seconds = 12.25;
@@ -73,8 +73,8 @@ TEST_CASE("the plot has a line for each index and share that were measured") {
 }
 
 TEST_CASE("results read back as they were written") {
-  const auto again = sweep_result_from(core::Json::parse(to_json(result()).dump()));
-  CHECK(to_json(again) == to_json(result()));
+  const SweepResult again = core::Json::parse(core::Json(result()).dump());
+  CHECK(core::Json(again) == core::Json(result()));
   CHECK(sweep_csv(again) == sweep_csv(result()));
 }
 

@@ -4,7 +4,7 @@
 #include "core/error.hpp"
 #include "demo_model.hpp"
 #include "model/ensemble_model.hpp"
-#include "model/fake_model.hpp"
+#include "support/fake_model.hpp"
 
 namespace knnseq::model {
 
@@ -15,11 +15,11 @@ using SentenceList = std::vector<std::vector<TokenId>>;
 const SentenceList sources = {{3, 4, 0}, {5, 0}, {5, 6, 7, 0}};
 const SentenceList targets = {{1, 2, 0}, {2, 2, 0}, {9, 1, 0}};
 
-std::vector<EnsembleMember> fakes(const std::vector<FakeModelOptions>& options) {
+std::vector<EnsembleMember> fakes(const std::vector<test::FakeModelOptions>& options) {
   std::vector<EnsembleMember> members;
-  for (const FakeModelOptions& one : options) {
+  for (const test::FakeModelOptions& one : options) {
     members.push_back(
-        {"model-" + std::to_string(members.size()), std::make_unique<FakeModel>(one)});
+        {"model-" + std::to_string(members.size()), std::make_unique<test::FakeModel>(one)});
   }
   return members;
 }
@@ -38,14 +38,15 @@ double largest_difference(const at::Tensor& a, const at::Tensor& b) {
 }  // namespace
 
 TEST_CASE("an ensemble's probabilities are the mean, its keys the first's or all", "[model]") {
-  const std::vector<FakeModelOptions> options = {
+  const std::vector<test::FakeModelOptions> options = {
       {.width = 6, .seed = 1},
       {.width = 4, .source_vocab_size = 20, .max_positions = 30, .seed = 2},
       {.width = 9, .seed = 3}};
   std::vector<at::Tensor> keys;
   std::vector<at::Tensor> log_probs;
-  for (const FakeModelOptions& one : options) {
-    const auto made = FakeModel(one).teacher_force(sources, targets, {KeyKind::ffn_in, true, true});
+  for (const test::FakeModelOptions& one : options) {
+    const auto made =
+        test::FakeModel(one).teacher_force(sources, targets, {KeyKind::ffn_in, true, true});
     keys.push_back(made.keys);
     log_probs.push_back(made.log_probs);
   }
@@ -103,7 +104,7 @@ TEST_CASE("a model twice is the model once, and one model is no ensemble", "[mod
 
 TEST_CASE("models of different vocabularies make no ensemble", "[model]") {
   using Catch::Contains;
-  const auto refuse = [](const FakeModelOptions& other, const std::string& expected) {
+  const auto refuse = [](const test::FakeModelOptions& other, const std::string& expected) {
     CHECK_THROWS_WITH(make_ensemble(fakes({{}, {}, other}), EnsembleQueries::first),
                       Contains(expected) && Contains("model-0") && Contains("model-2"));
   };

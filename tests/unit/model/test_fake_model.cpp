@@ -2,12 +2,12 @@
 #include <ATen/ATen.h>
 #include <catch2/catch.hpp>
 
-#include "model/fake_model.hpp"
+#include "support/fake_model.hpp"
 
 namespace knnseq::model {
 
 TEST_CASE("the fake model's steps equal its teacher forcing, bit by bit", "[model]") {
-  FakeModel model({.width = 6, .vocab_size = 12, .seed = 4});
+  test::FakeModel model({.width = 6, .vocab_size = 12, .seed = 4});
   const std::vector<std::vector<TokenId>> sources = {{3, 4, 0}, {5, 0}, {5, 6, 7, 0}};
   const std::vector<std::vector<TokenId>> targets = {{1, 2, 0}, {2, 2, 0}, {9, 1, 0}};
   for (const KeyKind key : {KeyKind::ffn_in, KeyKind::ffn_out}) {
@@ -31,7 +31,7 @@ TEST_CASE("the fake model's steps equal its teacher forcing, bit by bit", "[mode
 }
 
 TEST_CASE("the fake model depends on the whole source and prefix, and reorders", "[model]") {
-  FakeModel model;
+  test::FakeModel model;
   const std::vector<std::vector<TokenId>> sources = {{3, 4, 0}, {2, 4, 0}};
   const auto last_key = [&](const std::vector<TokenId>& source,
                             const std::vector<TokenId>& target) {

@@ -2,9 +2,9 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
-#include "model/fake_model.hpp"
 #include "plain_search.hpp"
 #include "search/beam_search.hpp"
+#include "support/fake_model.hpp"
 
 namespace knnseq::search {
 
@@ -14,8 +14,8 @@ using testing::Tokens;
 
 /// One block of all sources, the same with selection by tensors, blocks of one, and the plain
 /// search must agree bit by bit.
-void compare(const model::FakeModelOptions& fake, const BeamOptions& options, std::size_t count) {
-  model::FakeModel model(fake);
+void compare(const test::FakeModelOptions& fake, const BeamOptions& options, std::size_t count) {
+  test::FakeModel model(fake);
   const auto sources = testing::random_sources(fake.seed + 100, count, fake.vocab_size);
   const auto together = beam_search(model, sources, options);
   BeamOptions as_on_gpu = options;
@@ -59,9 +59,9 @@ TEST_CASE("equal scores are ordered by beam and token", "[search]") {
 }
 
 TEST_CASE("forced tokens come first, ask for no neighbours and count in the length", "[search]") {
-  const model::FakeModelOptions fake{.forced_tokens = {7}, .seed = 8, .eos_bias = 2.0};
+  const test::FakeModelOptions fake{.forced_tokens = {7}, .seed = 8, .eos_bias = 2.0};
   compare(fake, {.beam = 4, .length_penalty = 0.6, .max_length_b = 9, .nbest = 4}, 32);
-  model::FakeModel model(fake);
+  test::FakeModel model(fake);
   const auto sources = testing::random_sources(9, 4, fake.vocab_size);
   std::vector<std::int64_t> asked;
   const auto results = beam_search(model, sources, {.beam = 2},
@@ -78,7 +78,7 @@ TEST_CASE("forced tokens come first, ask for no neighbours and count in the leng
 
 TEST_CASE("bad tokens are never chosen, with words enough left", "[search]") {
   for (const auto selection : {Selection::automatic, Selection::by_tensors}) {
-    model::FakeModel model({.vocab_size = 2000, .seed = 21, .eos_bias = 3.0});
+    test::FakeModel model({.vocab_size = 2000, .seed = 21, .eos_bias = 3.0});
     const auto sources = testing::random_sources(22, 10, 24);
     const BeamOptions options{
         .beam = 4, .max_length_a = 0.5, .max_length_b = 3, .nbest = 4, .selection = selection};
@@ -104,7 +104,7 @@ TEST_CASE("greatest lengths differ from sentence to sentence", "[search]") {
 }
 
 TEST_CASE("translations end in EOS, have a word, and fit the model's positions", "[search]") {
-  model::FakeModel model({.max_positions = 9, .eos_bias = -20.0});
+  test::FakeModel model({.max_positions = 9, .eos_bias = -20.0});
   const auto sources = testing::random_sources(8, 10, 24);
   for (const auto& nbest : beam_search(model, sources, {.beam = 2})) {
     const Hypothesis& best = nbest.at(0);
@@ -114,14 +114,14 @@ TEST_CASE("translations end in EOS, have a word, and fit the model's positions",
     CHECK(std::ranges::count(best.tokens, model.info().eos) == 1);
     CHECK(std::ranges::count(best.tokens, model.info().pad) == 0);
   }
-  model::FakeModel eager({.eos_bias = 50.0});
+  test::FakeModel eager({.eos_bias = 50.0});
   for (const auto& nbest : beam_search(eager, sources, {.beam = 2})) {
     CHECK(nbest.at(0).tokens.size() == 2);  // never EOS alone
   }
 }
 
 TEST_CASE("an empty block, and options that cannot be", "[search]") {
-  model::FakeModel model;
+  test::FakeModel model;
   const std::vector<Tokens> none;
   CHECK(beam_search(model, none, {}).empty());
   using Catch::Contains;

@@ -2,19 +2,19 @@
 #include <catch2/catch.hpp>
 
 #include "model/ensemble_model.hpp"
-#include "model/fake_model.hpp"
 #include "plain_search.hpp"
 #include "search/beam_search.hpp"
+#include "support/fake_model.hpp"
 
 namespace knnseq::search {
 
 TEST_CASE("beam search over an ensemble equals the plain search", "[search]") {
-  const std::vector<model::FakeModelOptions> fakes = {{.seed = 1, .eos_bias = 2.0},
-                                                      {.width = 5, .seed = 2, .eos_bias = 1.0},
-                                                      {.seed = 3, .eos_bias = 3.0}};
+  const std::vector<test::FakeModelOptions> fakes = {{.seed = 1, .eos_bias = 2.0},
+                                                     {.width = 5, .seed = 2, .eos_bias = 1.0},
+                                                     {.seed = 3, .eos_bias = 3.0}};
   std::vector<model::EnsembleMember> members;
   for (const auto& fake : fakes) {
-    members.push_back({"fake", std::make_unique<model::FakeModel>(fake)});
+    members.push_back({"fake", std::make_unique<test::FakeModel>(fake)});
   }
   const auto ensemble = model::make_ensemble(std::move(members), model::EnsembleQueries::all);
   const auto sources = testing::random_sources(9, 24, ensemble->info().vocab_size);
@@ -22,7 +22,7 @@ TEST_CASE("beam search over an ensemble equals the plain search", "[search]") {
     const BeamOptions options{.beam = beam, .max_length_b = 12, .nbest = beam};
     const auto made = beam_search(*ensemble, sources, options);
     for (std::size_t i = 0; i < sources.size(); ++i) {
-      std::vector<model::FakeModel> models(fakes.begin(), fakes.end());
+      std::vector<test::FakeModel> models(fakes.begin(), fakes.end());
       std::vector<testing::NextToken> singles;
       for (auto& model : models) singles.push_back(testing::next_token_of(model, sources[i]));
       const auto mean = [&](const testing::Tokens& prefix) {

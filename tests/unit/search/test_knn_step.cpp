@@ -4,9 +4,9 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
-#include "model/fake_model.hpp"
 #include "plain_search.hpp"
 #include "search/beam_search.hpp"
+#include "support/fake_model.hpp"
 
 namespace knnseq::search {
 
@@ -33,7 +33,7 @@ TEST_CASE("interpolated log-probs decide the search", "[search]") {
                             .nbest = 3,
                             .key = GENERATE(model::KeyKind::ffn_in, model::KeyKind::ffn_out),
                             .selection = GENERATE(Selection::automatic, Selection::by_tensors)};
-  model::FakeModel model({.seed = 11});
+  test::FakeModel model({.seed = 11});
   const auto sources = testing::random_sources(12, 20, model.info().vocab_size);
   const auto vocab_size = model.info().vocab_size;
   const bool replace = GENERATE(false, true);  // in place, or with another tensor
@@ -88,7 +88,7 @@ TEST_CASE("interpolated log-probs decide the search", "[search]") {
 }
 
 TEST_CASE("masks come after the kNN step, and forced steps ask nothing", "[search]") {
-  model::FakeModel model({.seed = 13});
+  test::FakeModel model({.seed = 13});
   const auto sources = testing::random_sources(14, 5, model.info().vocab_size);
   std::int64_t calls = 0;
   const auto selection = GENERATE(Selection::automatic, Selection::by_tensors);
@@ -114,7 +114,7 @@ TEST_CASE("masks come after the kNN step, and forced steps ask nothing", "[searc
 }
 
 TEST_CASE("a kNN step that leaves nothing, or the wrong shape", "[search]") {
-  model::FakeModel model;
+  test::FakeModel model;
   const auto sources = testing::random_sources(15, 2, model.info().vocab_size);
   const auto selection = GENERATE(Selection::automatic, Selection::by_tensors);
   CHECK_THROWS_WITH(

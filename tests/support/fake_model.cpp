@@ -1,4 +1,4 @@
-#include "model/fake_model.hpp"
+#include "support/fake_model.hpp"
 
 #include <bit>
 #include <cmath>
@@ -9,7 +9,9 @@
 #include "core/hash.hpp"
 #include "model/row_groups.hpp"
 
-namespace knnseq::model {
+namespace knnseq::test {
+
+using namespace model;
 
 namespace {
 
@@ -198,4 +200,4 @@ void FakeModel::reorder(DecoderState& any_state, std::span<const std::int64_t> r
   state.beams = groups.beams;
 }
 
-}  // namespace knnseq::model
+}  // namespace knnseq::test

@@ -44,13 +44,14 @@ set(knnseq_slowdown 1)  # of tests
 if(KNNSEQ_SANITIZE)
   set(knnseq_slowdown 10)
   set(support ${CMAKE_SOURCE_DIR}/tests/support)
+  set(leaks LSAN_OPTIONS=suppressions=${support}/library_leaks.supp:print_suppressions=0)
   list(APPEND knnseq_test_environment
-    # use_tls=0: the search for leaks crashes in the thread-local memory of Open MPI's threads.
-    LSAN_OPTIONS=suppressions=${support}/open_mpi_leaks.supp:print_suppressions=0:use_tls=0
+    ${leaks}
     UBSAN_OPTIONS=print_stacktrace=1
     TSAN_OPTIONS=ignore_noninstrumented_modules=1)
   # Open MPI's plug-ins are built without frame pointers: only the slow unwinder sees who allocated.
-  set(knnseq_mpi_test_environment ASAN_OPTIONS=fast_unwind_on_malloc=0)
+  # use_tls=0: the search for leaks crashes in the thread-local memory of its threads.
+  set(knnseq_mpi_test_environment ASAN_OPTIONS=fast_unwind_on_malloc=0 ${leaks}:use_tls=0)
 endif()
 
 # knnseq_test(NAME SOURCES … LIBS … [RANKS 1 2 …] [TIMEOUT seconds] [TORCH])

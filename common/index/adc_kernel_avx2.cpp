@@ -5,8 +5,8 @@
 
 namespace knnseq::index {
 
-const AdcKernel adc_kernel_avx2 = {"avx2", AdcTableMaker<ScanLanes8>::make,
-                                   AdcTableMaker<ScanLanes8>::find_minima, &scan_kernel_avx2};
+const AdcKernel adc_kernel_avx2 = {"avx2", AdcLoops<ScanLanes8>::make_table,
+                                   AdcLoops<ScanLanes8>::find_minima, &scan_kernel_avx2};
 
 }  // namespace knnseq::index
 #endif

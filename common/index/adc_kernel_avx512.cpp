@@ -5,8 +5,8 @@
 
 namespace knnseq::index {
 
-const AdcKernel adc_kernel_avx512 = {"avx512", AdcTableMaker<ScanLanes16>::make,
-                                     AdcTableMaker<ScanLanes16>::find_minima, &scan_kernel_avx512};
+const AdcKernel adc_kernel_avx512 = {"avx512", AdcLoops<ScanLanes16>::make_table,
+                                     AdcLoops<ScanLanes16>::find_minima, &scan_kernel_avx512};
 
 }  // namespace knnseq::index
 #endif

@@ -3,8 +3,7 @@
 
 namespace knnseq::index {
 
-const AdcKernel adc_kernel_baseline = {"baseline", AdcTableMaker<ScanLanes4>::make,
-                                       AdcTableMaker<ScanLanes4>::find_minima,
-                                       &scan_kernel_baseline};
+const AdcKernel adc_kernel_baseline = {"baseline", AdcLoops<ScanLanes4>::make_table,
+                                       AdcLoops<ScanLanes4>::find_minima, &scan_kernel_baseline};
 
 }  // namespace knnseq::index

@@ -11,7 +11,7 @@ namespace {
 /// Works on Lanes::lanes centroids at a time (scan_lanes.hpp). Their contributions are summed over
 /// the components in order, each lane for itself, so that the number of lanes makes no difference.
 template <class Lanes>
-struct AdcTableMaker {
+struct AdcLoops {
   static constexpr int lanes = Lanes::lanes;
   using Floats = typename Lanes::Floats;
   using Ints = typename Lanes::Ints;
@@ -70,7 +70,7 @@ struct AdcTableMaker {
     }
   }
 
-  static void make(AdcTableJob& job) {
+  static void make_table(AdcTableJob& job) {
     job.widest = 0;
     job.floor = 0;
     job.magnitude = 0;

@@ -210,6 +210,8 @@ def main():
             trials += 1
             if harness.differences:
                 raise Failure("other bytes than undisturbed: " + ", ".join(harness.differences))
+            if not order:
+                print(f"{kills} of {arguments.kills} kills", flush=True)
     except Failure as failure:
         print(f"FAILED (seed {arguments.seed}, files in {folder}): {failure}")
         return 1

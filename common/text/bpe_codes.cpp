@@ -72,8 +72,9 @@ BpeCodes parse_bpe_codes(std::string_view content, const std::filesystem::path& 
     const std::string_view line = content.substr(0, content.find('\n'));
     content.remove_prefix(std::min(content.size(), line.size() + 1));
     try {
-      if (!core::is_valid_text(line))
+      if (!core::is_valid_text(line)) {
         throw core::InputError("invalid text (not UTF-8, or with NUL)");
+      }
       if (number == 1) format = format_of(line);
       if (number > 1 || !format.header) codes.merges.push_back(read_merge(line, format.fields));
     } catch (const core::InputError& e) {

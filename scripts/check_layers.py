@@ -37,6 +37,9 @@ WRAPPERS = {  # start of a third-party header: modules that may include it
     "torch/": set(),
 }
 LONGEST = 600  # lines
+# Text for people goes through obs/terminal.hpp, which takes out what a terminal would obey.
+PRINTING = re.compile(r"\bfmt::print\(|\bstd::(puts|fputs|printf|cout|cerr|perror)\b|\bstd(out|err)\b"
+                      r"|::write\(STD")
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 
 
@@ -51,6 +54,8 @@ def problems_of(root, path):
     if path.suffix in (".hpp", ".cuh") and not any(line.strip() == "#pragma once" for line in lines):
         yield f"{path}: no #pragma once"
     for number, line in enumerate(lines, 1):
+        if module != "obs" and PRINTING.search(line.split("//")[0]):
+            yield f"{path}:{number}: print through obs/terminal.hpp"
         match = INCLUDE.match(line)
         if not match:
             continue

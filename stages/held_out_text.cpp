@@ -40,7 +40,7 @@ HeldOutText read_held_out_text(runtime::StageContext& context, const Options& op
   corpus.target = {files.target};
   const PairRules rules{corpus, options.preprocess, files.scratch, files.source_tokens,
                         files.target_tokens};
-  const auto pairs = read_sentence_pairs(comm, rules, tokenizer);
+  const auto pairs = read_sentence_pairs(context, rules, tokenizer);
   HeldOutText text{gather_side(comm, pairs.source_tokens, pairs.source_starts),
                    gather_side(comm, pairs.target_tokens, pairs.target_starts)};
   comm::agree(comm, [&] {

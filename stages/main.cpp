@@ -1,7 +1,6 @@
 // Reads the arguments, starts MPI, dispatches to a stage, and is the outermost handler of errors.
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <optional>
@@ -18,6 +17,7 @@
 #include "core/error.hpp"
 #include "gpu/report_placement.hpp"
 #include "obs/host_name.hpp"
+#include "obs/terminal.hpp"
 #include "runtime/run_lock.hpp"
 #include "runtime/stop_signal.hpp"
 #include "stages/add/add.hpp"
@@ -73,7 +73,8 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
     resolved = config.resolved();
   });
   if (command.list) {
-    if (world->is_root()) fmt::print("{}\n", fmt::join(stages::commands(options), "\n"));
+    if (world->is_root())
+      obs::print(fmt::format("{}\n", fmt::join(stages::commands(options), "\n")));
     return;
   }
   world = mpi.world(options.timeout_seconds);
@@ -115,12 +116,10 @@ void leave_word_of_success(bool root) {
 int main(int argc, char** argv) {
   runtime::install_stop_signal();
   comm::MpiEnvironment mpi(argc, argv);
-  auto world = mpi.world(/*timeout_seconds=*/60);
+  auto world = mpi.world();
   obs::Log log(world->rank(), world->size());
   const auto say = [&](const std::string& message) {
-    const auto line = log.stage().empty() ? "knnseq: " + message + "\n"
-                                          : "knnseq " + log.stage() + ": " + message + "\n";
-    std::fwrite(line.data(), 1, line.size(), stderr);
+    obs::say("knnseq" + (log.stage().empty() ? "" : " " + log.stage()) + ": " + message);
   };
   const auto place = [&] {
     return fmt::format("rank {} on {}: ", world->rank(), obs::host_name());
@@ -137,7 +136,7 @@ int main(int argc, char** argv) {
     comm::agree(*world, [&] { command = stages::parse_command_line(argc, argv); });
     if (command.help || command.version) {
       if (world->is_root())
-        fmt::print("{}", command.help ? stages::usage() : "knnseq " KNNSEQ_VERSION "\n");
+        obs::print(command.help ? stages::usage() : "knnseq " KNNSEQ_VERSION "\n");
       return 0;
     }
     run_command(command, mpi, log, world);

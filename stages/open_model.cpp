@@ -10,6 +10,7 @@
 #include "model/ensemble_model.hpp"
 #include "model/load_model.hpp"
 #include "stages/stage.hpp"
+#include "text/line_filter.hpp"
 
 namespace knnseq::stages {
 
@@ -106,8 +107,18 @@ core::Json tokenizer_fingerprint(runtime::StageContext& context, const Options& 
   return {{"files", fingerprint_files(context, files)},
           {"source_lang", options.languages.source},
           {"target_lang", options.languages.target},
-          {"preprocess_source", options.preprocess.source},
-          {"preprocess_target", options.preprocess.target}};
+          {"preprocess_source", filter_inputs(context, options.preprocess.source)},
+          {"preprocess_target", filter_inputs(context, options.preprocess.target)}};
+}
+
+core::Json filter_inputs(runtime::StageContext& context, const std::string& command) {
+  std::vector<std::filesystem::path> files;
+  comm::agree(context.comm, [&] {
+    if (context.comm.is_root()) files = text::files_of_command(command);
+  });
+  const core::Json fingerprints = fingerprint_files(context, files);
+  if (fingerprints.empty()) return command;
+  return {{"command", command}, {"files", fingerprints}};
 }
 
 core::Json model_fingerprint(runtime::StageContext& context, const std::filesystem::path& path) {

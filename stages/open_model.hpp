@@ -42,6 +42,10 @@ std::unique_ptr<model::TranslationModel> open_search_model(const runtime::StageC
 /// Collective; throws core::InputError on all ranks.
 core::Json tokenizer_fingerprint(runtime::StageContext& context, const Options& options);
 
+/// What a filter of the user's is as an input: the command and the files that it names. What these
+/// read in turn is not known. Collective; throws core::InputError on all ranks.
+core::Json filter_inputs(runtime::StageContext& context, const std::string& command);
+
 /// Fingerprint of one model. Collective; throws core::InputError on all ranks.
 core::Json model_fingerprint(runtime::StageContext& context, const std::filesystem::path& path);
 

@@ -9,6 +9,7 @@
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "core/utf8.hpp"
+#include "runtime/long_work.hpp"
 #include "text/gzip.hpp"
 #include "text/line_files.hpp"
 #include "text/line_filter.hpp"
@@ -31,10 +32,11 @@ struct Side {
 };
 
 /// Files to read: the given ones, with gzipped ones unpacked.
-std::vector<fs::path> plain_files(comm::Communicator& comm, const std::vector<fs::path>& files,
-                                  const fs::path& scratch) {
+std::vector<fs::path> plain_files(runtime::StageContext& context,
+                                  const std::vector<fs::path>& files, const fs::path& scratch) {
+  auto& comm = context.comm;
   std::vector<fs::path> plain = files;
-  comm::agree(comm, [&] {
+  runtime::agree_on_long_work(context, [&] {
     for (std::size_t i = 0; i < files.size(); ++i) {
       if (!text::is_gzip_file(files[i])) continue;
       plain[i] = scratch / fmt::format("{}-{}", i, files[i].filename().string());
@@ -45,9 +47,11 @@ std::vector<fs::path> plain_files(comm::Communicator& comm, const std::vector<fs
 }
 
 /// Lines of each chunk; every rank counts some chunks.
-std::vector<std::int64_t> count_lines(comm::Communicator& comm, const text::LineFiles& files) {
+std::vector<std::int64_t> count_lines(runtime::StageContext& context,
+                                      const text::LineFiles& files) {
+  auto& comm = context.comm;
   std::vector<std::int64_t> counts(static_cast<std::size_t>(files.chunk_count()), 0);
-  comm::agree(comm, [&] {
+  runtime::agree_on_long_work(context, [&] {
     for (std::int64_t i = comm.rank(); i < files.chunk_count(); i += comm.size()) {
       counts[static_cast<std::size_t>(i)] = files.count_lines_in_chunk(i);
     }
@@ -171,18 +175,24 @@ const char* to_string(DropReason reason) {
   return "";
 }
 
-SentencePairs read_sentence_pairs(comm::Communicator& comm, const PairRules& rules,
+SentencePairs read_sentence_pairs(runtime::StageContext& context, const PairRules& rules,
                                   const text::Tokenizer& tokenizer) {
+  auto& comm = context.comm;
   const CorpusOptions& options = rules.corpus;
+  runtime::agree_on_long_work(context, [&] {
+    if (!comm.is_root()) return;
+    text::try_filter(rules.preprocess.source);
+    text::try_filter(rules.preprocess.target);
+  });
   std::optional<text::LineFiles> sources, targets;
-  const auto source_files = plain_files(comm, options.source, rules.scratch / "source");
-  const auto target_files = plain_files(comm, options.target, rules.scratch / "target");
+  const auto source_files = plain_files(context, options.source, rules.scratch / "source");
+  const auto target_files = plain_files(context, options.target, rules.scratch / "target");
   comm::agree(comm, [&] {
     sources.emplace(source_files);
     targets.emplace(target_files);
   });
-  const auto source_chunks = count_lines(comm, *sources);
-  const auto target_chunks = count_lines(comm, *targets);
+  const auto source_chunks = count_lines(context, *sources);
+  const auto target_chunks = count_lines(context, *targets);
   const auto total = std::accumulate(source_chunks.begin(), source_chunks.end(), std::int64_t{0});
   const auto other = std::accumulate(target_chunks.begin(), target_chunks.end(), std::int64_t{0});
   comm::agree(comm, [&] {
@@ -195,7 +205,7 @@ SentencePairs read_sentence_pairs(comm::Communicator& comm, const PairRules& rul
 
   const auto lines = core::even_part(total, comm.rank(), comm.size());
   SentencePairs pairs;
-  comm::agree(comm, [&] {
+  runtime::agree_on_long_work(context, [&] {
     const text::SourceFrame frame = tokenizer.source_frame();
     const SideRules source_rules{
         rules.preprocess.source, rules.source_tokens, DropReason::empty_source,

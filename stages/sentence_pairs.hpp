@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "comm/communicator.hpp"
+#include "runtime/stage_context.hpp"
 #include "stages/options.hpp"
 #include "text/tokenizer.hpp"
 
@@ -57,7 +57,7 @@ struct PairRules {
 /// Reads this rank's even share of the lines, runs the commands over them and tokenises them.
 /// Throws core::InputError (on all ranks) where the sides have different numbers of lines, a
 /// command fails, or, unless bad pairs are dropped, for the first bad pair. Collective.
-SentencePairs read_sentence_pairs(comm::Communicator& comm, const PairRules& rules,
+SentencePairs read_sentence_pairs(runtime::StageContext& context, const PairRules& rules,
                                   const text::Tokenizer& tokenizer);
 
 }  // namespace knnseq::stages

@@ -6,10 +6,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "obs/terminal.hpp"
+
 namespace knnseq::comm {
 
-Watchdog::Watchdog(double timeout_seconds, std::string who)
-    : timeout_seconds_(timeout_seconds), who_(std::move(who)) {
+Watchdog::Watchdog(double timeout_seconds, std::string who, std::string setting)
+    : timeout_seconds_(timeout_seconds), who_(std::move(who)), setting_(std::move(setting)) {
   if (timeout_seconds_ > 0) thread_ = std::thread([this] { watch(); });
 }
 
@@ -41,11 +43,10 @@ void Watchdog::watch() {
       seen = epoch_;
       since = Clock::now();
     } else if (std::chrono::duration<double>(Clock::now() - since).count() > timeout_seconds_) {
-      const std::string line = fmt::format(
+      obs::say(fmt::format(
           "knnseq: {}: {} has waited {:.0f} s for the other ranks: one of them is gone or "
-          "unreachable (timeout_seconds in the config); ending\n",
-          who_, call_, timeout_seconds_);
-      [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+          "unreachable ({}); ending",
+          who_, call_, timeout_seconds_, setting_));
       ::_exit(1);
     }
   }

@@ -12,8 +12,9 @@ namespace knnseq::comm {
 /// return, and nothing else can then end the rank; the watchdog prints one line and calls _exit(1).
 class Watchdog {
  public:
-  /// timeout_seconds 0: no watching. who: this rank, for the message.
-  Watchdog(double timeout_seconds, std::string who);
+  /// timeout_seconds 0: no watching. who: this rank, setting: what sets the time, for the message.
+  Watchdog(double timeout_seconds, std::string who,
+           std::string setting = "timeout_seconds in the config");
   ~Watchdog();
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
@@ -42,6 +43,7 @@ class Watchdog {
 
   double timeout_seconds_;
   std::string who_;
+  std::string setting_;
   std::mutex mutex_;
   std::condition_variable changed_;
   const char* call_ = nullptr;

@@ -11,23 +11,6 @@ namespace {
 
 bool is_continuation(unsigned char byte) { return (byte & 0xC0u) == 0x80u; }
 
-/// Bytes of the well-formed character at the start of `bytes` (not empty); 0 where there is none.
-std::size_t character_length(std::string_view bytes) {
-  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
-  const unsigned char first = at(0);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (first < 0xC2 || first > 0xF4 || bytes.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if (!is_continuation(at(i))) return 0;
-  }
-  const unsigned char second = at(1);
-  const bool overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
-  const bool surrogate = first == 0xED && second > 0x9F;
-  const bool too_large = first == 0xF4 && second > 0x8F;
-  return overlong || surrogate || too_large ? 0 : length;
-}
-
 /// How many bytes from the start come in blocks of eight that are ASCII.
 std::size_t ascii_prefix(std::string_view bytes) {
   std::size_t position = 0;
@@ -47,6 +30,22 @@ std::size_t last_character(std::string_view text) {
 }
 
 }  // namespace
+
+std::size_t character_length(std::string_view bytes) {
+  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
+  const unsigned char first = at(0);
+  if (first < 0x80) return 1;
+  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+  if (first < 0xC2 || first > 0xF4 || bytes.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if (!is_continuation(at(i))) return 0;
+  }
+  const unsigned char second = at(1);
+  const bool overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
+  const bool surrogate = first == 0xED && second > 0x9F;
+  const bool too_large = first == 0xF4 && second > 0x8F;
+  return overlong || surrogate || too_large ? 0 : length;
+}
 
 bool is_valid_utf8(std::string_view bytes) {
   while (!bytes.empty()) {

@@ -11,6 +11,9 @@ namespace knnseq::core {
 /// U+10FFFF. NUL is well-formed.
 bool is_valid_utf8(std::string_view bytes);
 
+/// Bytes of the well-formed character at the start of `bytes` (not empty); 0 where there is none.
+std::size_t character_length(std::string_view bytes);
+
 /// What this project takes as text: valid UTF-8 without NUL.
 bool is_valid_text(std::string_view bytes);
 

@@ -5,9 +5,9 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "core/error.hpp"
+#include "obs/terminal.hpp"
 
 namespace knnseq::obs {
 
@@ -22,38 +22,27 @@ void Log::open(const std::filesystem::path& file) {
   if (file_ == nullptr) throw core::SystemError("open", file, errno);
 }
 
-void Log::line(const std::string& text) {
-  // One write a line, so that lines of several ranks do not mix.
-  std::string all;
-  if (progress_shown_) all += "\r\033[K";
-  progress_shown_ = false;
-  if (!stage_.empty()) all += fmt::format("[{}]", stage_);
-  if (ranks_ > 1) all += fmt::format("[r{}/{}]", rank_, ranks_);
-  all += all.empty() ? "" : " ";
-  all += text + "\n";
-  std::fwrite(all.data(), 1, all.size(), stderr);
+std::string Log::prefix() const {
+  std::string text;
+  if (!stage_.empty()) text += fmt::format("[{}]", stage_);
+  if (ranks_ > 1) text += fmt::format("[r{}/{}]", rank_, ranks_);
+  return text.empty() ? "" : text + " ";
 }
 
 void Log::info(const std::string& message) {
   if (rank_ != 0) return;
-  line(message);
+  say(prefix() + message);
   event("info", {{"message", message}});
 }
 
 void Log::warn(const std::string& message) {
-  line("warning: " + message);
+  say(prefix() + "warning: " + message);
   event("warning", {{"message", message}});
 }
 
 void Log::progress(const std::string& message) {
   if (rank_ != 0) return;
-  if (::isatty(STDERR_FILENO) != 0) {
-    const std::string text = fmt::format("\r\033[K[{}] {}", stage_, message);
-    std::fwrite(text.data(), 1, text.size(), stderr);
-    progress_shown_ = true;
-  } else {
-    line(message);
-  }
+  say_progress(prefix() + message);
 }
 
 void Log::event(const std::string& name, core::Json fields) {

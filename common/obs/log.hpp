@@ -1,4 +1,4 @@
-// What the program says: lines for people on stderr, events for machines in log.jsonl.
+// What a stage reports: lines for people on stderr, events for machines in log.jsonl.
 #pragma once
 
 #include <cstdio>
@@ -31,13 +31,12 @@ class Log {
   void event(const std::string& name, core::Json fields = core::Json::object());
 
  private:
-  void line(const std::string& text);
+  std::string prefix() const;  ///< "[stage][r3/8] "
 
   int rank_;
   int ranks_;
   std::string stage_;
   std::FILE* file_ = nullptr;
-  bool progress_shown_ = false;
 };
 
 }  // namespace knnseq::obs

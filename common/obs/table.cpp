@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "obs/terminal.hpp"
+
 namespace knnseq::obs {
 
 namespace {
@@ -23,8 +25,11 @@ std::string quoted(const std::string& text) {
 
 }  // namespace
 
-std::string markdown_table(const std::vector<Cells>& lines, std::size_t first_figure,
+std::string markdown_table(std::vector<Cells> lines, std::size_t first_figure,
                            std::size_t end_figures) {
+  for (auto& cells : lines) {
+    for (auto& cell : cells) cell = printable(cell);
+  }
   std::vector<std::size_t> widths(lines.front().size(), 3);
   for (const auto& cells : lines) {
     for (std::size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], width(cells[i]));

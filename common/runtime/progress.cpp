@@ -1,5 +1,6 @@
 #include "runtime/progress.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <thread>
@@ -13,6 +14,7 @@ namespace knnseq::runtime {
 namespace {
 constexpr double post_seconds = 0.5;
 constexpr double show_seconds = 5.0;
+/// Between two signs of life of rank 0; a third of the longest silence where that is less.
 constexpr double sign_seconds = 10.0;
 
 void throw_if_silent(const obs::Stopwatch& since_heard, double timeout_seconds) {
@@ -25,7 +27,7 @@ void throw_if_silent(const obs::Stopwatch& since_heard, double timeout_seconds) 
 }  // namespace
 
 Progress::Progress(StageContext& context, const std::string& unit, std::int64_t total)
-    : context_(context), all_(unit, total), mine_(unit, total) {}
+    : context_(context), total_(total), all_(unit, total), mine_(unit, total) {}
 
 void Progress::add(std::int64_t items) {
   if (context_.comm.is_root()) {
@@ -65,11 +67,13 @@ void Progress::collect() {
     ranks_finished_ += static_cast<int>(message->at(2));
     since_heard_ = {};
   }
-  if (since_sign_.seconds() > sign_seconds) post_to_all(0);
+  const double silence = context_.timeout_seconds;
+  const double interval = silence > 0 ? std::min(sign_seconds, silence / 3) : sign_seconds;
+  if (since_sign_.seconds() > interval) post_to_all(0);
 }
 
 void Progress::show(double interval_seconds) {
-  if (!all_.due(interval_seconds)) return;
+  if (total_ == 0 || !all_.due(interval_seconds)) return;
   context_.log.progress(all_.line());
   context_.log.event("progress", {{"done", all_.done()}});
 }

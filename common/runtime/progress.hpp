@@ -15,7 +15,7 @@ namespace knnseq::runtime {
 /// error.
 class Progress {
  public:
-  /// total: items of all ranks.
+  /// total: items of all ranks. 0: nothing is shown, there are only signs of life.
   Progress(StageContext& context, const std::string& unit, std::int64_t total);
 
   /// This rank has done `items` more.
@@ -35,6 +35,7 @@ class Progress {
   void show(double interval_seconds);
 
   StageContext& context_;
+  std::int64_t total_;
   obs::ProgressMeter all_;
   obs::ProgressMeter mine_;
   std::int64_t unposted_ = 0;

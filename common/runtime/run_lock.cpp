@@ -13,6 +13,7 @@
 #include "core/error.hpp"
 #include "obs/progress_meter.hpp"
 #include "obs/resources.hpp"
+#include "obs/terminal.hpp"
 
 namespace knnseq::runtime {
 
@@ -137,10 +138,8 @@ void RunLock::beat() {
     wait_seconds = timing_.beat_seconds;
     const auto holder = read();
     if (holder && holder->token != self_.token) {
-      const std::string line =
-          fmt::format("knnseq: process {} on {}: {} has taken over the lock of {}; ending\n",
-                      self_.pid, self_.host, holder->name(), file_.parent_path().string());
-      [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+      obs::say(fmt::format("knnseq: process {} on {}: {} has taken over the lock of {}; ending",
+                           self_.pid, self_.host, holder->name(), file_.parent_path().string()));
       ::_exit(1);  // at once: both would write the same files
     }
     self_.beat_seconds = now_seconds();

@@ -8,6 +8,7 @@
 
 #include "obs/progress_meter.hpp"
 #include "obs/resources.hpp"
+#include "obs/terminal.hpp"
 
 namespace knnseq::runtime {
 
@@ -69,11 +70,12 @@ std::string stage_table(const std::filesystem::path& run_dir,
     const double most = record["seconds_max"];
     const double rate =
         record["items"].get<double>() / std::max(record["work_seconds_max"].get<double>(), 1e-3);
-    table += fmt::format("{:<22} {:>5} {:>24} {:>14} {:<10} {:>10} {:>10} {:>12}\n", stage,
-                         record["ranks"].get<int>(),
+    table += fmt::format("{:<22} {:>5} {:>24} {:>14} {:<10} {:>10} {:>10} {:>12}\n",
+                         obs::printable(stage), record["ranks"].get<int>(),
                          fmt::format("{:.1f}/{:.1f}/{:.1f}", record["seconds_min"].get<double>(),
                                      record["seconds_mean"].get<double>(), most),
-                         obs::with_commas(record["items"]), record["unit"].get<std::string>(),
+                         obs::with_commas(record["items"]),
+                         obs::printable(record["unit"].get<std::string>()),
                          obs::with_commas(std::llround(rate)), obs::as_bytes(record["bytes"]),
                          obs::as_bytes(record["peak_memory_max_bytes"]));
   }

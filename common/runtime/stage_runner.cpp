@@ -55,8 +55,12 @@ Plan make_plan(const StageContext& context, const StageDefinition& stage) {
     throw core::InputError(manifest ? stage.folder / "manifest.json" : state,
                            "belongs to stage " + begun.at("stage").get<std::string>());
   }
-  const core::Json& before = begun.at("inputs");
-  const std::string changes = store::describe_changes(before, stage.inputs);
+  core::Json before = begun.at("inputs");
+  if (!manifest) {  // written by an earlier version of this program, it may hold them
+    for (const auto& [name, value] : stage.last_step_inputs.items()) before.erase(name);
+  }
+  const std::string changes =
+      store::describe_changes(before, manifest ? stage.all_inputs() : stage.inputs);
   if (!changes.empty()) {
     if (context.force == StageContext::Force::changed) return Plan::fresh;
     if (!manifest && !has_committed_work(stage.folder)) return Plan::fresh;
@@ -112,6 +116,12 @@ StageOutcome work_on(StageContext& context, const StageDefinition& stage, Plan p
 
 }  // namespace
 
+core::Json StageDefinition::all_inputs() const {
+  core::Json all = inputs;
+  all.update(last_step_inputs);
+  return all;
+}
+
 void run_stage(StageContext& context, const StageDefinition& stage) {
   auto& comm = context.comm;
   context.log.set_stage(stage.name);
@@ -132,7 +142,8 @@ void run_stage(StageContext& context, const StageDefinition& stage) {
     return;
   }
   if (plan == Plan::resume) context.log.info("going on where an earlier run stopped");
-  context.log.event("stage_begin", {{"resumed", plan == Plan::resume}, {"inputs", stage.inputs}});
+  context.log.event("stage_begin",
+                    {{"resumed", plan == Plan::resume}, {"inputs", stage.all_inputs()}});
 
   obs::reset_peak_memory();
   const obs::Stopwatch watch;
@@ -140,7 +151,7 @@ void run_stage(StageContext& context, const StageDefinition& stage) {
   const double seconds = watch.seconds();
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
-    const auto manifest = store::make_manifest(stage.name, stage.inputs, outcome.content);
+    const auto manifest = store::make_manifest(stage.name, stage.all_inputs(), outcome.content);
     core::write_file_durably(stage.folder / "manifest.json", manifest.dump(1) + "\n");
     tidy(stage.folder);
   });

@@ -26,6 +26,11 @@ struct StageDefinition {
   std::filesystem::path folder;  ///< where it keeps everything it makes
   core::Json inputs;             ///< all that changes its results, by name; equal on all ranks
   std::function<StageOutcome()> work;
+  /// Inputs of the last step alone, which is done over again from what was committed: an unfinished
+  /// stage goes on where they have changed, a finished one was made from them like from the others.
+  core::Json last_step_inputs = core::Json::object();
+
+  core::Json all_inputs() const;
 };
 
 /// Runs the stage, unless its manifest says that it is done for the same inputs. Writes the

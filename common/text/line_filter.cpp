@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <fstream>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -141,6 +142,33 @@ std::vector<std::string> filter_lines(const std::string& command,
                                               lines.size(), filtered.size()));
   }
   return filtered;
+}
+
+std::vector<std::filesystem::path> files_of_command(const std::string& command) {
+  namespace fs = std::filesystem;
+  constexpr const char* between_words = " \t\n\"'`;|&()<>=$";
+  std::vector<fs::path> files;
+  for (std::size_t at = 0; at < command.size();) {
+    const auto begin = command.find_first_not_of(between_words, at);
+    if (begin == command.npos) break;
+    at = std::min(command.find_first_of(between_words, begin), command.size());
+    const fs::path word = command.substr(begin, at - begin);
+    std::error_code error;
+    if (!fs::is_regular_file(word, error)) continue;
+    std::array<char, 4> magic{};
+    std::ifstream(word, std::ios::binary).read(magic.data(), magic.size());
+    const bool machine_code = std::string_view(magic.data(), magic.size()) ==
+                              "\x7f"
+                              "ELF";
+    if (!machine_code && std::find(files.begin(), files.end(), word) == files.end()) {
+      files.push_back(word);
+    }
+  }
+  return files;
+}
+
+void try_filter(const std::string& command) {
+  if (!command.empty()) filter_lines(command, std::vector<std::string>{"A line of text ."});
 }
 
 }  // namespace knnseq::text

@@ -1,6 +1,7 @@
 // A user's command as a filter of text: tokenisers, truecasers, detokenisers.
 #pragma once
 
+#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,5 +16,13 @@ namespace knnseq::text {
 /// is not valid text; SystemError where it cannot be started.
 std::vector<std::string> filter_lines(const std::string& command,
                                       std::span<const std::string> lines);
+
+/// The files that the words of a command name, such as its scripts and their models: in order, each
+/// once. Programs in machine code are left out, since they change with the system.
+std::vector<std::filesystem::path> files_of_command(const std::string& command);
+
+/// Runs the command over one line of plain text, to find out at once what would fail after hours.
+/// Does nothing for an empty command. Throws as filter_lines().
+void try_filter(const std::string& command);
 
 }  // namespace knnseq::text

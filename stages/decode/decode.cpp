@@ -12,6 +12,7 @@
 #include "retrieval/interpolator.hpp"
 #include "retrieval/knn_options.hpp"
 #include "retrieval/plain_search.hpp"
+#include "runtime/long_work.hpp"
 #include "runtime/progress.hpp"
 #include "runtime/stage_runner.hpp"
 #include "runtime/stop_signal.hpp"
@@ -25,6 +26,7 @@
 #include "stages/open_subset.hpp"
 #include "stages/sentence_block.hpp"
 #include "stages/stage.hpp"
+#include "text/line_filter.hpp"
 #include "text/read_lines.hpp"
 
 namespace knnseq::stages {
@@ -231,6 +233,9 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
     if (decoding.reference) references = text::read_lines(*decoding.reference);
     translations.emplace(folder);
   });
+  runtime::agree_on_long_work(context, [&] {
+    if (comm.is_root()) text::try_filter(options.postprocess);
+  });
   const TestSet set = read_test_set(context,
                                     {decoding.source, options.preprocess.source,
                                      decoding.block_sentences, model->info().source_positions},
@@ -268,7 +273,7 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
     decoder.run_without_knn();
   }
   runtime::StageOutcome outcome{core::Json::object(), decoder.finish()};
-  comm::agree(comm, [&] {
+  runtime::agree_on_long_work(context, [&] {
     if (!comm.is_root()) return;
     Translations::write_files(folder, set, *tokenizer, options.postprocess);
     std::vector<std::string> files = {"src.txt", "hyp.txt", "nbest.jsonl"};
@@ -307,7 +312,6 @@ core::Json decode_inputs(runtime::StageContext& context, const Options& options,
   core::Json inputs = {{"source", fingerprint_files(context, {decoding.source})},
                        {"models", models},
                        {"tokenizer", tokenizer_fingerprint(context, options)},
-                       {"postprocess", options.postprocess},
                        {"dtype", decoding.dtype},
                        {"device", context.placement.device.name()},
                        {"threads", options.threads},
@@ -358,9 +362,12 @@ void decode_one(runtime::StageContext& context, const Options& options,
   context.log.set_stage(stage);
   const auto folder = decode_into / decoding.name;
   const auto data = check_data(context, options, decoding);
-  runtime::run_stage(context, {stage, folder, decode_inputs(context, options, decoding, data), [&] {
-                                 return translate_set(context, options, decoding, data, folder);
-                               }});
+  runtime::run_stage(context,
+                     {stage,
+                      folder,
+                      decode_inputs(context, options, decoding, data),
+                      [&] { return translate_set(context, options, decoding, data, folder); },
+                      core::Json::object({{"postprocess", filter_inputs(context, options.postprocess)}})});
   comm::agree(context.comm, [&] {
     if (context.comm.is_root()) Translations::remove_journals(folder);
   });

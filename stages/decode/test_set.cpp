@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"
+#include "runtime/long_work.hpp"
 #include "text/line_filter.hpp"
 #include "text/read_lines.hpp"
 
@@ -29,14 +30,14 @@ std::vector<std::string> split(const std::string& text) {
 }
 
 /// The lines as the command makes them, on all ranks.
-std::vector<std::string> preprocess(comm::Communicator& comm, const std::string& command,
+std::vector<std::string> preprocess(runtime::StageContext& context, const std::string& command,
                                     const std::vector<std::string>& lines) {
   if (command.empty()) return lines;
   std::string made;
-  comm::agree(comm, [&] {
-    if (comm.is_root()) made = join(text::filter_lines(command, lines));
+  runtime::agree_on_long_work(context, [&] {
+    if (context.comm.is_root()) made = join(text::filter_lines(command, lines));
   });
-  return split(comm.broadcast_string(made));
+  return split(context.comm.broadcast_string(made));
 }
 
 }  // namespace
@@ -45,7 +46,7 @@ TestSet read_test_set(runtime::StageContext& context, const TestSetOptions& opti
                       const text::Tokenizer& tokenizer) {
   TestSet set;
   comm::agree(context.comm, [&] { set.lines = text::read_lines(options.file); });
-  const auto prepared = preprocess(context.comm, options.preprocess, set.lines);
+  const auto prepared = preprocess(context, options.preprocess, set.lines);
   const text::SourceFrame frame = tokenizer.source_frame();
   const std::int64_t most = options.source_positions;
   std::vector<std::int64_t> order;

@@ -5,6 +5,7 @@
 #include "comm/agreement.hpp"
 #include "comm/gather_json.hpp"
 #include "obs/table.hpp"
+#include "obs/terminal.hpp"
 #include "stages/doctor/diagnosis.hpp"
 #include "stages/doctor/library_facts.hpp"
 #include "stages/doctor/rank_facts.hpp"
@@ -19,7 +20,7 @@ std::string gibibytes(std::int64_t bytes) {
 
 void print_libraries(const LibraryFacts& facts) {
   const auto line = [](const char* name, const std::string& text) {
-    fmt::print("{:<10} {}\n", name, text);
+    obs::print(fmt::format("{:<10} {}\n", name, obs::printable(text)));
   };
   line("knnseq", fmt::format("{}, {} build, {}", facts.version, facts.build_type,
                              facts.cuda ? "for GPUs and CPUs" : "for CPUs only"));
@@ -52,7 +53,7 @@ void print_ranks(const std::vector<RankFacts>& ranks, std::int64_t threads) {
                      std::to_string(rank.host_cores), gibibytes(rank.memory_bytes), rank.host,
                      rank.cpu_capability, rank.scan_kernel, rank.train_kernel, device_text(rank)});
   }
-  fmt::print("\n{}\n", obs::markdown_table(lines, 0, 5));
+  obs::print("\n" + obs::markdown_table(lines, 0, 5) + "\n");
 }
 
 }  // namespace
@@ -72,9 +73,8 @@ void doctor(comm::Communicator& comm, const DoctorOptions& options) {
     print_libraries(libraries);
     print_ranks(ranks, options.threads);
     const auto lines = diagnose(libraries, ranks, options.threads);
-    for (const auto& text : lines) fmt::print("warning: {}\n", text);
-    if (lines.empty()) fmt::print("nothing to warn of\n");
-    std::fflush(stdout);
+    for (const auto& text : lines) obs::print("warning: " + obs::printable(text) + "\n");
+    if (lines.empty()) obs::print("nothing to warn of\n");
   });
   if (insists && !placement.device.cuda) gpu::place_rank(comm, gpu::Wanted::cuda);
 }

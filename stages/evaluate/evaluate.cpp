@@ -1,10 +1,9 @@
 #include "stages/evaluate/evaluate.hpp"
 
-#include <cstdio>
-
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "obs/terminal.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/corpus_place.hpp"
 #include "stages/evaluate/comparison.hpp"
@@ -35,8 +34,7 @@ void evaluate_all(runtime::StageContext& context, const Options& options) {
                           {"scores.csv", comparison_csv(systems)},
                           {"scores.md", table}});
   context.log.event("scores", scores);
-  std::fputs(("\n" + table + "\n").c_str(), stdout);
-  std::fflush(stdout);
+  obs::print("\n" + table + "\n");
 }
 
 }  // namespace

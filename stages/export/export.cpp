@@ -1,8 +1,6 @@
 #include "stages/export/export.hpp"
 
 #include <atomic>
-#include <chrono>
-#include <future>
 
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
@@ -12,7 +10,7 @@
 #include "core/error.hpp"
 #include "index/export_index.hpp"
 #include "obs/progress_meter.hpp"
-#include "runtime/progress.hpp"
+#include "runtime/long_work.hpp"
 #include "runtime/stage_runner.hpp"
 #include "runtime/stop_signal.hpp"
 #include "stages/built_datastore.hpp"
@@ -76,22 +74,6 @@ void write_files(const std::filesystem::path& folder, const index::Codebook& cod
   });
 }
 
-/// Runs `work` on a thread beside this one, which goes on showing progress and giving the other
-/// ranks signs of life. Rethrows what it throws.
-void run_beside(runtime::Progress& progress,
-                const std::function<void(std::atomic<std::int64_t>&)>& work) {
-  std::atomic<std::int64_t> done = 0;
-  auto result = std::async(std::launch::async, [&] {
-    const c10::InferenceMode no_gradients;
-    work(done);
-  });
-  while (result.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready) {
-    progress.add(done.exchange(0));
-  }
-  progress.add(done.exchange(0));
-  result.get();
-}
-
 runtime::StageOutcome make_export(runtime::StageContext& context, const BuiltDatastore& datastore) {
   auto& comm = context.comm;
   const auto folder = Folders(context.run_dir).exported;
@@ -110,9 +92,12 @@ runtime::StageOutcome make_export(runtime::StageContext& context, const BuiltDat
   std::exception_ptr failure;
   if (comm.is_root()) {
     try {
-      run_beside(progress, [&](std::atomic<std::int64_t>& done) {
+      std::atomic<std::int64_t> done = 0;
+      const auto work = [&] {
+        const c10::InferenceMode no_gradients;
         write_files(folder, codebook, shards, entries, done);
-      });
+      };
+      runtime::run_beside(progress, work, [&] { return done.exchange(0); });
     } catch (const core::Error&) {
       failure = std::current_exception();
     }

@@ -1,13 +1,13 @@
 #include "stages/inspect/inspect.hpp"
 
 #include <algorithm>
-#include <cstdio>
 
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
+#include "obs/terminal.hpp"
 #include "retrieval/knn_distribution.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/inspect/datastore_sentences.hpp"
@@ -117,9 +117,12 @@ Case read_case(const Options& options, const Folders& folders) {
   while (shown.position < shorter && shown.base[shown.position] == shown.knn[shown.position]) {
     ++shown.position;
   }
-  shown.text = fmt::format("Line {} of the test set\n  source     {}\n", line + 1, shown.source);
-  if (!references.empty()) shown.text += fmt::format("  reference  {}\n", references[line]);
-  shown.text += fmt::format("  base       {}\n  kNN        {}\n", base_text[line], knn_text[line]);
+  shown.text = fmt::format("Line {} of the test set\n  source     {}\n", line + 1,
+                           obs::printable(shown.source));
+  if (!references.empty())
+    shown.text += fmt::format("  reference  {}\n", obs::printable(references[line]));
+  shown.text += fmt::format("  base       {}\n  kNN        {}\n", obs::printable(base_text[line]),
+                            obs::printable(knn_text[line]));
   return shown;
 }
 
@@ -127,7 +130,8 @@ std::string token_text(const text::Tokenizer& tokenizer, const Tokens& tokens,
                        std::size_t position) {
   if (position >= tokens.size()) return "(nothing)";
   if (position + 1 == tokens.size()) return "(end of sentence)";
-  return fmt::format("'{}'", tokenizer.decode_target(std::span(tokens).subspan(position, 1)));
+  return fmt::format(
+      "'{}'", obs::printable(tokenizer.decode_target(std::span(tokens).subspan(position, 1))));
 }
 
 /// One rank's queries, and the sentence they belong to; the other ranks have none.
@@ -178,7 +182,7 @@ void inspect(runtime::StageContext& context, const Options& options) {
   });
   const auto data = check_data(context, options, decoding);
   if (shown.base == shown.knn) {
-    if (comm.is_root()) fmt::print("{}  Both are the same, token by token.\n", shown.text);
+    if (comm.is_root()) obs::print(shown.text + "  Both are the same, token by token.\n");
     return;
   }
 
@@ -232,22 +236,23 @@ void inspect(runtime::StageContext& context, const Options& options) {
     return shown.position < tokens.size() ? std::exp(of[0][tokens[shown.position]].item<float>())
                                           : 0.0f;
   };
-  fmt::print("{}  token {}: base {} (p_mt {:.3f}, p {:.3f}), kNN {} (p_mt {:.3f}, p {:.3f})\n",
-             shown.text, shown.position + 1, token_text(*tokenizer, shown.base, shown.position),
-             probability(shown.base, log_probs), probability(shown.base, mixed),
-             token_text(*tokenizer, shown.knn, shown.position), probability(shown.knn, log_probs),
-             probability(shown.knn, mixed));
-  fmt::print("  its nearest of k = {} neighbours:\n  {:>9} {:>7}  datastore sentence\n",
-             decoding.search.k, "distance", "p_knn");
+  std::string text = fmt::format(
+      "{}  token {}: base {} (p_mt {:.3f}, p {:.3f}), kNN {} (p_mt {:.3f}, p {:.3f})\n", shown.text,
+      shown.position + 1, token_text(*tokenizer, shown.base, shown.position),
+      probability(shown.base, log_probs), probability(shown.base, mixed),
+      token_text(*tokenizer, shown.knn, shown.position), probability(shown.knn, log_probs),
+      probability(shown.knn, mixed));
+  text += fmt::format("  its nearest of k = {} neighbours:\n  {:>9} {:>7}  datastore sentence\n",
+                      decoding.search.k, "distance", "p_knn");
   for (const auto& neighbour : neighbours) {
     const auto sentence = sentences.find(core::entry_number_of(neighbour.id));
     if (sentence == sentences.end()) throw core::InputError("an entry is not in the corpus shards");
     const auto& [corpus, source, target, line] = sentence->second;
-    fmt::print("  {:>9.2f} {:>7.3f}  {}\n  {:>18} {}  (line {}{})\n", -neighbour.score,
-               neighbour.probability, target, "<-", source, line,
-               corpus.empty() ? "" : " of append." + corpus);
+    text += fmt::format("  {:>9.2f} {:>7.3f}  {}\n  {:>18} {}  (line {}{})\n", -neighbour.score,
+                        neighbour.probability, obs::printable(target), "<-", obs::printable(source),
+                        line, corpus.empty() ? "" : " of append." + corpus);
   }
-  std::fflush(stdout);
+  obs::print(text);
 }
 
 }  // namespace knnseq::stages

@@ -98,7 +98,7 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
   });
   const PairRules rules{place.corpus, options.preprocess, scratch, info.source_positions,
                         info.target_tokens()};
-  const SentencePairs pairs = read_sentence_pairs(comm, rules, *tokenizer);
+  const SentencePairs pairs = read_sentence_pairs(context, rules, *tokenizer);
   const auto longest = std::max(info.source_positions, info.target_positions);
   const DealtCorpus corpus =
       deal_sentences(comm, pairs, {options.shards, longest, place.corpus.max_tokens});

@@ -1,8 +1,8 @@
 #include "stages/run/run.hpp"
 
 #include <algorithm>
-#include <cstdio>
 
+#include "obs/terminal.hpp"
 #include "runtime/stage_record.hpp"
 #include "stages/add/add.hpp"
 #include "stages/append/append.hpp"
@@ -58,8 +58,7 @@ void run(runtime::StageContext& context, const Options& options) {
   if (!options.decode.empty()) decode(context, options, {});
   if (has_reference(options)) evaluate(context, options);
   if (context.comm.is_root()) {
-    std::fputs(runtime::stage_table(context.run_dir, recorded_stages(options)).c_str(), stdout);
-    std::fflush(stdout);
+    obs::print(runtime::stage_table(context.run_dir, recorded_stages(options)));
   }
 }
 

@@ -1,12 +1,12 @@
 #include "stages/sweep/sweep.hpp"
 
 #include <algorithm>
-#include <cstdio>
 
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "obs/terminal.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/open_model.hpp"
 #include "stages/stage.hpp"
@@ -126,8 +126,7 @@ void sweep(runtime::StageContext& context, const Options& options) {
     if (!comm.is_root()) return;
     remove_finished_rows(folders.sweep);  // only now that the manifest is there
     const SweepResult result = core::read_json(folders.sweep / "sweep.json");
-    fmt::print("\n{}", sweep_table(result));
-    std::fflush(stdout);
+    obs::print("\n" + sweep_table(result));
   });
 }
 

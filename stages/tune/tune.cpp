@@ -1,13 +1,12 @@
 #include "stages/tune/tune.hpp"
 
-#include <cstdio>
-
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "metrics/bleu.hpp"
 #include "metrics/chrf.hpp"
+#include "obs/terminal.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/decode/decode.hpp"
 #include "stages/held_out_text.hpp"
@@ -176,9 +175,9 @@ void write_results(runtime::StageContext& context, const std::filesystem::path& 
         fmt::format("the model alone is as good as any setting: BLEU {:.2f} and {:.2f}",
                     candidates.front().bleu, best.bleu));
   }
-  fmt::print("\n{}\nsettings to include in a config: {}\n", tune_table(likelihoods, candidates),
-             (folder / "tuned.yaml").string());
-  std::fflush(stdout);
+  obs::print(fmt::format("\n{}\nsettings to include in a config: {}\n",
+                         tune_table(likelihoods, candidates),
+                         obs::printable((folder / "tuned.yaml").string())));
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "stages/verify/verify.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <map>
 #include <numeric>
 
@@ -11,6 +10,7 @@
 #include "comm/gather_json.hpp"
 #include "core/error.hpp"
 #include "obs/progress_meter.hpp"
+#include "obs/terminal.hpp"
 #include "runtime/progress.hpp"
 #include "runtime/stop_signal.hpp"
 #include "stages/verify/find_checks.hpp"
@@ -97,16 +97,16 @@ void print(const std::vector<Check>& checks, const core::Json& damages) {
       fmt::format("{:<28} {:>8} {:>12} {:>8}\n", "folder", "files", "bytes", "damages");
   for (const auto& folder : folders) {
     const auto& row = rows[folder];
-    text += fmt::format("{:<28} {:>8} {:>12} {:>8}\n", folder, obs::with_commas(row.files),
-                        obs::as_bytes(row.bytes), obs::with_commas(row.damages));
+    text += fmt::format("{:<28} {:>8} {:>12} {:>8}\n", obs::printable(folder),
+                        obs::with_commas(row.files), obs::as_bytes(row.bytes),
+                        obs::with_commas(row.damages));
   }
   for (std::size_t i = 0; i < checks.size(); ++i) {
     for (const auto& line : damages.value(std::to_string(i), core::Json::array())) {
-      text += line.get<std::string>() + "\n";
+      text += obs::printable(line.get<std::string>()) + "\n";
     }
   }
-  std::fputs(text.c_str(), stdout);
-  std::fflush(stdout);
+  obs::print(text);
 }
 
 }  // namespace

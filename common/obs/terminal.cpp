@@ -1,0 +1,88 @@
+#include "obs/terminal.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "core/utf8.hpp"
+
+namespace knnseq::obs {
+
+namespace {
+
+constexpr const char* clear_line = "\r\033[K";
+std::atomic<bool> progress_shown = false;
+
+/// Characters that reorder or hide the text around them, and line ends beside "\n".
+bool is_unsafe(char32_t c) {
+  const bool control = c < 0x20 || (c >= 0x7F && c < 0xA0);
+  const bool direction = c == 0x061C || c == 0x200E || c == 0x200F ||
+                         (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+  const bool separator = c == 0x2028 || c == 0x2029;
+  return control || direction || separator;
+}
+
+std::string escape(char32_t c) {
+  if (c == '\n') return "\\n";
+  if (c == '\r') return "\\r";
+  if (c == '\t') return "\\t";
+  return c < 0x100 ? fmt::format("\\x{:02x}", static_cast<unsigned>(c))
+                   : fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+}
+
+std::string escape_unsafe(std::string_view text, bool keep_line_ends) {
+  std::string safe;
+  safe.reserve(text.size());
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = core::character_length(text.substr(at));
+    if (length == 0) {
+      safe += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[at++]));
+      continue;
+    }
+    const std::size_t begin = at;
+    const char32_t c = core::next_code_point(text, at);
+    if (is_unsafe(c) && !(keep_line_ends && c == '\n')) {
+      safe += escape(c);
+    } else {
+      safe += text.substr(begin, length);
+    }
+  }
+  return safe;
+}
+
+/// Whole, also where it takes several calls. A terminal that is gone is nobody's error.
+void write_all(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    const auto written = ::write(descriptor, text.data(), text.size());
+    if (written < 0 && errno != EINTR && errno != EAGAIN) return;
+    if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) { return escape_unsafe(text, false); }
+
+std::string printable_lines(std::string_view text) { return escape_unsafe(text, true); }
+
+void print(std::string_view text) {
+  const std::string safe = printable_lines(text);
+  std::fwrite(safe.data(), 1, safe.size(), stdout);
+  std::fflush(stdout);
+}
+
+void say(std::string_view text) {
+  const std::string before = progress_shown.exchange(false) ? clear_line : "";
+  write_all(STDERR_FILENO, before + printable(text) + "\n");
+}
+
+void say_progress(std::string_view text) {
+  if (::isatty(STDERR_FILENO) == 0) return say(text);
+  write_all(STDERR_FILENO, clear_line + printable(text));
+  progress_shown = true;
+}
+
+}  // namespace knnseq::obs

@@ -1,0 +1,29 @@
+// What is printed: the only place that writes to stdout and stderr.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace knnseq::obs {
+
+/// `text` as one line that a terminal only shows and never obeys. Names, messages and sentences
+/// come from files and processes that may hold anything. Control characters, line ends and
+/// characters that change the direction of writing are written as \n, \x1b or \u202e, bytes that
+/// are not UTF-8 as \xff. Other text stays as it is.
+std::string printable(std::string_view text);
+
+/// The same for several lines: "\n" stays. What comes from outside must go through printable()
+/// first, lest it make lines of its own.
+std::string printable_lines(std::string_view text);
+
+/// Writes printable_lines(text) to stdout, and flushes.
+void print(std::string_view text);
+
+/// Writes printable(text) and a line end to stderr, in one write, so that lines of several ranks
+/// do not mix.
+void say(std::string_view text);
+
+/// The line that the next say() takes the place of: on a terminal only.
+void say_progress(std::string_view text);
+
+}  // namespace knnseq::obs

@@ -111,10 +111,8 @@ void leave_word_of_success(bool root) {
   if (root && path != nullptr) std::ofstream(path) << "done\n";
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  runtime::install_stop_signal();
+/// Everything between the start and the end of MPI. Returns the exit code.
+int run_program(int argc, char** argv) {
   comm::MpiEnvironment mpi(argc, argv);
   auto world = mpi.world();
   obs::Log log(world->rank(), world->size());
@@ -124,7 +122,7 @@ int main(int argc, char** argv) {
   const auto place = [&] {
     return fmt::format("rank {} on {}: ", world->rank(), obs::host_name());
   };
-  const auto fail = [&](const std::string& message, int code) {
+  const auto fail = [&](const std::string& message, int code) -> int {
     // The same may befall several ranks at once, such as a full disk: the first one ends them all.
     std::this_thread::sleep_for(std::chrono::milliseconds(250) * std::min(world->rank(), 16));
     log.event("error", {{"message", message}});
@@ -151,12 +149,24 @@ int main(int argc, char** argv) {
       return static_cast<int>(e.code());
     }
     if (!e.is_speaker()) std::this_thread::sleep_for(std::chrono::seconds(5));  // one ends them all
-    fail(e.what(), static_cast<int>(e.code()));
+    return fail(e.what(), static_cast<int>(e.code()));
   } catch (const core::Error& e) {  // this rank alone: the others may wait for it in a collective
-    fail(e.what(), static_cast<int>(e.code()));
+    return fail(e.what(), static_cast<int>(e.code()));
   } catch (const std::bad_alloc&) {
-    fail("out of memory", 1);
+    return fail("out of memory", 1);
   } catch (const std::exception& e) {
-    fail(core::first_line(e.what()), 1);
+    return fail(core::first_line(e.what()), 1);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  runtime::install_stop_signal();
+  try {
+    return run_program(argc, argv);
+  } catch (const core::Error& e) {  // MPI could not be started
+    obs::say(std::string("knnseq: ") + e.what());
+    return static_cast<int>(e.code());
   }
 }

@@ -382,17 +382,38 @@ class Commands(ModelTest):
 
     def test_commands_that_fail(self):
         none = {"run_dir": str(self.folder / "none")}
-        for side, command, says in (("source", "sed 1d", "got 70 lines and gave 69"),
+        for side, command, says in (("source", "sed 2d", "got 70 lines and gave 69"),
                                     ("target", "false", "exit status 1")):
             self.refused("partition", preprocess={"source": self.lower, side: command}, ranks=2,
                          says=(f"'{command}'", says), **none)
-        self.refused("decode base", preprocess={"source": "sed 1d"},
-                     says=("'sed 1d'", "got 16 lines and gave 15"), **none)
+        self.refused("decode base", preprocess={"source": "sed 2d"},
+                     says=("'sed 2d'", "got 16 lines and gave 15"), **none)
         self.refused("decode base", postprocess="sed 1d", ranks=2,
-                     says=("'sed 1d'", "got 16 lines and gave 15"), **none)
+                     says=("'sed 1d'", "got 1 lines and gave 0"), **none)
         self.assertFalse(self.path("corpus", "none").exists())  # only begun: not left behind
-        left = {path.name for path in self.path("decode/base", "none").iterdir() if path.is_file()}
-        self.assertFalse(left - {"state.json", "blocks.journal.0000", "blocks.journal.0001"})
+        self.assertFalse(self.path("decode/base", "none").exists())  # refused before the first translation
+
+    def test_translations_outlive_a_filter_that_fails(self):
+        """One that is slow, too: ranks that wait for it for longer than timeout_seconds hear from it."""
+        late = {"run_dir": str(self.folder / "late")}
+        self.refused("decode base", postprocess="sed 2d", ranks=2,
+                     says=("'sed 2d'", "got 16 lines and gave 15"), **late)
+        journals = {path: path.read_bytes() for path in self.path("decode/base", "late").glob("*.journal.*")}
+        self.assertTrue(journals)
+        text = self.knnseq("decode base", postprocess=f"sh -c '{self.upper}; sleep 5'", ranks=2,
+                           timeout_seconds=4, **late)
+        self.assertIn("going on where an earlier run stopped", text)
+        self.assertEqual(self.lines("decode/base/hyp.txt", "late"), self.lines("decode/base/hyp.txt"))
+        self.assertEqual(self.manifest("decode/base", "late")["inputs"]["postprocess"],
+                         f"sh -c '{self.upper}; sleep 5'")
+
+    def test_a_changed_script_is_a_changed_input(self):
+        script = self.folder / "upper.sh"
+        script.write_text(self.upper + "\n", encoding="utf-8")
+        item = {"decode": [{**self.config["decode"][0], "name": "script"}]}
+        self.knnseq("decode script", postprocess=f"sh {script}", ranks=1, **item)
+        script.write_text(self.upper + " \n", encoding="utf-8")
+        self.refused("decode script", postprocess=f"sh {script}", says="inputs: postprocess", **item)
 
     def test_changed_commands(self):
         source = {"source": "tr A-Y a-y", "target": self.lower}

@@ -2,8 +2,11 @@
 
 #include <numeric>
 
+#include <fmt/format.h>
+
 #include "comm/agreement.hpp"
 #include "core/files.hpp"
+#include "obs/progress_meter.hpp"
 #include "stages/sentence_pairs.hpp"
 
 namespace knnseq::stages {
@@ -27,6 +30,20 @@ std::vector<std::vector<core::TokenId>> gather_side(comm::Communicator& comm,
   return sentences;
 }
 
+/// Pairs that cannot be used are missing from all that is measured on this text.
+void warn_of_dropped(runtime::StageContext& context, const SentencePairs& pairs,
+                     const std::filesystem::path& file) {
+  auto dropped = pairs.dropped;
+  context.comm.all_reduce(dropped, comm::Reduction::sum);
+  if (!context.comm.is_root()) return;
+  for (std::size_t reason = 1; reason < drop_reasons; ++reason) {
+    if (dropped[reason] == 0) continue;
+    context.log.warn(fmt::format("{}: {} pairs are left out: {}", file.string(),
+                                 obs::with_commas(dropped[reason]),
+                                 to_string(static_cast<DropReason>(reason))));
+  }
+}
+
 }  // namespace
 
 HeldOutText read_held_out_text(runtime::StageContext& context, const Options& options,
@@ -41,6 +58,7 @@ HeldOutText read_held_out_text(runtime::StageContext& context, const Options& op
   const PairRules rules{corpus, options.preprocess, files.scratch, files.source_tokens,
                         files.target_tokens};
   const auto pairs = read_sentence_pairs(context, rules, tokenizer);
+  warn_of_dropped(context, pairs, files.source);
   HeldOutText text{gather_side(comm, pairs.source_tokens, pairs.source_starts),
                    gather_side(comm, pairs.target_tokens, pairs.target_starts)};
   comm::agree(comm, [&] {

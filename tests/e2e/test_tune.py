@@ -106,7 +106,11 @@ tune:
         self.run_stage("tune")
         changed = ("--set", "tune.lambda=[0.2]")
         self.assertIn("lambda", self.run_stage("tune", *changed, code=2))
-        self.run_stage("tune", *changed, "--force")
+        reference = self.folder / "test.en"
+        lines = reference.read_text(encoding="utf-8").splitlines(keepends=True)
+        reference.write_text("".join(["\n", *lines[1:]]), encoding="utf-8")
+        self.assertIn("warning: " + str(self.folder / "test.de") + ": 1 pairs are left out: empty target",
+                      self.run_stage("tune", *changed, "--force"))
         self.assertEqual(self.result()["grid"]["lambda"], [0.2])
         for setting, message in (("tune.reference=''", "tune.reference: is required"),
                                  ("tune.k=[0]", "tune.k: must be a list of whole numbers"),

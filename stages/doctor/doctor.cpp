@@ -53,7 +53,7 @@ void print_ranks(const std::vector<RankFacts>& ranks, std::int64_t threads) {
                      std::to_string(rank.host_cores), gibibytes(rank.memory_bytes), rank.host,
                      rank.cpu_capability, rank.scan_kernel, rank.train_kernel, device_text(rank)});
   }
-  obs::print("\n" + obs::markdown_table(lines, 0, 5) + "\n");
+  obs::print(fmt::format("\n{}\n", obs::markdown_table(lines, 0, 5)));
 }
 
 }  // namespace
@@ -73,7 +73,7 @@ void doctor(comm::Communicator& comm, const DoctorOptions& options) {
     print_libraries(libraries);
     print_ranks(ranks, options.threads);
     const auto lines = diagnose(libraries, ranks, options.threads);
-    for (const auto& text : lines) obs::print("warning: " + obs::printable(text) + "\n");
+    for (const auto& text : lines) obs::print(fmt::format("warning: {}\n", obs::printable(text)));
     if (lines.empty()) obs::print("nothing to warn of\n");
   });
   if (insists && !placement.device.cuda) gpu::place_rank(comm, gpu::Wanted::cuda);

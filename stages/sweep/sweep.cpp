@@ -126,7 +126,7 @@ void sweep(runtime::StageContext& context, const Options& options) {
     if (!comm.is_root()) return;
     remove_finished_rows(folders.sweep);  // only now that the manifest is there
     const SweepResult result = core::read_json(folders.sweep / "sweep.json");
-    obs::print("\n" + sweep_table(result));
+    obs::print(fmt::format("\n{}", sweep_table(result)));
   });
 }
 

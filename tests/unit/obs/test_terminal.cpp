@@ -42,5 +42,5 @@ TEST_CASE("Whatever the bytes, what is printed is one line of valid UTF-8") {
 
 TEST_CASE("A cell of a table makes no row of its own") {
   CHECK(obs::markdown_table({{"name", "n"}, {"a\nb\x1b", "1"}}, 1, 2) ==
-        "| name    |   n |\n|---------|----:|\n| a\\nb\\x1b |   1 |\n");
+        "| name     |   n |\n|----------|----:|\n| a\\nb\\x1b |   1 |\n");
 }

@@ -41,6 +41,7 @@ HeldOutText read_held_out_text(runtime::StageContext& context, const Options& op
   const PairRules rules{corpus, options.preprocess, files.scratch, files.source_tokens,
                         files.target_tokens};
   const auto pairs = read_sentence_pairs(comm, rules, tokenizer);
+  require_pairs(comm, pairs, files.source);
   HeldOutText text{gather_side(comm, pairs.source_tokens, pairs.source_starts),
                    gather_side(comm, pairs.target_tokens, pairs.target_starts)};
   comm::agree(comm, [&] {

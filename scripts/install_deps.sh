@@ -11,7 +11,8 @@ packages=(
   g++ cmake ninja-build ccache pkg-config python3 python3-pip python3-numpy
   libopenmpi-dev openmpi-bin libhdf5-openmpi-dev hdf5-tools
   libfaiss-dev libopenblas0-openmp libopenblas-openmp-dev  # without this flavour faiss is 50 times slower
-  libyaml-cpp-dev libfmt-dev nlohmann-json3-dev libxxhash-dev zlib1g-dev libsentencepiece-dev
+  libyaml-cpp-dev libfmt-dev nlohmann-json3-dev libxxhash-dev libsentencepiece-dev
+  zlib1g-dev libbz2-dev liblzma-dev libzstd-dev
   catch2 procps)
 # Only for the tests: a Slurm of one node, hosts of network namespaces; clang, its runtimes and symboliser
 # for the fuzzers.

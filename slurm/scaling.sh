@@ -35,11 +35,21 @@ measure() {
   }' "$log" | tee -a "$folder/scaling.csv"
 }
 
-# text SIDE: the corpus's lines, of all its files, plain or gzip, as the resolved config of a run lists them.
+# unpacked FILE: its text, whatever it is compressed by.
+unpacked() {
+  case $(head -c 10 -- "$1" | od -An -tx1 | tr -d ' \n') in
+    425a683?314159265359) bzip2 -cd -- "$1" ;;
+    fd377a585a00*) xz -cd -- "$1" ;;
+    28b52ffd* | 5?2a4d18*) zstd -cdq -- "$1" ;;
+    *) gzip -cdf -- "$1" ;;  # which leaves plain text as it is
+  esac
+}
+
+# text SIDE: the corpus's lines, of all its files, as the resolved config of a run lists them.
 text() {
   sed -n "/^corpus:/,/^[^ ]/{/^  $1:/,/^  [^ ]/s/^    - \"\(.*\)\"\$/\1/p}" "$folder/strong-1/config.yaml" |
     while read -r file; do
-      gzip -cdf -- "$file" | awk 1  # which ends a last line that is not ended
+      unpacked "$file" | awk 1  # which ends a last line that is not ended
     done
 }
 

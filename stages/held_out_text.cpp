@@ -33,8 +33,7 @@ std::vector<std::vector<core::TokenId>> gather_side(comm::Communicator& comm,
 /// Pairs that cannot be used are missing from all that is measured on this text.
 void warn_of_dropped(runtime::StageContext& context, const SentencePairs& pairs,
                      const std::filesystem::path& file) {
-  auto dropped = pairs.dropped;
-  context.comm.all_reduce(dropped, comm::Reduction::sum);
+  const auto dropped = count_dropped(context.comm, pairs);
   if (!context.comm.is_root()) return;
   for (std::size_t reason = 1; reason < drop_reasons; ++reason) {
     if (dropped[reason] == 0) continue;
@@ -58,6 +57,7 @@ HeldOutText read_held_out_text(runtime::StageContext& context, const Options& op
   const PairRules rules{corpus, options.preprocess, files.scratch, files.source_tokens,
                         files.target_tokens};
   const auto pairs = read_sentence_pairs(context, rules, tokenizer);
+  require_pairs(comm, pairs, files.source);
   warn_of_dropped(context, pairs, files.source);
   HeldOutText text{gather_side(comm, pairs.source_tokens, pairs.source_starts),
                    gather_side(comm, pairs.target_tokens, pairs.target_starts)};

@@ -1,10 +1,13 @@
 #include "stages/options.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <set>
 
 #include <fmt/format.h>
 
+#include "core/entry_id.hpp"
 #include "core/error.hpp"
 #include "metrics/languages_13a.hpp"
 
@@ -13,6 +16,19 @@ namespace knnseq::stages {
 using config::Section;
 
 namespace {
+
+// Bounds of numbers that have none by their nature. What the code multiplies them with stays far
+// below what 64 bits hold, and so does what it makes of them in fp32.
+constexpr std::int64_t many = 1'000'000'000;
+constexpr config::IntegerBounds count_bounds{1, many};
+constexpr config::IntegerBounds iteration_bounds{1, 1'000'000};
+constexpr config::IntegerBounds entry_bounds{1, core::max_entry_number};
+constexpr config::IntegerBounds neighbour_bounds{1, 1'000'000};
+constexpr config::IntegerBounds list_bounds{1, std::numeric_limits<std::int32_t>::max()};
+constexpr config::IntegerBounds seed_bounds{0, std::numeric_limits<std::int64_t>::max()};
+constexpr config::NumberBounds temperature_bounds{1e-6, 1e30};
+constexpr config::NumberBounds score_bounds{-1e30, 1e30};
+constexpr double most_settings = 1e6;  // of tune's grid
 
 std::vector<std::filesystem::path> paths(const Section& section, const std::string& key) {
   const auto texts = section.texts(key);
@@ -26,7 +42,7 @@ CorpusOptions read_corpus(const Section& section, CorpusOptions options) {
   if (options.target.empty()) section.problem("target", "is required (one file or a list)");
   options.drop_bad_pairs = section.choice("bad_pairs", {"drop", "stop"},
                                           options.drop_bad_pairs ? "drop" : "stop") == "drop";
-  options.max_tokens = section.integer("max_tokens", options.max_tokens, {.least = 1});
+  options.max_tokens = section.integer("max_tokens", options.max_tokens, count_bounds);
   return options;
 }
 
@@ -37,7 +53,7 @@ std::string read_dtype(const Section& section, const std::string& fallback) {
 DatastoreOptions read_datastore(const Section& section, const std::string& dtype) {
   DatastoreOptions options;
   options.key = {model::parse_key_kind(section.choice("key", {"ffn_in", "ffn_out"}, "ffn_in")),
-                 section.integer("layer", -1)};
+                 section.integer("layer", -1, {-10'000, 10'000})};
   options.dtype = read_dtype(section, dtype);
   const bool stored = section.choice("store", {"keys", "none"}, "keys") == "keys";
   options.store = stored ? KeyStore::keys : KeyStore::none;
@@ -47,8 +63,8 @@ DatastoreOptions read_datastore(const Section& section, const std::string& dtype
                     "must be false where store is none: encode then makes the "
                     "sample's keys only");
   }
-  options.sample.size = section.integer("sample", options.sample.size, {.least = 1});
-  options.sample.seed = static_cast<std::uint64_t>(section.integer("seed", 1, {.least = 0}));
+  options.sample.size = section.integer("sample", options.sample.size, entry_bounds);
+  options.sample.seed = static_cast<std::uint64_t>(section.integer("seed", 1, seed_bounds));
   options.sample.unit = parse_sample_unit(
       section.choice("sample_unit", {"entry", "batch"}, stored ? "entry" : "batch"));
   return options;
@@ -59,24 +75,24 @@ IndexOptions read_index(const Section& section) {
   options.factory = section.text("factory");
   options.metric = section.choice("metric", {"l2", "ip", "cos"}, "l2");
   auto& training = options.training;
-  const auto count = [&](const char* key, std::int64_t fallback, std::int64_t least) {
-    return section.integer(key, fallback, {.least = least});
+  const auto count = [&](const char* key, std::int64_t fallback) {
+    return section.integer(key, fallback, iteration_bounds);
   };
-  training.seed =
-      static_cast<std::uint64_t>(count("seed", static_cast<std::int64_t>(training.seed), 0));
-  training.coarse_iterations = count("coarse_iterations", training.coarse_iterations, 1);
+  training.seed = static_cast<std::uint64_t>(
+      section.integer("seed", static_cast<std::int64_t>(training.seed), seed_bounds));
+  training.coarse_iterations = count("coarse_iterations", training.coarse_iterations);
   const auto search = section.choice("coarse_search", {"auto", "all", "near"}, "auto");
   for (const auto known : {index::CoarseSearch::all, index::CoarseSearch::near}) {
     if (search == index::to_string(known)) training.coarse_search = known;
   }
-  training.opq_tolerance = section.number("opq_tolerance", training.opq_tolerance, {.least = 0});
-  training.opq_iterations = count("opq_iterations", training.opq_iterations, 1);
-  training.opq_pq_iterations = count("opq_pq_iterations", training.opq_pq_iterations, 1);
+  training.opq_tolerance = section.number("opq_tolerance", training.opq_tolerance, {0, 0.999});
+  training.opq_iterations = count("opq_iterations", training.opq_iterations);
+  training.opq_pq_iterations = count("opq_pq_iterations", training.opq_pq_iterations);
   training.opq_first_pq_iterations =
-      count("opq_first_pq_iterations", training.opq_first_pq_iterations, 1);
-  training.pq_iterations = count("pq_iterations", training.pq_iterations, 1);
+      count("opq_first_pq_iterations", training.opq_first_pq_iterations);
+  training.pq_iterations = count("pq_iterations", training.pq_iterations);
   training.max_points_per_centroid =
-      count("max_points_per_centroid", training.max_points_per_centroid, 0);
+      section.integer("max_points_per_centroid", training.max_points_per_centroid, {0, many});
   return options;
 }
 
@@ -93,11 +109,11 @@ SubsetOptions read_subset(const Section& section) {
                                  ? "is required where encoder is torchscript: a TorchScript file"
                                  : "is of no use: encoder is " + encoder);
   }
-  options.sentences = section.integer("sentences", options.sentences, {.least = 1});
+  options.sentences = section.integer("sentences", options.sentences, count_bounds);
   options.index = section.text("index", options.index);
   options.metric = section.choice("metric", {"l2", "ip", "cos"}, options.metric);
-  options.nprobe = section.integer("nprobe", options.nprobe, {.least = 1});
-  options.sample = section.integer("sample", options.sample, {.least = 1});
+  options.nprobe = section.integer("nprobe", options.nprobe, list_bounds);
+  options.sample = section.integer("sample", options.sample, entry_bounds);
   options.codes = section.text("codes", options.codes);
   return options;
 }
@@ -107,9 +123,10 @@ void read_temperature(const Section& section, const std::string& metric, DecodeO
   float& temperature = options.interpolation.temperature;
   const bool needed = metric != "l2" && !section.has("temperature");
   if (needed) {
-    section.optional_number("temperature");
+    section.optional_number("temperature", temperature_bounds);
   } else {
-    temperature = static_cast<float>(section.number("temperature", temperature, {.least = 1e-6}));
+    temperature =
+        static_cast<float>(section.number("temperature", temperature, temperature_bounds));
   }
 }
 
@@ -122,8 +139,8 @@ KnnMode read_mode(const Section& section, KnnMode fallback) {
 /// The keys of `knn:`, which items of `decode:` may override.
 void read_knn(const Section& section, const std::string& metric, DecodeOptions& options) {
   options.mode = read_mode(section, options.mode);
-  options.search.k = section.integer("k", options.search.k, {.least = 1});
-  options.search.nprobe = section.integer("nprobe", options.search.nprobe, {.least = 1});
+  options.search.k = section.integer("k", options.search.k, neighbour_bounds);
+  options.search.nprobe = section.integer("nprobe", options.search.nprobe, list_bounds);
   using index::Backend;
   using index::Probing;
   const bool hnsw = options.search.probing == Probing::hnsw;
@@ -136,16 +153,15 @@ void read_knn(const Section& section, const std::string& metric, DecodeOptions& 
       section.choice("backend", {"knnseq", "faiss"}, faiss ? "faiss" : "knnseq") == "faiss"
           ? Backend::faiss
           : Backend::knnseq;
-  options.search.ef_search =
-      section.integer("ef_search", options.search.ef_search, {.least = 1, .most = 1'000'000});
+  options.search.ef_search = section.integer("ef_search", options.search.ef_search, {1, 1'000'000});
   read_temperature(section, metric, options);
-  options.interpolation.lambda = static_cast<float>(
-      section.number("lambda", options.interpolation.lambda, {.least = 0, .most = 1}));
+  options.interpolation.lambda =
+      static_cast<float>(section.number("lambda", options.interpolation.lambda, {0, 1}));
   if (options.interpolation.lambda >= 1) {
     section.problem("lambda",
                     "must be below 1: where all neighbours are masked nothing would be left");
   }
-  if (const auto threshold = section.optional_number("threshold")) {
+  if (const auto threshold = section.optional_number("threshold", score_bounds)) {
     options.interpolation.threshold = static_cast<float>(*threshold);
   }
   const auto datastores = paths(section, "datastores");
@@ -155,16 +171,16 @@ void read_knn(const Section& section, const std::string& metric, DecodeOptions& 
 /// The keys of `beam_search:`, which items of `decode:` may override.
 void read_beam(const Section& section, DecodeOptions& options) {
   auto& beam = options.beam;
-  beam.beam = static_cast<int>(section.integer("beam", beam.beam, {.least = 1, .most = 1000}));
-  beam.length_penalty = section.number("length_penalty", beam.length_penalty);
-  beam.max_length_a = section.number("max_length_a", beam.max_length_a, {.least = 0});
-  beam.max_length_b = static_cast<int>(
-      section.integer("max_length_b", beam.max_length_b, {.least = 0, .most = 1'000'000}));
-  beam.nbest = static_cast<int>(section.integer("nbest", beam.nbest, {.least = 1, .most = 1000}));
+  beam.beam = static_cast<int>(section.integer("beam", beam.beam, {1, 1000}));
+  beam.length_penalty = section.number("length_penalty", beam.length_penalty, {-10, 10});
+  beam.max_length_a = section.number("max_length_a", beam.max_length_a, {0, 1e6});
+  beam.max_length_b =
+      static_cast<int>(section.integer("max_length_b", beam.max_length_b, {0, 1'000'000}));
+  beam.nbest = static_cast<int>(section.integer("nbest", beam.nbest, {1, 1000}));
   if (beam.nbest > beam.beam) section.problem("nbest", "must not be larger than beam");
   options.dtype = read_dtype(section, options.dtype);
   options.block_sentences =
-      section.integer("block_sentences", options.block_sentences, {.least = 1});
+      section.integer("block_sentences", options.block_sentences, {1, 100'000});
 }
 
 /// The name of an item of a list, which is also a folder's: plain, and in the list once.
@@ -260,10 +276,9 @@ EvaluateOptions read_evaluate(const Section& section, const std::vector<DecodeOp
   if (!options.baseline.empty() && !known) {
     section.problem("baseline", "names no item of decode with a reference");
   }
-  options.resamples =
-      section.integer("resamples", options.resamples, {.least = 0, .most = 1'000'000});
+  options.resamples = section.integer("resamples", options.resamples, {0, 1'000'000});
   options.seed = static_cast<std::uint64_t>(
-      section.integer("seed", static_cast<std::int64_t>(options.seed), {.least = 0}));
+      section.integer("seed", static_cast<std::int64_t>(options.seed), seed_bounds));
   return options;
 }
 
@@ -271,8 +286,8 @@ InspectOptions read_inspect(const Section& section) {
   InspectOptions options;
   options.base = section.text("base", "");
   options.knn = section.text("knn", "");
-  options.line = section.integer("line", options.line, {.least = -1});
-  options.neighbours = section.integer("neighbours", options.neighbours, {.least = 1});
+  options.line = section.integer("line", options.line, {-1, many});
+  options.neighbours = section.integer("neighbours", options.neighbours, neighbour_bounds);
   return options;
 }
 
@@ -284,12 +299,12 @@ SweepOptions read_sweep(const Section& section, const std::string& factory) {
     section.problem(options.source.empty() ? "source" : "target",
                     "is required: source and target go together");
   }
-  options.queries = section.integer("queries", options.queries, {.least = 1});
-  options.seed = static_cast<std::uint64_t>(section.integer("seed", 1, {.least = 0}));
+  options.queries = section.integer("queries", options.queries, count_bounds);
+  options.seed = static_cast<std::uint64_t>(section.integer("seed", 1, seed_bounds));
   options.indexes = section.texts("indexes");
   if (options.indexes.empty()) options.indexes = {factory};
   const auto list = [&](const char* key, std::vector<std::int64_t>& values, std::int64_t most) {
-    values = section.integers(key, values, {.least = 1, .most = most});
+    values = section.integers(key, values, {1, most});
     if (values.empty()) section.problem(key, "must not be empty");
     std::sort(values.begin(), values.end());
     values.erase(std::unique(values.begin(), values.end()), values.end());
@@ -314,12 +329,12 @@ TuneOptions read_tune(const Section& section, const DecodeOptions& defaults,
                     "is required: source and reference go together");
   }
   options.decoding.reference = reference;
-  options.k = section.integers("k", options.k, {.least = 1, .most = 10'000});
-  options.temperature = section.numbers("temperature", {}, {.least = 1e-6});
-  options.lambda = section.numbers("lambda", options.lambda, {.least = 0, .most = 0.999});
-  options.nprobe = section.integers("nprobe", {}, {.least = 1});
+  options.k = section.integers("k", options.k, {1, 10'000});
+  options.temperature = section.numbers("temperature", {}, temperature_bounds);
+  options.lambda = section.numbers("lambda", options.lambda, {0, 0.999});
+  options.nprobe = section.integers("nprobe", {}, list_bounds);
   if (options.nprobe.empty()) options.nprobe = {defaults.search.nprobe};
-  options.sentences = section.integers("sentences", {}, {.least = 1});
+  options.sentences = section.integers("sentences", {}, count_bounds);
   if (options.sentences.empty()) options.sentences = {subset.sentences};
   options.decoding.mode = read_mode(section, defaults.mode);
   if (options.decoding.mode == KnnMode::memory) section.problem("mode", "must be plain or subset");
@@ -334,7 +349,14 @@ TuneOptions read_tune(const Section& section, const DecodeOptions& defaults,
   sorted(options.lambda);
   sorted(options.nprobe);
   sorted(options.sentences);
-  options.candidates = section.integer("candidates", options.candidates, {.least = 1});
+  const auto settings = static_cast<double>(options.k.size()) * options.lambda.size() *
+                        std::max<std::size_t>(options.temperature.size(), 8) *
+                        options.breadths().size();
+  if (settings > most_settings) {
+    section.problem("k", fmt::format("the lists make {:.0f} settings, more than {:.0f}", settings,
+                                     most_settings));
+  }
+  options.candidates = section.integer("candidates", options.candidates, neighbour_bounds);
   return options;
 }
 
@@ -353,9 +375,9 @@ Options read_options(const config::Config& config) {
   read_model(root, options);
   const std::string dtype = read_dtype(root, "auto");
   options.device = read_device(root);
-  options.shards = root.integer("shards", options.shards, {.least = 1, .most = 99'999});
-  options.threads = root.integer("threads", options.threads, {.least = 1, .most = 4096});
-  options.timeout_seconds = root.number("timeout_seconds", options.timeout_seconds, {.least = 0});
+  options.shards = root.integer("shards", options.shards, {1, 99'999});
+  options.threads = root.integer("threads", options.threads, {1, 4096});
+  options.timeout_seconds = root.number("timeout_seconds", options.timeout_seconds, {0, 1e9});
   options.corpus = read_corpus(root.section("corpus"), {});
   options.append = read_append(root, options.corpus);
   options.datastore = read_datastore(root.section("datastore"), dtype);

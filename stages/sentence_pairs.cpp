@@ -10,9 +10,9 @@
 #include "core/error.hpp"
 #include "core/utf8.hpp"
 #include "runtime/long_work.hpp"
-#include "text/gzip.hpp"
 #include "text/line_files.hpp"
 #include "text/line_filter.hpp"
+#include "text/text_file.hpp"
 
 namespace knnseq::stages {
 
@@ -31,19 +31,26 @@ struct Side {
   std::vector<std::string> places;  ///< file and line of lines with a reason, for messages
 };
 
-/// Files to read: the given ones, with gzipped ones unpacked.
-std::vector<fs::path> plain_files(runtime::StageContext& context,
-                                  const std::vector<fs::path>& files, const fs::path& scratch) {
+/// The lines of the files, with compressed ones unpacked. What is no text is refused here, before
+/// anybody wonders what its lines are.
+text::LineFiles open_lines(runtime::StageContext& context, const std::vector<fs::path>& files,
+                           const fs::path& scratch) {
   auto& comm = context.comm;
   std::vector<fs::path> plain = files;
+  std::optional<text::LineFiles> lines;
   runtime::agree_on_long_work(context, [&] {
     for (std::size_t i = 0; i < files.size(); ++i) {
-      if (!text::is_gzip_file(files[i])) continue;
+      text::open_text(files[i]);
+      if (!text::is_compressed(files[i])) continue;
       plain[i] = scratch / fmt::format("{}-{}", i, files[i].filename().string());
-      if (static_cast<int>(i) % comm.size() == comm.rank()) text::gunzip_file(files[i], plain[i]);
+      if (static_cast<int>(i) % comm.size() == comm.rank()) text::unpack_text(files[i], plain[i]);
     }
   });
-  return plain;
+  comm::agree(comm, [&] {
+    lines.emplace(plain);
+    lines->call(files);
+  });
+  return *std::move(lines);
 }
 
 /// Lines of each chunk; every rank counts some chunks.
@@ -77,7 +84,7 @@ class SideReader {
   void take(std::string_view line, const text::LinePlace& place) {
     auto reason = DropReason::none;
     const auto most_bytes = static_cast<std::size_t>(rules_.most_tokens) * most_bytes_per_token;
-    if (line.size() > most_bytes) {
+    if (line.size() > std::min(most_bytes, text::LineFiles::longest_line)) {
       reason = rules_.too_long;
     } else if (!core::is_valid_text(line)) {
       reason = DropReason::invalid_text;
@@ -175,6 +182,32 @@ const char* to_string(DropReason reason) {
   return "";
 }
 
+DropCounts count_dropped(comm::Communicator& comm, const SentencePairs& pairs) {
+  DropCounts counts{};
+  std::ranges::transform(pairs.dropped, counts.begin(), &Dropped::count);
+  comm.all_reduce(counts, comm::Reduction::sum);
+  return counts;
+}
+
+void require_pairs(comm::Communicator& comm, const SentencePairs& pairs, const std::string& what) {
+  if (comm.all_reduce(pairs.count(), comm::Reduction::sum) > 0) return;
+  const auto counts = count_dropped(comm, pairs);
+  const auto most = std::ranges::max_element(counts) - counts.begin();
+  const std::string& mine = pairs.dropped[static_cast<std::size_t>(most)].first_place;
+  const auto places = comm.all_gather(std::span<const char>(mine));
+  std::string why = "it has no lines";
+  for (int rank = comm.size(); rank-- > 0;) {  // in the order of their lines
+    const auto place = places.of(rank);
+    if (place.empty()) continue;
+    why = fmt::format("of {} pairs {} are left out for: {}; the first is {}",
+                      std::accumulate(counts.begin(), counts.end(), std::int64_t{0}),
+                      counts[static_cast<std::size_t>(most)],
+                      to_string(static_cast<DropReason>(most)),
+                      std::string_view(place.data(), place.size()));
+  }
+  comm::agree(comm, [&] { throw core::InputError(what, "holds no usable sentence pair: " + why); });
+}
+
 SentencePairs read_sentence_pairs(runtime::StageContext& context, const PairRules& rules,
                                   const text::Tokenizer& tokenizer) {
   auto& comm = context.comm;
@@ -184,15 +217,10 @@ SentencePairs read_sentence_pairs(runtime::StageContext& context, const PairRule
     text::try_filter(rules.preprocess.source);
     text::try_filter(rules.preprocess.target);
   });
-  std::optional<text::LineFiles> sources, targets;
-  const auto source_files = plain_files(context, options.source, rules.scratch / "source");
-  const auto target_files = plain_files(context, options.target, rules.scratch / "target");
-  comm::agree(comm, [&] {
-    sources.emplace(source_files);
-    targets.emplace(target_files);
-  });
-  const auto source_chunks = count_lines(context, *sources);
-  const auto target_chunks = count_lines(context, *targets);
+  const auto sources = open_lines(context, options.source, rules.scratch / "source");
+  const auto targets = open_lines(context, options.target, rules.scratch / "target");
+  const auto source_chunks = count_lines(context, sources);
+  const auto target_chunks = count_lines(context, targets);
   const auto total = std::accumulate(source_chunks.begin(), source_chunks.end(), std::int64_t{0});
   const auto other = std::accumulate(target_chunks.begin(), target_chunks.end(), std::int64_t{0});
   comm::agree(comm, [&] {
@@ -218,8 +246,8 @@ SentencePairs read_sentence_pairs(runtime::StageContext& context, const PairRule
                                    if (!tokens.empty()) tokens.push_back(tokenizer.eos());
                                    return tokens;
                                  }};
-    const Side source = read_side(*sources, lines, source_chunks, source_rules);
-    const Side target = read_side(*targets, lines, target_chunks, target_rules);
+    const Side source = read_side(sources, lines, source_chunks, source_rules);
+    const Side target = read_side(targets, lines, target_chunks, target_rules);
     const auto special = [&](std::size_t i) {
       const auto begin = target.tokens.begin() + target.starts[i];
       const auto end = target.tokens.begin() + target.starts[i + 1] - 1;  // without its own EOS
@@ -238,13 +266,14 @@ SentencePairs read_sentence_pairs(runtime::StageContext& context, const PairRule
         pairs.lines.push_back(line);
         continue;
       }
+      auto place = source_bad ? source.places[i] : target.places[i];
+      if (place.empty()) place = fmt::format("pair {} of the corpus", line + 1);
       if (!options.drop_bad_pairs) {
-        const auto& place = source_bad ? source.places[i] : target.places[i];
-        throw core::InputError(
-            place.empty() ? fmt::format("pair {} of the corpus", line + 1) : place,
-            fmt::format("{} (corpus.bad_pairs is stop)", to_string(reason)));
+        throw core::InputError(place,
+                               fmt::format("{} (corpus.bad_pairs is stop)", to_string(reason)));
       }
-      ++pairs.dropped[static_cast<std::size_t>(reason)];
+      auto& dropped = pairs.dropped[static_cast<std::size_t>(reason)];
+      if (dropped.count++ == 0) dropped.first_place = place;
       pairs.dropped_list += fmt::format("{}\t{}\n", line + 1, to_string(reason));
     }
   });

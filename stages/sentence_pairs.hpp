@@ -23,6 +23,12 @@ enum class DropReason : std::uint8_t {
 inline constexpr std::size_t drop_reasons = 7;
 const char* to_string(DropReason reason);
 
+/// Pairs that were dropped for one reason.
+struct Dropped {
+  std::int64_t count = 0;
+  std::string first_place;  ///< "corpus.de:12" of the first
+};
+
 /// The pairs that are kept, in the order of the corpus, and what became of the others.
 struct SentencePairs {
   std::vector<core::TokenId> source_tokens;    ///< as the encoder takes them
@@ -30,7 +36,7 @@ struct SentencePairs {
   std::vector<std::int64_t> source_starts{0};  ///< [pairs + 1]
   std::vector<std::int64_t> target_starts{0};
   std::vector<std::int64_t> lines;  ///< [pairs], from 0 over all files
-  std::array<std::int64_t, drop_reasons> dropped{};
+  std::array<Dropped, drop_reasons> dropped;
   std::string dropped_list;  ///< "line<TAB>reason" lines, line from 1
   std::int64_t unknown_tokens = 0;
 
@@ -53,6 +59,14 @@ struct PairRules {
   std::int64_t source_tokens = 0;  ///< most of a source, all special ones included
   std::int64_t target_tokens = 0;  ///< most of a target, EOS included
 };
+
+/// Pairs that were dropped on all ranks, by reason. Collective.
+using DropCounts = std::array<std::int64_t, drop_reasons>;
+DropCounts count_dropped(comm::Communicator& comm, const SentencePairs& pairs);
+
+/// Throws core::InputError (on all ranks) where no pair of any rank is left, with the commonest
+/// reason and its first line. `what`: their name in the message. Collective.
+void require_pairs(comm::Communicator& comm, const SentencePairs& pairs, const std::string& what);
 
 /// Reads this rank's even share of the lines, runs the commands over them and tokenises them.
 /// Throws core::InputError (on all ranks) where the sides have different numbers of lines, a

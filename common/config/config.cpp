@@ -5,12 +5,12 @@
 
 #include "config/yaml_document.hpp"
 #include "core/error.hpp"
-#include "core/files.hpp"
+#include "core/input_file.hpp"
 
 namespace knnseq::config {
 
 Config Config::load(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
-  return parse(core::read_file(file), file.string(), overrides);
+  return parse(core::read_whole(file, most_config_bytes), file.string(), overrides);
 }
 
 Config Config::parse(const std::string& text, const std::string& name,

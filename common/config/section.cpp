@@ -73,39 +73,37 @@ std::string Section::choice(const std::string& key, const std::vector<std::strin
   return fallback;
 }
 
+template <class T, class Bounds>
+std::optional<T> Section::bounded(const std::string& key, Bounds bounds, const char* kind) const {
+  const auto value = scalar<T>(key, kind);
+  if (value && !std::isfinite(static_cast<double>(*value))) {
+    problem(key, "must be a finite number");
+  } else if (value && (*value < bounds.least || *value > bounds.most)) {
+    problem(key, fmt::format("{} must lie in {} to {}", *value, bounds.least, bounds.most));
+  }
+  return value;
+}
+
 std::int64_t Section::integer(const std::string& key, std::optional<std::int64_t> fallback,
                               IntegerBounds bounds) const {
-  const auto value = scalar<std::int64_t>(key, "a whole number");
+  const auto value = bounded<std::int64_t>(key, bounds, "a whole number");
   if (!value && !fallback && !has(key)) problem(key, "is required (a whole number)");
   const std::int64_t result = value.value_or(fallback.value_or(bounds.least));
-  if (value && (*value < bounds.least || *value > bounds.most)) {
-    problem(key, bounds.most == IntegerBounds{}.most
-                     ? fmt::format("{} must be at least {}", *value, bounds.least)
-                     : fmt::format("{} must lie in {} to {}", *value, bounds.least, bounds.most));
-  }
   resolve(key, std::to_string(result));
   return result;
 }
 
 double Section::number(const std::string& key, std::optional<double> fallback,
                        NumberBounds bounds) const {
-  const auto value = scalar<double>(key, "a number");
+  const auto value = bounded<double>(key, bounds, "a number");
   if (!value && !fallback && !has(key)) problem(key, "is required (a number)");
   const double result = value.value_or(fallback.value_or(bounds.least));
-  if (value && !std::isfinite(*value)) {
-    problem(key, "must be a finite number");
-  } else if (value && !(*value >= bounds.least && *value <= bounds.most)) {
-    problem(key, bounds.most == NumberBounds{}.most
-                     ? fmt::format("{} must be at least {}", *value, bounds.least)
-                     : fmt::format("{} must lie in {} to {}", *value, bounds.least, bounds.most));
-  }
   resolve(key, fmt::format("{}", result));
   return result;
 }
 
-std::optional<double> Section::optional_number(const std::string& key) const {
-  const auto value = scalar<double>(key, "a number");
-  if (value && !std::isfinite(*value)) problem(key, "must be a finite number");
+std::optional<double> Section::optional_number(const std::string& key, NumberBounds bounds) const {
+  const auto value = bounded<double>(key, bounds, "a number");
   resolve(key, value ? fmt::format("{}", *value) : "null");
   return value;
 }
@@ -150,10 +148,8 @@ std::vector<T> Section::scalars(const std::string& key, const std::vector<T>& fa
     if (right) {
       result.push_back(value);
     } else {
-      problem(
-          key,
-          fmt::format("must be a list of {} of at least {}", kind, bounds.least) +
-              (bounds.most == Bounds{}.most ? "" : fmt::format(" and at most {}", bounds.most)));
+      problem(key,
+              fmt::format("must be a list of {} from {} to {}", kind, bounds.least, bounds.most));
     }
     return right;
   };

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,14 +12,15 @@ namespace knnseq::config {
 struct ConfigState;
 struct SectionNode;
 
+/// What the code can stand: every number has such bounds, and must be finite besides.
 struct IntegerBounds {
-  std::int64_t least = std::numeric_limits<std::int64_t>::min();
-  std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  std::int64_t least;
+  std::int64_t most;
 };
 
 struct NumberBounds {
-  double least = std::numeric_limits<double>::lowest();
-  double most = std::numeric_limits<double>::max();
+  double least;
+  double most;
 };
 
 /// One map of the file. Wrong values do not throw: they are noted, the default is returned, and
@@ -33,21 +33,20 @@ class Section {
   std::string choice(const std::string& key, const std::vector<std::string>& allowed,
                      const std::string& fallback) const;
   std::int64_t integer(const std::string& key, std::optional<std::int64_t> fallback,
-                       IntegerBounds bounds = {}) const;
-  double number(const std::string& key, std::optional<double> fallback,
-                NumberBounds bounds = {}) const;
+                       IntegerBounds bounds) const;
+  double number(const std::string& key, std::optional<double> fallback, NumberBounds bounds) const;
   /// A number that may be left out (YAML null or no such key).
-  std::optional<double> optional_number(const std::string& key) const;
+  std::optional<double> optional_number(const std::string& key, NumberBounds bounds) const;
   bool flag(const std::string& key, bool fallback) const;
   /// A list of strings; a single string counts as a list of one.
   std::vector<std::string> texts(const std::string& key) const;
   /// A list of whole numbers; a single one counts as a list of one.
   std::vector<std::int64_t> integers(const std::string& key,
                                      const std::vector<std::int64_t>& fallback,
-                                     IntegerBounds bounds = {}) const;
+                                     IntegerBounds bounds) const;
   /// The same of numbers.
   std::vector<double> numbers(const std::string& key, const std::vector<double>& fallback,
-                              NumberBounds bounds = {}) const;
+                              NumberBounds bounds) const;
   /// The map under `key`; an empty one where it is missing.
   Section section(const std::string& key) const;
   /// The maps in the list under `key`; none where it is missing.
@@ -61,6 +60,8 @@ class Section {
       : state_(std::move(state)), node_(std::move(node)) {}
   template <class T>
   std::optional<T> scalar(const std::string& key, const char* kind) const;
+  template <class T, class Bounds>
+  std::optional<T> bounded(const std::string& key, Bounds bounds, const char* kind) const;
   template <class T, class Bounds>
   std::vector<T> scalars(const std::string& key, const std::vector<T>& fallback, Bounds bounds,
                          const char* kind) const;

@@ -8,7 +8,7 @@
 
 #include "config/require_tree.hpp"
 #include "core/error.hpp"
-#include "core/files.hpp"
+#include "core/input_file.hpp"
 
 namespace knnseq::config {
 
@@ -212,7 +212,7 @@ std::shared_ptr<ConfigState> parse_yaml(const std::string& text, const std::stri
   const auto folder = std::filesystem::path(name).parent_path();
   for (const auto& included : included_files(*state, root)) {
     const std::string file = folder / included;
-    const YAML::Node tree = load_map(*state, core::read_file(file), file);
+    const YAML::Node tree = load_map(*state, core::read_whole(file, most_config_bytes), file);
     if (const YAML::Node& nested = tree; nested["include"].IsDefined()) {
       throw core::InputError(file, "is included, and must not include others");
     }

@@ -12,6 +12,9 @@
 
 namespace knnseq::config {
 
+/// Of one file, whose values are at most 100,000 (require_tree.hpp).
+inline constexpr std::int64_t most_config_bytes = std::int64_t{16} << 20;
+
 struct SectionNode;
 
 /// A key that was asked for and what it came to.

@@ -11,6 +11,7 @@
 
 #include "core/error.hpp"
 #include "core/hash.hpp"
+#include "core/input_file.hpp"
 #include "core/parse_json.hpp"
 
 namespace knnseq::core {
@@ -31,15 +32,9 @@ fs::path folder_of(const fs::path& path) {
 
 }  // namespace
 
-std::string read_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in || fs::is_directory(path)) throw InputError(path, "cannot be opened for reading");
-  std::string content{std::istreambuf_iterator<char>(in), {}};
-  if (in.bad()) throw SystemError("read", path, errno);
-  return content;
-}
+std::string read_file(const fs::path& path) { return read_whole(path, no_limit); }
 
-Json read_json(const fs::path& path) { return parse_json(read_file(path), path); }
+Json read_json(const fs::path& path) { return parse_json(read_model_file(path), path); }
 
 void publish_file(const fs::path& path, const std::function<void(const fs::path&)>& write) {
   const fs::path temporary = path.string() + ".tmp";
@@ -71,15 +66,12 @@ void make_directories(const fs::path& path) {
 }
 
 std::string fingerprint_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw InputError(path, "cannot be opened for reading");
+  InputFile file(path);
   Fingerprinter fingerprinter;
   std::vector<char> buffer(std::size_t{1} << 20);
-  while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())), in.gcount() > 0) {
-    fingerprinter.update(
-        std::as_bytes(std::span(buffer.data(), static_cast<std::size_t>(in.gcount()))));
+  while (const std::size_t count = file.read(buffer)) {
+    fingerprinter.update(std::as_bytes(std::span(buffer.data(), count)));
   }
-  if (in.bad()) throw SystemError("read", path, errno);
   return fingerprinter.digest();
 }
 
@@ -88,7 +80,7 @@ Json stamp_file(const fs::path& path, const Json& known) {
   if (::stat(path.c_str(), &info) != 0) {
     throw InputError(path, std::string("no such file (") + std::strerror(errno) + ")");
   }
-  if (!S_ISREG(info.st_mode)) throw InputError(path, "is not a regular file");
+  require_regular(info, path);
   const std::int64_t modified_ns = info.st_mtim.tv_sec * 1'000'000'000LL + info.st_mtim.tv_nsec;
   Json stamp = {{"path", path.string()}, {"bytes", info.st_size}, {"modified_ns", modified_ns}};
   const bool same = known.is_object() && known.value("path", "") == path.string() &&

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "core/json_integer.hpp"
 
 namespace knnseq::model {
 
@@ -28,12 +29,10 @@ std::int64_t ConfigReader::integer(const std::string& key) {
   const core::Json& json = value(key);
   if (json.is_null()) fail(key, "is missing");
   if (!json.is_number_integer()) fail(key, json.dump() + " is not an integer");
+  const auto number = core::json_integer(json);
   // All are sizes or tokens.
-  const bool fits = json.is_number_unsigned()
-                        ? std::in_range<std::int32_t>(json.get<std::uint64_t>())
-                        : std::in_range<std::int32_t>(json.get<std::int64_t>());
-  if (!fits) fail(key, json.dump() + " is out of range");
-  return json.get<std::int64_t>();
+  if (!number || !std::in_range<std::int32_t>(*number)) fail(key, json.dump() + " is out of range");
+  return *number;
 }
 
 std::int64_t ConfigReader::integer(const std::string& key, std::int64_t fallback) {

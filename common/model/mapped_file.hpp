@@ -10,7 +10,8 @@ namespace knnseq::model {
 /// Read-only private mapping of a whole file; the file may be unlinked meanwhile, not truncated.
 class MappedFile {
  public:
-  /// Throws InputError where the file cannot be opened, SystemError where it cannot be mapped.
+  /// Throws InputError where the file cannot be opened or is no regular file, SystemError where it
+  /// cannot be mapped.
   explicit MappedFile(const std::filesystem::path& path);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;

@@ -1,12 +1,15 @@
 #include "model/safetensors.hpp"
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "model/largest_magnitude.hpp"
 
 namespace knnseq::model {
 
@@ -58,6 +61,22 @@ at::Tensor SafetensorsFile::tensor(const std::string& name) const {
   at::Tensor copy = at::empty(of.shape, type);
   if (of.bytes > 0) std::memcpy(copy.data_ptr(), data, of.bytes);
   return copy;
+}
+
+double SafetensorsFile::largest_magnitude(const std::string& name) const {
+  constexpr std::size_t piece_bytes = std::size_t{8} << 20;
+  const SafetensorsEntry& of = entry(name);
+  const auto type = scalar_type(of.dtype, fmt::format("{}: tensor '{}'", path_, name));
+  double largest = 0;
+  for (std::size_t at = 0; at < of.bytes; at += piece_bytes) {
+    const std::size_t bytes = std::min(piece_bytes, of.bytes - at);
+    const double of_piece =
+        model::largest_magnitude(file_->bytes().subspan(of.begin + at, bytes), type);
+    if (!(of_piece <= largest)) largest = of_piece;
+    file_->release(of.begin + at, bytes);
+    if (std::isnan(largest)) break;
+  }
+  return largest;
 }
 
 void SafetensorsFile::release(const std::string& name) const {

@@ -31,6 +31,10 @@ class SafetensorsFile {
   /// the file does not align it. Throws InputError where it is missing or of another dtype.
   at::Tensor tensor(const std::string& name) const;
 
+  /// The largest magnitude of a floating-point tensor; not finite where one of its numbers is not.
+  /// Reads it once, and holds a few megabytes of it at a time. Throws as tensor().
+  double largest_magnitude(const std::string& name) const;
+
   /// Says that the tensor's bytes will not be read again soon: they no longer count as this
   /// process's memory.
   void release(const std::string& name) const;

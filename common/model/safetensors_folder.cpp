@@ -101,6 +101,10 @@ at::Tensor SafetensorsFolder::tensor(const std::string& name) const {
   return file_of(name).tensor(name);
 }
 
+double SafetensorsFolder::largest_magnitude(const std::string& name) const {
+  return file_of(name).largest_magnitude(name);
+}
+
 void SafetensorsFolder::release(const std::string& name) const { file_of(name).release(name); }
 
 }  // namespace knnseq::model

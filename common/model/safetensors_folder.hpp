@@ -25,6 +25,7 @@ class SafetensorsFolder {
 
   /// As SafetensorsFile's.
   at::Tensor tensor(const std::string& name) const;
+  double largest_magnitude(const std::string& name) const;
   void release(const std::string& name) const;
 
  private:

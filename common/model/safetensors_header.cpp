@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
+#include "core/file_kind.hpp"
 #include "core/parse_json.hpp"
 
 namespace knnseq::model {
@@ -17,6 +18,23 @@ using Json = nlohmann::json;
 
 constexpr std::size_t length_bytes = 8;
 constexpr std::uint64_t max_header_bytes = 100'000'000;  // the format's own limit
+
+/// A header is a length and a JSON object. Says what a file is that begins otherwise, if that is
+/// known.
+void refuse_other_files(std::span<const std::byte> bytes, const std::string& file) {
+  if (bytes.size() > length_bytes && bytes[length_bytes] == std::byte{'{'}) return;
+  const std::string_view head(reinterpret_cast<const char*>(bytes.data()),
+                              std::min(bytes.size(), core::head_bytes));
+  const auto kind = core::describe_foreign(head);
+  if (!kind) return;
+  // What torch.save writes is a zip archive, and was a pickle once.
+  if (kind->find("zip archive") != std::string::npos || kind->find("pickle") != std::string::npos) {
+    throw core::InputError(file,
+                           "is a file of PyTorch's torch.save, whatever its name; convert it with "
+                           "scripts/to_safetensors.py");
+  }
+  throw core::InputError(file, "is " + *kind);
+}
 
 /// The header's length, checked against the file's.
 std::size_t header_bytes(std::span<const std::byte> bytes, const std::string& file) {
@@ -38,6 +56,8 @@ Json parse_object(std::string_view text, const std::string& file) {
   if (!header.is_object()) throw core::InputError(file, "its header is not a JSON object");
   return header;
 }
+
+constexpr std::size_t most_dimensions = 8;  // of a tensor
 
 bool is_count_list(const Json& list) {
   return list.is_array() && std::ranges::all_of(list, [](const Json& item) {
@@ -67,11 +87,15 @@ SafetensorsEntry parse_entry(const Json& json, const std::string& where, std::si
                          end - begin};
   const std::size_t element_bytes = safetensors_element_bytes(entry.dtype);
   if (element_bytes == 0) return entry;
-  std::size_t bytes = element_bytes;
+  require(entry.shape.size() <= most_dimensions,
+          fmt::format("has more than {} dimensions", most_dimensions));
+  std::size_t bytes = element_bytes;  // as if no dimension were 0: strides must not overflow
   for (const std::int64_t size : entry.shape) {
-    require(!__builtin_mul_overflow(bytes, static_cast<std::size_t>(size), &bytes),
+    require(!__builtin_mul_overflow(
+                bytes, static_cast<std::size_t>(std::max<std::int64_t>(size, 1)), &bytes),
             "its shape overflows");
   }
+  if (std::ranges::count(entry.shape, 0) > 0) bytes = 0;
   require(bytes == entry.bytes,
           fmt::format("{} of shape [{}] takes {} bytes, but it has {}", entry.dtype,
                       fmt::join(entry.shape, ", "), bytes, entry.bytes));
@@ -114,6 +138,7 @@ std::size_t safetensors_element_bytes(const std::string& dtype) {
 
 std::map<std::string, SafetensorsEntry> parse_safetensors_header(std::span<const std::byte> bytes,
                                                                  const std::string& file) {
+  refuse_other_files(bytes, file);
   const std::size_t header = header_bytes(bytes, file);
   const std::size_t data_start = length_bytes + header;
   const std::size_t data_bytes = bytes.size() - data_start;

@@ -5,9 +5,9 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <torch/csrc/jit/api/module.h>
-#include <torch/csrc/jit/serialization/import.h>
 
 #include "core/error.hpp"
+#include "model/torchscript_load.hpp"
 #include "model/torchscript_text.hpp"
 
 namespace knnseq::model {
@@ -36,13 +36,7 @@ struct SentenceEncoder::Script {
 
 SentenceEncoder::SentenceEncoder(const std::filesystem::path& file)
     : script_(std::make_unique<Script>(Script{file.string(), {}})) {
-  if (!std::filesystem::exists(file)) throw core::InputError(file, "is missing");
-  try {
-    script_->module = torch::jit::load(file.string(), at::kCPU, false);
-    script_->module.eval();
-  } catch (const std::exception& error) {
-    throw core::InputError(file, "is damaged or no TorchScript archive: " + what_failed(error));
-  }
+  script_->module = load_script(file);
   const auto method = script_->module.find_method("encode");
   if (!method) script_->fail("the script has no such method");
   constexpr const char* expected = "(List[str]) -> Tensor";

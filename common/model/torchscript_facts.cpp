@@ -1,7 +1,6 @@
 #include "model/torchscript_facts.hpp"
 
 #include <algorithm>
-#include <limits>
 
 #include <c10/util/Exception.h>
 #include <caffe2/serialize/inline_container.h>
@@ -9,6 +8,7 @@
 
 #include "core/parse_json.hpp"
 #include "model/model_config.hpp"
+#include "model/torchscript_load.hpp"
 
 namespace knnseq::model {
 
@@ -19,7 +19,7 @@ constexpr const char* name = "knnseq.json";
 /// The extra file's text.
 std::string read_extra_file(const std::filesystem::path& file) {
   const std::string record = std::string("extra/") + name;
-  if (!std::filesystem::exists(file)) throw core::InputError(file, "is missing");
+  require_archive(file);
   try {
     caffe2::serialize::PyTorchStreamReader reader(file.string());
     if (reader.hasRecord(record)) {
@@ -33,10 +33,10 @@ std::string read_extra_file(const std::filesystem::path& file) {
   throw core::InputError(file, fmt::format("has no extra file {}", name));
 }
 
-std::int64_t positive(ConfigReader& facts, const std::string& key) {
+std::int64_t positive(ConfigReader& facts, const std::string& key, std::int64_t most) {
   const std::int64_t value = facts.integer(key);
-  if (value < 1 || value > std::numeric_limits<TokenId>::max()) {
-    facts.fail(key, fmt::format("{} is out of range", value));
+  if (value < 1 || value > most) {
+    facts.fail(key, fmt::format("{} is out of range: it must lie in 1 to {}", value, most));
   }
   return value;
 }
@@ -79,13 +79,13 @@ ModelInfo read_torchscript_facts(const std::filesystem::path& file,
   }
   ModelInfo info;
   info.family = "torchscript";
-  info.vocab_size = positive(facts, "vocab_size");
-  info.source_vocab_size = positive(facts, "source_vocab_size");
-  info.width = positive(facts, "width");
-  info.source_width = positive(facts, "source_width");
-  info.source_positions = positive(facts, "source_positions");
-  info.target_positions = positive(facts, "target_positions");
-  info.decoder_layers = positive(facts, "decoder_layers");
+  info.vocab_size = positive(facts, "vocab_size", most_tokens);
+  info.source_vocab_size = positive(facts, "source_vocab_size", most_tokens);
+  info.width = positive(facts, "width", most_width);
+  info.source_width = positive(facts, "source_width", most_width);
+  info.source_positions = positive(facts, "source_positions", most_positions);
+  info.target_positions = positive(facts, "target_positions", most_positions);
+  info.decoder_layers = positive(facts, "decoder_layers", most_layers);
   info.decoder_start = read_token(facts, "decoder_start", info.vocab_size);
   info.eos = read_token(facts, "eos", info.vocab_size);
   info.pad = read_token(facts, "pad", std::min(info.vocab_size, info.source_vocab_size));

@@ -7,8 +7,8 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <torch/csrc/jit/api/module.h>
-#include <torch/csrc/jit/serialization/import.h>
 
+#include "model/torchscript_load.hpp"
 #include "model/torchscript_text.hpp"
 
 namespace knnseq::model {
@@ -81,12 +81,7 @@ struct TorchscriptModule::Script {
 
 TorchscriptModule::TorchscriptModule(const std::filesystem::path& file, const ModelInfo& info)
     : script_(std::make_unique<Script>(Script{file.string(), info, {}})) {
-  try {
-    script_->module = torch::jit::load(file.string(), at::kCPU, false);
-    script_->module.eval();
-  } catch (const std::exception& error) {
-    throw core::InputError(file, "is damaged or no TorchScript archive: " + what_failed(error));
-  }
+  script_->module = load_script(file);
   script_->check_signature(encode_signature);
   script_->check_signature(teacher_force_signature);
   script_->check_signature(step_signature);

@@ -4,7 +4,17 @@
 #include <cstdint>
 #include <string>
 
+#include "core/entry_id.hpp"
+
 namespace knnseq::model {
+
+// The largest sizes that a model may have; products of them and of entries are far from overflow.
+inline constexpr std::int64_t most_width = 65'536;
+inline constexpr std::int64_t most_ffn_width = 1'048'576;
+inline constexpr std::int64_t most_layers = 1'000;
+inline constexpr std::int64_t most_positions = 1'000'000;
+inline constexpr std::int64_t most_tokens =
+    core::max_id_token + 1;  ///< what an entry's id can hold
 
 enum class NormPlacement { post, pre };
 enum class Activation { relu, gelu, silu };

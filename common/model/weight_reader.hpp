@@ -1,6 +1,7 @@
 // Takes weights from a model directory, checks their shapes and notices those nobody took.
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -20,7 +21,9 @@ struct WeightTarget {
 
 /// All errors are InputErrors naming file and tensor. Where the files hold another dtype, weights
 /// are converted one tensor at a time, so the whole takes little more memory than the result; on
-/// GPUs they are converted there.
+/// GPUs they are converted there. Every number that is taken is looked at first, which takes a pass
+/// over the mapped file: a NaN could vanish in a ReLU and leave everything looking well. So all are
+/// finite, also in the dtype that they are converted to.
 class WeightReader {
  public:
   WeightReader(const SafetensorsFolder& files, const WeightTarget& target)
@@ -37,7 +40,8 @@ class WeightReader {
   /// Several linear layers of one input, [out, in] each, as one: outputs side by side.
   Linear joined(const std::vector<std::string>& prefixes, std::int64_t out, std::int64_t in);
 
-  /// x·tableᵀ, plus the bias [1, rows of the table] of that name unless it is empty.
+  /// x·tableᵀ, plus the bias [1, rows of the table] of that name unless it is empty. The bias may
+  /// hold −∞, which is how an output is switched off.
   Linear projection(const std::string& name, const std::vector<std::int64_t>& shape,
                     const std::string& bias);
 
@@ -53,17 +57,23 @@ class WeightReader {
   void finish() const;
 
  private:
-  /// A view of the mapped file, its shape checked.
-  at::Tensor view(const std::string& name, const std::vector<std::int64_t>& shape);
+  enum class Values { finite, minus_infinity_too };
+
+  /// A view of the mapped file, its shape checked, and its values for a use in `dtype`.
+  at::Tensor view(const std::string& name, const std::vector<std::int64_t>& shape,
+                  at::ScalarType dtype, Values values = Values::finite);
+  void check_values(const std::string& name, const at::Tensor& raw, at::ScalarType dtype,
+                    Values values);
   /// On the device in the dtype of matrix products; still the view where that is what it is.
   at::Tensor converted(const std::string& name, const std::vector<std::int64_t>& shape);
   /// An own copy in `dtype`.
   at::Tensor copy(const std::string& name, const std::vector<std::int64_t>& shape,
-                  at::ScalarType dtype);
+                  at::ScalarType dtype, Values values = Values::finite);
 
   const SafetensorsFolder& files_;
   WeightTarget target_;
   std::set<std::string> taken_;
+  std::map<std::string, double> largest_;  ///< magnitude of what was looked at
 };
 
 }  // namespace knnseq::model

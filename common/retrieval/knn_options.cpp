@@ -15,7 +15,9 @@ void KnnOptions::validate() const {
   if (!(lambda >= 0 && lambda <= 1)) {
     throw core::InputError(fmt::format("lambda is {}, it must be between 0 and 1", lambda));
   }
-  if (threshold && std::isnan(*threshold)) throw core::InputError("threshold is not a number");
+  if (threshold && !std::isfinite(*threshold)) {
+    throw core::InputError(fmt::format("threshold is {}, it must be a finite number", *threshold));
+  }
 }
 
 KnnOptions KnnOptions::share_of(std::size_t datastore, std::size_t count) const {

@@ -2,12 +2,15 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <limits>
 #include <random>
 #include <sstream>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "core/error.hpp"
+#include "core/json_integer.hpp"
 #include "obs/host_name.hpp"
 
 namespace knnseq::runtime {
@@ -61,14 +64,22 @@ core::Json to_json(const LockHolder& holder) {
 }
 
 LockHolder lock_holder_from(const core::Json& json) {
+  const auto number = [&](const char* key, std::int64_t most) {
+    const auto value = core::json_integer(json.at(key));
+    if (value && *value >= 0 && *value <= most) return *value;
+    throw core::InputError(key, json.at(key).dump() + " is out of range");
+  };
+  constexpr std::int64_t most_seconds = std::int64_t{1} << 40;  // tens of thousands of years
+  constexpr std::int64_t most_processes = std::numeric_limits<std::int32_t>::max();
   LockHolder holder;
   json.at("host").get_to(holder.host);
-  json.at("pid").get_to(holder.pid);
+  holder.pid = number("pid", most_processes);
   json.at("job").get_to(holder.job);
-  json.at("since").get_to(holder.since_seconds);
-  json.at("heartbeat").get_to(holder.beat_seconds);
-  json.at("restarts").get_to(holder.restarts);
-  json.at("process_start").get_to(holder.process_start);
+  holder.since_seconds = number("since", most_seconds);
+  holder.beat_seconds = number("heartbeat", most_seconds);
+  holder.restarts = number("restarts", most_processes);
+  holder.process_start =
+      static_cast<std::uint64_t>(number("process_start", std::numeric_limits<std::int64_t>::max()));
   json.at("process_space").get_to(holder.process_space);
   json.at("token").get_to(holder.token);
   return holder;

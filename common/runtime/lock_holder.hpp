@@ -26,7 +26,8 @@ struct LockHolder {
 };
 
 core::Json to_json(const LockHolder& holder);
-/// Throws where something is missing (nlohmann's exceptions).
+/// Throws where something is missing or of another type (nlohmann's exceptions), or a number is out
+/// of its range (core::InputError).
 LockHolder lock_holder_from(const core::Json& json);
 
 /// This process, with a new token; `now_seconds` of the epoch.

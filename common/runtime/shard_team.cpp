@@ -1,8 +1,12 @@
 #include "runtime/shard_team.hpp"
 
+#include <charconv>
 #include <string>
+#include <string_view>
 
 #include <fmt/format.h>
+
+#include "core/error.hpp"
 
 namespace knnseq::runtime {
 
@@ -19,6 +23,14 @@ ShardTeam make_shard_team(comm::Communicator& all, std::int64_t shards) {
 
 std::string shard_name(std::int64_t shard) { return fmt::format("shard-{:05}", shard); }
 
-std::int64_t shard_number(const std::string& name) { return std::stoll(name.substr(6)); }
+std::int64_t shard_number(const std::string& name) {
+  constexpr std::string_view prefix = "shard-";
+  std::int64_t shard = 0;
+  if (name.starts_with(prefix)) {
+    std::from_chars(name.data() + prefix.size(), name.data() + name.size(), shard);
+  }
+  if (shard_name(shard) != name) throw core::InputError(name, "is no name of a shard");
+  return shard;
+}
 
 }  // namespace knnseq::runtime

@@ -10,6 +10,7 @@
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "core/parse_json.hpp"
+#include "store/json_numbers.hpp"
 
 namespace knnseq::store {
 
@@ -48,6 +49,7 @@ Parsed parse(const fs::path& path, const std::string& owner) {
                              "damaged record (its checksum does not match); --force starts over");
     }
     parsed.records.push_back(core::parse_json(line.substr(checksum_digits + 1), place));
+    check_counts(parsed.records.back(), place);
     at = parsed.whole_bytes = end + 1;
   }
   return parsed;

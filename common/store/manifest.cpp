@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/hash.hpp"
+#include "store/json_numbers.hpp"
 
 namespace knnseq::store {
 
@@ -39,6 +40,7 @@ core::Json make_manifest(const std::string& stage, const core::Json& inputs,
                          const core::Json& content) {
   core::Json manifest = {
       {"version", manifest_version}, {"stage", stage}, {"inputs", inputs}, {"content", content}};
+  require_finite(manifest);
   manifest["identity"] = identity_of(manifest);
   manifest["checksum"] = checksum_of(manifest);
   return manifest;
@@ -57,6 +59,7 @@ std::optional<core::Json> read_manifest(const std::filesystem::path& path) {
   if (manifest.value("checksum", core::Json()) != checksum_of(manifest)) {
     throw core::InputError(path, "is damaged (its content does not match its checksum)");
   }
+  check_counts(manifest, path);
   return manifest;
 }
 

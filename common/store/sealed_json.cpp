@@ -2,6 +2,7 @@
 
 #include "core/error.hpp"
 #include "core/hash.hpp"
+#include "store/json_numbers.hpp"
 
 namespace knnseq::store {
 
@@ -14,6 +15,7 @@ core::Json seal_of(const core::Json& object, const std::string& owner) {
 }  // namespace
 
 void write_sealed(const std::filesystem::path& path, const std::string& owner, core::Json object) {
+  require_finite(object);
   object["checksum"] = seal_of(object, owner);
   core::write_file_durably(path, object.dump() + "\n");
 }
@@ -26,6 +28,7 @@ core::Json read_sealed(const std::filesystem::path& path, const std::string& own
   if (seal.is_null() || seal != seal_of(object, owner)) {
     throw core::InputError(path, "is damaged (its content does not match its checksum)");
   }
+  check_counts(object, path);
   return object;
 }
 

@@ -13,7 +13,7 @@ namespace knnseq::store {
 void write_sealed(const std::filesystem::path& path, const std::string& owner, core::Json object);
 
 /// Reads it back, without the checksum. Throws core::InputError where the file is missing, was
-/// changed or belongs to another owner.
+/// changed, belongs to another owner or holds a count that cannot be one.
 core::Json read_sealed(const std::filesystem::path& path, const std::string& owner);
 
 }  // namespace knnseq::store

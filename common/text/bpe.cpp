@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "core/error.hpp"
-#include "core/files.hpp"
+#include "core/input_file.hpp"
 #include "core/utf8.hpp"
 
 namespace knnseq::text {
@@ -23,7 +23,7 @@ std::uint64_t pair_key(std::int32_t left, std::int32_t right) {
 
 }  // namespace
 
-Bpe::Bpe(const std::filesystem::path& path) : Bpe(parse(core::read_file(path), path)) {}
+Bpe::Bpe(const std::filesystem::path& path) : Bpe(parse(core::read_model_file(path), path)) {}
 
 Bpe Bpe::parse(std::string_view content, const std::filesystem::path& path) {
   return Bpe(parse_bpe_codes(content, path));

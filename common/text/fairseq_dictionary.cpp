@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
-#include "core/files.hpp"
+#include "core/input_file.hpp"
 #include "core/utf8.hpp"
 
 namespace knnseq::text {
@@ -44,7 +44,7 @@ FairseqDictionary::FairseqDictionary() {
 }
 
 FairseqDictionary::FairseqDictionary(const std::filesystem::path& path)
-    : FairseqDictionary(parse(core::read_file(path), path)) {}
+    : FairseqDictionary(parse(core::read_model_file(path), path)) {}
 
 FairseqDictionary FairseqDictionary::parse(std::string_view content,
                                            const std::filesystem::path& path) {

@@ -1,16 +1,13 @@
 #include "text/line_files.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <memory>
-#include <numeric>
 
 #include <fmt/format.h>
 
 #include "core/error.hpp"
-#include "text/gzip.hpp"
+#include "core/input_file.hpp"
 #include "text/line_reader.hpp"
+#include "text/text_file.hpp"
 
 namespace knnseq::text {
 
@@ -20,24 +17,16 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
-struct FileCloser {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-
 }  // namespace
 
 std::string LinePlace::text() const { return fmt::format("{}:{}", file->string(), line); }
 
 LineFiles::LineFiles(std::vector<fs::path> files, std::int64_t chunk_bytes)
-    : files_(std::move(files)) {
+    : files_(std::move(files)), names_(files_) {
   KNNSEQ_ASSERT(chunk_bytes > 0, "chunks must hold something");
   for (std::size_t file = 0; file < files_.size(); ++file) {
-    if (!fs::exists(files_[file])) throw core::InputError(files_[file], "no such file");
-    if (!fs::is_regular_file(files_[file])) {
-      throw core::InputError(files_[file], "is not a regular file");
-    }
-    if (is_gzip_file(files_[file])) throw core::InputError(files_[file], "is compressed");
-    const auto bytes = static_cast<std::int64_t>(fs::file_size(files_[file]));
+    const auto bytes = core::InputFile(files_[file]).bytes();
+    if (is_compressed(files_[file])) throw core::InputError(files_[file], "is compressed");
     file_bytes_.push_back(bytes);
     for (std::int64_t begin = 0; begin < bytes; begin += chunk_bytes) {
       const std::int64_t end = std::min(bytes, begin + chunk_bytes);
@@ -46,26 +35,26 @@ LineFiles::LineFiles(std::vector<fs::path> files, std::int64_t chunk_bytes)
   }
 }
 
+void LineFiles::call(std::vector<fs::path> names) {
+  KNNSEQ_ASSERT(names.size() == files_.size(), "one name a file");
+  names_ = std::move(names);
+}
+
 std::int64_t LineFiles::chunk_count() const { return static_cast<std::int64_t>(chunks_.size()); }
 
 std::int64_t LineFiles::count_lines_in_chunk(std::int64_t i) const {
   const Chunk& chunk = chunks_.at(static_cast<std::size_t>(i));
-  const fs::path& path = files_[chunk.file];
-  const std::unique_ptr<std::FILE, FileCloser> file(std::fopen(path.c_str(), "rb"));
-  if (file == nullptr) throw core::InputError(path, "cannot be opened for reading");
-  std::setvbuf(file.get(), nullptr, _IONBF, 0);
-  if (::fseeko(file.get(), chunk.begin, SEEK_SET) != 0) {
-    throw core::SystemError("seek", path, errno);
-  }
+  const auto text = open_plain(files_[chunk.file], chunk.begin);
   std::vector<char> block(
       static_cast<std::size_t>(std::min(chunk.end - chunk.begin, std::int64_t{1} << 20)));
   std::int64_t lines = 0;
   char last_byte = '\n';
   for (std::int64_t left = chunk.end - chunk.begin; left > 0;) {
     const auto wanted = std::min(block.size(), static_cast<std::size_t>(left));
-    const std::size_t count = std::fread(block.data(), 1, wanted, file.get());
-    if (count == 0 && std::ferror(file.get()) != 0) throw core::SystemError("read", path, errno);
-    if (count == 0) throw core::InputError(path, "became shorter while it was read");
+    const std::size_t count = text->read(std::span(block).first(wanted));
+    if (count == 0) {
+      throw core::InputError(names_[chunk.file], "became shorter while it was read");
+    }
     lines += std::count(block.begin(), block.begin() + static_cast<std::ptrdiff_t>(count), '\n');
     last_byte = block[count - 1];
     left -= static_cast<std::int64_t>(count);
@@ -116,15 +105,15 @@ void LineFiles::for_each_line(core::Range lines, std::span<const std::int64_t> l
   std::int64_t offset = chunks_[start.chunk].begin;
   for (std::size_t file = chunks_[start.chunk].file; line < lines.end; ++file, offset = 0) {
     if (static_cast<std::int64_t>(fs::file_size(files_[file])) != file_bytes_[file]) {
-      throw core::InputError(files_[file], "changed while it was read");
+      throw core::InputError(names_[file], "changed while it was read");
     }
     if (file_lines[file].size() == 0) continue;
-    LineReader reader(files_[file], offset);
+    LineReader reader(open_plain(files_[file], offset), longest_line);
     for (; line < std::min(lines.end, file_lines[file].end); ++line) {
       auto text = reader.next();
-      if (!text) throw core::InputError(files_[file], "changed while it was read");
+      if (!text) throw core::InputError(names_[file], "changed while it was read");
       if (line < lines.begin) continue;
-      const LinePlace place{&files_[file], line - file_lines[file].begin + 1};
+      const LinePlace place{&names_[file], line - file_lines[file].begin + 1};
       if (place.line == 1 && text->starts_with(byte_order_mark)) {
         text->remove_prefix(byte_order_mark.size());
       }

@@ -25,16 +25,21 @@ struct LinePlace {
 using LineVisitor = std::function<void(std::int64_t, std::string_view, const LinePlace&)>;
 
 /// The lines of plain files, one after another. A line ends at "\n" or "\r\n", or where its file
-/// ends; a UTF-8 byte order mark at the start of a file is left out. Lines may be of any length and
-/// hold any bytes. To find line N without reading everything before it, the files are cut into
-/// chunks of `chunk_bytes`, whose lines are counted first (each chunk by some rank).
+/// ends; a UTF-8 byte order mark at the start of a file is left out. Lines may hold any bytes, and
+/// be of any length, but of those of more than `longest_line` bytes only the first longest_line + 1
+/// are given. To find line N without reading everything before it, the files are cut into chunks of
+/// `chunk_bytes`, whose lines are counted first (each chunk by some rank).
 class LineFiles {
  public:
   static constexpr std::int64_t default_chunk_bytes = std::int64_t{64} << 20;
+  static constexpr std::size_t longest_line = std::size_t{64} << 20;
 
   /// Throws InputError where a file is missing, not a regular file, or compressed.
   explicit LineFiles(std::vector<std::filesystem::path> files,
                      std::int64_t chunk_bytes = default_chunk_bytes);
+
+  /// What messages call the files from now on: of unpacked ones those that the user knows.
+  void call(std::vector<std::filesystem::path> names);
 
   std::int64_t chunk_count() const;
 
@@ -63,6 +68,7 @@ class LineFiles {
   Start find_start(std::int64_t line, std::span<const std::int64_t> lines_per_chunk) const;
 
   std::vector<std::filesystem::path> files_;
+  std::vector<std::filesystem::path> names_;
   std::vector<std::int64_t> file_bytes_;
   std::vector<Chunk> chunks_;
 };

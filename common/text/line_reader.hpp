@@ -1,39 +1,37 @@
-// Reads a file line by line from any offset. Private to this module.
+// Cuts text into lines. Private to this module.
 #pragma once
 
-#include <cstdint>
-#include <cstdio>
-#include <filesystem>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "text/text_file.hpp"
+
 namespace knnseq::text {
 
-/// Lines of any length. Throws InputError where the file cannot be opened, SystemError where it
-/// cannot be read.
+/// The lines of a text, of which at most `longest` bytes are held at a time.
 class LineReader {
  public:
-  /// Starts at `offset` bytes.
-  LineReader(std::filesystem::path path, std::int64_t offset);
+  LineReader(std::unique_ptr<TextFile> text, std::size_t longest);
 
-  /// The next line without its "\n" or "\r\n", valid until the next call; nothing at the end.
+  /// The next line without its "\n" or "\r\n", valid until the next call; nothing at the end. Of
+  /// a line of more than `longest` bytes the first `longest` + 1. Throws as TextFile::read.
   std::optional<std::string_view> next();
 
  private:
-  struct Closer {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
   bool fill();
+  void keep(const char* begin, std::size_t count);
 
-  std::filesystem::path path_;
-  std::unique_ptr<std::FILE, Closer> file_;
+  std::unique_ptr<TextFile> text_;
+  std::size_t longest_;
   std::vector<char> buffer_;
   std::size_t position_ = 0;
   std::size_t filled_ = 0;
-  std::string line_;  ///< a line that spans buffers
+  bool spans_ = false;  ///< the line began in an earlier buffer
+  std::string line_;    ///< what is kept of one that does
 };
 
 }  // namespace knnseq::text

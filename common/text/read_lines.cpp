@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
-#include "core/files.hpp"
 #include "core/utf8.hpp"
-#include "text/gzip.hpp"
+#include "text/line_reader.hpp"
+#include "text/text_file.hpp"
 
 namespace knnseq::text {
 
@@ -15,23 +15,29 @@ namespace {
 constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 }
 
-std::vector<std::string> read_lines(const std::filesystem::path& file) {
-  const std::string content = is_gzip_file(file) ? gunzip(file) : core::read_file(file);
-  std::string_view rest = content;
+std::vector<std::string> read_lines(const std::filesystem::path& file, const TextLimits& limits) {
+  LineReader reader(open_text(file), limits.line_bytes);
   std::vector<std::string> lines;
-  while (!rest.empty()) {
-    const auto end = rest.find('\n');
-    std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (lines.empty() && line.starts_with(byte_order_mark)) {
-      line.remove_prefix(byte_order_mark.size());
+  std::size_t bytes = 0;
+  while (auto line = reader.next()) {
+    const auto refuse = [&](const std::string& reason) {
+      throw core::InputError(fmt::format("{}:{}", file.string(), lines.size() + 1), reason);
+    };
+    if (line->size() > limits.line_bytes) {
+      refuse(fmt::format("the line has more than {} bytes: is this one sentence a line?",
+                         limits.line_bytes));
     }
-    if (!core::is_valid_text(line)) {
-      throw core::InputError(fmt::format("{}:{}", file.string(), lines.size() + 1),
-                             "invalid text (not UTF-8, or with NUL)");
+    if (lines.empty() && line->starts_with(byte_order_mark)) {
+      line->remove_prefix(byte_order_mark.size());
     }
-    lines.emplace_back(line);
+    if (!core::is_valid_text(*line)) refuse("invalid text (not UTF-8, or with NUL)");
+    bytes += line->size();
+    if (bytes > limits.bytes || lines.size() == limits.lines) {
+      refuse(
+          fmt::format("here the text has more than {} lines or {} MiB: cut it into several files",
+                      limits.lines, limits.bytes >> 20));
+    }
+    lines.emplace_back(*line);
   }
   return lines;
 }

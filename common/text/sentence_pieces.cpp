@@ -4,7 +4,7 @@
 #include <sentencepiece_processor.h>
 
 #include "core/error.hpp"
-#include "core/files.hpp"
+#include "core/input_file.hpp"
 
 namespace knnseq::text {
 
@@ -24,7 +24,7 @@ struct SentencePieces::Processor {
 
 SentencePieces::SentencePieces(const std::filesystem::path& path)
     : processor_(std::make_unique<Processor>()) {
-  const std::string model = core::read_file(path);
+  const std::string model = core::read_model_file(path);
   const auto status = processor_->sp.LoadFromSerializedProto(model);
   if (!status.ok()) {
     throw core::InputError(path,

@@ -55,7 +55,8 @@ ScoredDecoding score_decoding(obs::Log& log, const std::filesystem::path& run_di
   const std::string command = "decode " + name;
   const auto manifest = runtime::require_manifest(folder, "decode-" + name, command);
   const auto lines = [&](const char* file) {
-    return text::read_lines(runtime::require_file(folder, manifest, file, command));
+    return text::read_lines(runtime::require_file(folder, manifest, file, command),
+                            text::no_limits);
   };
   const auto hypotheses = lines("hyp.txt");
   const auto references = lines("ref.txt");

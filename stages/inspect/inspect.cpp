@@ -43,7 +43,8 @@ class Decoding {
 
   bool has(const char* file) const { return manifest_.at("content").at("files").contains(file); }
   std::vector<std::string> lines(const char* file) const {
-    return text::read_lines(runtime::require_file(folder_, manifest_, file, command_));
+    return text::read_lines(runtime::require_file(folder_, manifest_, file, command_),
+                            text::no_limits);
   }
 
  private:

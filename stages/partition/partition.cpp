@@ -1,6 +1,7 @@
 #include "stages/partition/partition.hpp"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include <fmt/format.h>
@@ -54,8 +55,7 @@ core::Json write_shards(const DealtCorpus& corpus, const std::filesystem::path& 
 
 void report_dropped(runtime::StageContext& context, const SentencePairs& pairs,
                     const std::filesystem::path& folder, core::Json& content) {
-  auto dropped = pairs.dropped;
-  context.comm.all_reduce(dropped, comm::Reduction::sum);
+  const auto dropped = count_dropped(context.comm, pairs);
   const auto lists = context.comm.all_gather(
       std::span<const char>(pairs.dropped_list.data(), pairs.dropped_list.size()));
   content["dropped"] = core::Json::object();
@@ -99,11 +99,11 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
   const PairRules rules{place.corpus, options.preprocess, scratch, info.source_positions,
                         info.target_tokens()};
   const SentencePairs pairs = read_sentence_pairs(context, rules, *tokenizer);
+  require_pairs(comm, pairs, place.stage_name("corpus"));
   const auto longest = std::max(info.source_positions, info.target_positions);
   const DealtCorpus corpus =
       deal_sentences(comm, pairs, {options.shards, longest, place.corpus.max_tokens});
   comm::agree(comm, [&] {
-    if (corpus.sentences == 0) throw core::InputError("the corpus holds no usable sentence pair");
     if (corpus.entries > core::max_entry_number) {
       throw core::InputError("the corpus has more than 2^40 entries");
     }

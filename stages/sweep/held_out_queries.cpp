@@ -86,11 +86,6 @@ at::Tensor held_out_queries(runtime::StageContext& context, const Options& optio
                          *tokenizer);
   std::int64_t positions = 0;
   for (const auto& target : sentences.targets) positions += std::ssize(target);
-  comm::agree(comm, [&] {
-    if (positions == 0) {
-      throw core::InputError(options.sweep.source, "holds no usable sentence for the sweep");
-    }
-  });
   const auto chosen = choose_positions(positions, options.sweep.queries, options.sweep.seed);
   const auto batches = cut_batches(sentences, chosen);
 

@@ -71,11 +71,6 @@ runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& op
                          {decoding.source, *decoding.reference, folder / "scratch",
                           model->info().source_positions, model->info().target_tokens()},
                          *tokenizer);
-  comm::agree(comm, [&] {
-    if (text.targets.empty()) {
-      throw core::InputError(decoding.source, "holds no usable sentence to tune on");
-    }
-  });
   const auto forced = force_tokens(context, options, text, {*model, *tokenizer});
   std::vector<TokenNeighbours> neighbours;
   for (const auto breadth : options.tune.breadths()) {
@@ -129,7 +124,7 @@ TunedCandidate score_candidate(const std::filesystem::path& folder, const std::s
                                std::optional<TunedSetting> setting) {
   const auto manifest = runtime::require_manifest(folder, stage, "tune");
   const auto lines = [&](const char* file) {
-    return text::read_lines(runtime::require_file(folder, manifest, file, "tune"));
+    return text::read_lines(runtime::require_file(folder, manifest, file, "tune"), text::no_limits);
   };
   const auto hypotheses = lines("hyp.txt");
   const auto references = lines("ref.txt");

@@ -16,11 +16,11 @@ void read_values(const config::Config& config) {
   root.text("model", "");
   root.integer("shards", 1, {.least = 1, .most = 9});
   root.texts("files");
-  root.integers("k", {1, 4}, {.least = 1});
+  root.integers("k", {1, 4}, {.least = 1, .most = 1000});
   root.numbers("shares", {0.5}, {.least = 0, .most = 1});
   const auto knn = root.section("knn");
   knn.number("lambda", 0.5, {.least = 0, .most = 1});
-  knn.optional_number("threshold");
+  knn.optional_number("threshold", {-1e30, 1e30});
   knn.flag("exact", false);
   for (const auto& item : root.sections("decode")) item.choice("mode", {"base", "knn"}, "base");
   config.finish();

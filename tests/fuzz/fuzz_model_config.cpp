@@ -20,6 +20,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         fuzz::require(
             made.info.width > 0 && made.info.decoder_layers > 0 && made.info.source_vocab_size > 0,
             "sizes are positive");
+        fuzz::require(made.info.width <= model::most_width &&
+                          made.info.decoder_layers <= model::most_layers &&
+                          made.info.vocab_size <= model::most_tokens &&
+                          made.info.source_positions <= model::most_positions,
+                      "sizes are such that products of them fit");
         fuzz::require(inside(made.info.eos) && inside(made.info.pad), "eos and pad are tokens");
         fuzz::require(inside(made.info.decoder_start), "START is a token");
         for (const auto id : made.info.bad_tokens) fuzz::require(inside(id), "a bad word is one");

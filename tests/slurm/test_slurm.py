@@ -2,6 +2,7 @@
 bytes of an undisturbed run; chains that end where a stage fails or is cancelled."""
 import gzip
 import json
+import lzma
 import os
 import re
 import shutil
@@ -213,13 +214,13 @@ class Slurm(pipeline.PipelineTest):
         self.assertTrue((self.folder / "run" / "corpus" / "manifest.json").exists(), done.stdout)
 
     def test_scaling_takes_what_the_config_takes(self):
-        """Several files a side, gzip, a last line that is not ended; on CPUs, without a Slurm."""
-        for side in ("de", "en"):
+        """Several files a side, gzip and xz, a last line that is not ended; on CPUs, without a Slurm."""
+        for side, packer in (("de", gzip), ("en", lzma)):
             lines = (self.folder / f"corpus.{side}").read_text(encoding="utf-8").splitlines()
             (self.folder / f"first.{side}").write_text("\n".join(lines[:500]), encoding="utf-8")
-            with gzip.open(self.folder / f"rest {side}.gz", "wt", encoding="utf-8") as rest:
+            with packer.open(self.folder / f"rest {side}.packed", "wt", encoding="utf-8") as rest:
                 rest.write("\n".join(lines[500:901]) + "\n")
-            files = f'["{self.folder}/first.{side}", "{self.folder}/rest {side}.gz"]'
+            files = f'["{self.folder}/first.{side}", "{self.folder}/rest {side}.packed"]'
             self.config.write_text(self.config.read_text().replace(f"{self.folder}/corpus.{side}", files))
         cluster = self.folder / "cluster.sh"
         cluster.write_text(f"program={pipeline.PROGRAM}\nlauncher=srun\n")

@@ -11,6 +11,8 @@ using config::Config;
 
 namespace {
 
+constexpr config::IntegerBounds any_integer{-1'000'000, 1'000'000};
+
 /// Reads what a small program would, and returns the problems that were reported.
 std::string problems_of(const std::string& yaml, const std::vector<std::string>& overrides = {}) {
   try {
@@ -103,7 +105,7 @@ TEST_CASE("aliases that make a config endless or huge are refused with their lin
 TEST_CASE("overrides replace values, also in lists and in missing sections") {
   const auto config = Config::parse("model: m\ndecode: [{mode: base}]\n", "mine.yaml",
                                     {"knn.lambda=0.25", "decode.0.mode=knn", "files=[x, y]"});
-  CHECK(config.root().section("knn").number("lambda", 0.5) == 0.25);
+  CHECK(config.root().section("knn").number("lambda", 0.5, {0, 1}) == 0.25);
   CHECK(config.root().sections("decode")[0].text("mode") == "knn");
   CHECK(config.root().texts("files") == std::vector<std::string>{"x", "y"});
   CHECK_THAT(problems_of("model: m\n", {"knn.lamda=1"}), Contains("unknown key 'knn.lamda'"));
@@ -115,11 +117,12 @@ TEST_CASE("overrides replace values, also in lists and in missing sections") {
 TEST_CASE("the resolved config reads back to the same values") {
   const auto read = [](const Config& config) {
     const auto root = config.root();
-    return std::tuple(root.text("model"), root.integer("shards", 4),
-                      root.section("knn").number("lambda", 0.1),
-                      root.section("knn").optional_number("threshold"), root.texts("files"),
-                      root.sections("decode").size(), root.flag("on", true), root.integers("k", {}),
-                      root.integers("shares", {1, 4}));
+    return std::tuple(root.text("model"), root.integer("shards", 4, any_integer),
+                      root.section("knn").number("lambda", 0.1, {0, 1}),
+                      root.section("knn").optional_number("threshold", {-100, 100}),
+                      root.texts("files"), root.sections("decode").size(), root.flag("on", true),
+                      root.integers("k", {}, any_integer),
+                      root.integers("shares", {1, 4}, any_integer));
   };
   const auto config = Config::parse(
       "model: 'a: \"b\"'\nknn: {threshold: -2.5}\nfiles: ['1', 'true']\nk: [16, 1]\ndecode: [{}, "
@@ -132,18 +135,46 @@ TEST_CASE("the resolved config reads back to the same values") {
   CHECK(again.resolved() == config.resolved());
 }
 
+TEST_CASE("numbers lie within their bounds, and are finite") {
+  const auto read = [](const std::string& value) {
+    const auto config = Config::parse("n: " + value + "\n", "c");
+    config.root().optional_number("n", {-1e30, 1e30});
+    return config;
+  };
+  for (const char* inside : {"null", "-1e30", "1e30", "0", "-3"})
+    CHECK_NOTHROW(read(inside).finish());
+  for (const char* outside : {"1e300", "-1e31", ".inf", "-.inf", ".nan", "1e999", "[1]"}) {
+    INFO(outside);
+    CHECK_THROWS_WITH(read(outside).finish(), Contains("c:1: n: "));
+  }
+  const auto config = Config::parse("k: 99999999999999999999\n", "c");
+  config.root().integer("k", 1, any_integer);
+  CHECK_THROWS_WITH(config.finish(), Contains("k: must be a whole number"));
+}
+
+TEST_CASE("a config has a bound, and is a file") {
+  const test::TemporaryFolder folder;
+  const auto large = folder.write("large.yaml", std::string((16 << 20) + 1, '#'));
+  CHECK_THROWS_WITH(Config::load(large, {}), Contains("large.yaml: has more than 16 MiB"));
+  const auto includes = [](const std::string& file) {
+    return Config::parse("include: " + file + "\n", "c.yaml");
+  };
+  CHECK_THROWS_WITH(includes(large), Contains("large.yaml: has more than 16 MiB"));
+  CHECK_THROWS_WITH(includes("/dev/zero"), Contains("/dev/zero: is not a regular file"));
+  CHECK_THROWS_WITH(Config::load("/dev/zero", {}), Contains("/dev/zero: is not a regular file"));
+}
+
 TEST_CASE("lists of whole numbers") {
   const auto config = Config::parse("k: [4, 1]\none: 7\nwords: [1, two]\nsmall: [2, 0]\n", "c");
   const auto root = config.root();
-  CHECK(root.integers("k", {3}) == std::vector<std::int64_t>{4, 1});
-  CHECK(root.integers("one", {3}) == std::vector<std::int64_t>{7});
-  CHECK(root.integers("none", {3}) == std::vector<std::int64_t>{3});
-  root.integers("words", {});
+  CHECK(root.integers("k", {3}, any_integer) == std::vector<std::int64_t>{4, 1});
+  CHECK(root.integers("one", {3}, any_integer) == std::vector<std::int64_t>{7});
+  CHECK(root.integers("none", {3}, any_integer) == std::vector<std::int64_t>{3});
+  root.integers("words", {}, any_integer);
   root.integers("small", {}, {.least = 1, .most = 9});
-  CHECK_THROWS_WITH(
-      config.finish(),
-      Contains("words: must be a list of whole numbers") &&
-          Contains("small: must be a list of whole numbers of at least 1 and at most 9"));
+  CHECK_THROWS_WITH(config.finish(),
+                    Contains("words: must be a list of whole numbers") &&
+                        Contains("small: must be a list of whole numbers from 1 to 9"));
 }
 
 TEST_CASE(
@@ -159,8 +190,10 @@ TEST_CASE(
   };
   const auto values = [](const config::Config& config) {
     const auto knn = config.root().section("knn");
-    return std::tuple(config.root().text("name", ""), config.root().integer("extra", 0),
-                      knn.integer("k", 1), knn.integer("nprobe", 1), knn.number("lambda", 0));
+    return std::tuple(config.root().text("name", ""),
+                      config.root().integer("extra", 0, any_integer),
+                      knn.integer("k", 1, any_integer), knn.integer("nprobe", 1, any_integer),
+                      knn.number("lambda", 0, {0, 1}));
   };
   const auto both = load("include: [" + tuned + ", " + more + "]\nknn: {nprobe: 4}\n", {"knn.k=9"});
   CHECK(values(both) == std::tuple("other", 5, 9, 4, 0.25));

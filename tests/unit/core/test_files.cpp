@@ -28,7 +28,7 @@ TEST_CASE("durable files replace whole or not at all") {
 TEST_CASE("errors of files name them") {
   test::TemporaryFolder folder;
   CHECK_THROWS_WITH(core::read_file(folder / "none.txt"), Contains("none.txt"));
-  CHECK_THROWS_WITH(core::read_file(folder.path()), Contains("cannot be opened"));
+  CHECK_THROWS_WITH(core::read_file(folder.path()), Contains("is not a regular file but a folder"));
   core::write_file_durably(folder / "bad.json", "{\"a\": ");
   CHECK_THROWS_WITH(core::read_json(folder / "bad.json"), Contains("bad.json: not valid JSON"));
   CHECK_THROWS_AS(core::write_file_durably(folder / "none" / "a.txt", "x"), core::SystemError);

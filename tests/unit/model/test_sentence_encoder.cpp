@@ -1,3 +1,6 @@
+#include <cmath>
+#include <limits>
+
 #include <ATen/ATen.h>
 #include <catch2/catch.hpp>
 #include <torch/csrc/jit/api/module.h>
@@ -73,4 +76,27 @@ TEST_CASE("what is no sentence encoder is refused by name") {
   CHECK_THROWS_WITH(model::SentenceEncoder(folder / "none.pt"), Contains("is missing"));
   core::write_file_durably(folder / "text.pt", "no archive");
   CHECK_THROWS_WITH(model::SentenceEncoder(folder / "text.pt"), Contains("no TorchScript archive"));
+}
+
+TEST_CASE("parameters that are not finite are found when the script is read") {
+  const test::TemporaryFolder folder;
+  const auto opened = [&](double parameter, double buffer) -> std::string {
+    torch::jit::Module module("m");
+    module.register_parameter("weight", at::full({2, 3}, parameter), false);
+    module.register_buffer("mask", at::full({3}, buffer));
+    module.define("def encode(self, sentences: List[str]):\n"
+                  "    return torch.ones([len(sentences), 3])\n");
+    module.save((folder / "encoder.pt").string());
+    try {
+      model::SentenceEncoder(folder / "encoder.pt");
+    } catch (const core::InputError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const double infinity = std::numeric_limits<double>::infinity();
+  CHECK(opened(1, infinity).empty());
+  CHECK(opened(-infinity, 1).empty());
+  CHECK_THAT(opened(std::nan(""), 1), Contains("encoder.pt: parameter 'weight': holds NaN"));
+  CHECK_THAT(opened(infinity, 1), Contains("parameter 'weight': holds an infinite number"));
 }

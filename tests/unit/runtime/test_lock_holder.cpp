@@ -93,3 +93,17 @@ TEST_CASE("a holder says who it is, and comes back from its record") {
   ++one.process_start;  // the number was given to another process since
   CHECK_FALSE(process_is_there(one));
 }
+
+TEST_CASE("a holder with numbers that cannot be is none") {
+  const auto json = to_json(holder());
+  CHECK(lock_holder_from(json).pid == 7);
+  for (const char* key : {"pid", "since", "heartbeat", "restarts", "process_start"}) {
+    for (const char* value :
+         {"-1", "1e300", "0.5", "9223372036854775808", "\"7\"", "-9223372036854775808", "null"}) {
+      auto other = json;
+      other[key] = knnseq::core::Json::parse(value);
+      INFO(key << " " << value);
+      CHECK_THROWS(lock_holder_from(other));
+    }
+  }
+}

@@ -124,3 +124,76 @@ TEST_CASE("rules across keys") {
   CHECK_THAT(problems_of("knn: {lambda: 1.5}\n"), Contains("knn.lambda: 1.5 must lie in 0 to 1"));
   CHECK_THAT(problems_of("index: {metric: l2}\n"), Contains("duplicate key 'index'"));
 }
+
+TEST_CASE("every number has a range that the code can stand") {
+  const std::vector<std::string> keys = {"shards",
+                                         "threads",
+                                         "timeout_seconds",
+                                         "corpus.max_tokens",
+                                         "datastore.layer",
+                                         "datastore.sample",
+                                         "index.coarse_iterations",
+                                         "index.opq_iterations",
+                                         "index.opq_tolerance",
+                                         "index.opq_pq_iterations",
+                                         "index.opq_first_pq_iterations",
+                                         "index.pq_iterations",
+                                         "index.max_points_per_centroid",
+                                         "knn.k",
+                                         "knn.nprobe",
+                                         "knn.ef_search",
+                                         "knn.temperature",
+                                         "knn.lambda",
+                                         "knn.threshold",
+                                         "subset.sentences",
+                                         "subset.nprobe",
+                                         "subset.sample",
+                                         "beam_search.beam",
+                                         "beam_search.length_penalty",
+                                         "beam_search.max_length_a",
+                                         "beam_search.max_length_b",
+                                         "beam_search.nbest",
+                                         "beam_search.block_sentences",
+                                         "evaluate.resamples",
+                                         "inspect.line",
+                                         "inspect.neighbours",
+                                         "sweep.queries",
+                                         "sweep.nprobe",
+                                         "sweep.ef_search",
+                                         "sweep.shares",
+                                         "sweep.k",
+                                         "tune.k",
+                                         "tune.temperature",
+                                         "tune.lambda",
+                                         "tune.nprobe",
+                                         "tune.sentences",
+                                         "tune.candidates"};
+  const auto refused = [](const std::string& key, const std::string& value) {
+    try {
+      stages::read_options(config::Config::parse(least, "c.yaml", {key + "=" + value}));
+    } catch (const core::InputError& e) {
+      return std::string(e.what()).find(key + ": ") != std::string::npos;
+    }
+    return false;
+  };
+  for (const auto& key : keys) {
+    INFO(key);
+    CHECK(refused(key, "-2000000000000000000000000000000000"));
+    CHECK(refused(key, "1e300"));
+    CHECK(refused(key, ".nan"));
+    CHECK(refused(key, ".inf"));
+    if (key == "knn.threshold" || key.ends_with("temperature")) continue;  // fp32 holds these
+    CHECK(refused(key, "4611686018427387904"));
+    CHECK(refused(key, "-4611686018427387904"));
+  }
+  for (const char* key : {"datastore.seed", "index.seed", "evaluate.seed", "sweep.seed"}) {
+    CHECK(refused(key, "-1"));
+    CHECK_FALSE(refused(key, "9223372036854775807"));
+  }
+  CHECK_THAT(problems_of("knn: {lambda: 0.99999999999}\n"), Contains("lambda: must be below 1"));
+  std::string many = "1";
+  for (int k = 2; k <= 200; ++k) many += ", " + std::to_string(k);
+  CHECK_THAT(problems_of("tune: {source: a, reference: b, k: [" + many + "], nprobe: [" + many +
+                         "], temperature: [" + many + "]}\n"),
+             Contains("tune.k: the lists make 80000000 settings, more than 1000000"));
+}

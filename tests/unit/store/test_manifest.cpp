@@ -1,3 +1,6 @@
+#include <cmath>
+#include <limits>
+
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
@@ -69,4 +72,29 @@ TEST_CASE("changes are described by name, with both values") {
   CHECK_THAT(text, Contains("files (a: was 1, is 2)"));
   CHECK_THAT(text, !Contains("same"));
   CHECK(describe_changes(before, before).empty());
+}
+
+TEST_CASE(
+    "numbers that are not finite never reach a manifest, and counts that cannot be are refused") {
+  const double infinity = std::numeric_limits<double>::infinity();
+  CHECK_THROWS_AS(make_manifest("decode", {{"threshold", infinity}}, core::Json::object()),
+                  std::logic_error);
+  CHECK_THROWS_AS(make_manifest("append", core::Json::object(), {{"errors", {1.0, std::nan("")}}}),
+                  std::logic_error);
+  const test::TemporaryFolder folder;
+  const auto read = [&](const core::Json& content) {
+    const auto manifest = make_manifest("encode", core::Json::object(), content);
+    const auto path = folder / "manifest.json";
+    core::write_file_durably(path, manifest.dump());
+    return read_manifest(path);
+  };
+  CHECK_NOTHROW(read({{"entries", std::int64_t{1} << 39}, {"width", 65536}, {"seed", -1}}));
+  for (const char* value :
+       {"-1", "1e12", "2.5", "1099511627776", "18446744073709551615", "\"7\""}) {
+    const auto count = core::Json::parse(value);
+    CHECK_THROWS_WITH(read({{"entries", count}}), Contains(std::string("manifest.json: entries: ") +
+                                                           value + " is not a whole"));
+    CHECK_THROWS_WITH(read({{"shards", {{"shard-0", {{{"first_row", count}}}}}}}),
+                      Contains("first_row"));
+  }
 }

@@ -255,6 +255,10 @@ SentencePairs read_sentence_pairs(runtime::StageContext& context, const PairRule
                return tokenizer.is_special(token);
              });
     };
+    const auto chooses_language = [&](std::size_t i) {
+      const auto begin = source.tokens.begin() + source.starts[i] + std::ssize(frame.prefix);
+      return tokenizer.chooses_language({begin, source.tokens.begin() + source.starts[i + 1]});
+    };
     for (std::size_t i = 0; i < source.reasons.size(); ++i) {
       const bool source_bad = source.reasons[i] != DropReason::none;
       auto reason = source_bad ? source.reasons[i] : target.reasons[i];
@@ -262,6 +266,7 @@ SentencePairs read_sentence_pairs(runtime::StageContext& context, const PairRule
       const auto line = lines.begin + static_cast<std::int64_t>(i);
       if (reason == DropReason::none) {
         append(source, i, pairs.source_tokens, pairs.source_starts);
+        if (!chooses_language(i)) ++pairs.without_language;
         append(target, i, pairs.target_tokens, pairs.target_starts);
         pairs.lines.push_back(line);
         continue;

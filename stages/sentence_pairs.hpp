@@ -39,6 +39,7 @@ struct SentencePairs {
   std::array<Dropped, drop_reasons> dropped;
   std::string dropped_list;  ///< "line<TAB>reason" lines, line from 1
   std::int64_t unknown_tokens = 0;
+  std::int64_t without_language = 0;  ///< sources that choose no target language by themselves
 
   std::int64_t count() const { return std::ssize(lines); }
   std::int64_t source_length(std::int64_t i) const {

@@ -32,12 +32,17 @@ bool is_deep(std::string_view text) {
 
 }  // namespace
 
-nlohmann::json parse_json(std::string_view text, const std::string& where) {
+nlohmann::json parse_json(std::string_view text, const std::string& where,
+                          std::string_view without) {
   if (is_deep(text)) {
     throw InputError(where, fmt::format("nested deeper than {} arrays and objects", deepest_json));
   }
   try {
-    return nlohmann::json::parse(text);
+    if (without.empty()) return nlohmann::json::parse(text);
+    using Event = nlohmann::json::parse_event_t;
+    return nlohmann::json::parse(text, [&](int, Event event, const nlohmann::json& value) {
+      return event != Event::key || value != without;
+    });
   } catch (const nlohmann::json::exception& e) {
     throw InputError(where, "not valid JSON: " + std::string(e.what()).substr(0, longest_message));
   }

@@ -13,7 +13,8 @@ namespace knnseq::core {
 inline constexpr int deepest_json = 100;
 
 /// `where` names the file in errors. Throws InputError where the text is malformed or nested too
-/// deeply.
-nlohmann::json parse_json(std::string_view text, const std::string& where);
+/// deeply. Values of a key `without`, wherever it stands, are read but not kept.
+nlohmann::json parse_json(std::string_view text, const std::string& where,
+                          std::string_view without = {});
 
 }  // namespace knnseq::core

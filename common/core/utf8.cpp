@@ -1,9 +1,11 @@
 #include "core/utf8.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
 #include "core/error.hpp"
+#include "core/utf8_repair.hpp"
 
 namespace knnseq::core {
 
@@ -55,6 +57,17 @@ bool is_valid_utf8(std::string_view bytes) {
     bytes.remove_prefix(length);
   }
   return true;
+}
+
+std::string replace_invalid_utf8(std::string_view bytes) {
+  constexpr std::string_view replacement = "\uFFFD";
+  std::string text;
+  while (!bytes.empty()) {
+    const std::size_t length = character_length(bytes);
+    text.append(length == 0 ? replacement : bytes.substr(0, length));
+    bytes.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return text;
 }
 
 bool is_valid_text(std::string_view bytes) {

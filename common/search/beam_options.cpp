@@ -6,6 +6,18 @@
 
 namespace knnseq::search {
 
+std::int64_t BeamOptions::greatest_length(std::int64_t source_tokens,
+                                          std::int64_t positions) const {
+  if (bound_by_positions(source_tokens, positions)) return positions - 1;
+  return static_cast<std::int64_t>(
+      std::floor(max_length_a * static_cast<double>(source_tokens) + max_length_b));
+}
+
+bool BeamOptions::bound_by_positions(std::int64_t source_tokens, std::int64_t positions) const {
+  return max_length_a * static_cast<double>(source_tokens) + max_length_b >=
+         static_cast<double>(positions - 1);
+}
+
 void BeamOptions::validate() const {
   const auto require = [](bool condition, const char* name, const char* message) {
     if (!condition) throw core::InputError(name, message);

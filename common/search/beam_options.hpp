@@ -1,6 +1,10 @@
 // Settings of beam search.
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
+#include "core/types.hpp"
 #include "model/key_kind.hpp"
 
 namespace knnseq::search {
@@ -21,6 +25,14 @@ struct BeamOptions {
   int nbest = 1;            ///< hypotheses returned, at most `beam`
   model::KeySpec key = {};  ///< what the kNN step gets as queries
   Selection selection = Selection::automatic;
+  /// Tokens that are never chosen, beside the model's pad and bad tokens.
+  std::vector<core::TokenId> never = {};
+
+  /// Tokens behind which EOS is forced, for a source of so many tokens (all special ones included)
+  /// and a model of so many target positions.
+  std::int64_t greatest_length(std::int64_t source_tokens, std::int64_t positions) const;
+  /// Whether that length comes from the positions, and not from max_length_a and max_length_b.
+  bool bound_by_positions(std::int64_t source_tokens, std::int64_t positions) const;
 
   /// Throws InputError with one message for each rule that is broken.
   void validate() const;

@@ -1,7 +1,5 @@
 #include "search/beam_search.hpp"
 
-#include <algorithm>
-#include <cmath>
 #include <memory>
 
 #include <ATen/ATen.h>
@@ -14,15 +12,6 @@ namespace knnseq::search {
 
 namespace {
 
-/// min(a·|source| + b, positions − 1).
-std::int64_t greatest_length(const BeamOptions& options, std::size_t source_tokens,
-                             std::int64_t positions) {
-  const double length = options.max_length_a * static_cast<double>(source_tokens) +
-                        static_cast<double>(options.max_length_b);
-  const auto most = static_cast<double>(positions - 1);
-  return static_cast<std::int64_t>(std::min(std::floor(length), most));
-}
-
 /// One block on its way: the sentences still in the batch and the model's state of them.
 class Block {
  public:
@@ -32,9 +21,10 @@ class Block {
     const model::ModelInfo& info = model.info();
     special_ = {info.eos, info.bad_tokens, info.forced_tokens};
     special_.never.push_back(info.pad);
+    special_.never.insert(special_.never.end(), options.never.begin(), options.never.end());
     for (std::size_t i = 0; i < sources.size(); ++i) {
       beams_.emplace_back(options,
-                          greatest_length(options, sources[i].size(), info.target_positions));
+                          options.greatest_length(std::ssize(sources[i]), info.target_positions));
       live_.push_back(i);
     }
     // All hypotheses of a sentence are the same at first, so one is enough.

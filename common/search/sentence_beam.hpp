@@ -15,7 +15,7 @@ namespace knnseq::search {
 /// Tokens that a search treats specially.
 struct SpecialTokens {
   core::TokenId eos = 0;
-  std::vector<core::TokenId> never = {};  ///< pad and the model's bad tokens
+  std::vector<core::TokenId> never = {};  ///< pad, the model's bad tokens and the options' own
   std::vector<core::TokenId> first = {};  ///< what every hypothesis starts with, at a log-prob of 0
 };
 

@@ -33,17 +33,22 @@ std::vector<core::TokenId> FairseqSide::encode(std::string_view text) const {
 
 std::string FairseqSide::decode(std::span<const core::TokenId> tokens) const {
   using Dictionary = FairseqDictionary;
-  std::string text;
+  std::vector<std::string> symbols;
   for (const core::TokenId id : tokens) {
     const std::string& symbol = dictionary_.symbol(id);
-    if (id == Dictionary::bos || id == Dictionary::pad || id == Dictionary::eos) continue;
-    text.append(symbol).append(" ");
+    if (id != Dictionary::bos && id != Dictionary::pad && id != Dictionary::eos) {
+      symbols.push_back(symbol);
+    }
   }
-  if (std::holds_alternative<SentencePieces>(segmenter_)) {
-    replace_all(text, " ", "");
+  if (const auto* pieces = std::get_if<SentencePieces>(&segmenter_)) {
+    for (std::string& symbol : symbols) replace_all(symbol, " ", "");
+    std::string text;
+    for (const std::string& piece : pieces->spell_bytes(symbols)) text += piece;
     replace_all(text, "\u2581", " ");  // SentencePiece's mark of a word's start
     return std::string(core::strip(text));
   }
+  std::string text;
+  for (const std::string& symbol : symbols) text.append(symbol).append(" ");
   if (std::holds_alternative<Bpe>(segmenter_)) {
     replace_all(text, "@@ ", "");
     return std::string(core::strip_end(text));

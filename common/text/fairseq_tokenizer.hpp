@@ -12,7 +12,8 @@ namespace knnseq::text {
 /// SentencePiece, or not at all where it comes segmented), split at white space and looked up in
 /// the dictionary of its side. Symbols that are not there become <unk>; the special ones written
 /// out in the text ("</s>") become themselves. Decoding equals fairseq's with --remove-bpe, or
-/// with --remove-bpe=sentencepiece; <unk> is printed, as there.
+/// with --remove-bpe=sentencepiece, but that byte pieces ("<0xE2>") are spelled, which fairseq
+/// prints as they are; <unk> is printed, as there.
 class FairseqTokenizer final : public Tokenizer {
  public:
   /// Reads fairseq_tokenizer.json {"segmentation": "none" | "bpe" | "sentencepiece"},

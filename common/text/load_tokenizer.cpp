@@ -62,6 +62,15 @@ std::vector<core::TokenId> SourceFrame::around(std::span<const core::TokenId> to
   return framed;
 }
 
+std::vector<core::TokenId> ids_without_token(const Tokenizer& tokenizer, std::int64_t rows) {
+  std::vector<core::TokenId> ids;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const auto id = core::narrow<core::TokenId>(row);
+    if (!tokenizer.has_target_token(id)) ids.push_back(id);
+  }
+  return ids;
+}
+
 std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& model_dir, const Languages& languages) {
   return family_of(model_dir).load(model_dir, languages);
 }

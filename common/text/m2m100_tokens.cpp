@@ -17,8 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 using core::TokenId;
 
-std::string language_token(std::string_view code) { return fmt::format("__{}__", code); }
-
 std::string_view languages_of(const core::Json& config, const fs::path& path) {
   if (!config.contains("language_codes")) return m2m100_languages;
   const std::string name = token_text(config["language_codes"], path, "language_codes");
@@ -28,15 +26,27 @@ std::string_view languages_of(const core::Json& config, const fs::path& path) {
       path, fmt::format("'language_codes' '{}' is not supported; m2m100 and wmt21 are", name));
 }
 
-/// Refuses special tokens that are neither the four nor languages.
-void check_listed(const fs::path& model_dir, const std::vector<std::string>& known) {
-  for (const auto& [path, token] : listed_special_tokens(model_dir)) {
-    if (std::ranges::find(known, token) == known.end()) {
-      throw core::InputError(path,
-                             fmt::format("adds the token '{}': tokens beside the vocabulary and "
-                                         "M2M100's languages are not supported",
-                                         token));
-    }
+/// "de" of "__de__".
+std::string language_of(const std::string& token) {
+  const bool marked = token.size() > 4 && token.starts_with("__") && token.ends_with("__");
+  return marked ? token.substr(2, token.size() - 4) : "";
+}
+
+/// Refuses added tokens that are neither the four nor languages with known ids.
+void check_languages(const fs::path& model_dir, const std::vector<AddedToken>& stated,
+                     const MultilingualTokens& tokens) {
+  auto all = listed_special_tokens(model_dir);
+  for (const AddedToken& token : stated) all.emplace_back(token.file, token.text);
+  for (const auto& [path, token] : all) {
+    const bool basic =
+        std::ranges::find(MultilingualTokens::names, token) != std::end(MultilingualTokens::names);
+    if (basic || tokens.languages.contains(language_of(token))) continue;
+    throw core::InputError(
+        path,
+        fmt::format("adds the token '{}': tokens beside the vocabulary and M2M100's languages "
+                    "are supported only where they are languages (__code__) and a file "
+                    "states their ids",
+                    token));
   }
 }
 
@@ -47,18 +57,18 @@ MultilingualTokens read_m2m100_tokens(const fs::path& model_dir, const SentenceP
   const fs::path path = model_dir / "tokenizer_config.json";
   const core::Json config = read_object(path);
   MultilingualTokens made;
-  for (TokenId id = 0; id < vocabulary.size(); ++id) made.pieces.push_back(vocabulary.token(id));
-  add_basic_tokens(model_dir / "vocab.json", made);
-  std::vector<std::string> known(made.pieces.begin(), made.pieces.begin() + 4);
-  auto next = core::narrow<TokenId>(vocabulary.size());
-  for (const std::string_view code : core::split_words(languages_of(config, path))) {
-    const std::string token = language_token(code);
-    made.languages.emplace(code, next);
-    made.specials.add(token, next++);
-    known.push_back(token);
+  for (TokenId id = 0; id < vocabulary.size(); ++id) {
+    made.pieces.push_back(vocabulary.contains(id) ? vocabulary.token(id) : "");
   }
-  check_listed(model_dir, known);
-  read_multilingual_config(model_dir, next, made);
+  add_basic_tokens(model_dir / "vocab.json", made);
+  FamilyTokens family{{}, language_of};
+  for (const std::string_view code : core::split_words(languages_of(config, path))) {
+    family.texts.push_back(fmt::format("__{}__", code));
+  }
+  const std::vector<AddedToken> stated = read_added_tokens(model_dir, made.pieces);
+  add_special_tokens(stated, family, made);
+  check_languages(model_dir, stated, made);
+  read_multilingual_config(model_dir, made.specials.end(), made);
   read_flag(config, path, "clean_up_tokenization_spaces", made.clean_up_spaces);
   return made;
 }

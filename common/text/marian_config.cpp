@@ -65,6 +65,10 @@ MarianConfig read_marian_config(const fs::path& model_dir) {
 
   MarianConfig config;
   read_flag(main, main_path, "separate_vocabs", config.separate_vocabs);
+  if (!main.contains("separate_vocabs") && fs::exists(model_dir / "target_vocab.json")) {
+    throw core::InputError(main_path,
+                           "must say 'separate_vocabs', since target_vocab.json is there");
+  }
   read_flag(main, main_path, "clean_up_tokenization_spaces", config.clean_up_spaces);
   read_special_tokens(main, main_path, config);
   const bool legacy = !main.contains("added_tokens_decoder");  // else the other files are not read

@@ -17,6 +17,13 @@ std::string_view token_at(std::string_view text, std::span<const std::string> to
   return longest;
 }
 
+/// "fra" of ">>fra<<"; empty where the token is no language's.
+std::string_view language_of(std::string_view token) {
+  if (!token.starts_with(">>") || !token.ends_with("<<") || token.size() < 5) return {};
+  token = token.substr(2, token.size() - 4);
+  return token.find_first_of("<> ") == std::string_view::npos ? token : std::string_view();
+}
+
 }  // namespace
 
 MarianSide::MarianSide(const std::filesystem::path& pieces_path,
@@ -26,7 +33,17 @@ MarianSide::MarianSide(const std::filesystem::path& pieces_path,
       vocabulary_(vocabulary_path),
       eos_(vocabulary_.require(config.eos)),
       unk_(vocabulary_.require(config.unk)),
-      pad_(vocabulary_.require(config.pad)) {}
+      pad_(vocabulary_.require(config.pad)) {
+  for (core::TokenId id = 0; id < vocabulary_.size(); ++id) {
+    if (has_token(id) && !language_of(vocabulary_.token(id)).empty()) languages_.insert(id);
+  }
+}
+
+std::vector<std::string> MarianSide::languages() const {
+  std::vector<std::string> codes;
+  for (const core::TokenId id : languages_) codes.emplace_back(language_of(vocabulary_.token(id)));
+  return codes;
+}
 
 std::vector<core::TokenId> MarianSide::encode(std::string_view text) const {
   const auto special_tokens = config_.special_tokens();
@@ -66,7 +83,7 @@ std::string MarianSide::decode(std::span<const core::TokenId> tokens) const {
   pieces.reserve(tokens.size());
   for (const core::TokenId id : tokens) {
     const std::string& token = vocabulary_.token(id);
-    if (id != eos_ && id != unk_ && id != pad_) pieces.push_back(token);
+    if (id != eos_ && id != unk_ && id != pad_ && !is_language(id)) pieces.push_back(token);
   }
   std::string text = pieces_.decode(pieces);
   replace_all(text, "\u2581", " ");  // SentencePiece's mark of a word's start

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +25,11 @@ class MarianSide {
   std::string decode(std::span<const core::TokenId> tokens) const;
 
   std::int64_t vocab_size() const { return vocabulary_.size(); }
+  bool has_token(core::TokenId id) const { return vocabulary_.contains(id); }
+  /// ">>language<<", which chooses the target language where it stands before a source.
+  bool is_language(core::TokenId id) const { return languages_.contains(id); }
+  /// The languages between these marks, in the order of their ids.
+  std::vector<std::string> languages() const;
   core::TokenId eos() const { return eos_; }
   core::TokenId unk() const { return unk_; }
   core::TokenId pad() const { return pad_; }
@@ -38,6 +44,7 @@ class MarianSide {
   core::TokenId eos_;
   core::TokenId unk_;
   core::TokenId pad_;
+  std::set<core::TokenId> languages_;
 };
 
 }  // namespace knnseq::text

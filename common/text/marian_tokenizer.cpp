@@ -67,6 +67,19 @@ core::TokenId MarianTokenizer::eos() const { return target_->eos(); }
 core::TokenId MarianTokenizer::unk() const { return target_->unk(); }
 core::TokenId MarianTokenizer::pad() const { return target_->pad(); }
 
+bool MarianTokenizer::is_special(core::TokenId token) const {
+  return Tokenizer::is_special(token) || target_->is_language(token);
+}
+
+std::vector<std::string> MarianTokenizer::languages_left_open() const {
+  const auto languages = source_->languages();
+  return language_.empty() && languages.size() > 1 ? languages : std::vector<std::string>();
+}
+
+bool MarianTokenizer::chooses_language(std::span<const core::TokenId> source) const {
+  return !source.empty() && source_->is_language(source.front());
+}
+
 std::vector<fs::path> marian_tokenizer_files(const fs::path& model_dir) {
   std::vector<fs::path> files;
   for (const char* name :

@@ -11,7 +11,8 @@ namespace knnseq::text {
 /// Gives the ids of transformers' MarianTokenizer (5.23): SentencePiece pieces looked up in
 /// vocab.json, unknown pieces as <unk>, special tokens written out in the text and a leading
 /// ">>language<<" taken whole. Decoding equals decode(skip_special_tokens=True), with
-/// use_source_tokenizer true for the source side and false for the target side.
+/// use_source_tokenizer true for the source side and false for the target side, but that languages
+/// are left out, too, which transformers prints.
 /// Where a target language is given, its ">>language<<" token stands before every source.
 class MarianTokenizer final : public Tokenizer {
  public:
@@ -28,9 +29,13 @@ class MarianTokenizer final : public Tokenizer {
   std::string decode_target(std::span<const core::TokenId> tokens) const override;
   std::int64_t vocab_size() const override;
   std::int64_t source_vocab_size() const override;
+  bool has_target_token(core::TokenId id) const override { return target_->has_token(id); }
   core::TokenId eos() const override;
   core::TokenId unk() const override;
   core::TokenId pad() const override;
+  bool is_special(core::TokenId token) const override;
+  std::vector<std::string> languages_left_open() const override;
+  bool chooses_language(std::span<const core::TokenId> source) const override;
 
  private:
   std::unique_ptr<MarianSide> source_;

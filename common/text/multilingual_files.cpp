@@ -1,6 +1,8 @@
 #include "text/multilingual_files.hpp"
 
+#include <algorithm>
 #include <array>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -11,7 +13,8 @@ namespace knnseq::text {
 
 namespace {
 namespace fs = std::filesystem;
-}
+using core::TokenId;
+}  // namespace
 
 void add_basic_tokens(const fs::path& path, MultilingualTokens& tokens) {
   for (core::TokenId id = 0; id < std::ssize(MultilingualTokens::names); ++id) {
@@ -21,6 +24,44 @@ void add_basic_tokens(const fs::path& path, MultilingualTokens& tokens) {
       throw core::InputError(path, fmt::format("the token {} must be '{}'", id, name));
     }
     tokens.specials.add(name, id);
+  }
+}
+
+void add_special_tokens(const std::vector<AddedToken>& stated, const FamilyTokens& family,
+                        MultilingualTokens& tokens) {
+  const auto add = [&](const std::string& text, TokenId id) {
+    tokens.specials.add(text, id);
+    const std::string code = family.language(text);
+    if (!code.empty()) tokens.languages.emplace(code, id);
+  };
+  std::map<std::string, TokenId> usual;
+  for (const std::string& text : family.texts) {
+    usual.emplace(text, core::narrow<TokenId>(tokens.pieces.size() + usual.size()));
+  }
+  bool states_languages = false;
+  for (const AddedToken& token : stated) {
+    if (!token.special) {
+      throw core::InputError(
+          token.file, fmt::format("adds the token '{}', which is not special: only tokens that "
+                                  "stand for no text, as languages do, are supported",
+                                  token.text));
+    }
+    const auto found = usual.find(token.text);
+    const bool as_usual = found != usual.end() && found->second == token.id;
+    states_languages |= found != usual.end() && !family.language(token.text).empty();
+    tokens.needs_tokenizer_json |= !as_usual && token.file.filename() == AddedToken::tokenizer_json;
+    add(token.text, token.id);
+    usual.erase(token.text);
+  }
+  if (states_languages) return;
+  for (const auto& [text, id] : usual) {
+    const auto taken = std::ranges::find(stated, id, &AddedToken::id);
+    if (taken != stated.end()) {
+      throw core::InputError(taken->file, fmt::format("'{}' has the id {}, which is that of '{}' "
+                                                      "where no file states another",
+                                                      taken->text, id, text));
+    }
+    add(text, id);
   }
 }
 

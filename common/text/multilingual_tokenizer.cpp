@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "core/error.hpp"
+#include "text/added_tokens.hpp"
 #include "text/m2m100_tokenizer.hpp"
 #include "text/nllb_tokenizer.hpp"
 #include "text/tokenizer_json.hpp"
@@ -34,13 +35,29 @@ TokenId language_token(const MultilingualTokens& tokens, const std::string& key,
                        fmt::join(close.empty() ? all : close, ", ")));
 }
 
+/// Of which of the two families the directory is.
+bool is_m2m100(const fs::path& model_dir) {
+  const fs::path path = model_dir / "tokenizer_config.json";
+  const core::Json config = read_object(path);
+  std::string name = fs::exists(model_dir / "vocab.json") ? "M2M100Tokenizer" : "NllbTokenizer";
+  if (config.contains("tokenizer_class")) {
+    name = token_text(config["tokenizer_class"], path, "tokenizer_class");
+  }
+  if (name == "M2M100Tokenizer") return true;
+  if (name == "NllbTokenizer" || name == "NllbTokenizerFast") return false;
+  throw core::InputError(path, fmt::format("'tokenizer_class' '{}' is not supported; "
+                                           "M2M100Tokenizer, NllbTokenizer and "
+                                           "NllbTokenizerFast are",
+                                           name));
+}
+
 }  // namespace
 
 MultilingualTokenizer::MultilingualTokenizer(const fs::path& model_dir, MultilingualReader read,
                                              const Languages& languages)
     : pieces_(model_dir / MultilingualTokens::pieces_file), tokens_(read(model_dir, pieces_)) {
   for (std::size_t id = 0; id < tokens_.pieces.size(); ++id) {
-    ids_.emplace(tokens_.pieces[id], core::narrow<TokenId>(id));
+    if (!tokens_.pieces[id].empty()) ids_.emplace(tokens_.pieces[id], core::narrow<TokenId>(id));
   }
   const TokenId source = language_token(tokens_, "source_lang", languages.source);
   target_language_ = language_token(tokens_, "target_lang", languages.target);
@@ -80,13 +97,19 @@ std::string MultilingualTokenizer::decode_target(std::span<const TokenId> tokens
     KNNSEQ_ASSERT(id >= 0 && id < vocab_size(), "token out of the vocabulary");
     const auto index = static_cast<std::size_t>(id);
     if (index >= tokens_.pieces.size() || tokens_.specials.contains(id)) continue;
-    pieces.push_back(tokens_.pieces[index]);
+    if (!tokens_.pieces[index].empty()) pieces.push_back(tokens_.pieces[index]);
   }
   return join(pieces);
 }
 
 std::string MultilingualTokenizer::decode_source(std::span<const TokenId> tokens) const {
   return decode_target(tokens);
+}
+
+bool MultilingualTokenizer::has_target_token(TokenId id) const {
+  if (tokens_.specials.contains(id)) return true;
+  return id >= 0 && id < std::ssize(tokens_.pieces) &&
+         !tokens_.pieces[static_cast<std::size_t>(id)].empty();
 }
 
 bool MultilingualTokenizer::is_special(TokenId token) const {
@@ -96,20 +119,8 @@ bool MultilingualTokenizer::is_special(TokenId token) const {
 
 std::unique_ptr<Tokenizer> make_multilingual_tokenizer(const fs::path& model_dir,
                                                        const Languages& languages) {
-  const fs::path path = model_dir / "tokenizer_config.json";
-  const core::Json config = read_object(path);
-  std::string name = fs::exists(model_dir / "vocab.json") ? "M2M100Tokenizer" : "NllbTokenizer";
-  if (config.contains("tokenizer_class")) {
-    name = token_text(config["tokenizer_class"], path, "tokenizer_class");
-  }
-  if (name == "M2M100Tokenizer") return std::make_unique<M2M100Tokenizer>(model_dir, languages);
-  if (name == "NllbTokenizer" || name == "NllbTokenizerFast") {
-    return std::make_unique<NllbTokenizer>(model_dir, languages);
-  }
-  throw core::InputError(path, fmt::format("'tokenizer_class' '{}' is not supported; "
-                                           "M2M100Tokenizer, NllbTokenizer and "
-                                           "NllbTokenizerFast are",
-                                           name));
+  if (is_m2m100(model_dir)) return std::make_unique<M2M100Tokenizer>(model_dir, languages);
+  return std::make_unique<NllbTokenizer>(model_dir, languages);
 }
 
 std::vector<fs::path> multilingual_tokenizer_files(const fs::path& model_dir) {
@@ -118,6 +129,13 @@ std::vector<fs::path> multilingual_tokenizer_files(const fs::path& model_dir) {
        {"config.json", "vocab.json", MultilingualTokens::pieces_file, "tokenizer_config.json",
         "special_tokens_map.json", "added_tokens.json"}) {
     if (fs::exists(model_dir / name)) files.push_back(model_dir / name);
+  }
+  // It is large, and of published models it says nothing new.
+  const auto read = is_m2m100(model_dir) ? read_m2m100_tokens : read_nllb_tokens;
+  if (fs::exists(model_dir / AddedToken::tokenizer_json) &&
+      read(model_dir, SentencePieces(model_dir / MultilingualTokens::pieces_file))
+          .needs_tokenizer_json) {
+    files.push_back(model_dir / AddedToken::tokenizer_json);
   }
   return files;
 }

@@ -19,6 +19,7 @@ class MultilingualTokenizer : public Tokenizer {
   std::string decode_target(std::span<const core::TokenId> tokens) const override;
   std::int64_t vocab_size() const override { return tokens_.vocab_size; }
   std::int64_t source_vocab_size() const override { return tokens_.vocab_size; }
+  bool has_target_token(core::TokenId id) const override;
   core::TokenId eos() const override { return MultilingualTokens::eos; }
   core::TokenId unk() const override { return MultilingualTokens::unk; }
   core::TokenId pad() const override { return MultilingualTokens::pad; }

@@ -9,10 +9,11 @@ NllbTokenizer::NllbTokenizer(const std::filesystem::path& model_dir, const Langu
 
 std::string NllbTokenizer::join(const std::vector<std::string>& pieces) const {
   std::string text;
-  for (std::size_t i = 0; i < pieces.size(); ++i) {
-    std::string piece = pieces[i];
-    replace_all(piece, "\u2581", i == 0 ? "" : " ");  // SentencePiece's mark of a word's start
+  bool first = true;
+  for (std::string& piece : this->pieces().spell_bytes(pieces)) {
+    replace_all(piece, "\u2581", first ? "" : " ");  // SentencePiece's mark of a word's start
     text += piece;
+    first = false;
   }
   return text;
 }

@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <charconv>
-#include <optional>
 
 #include <fmt/format.h>
 
@@ -15,11 +13,8 @@ namespace knnseq::text {
 namespace {
 
 namespace fs = std::filesystem;
-using core::Json;
-using core::TokenId;
 
 constexpr const char* mask = "<mask>";
-constexpr std::int64_t most_tokens = 1 << 24;
 
 /// SentencePiece's <unk>, <s>, </s> make room for fairseq's four.
 std::vector<std::string> fairseq_pieces(const fs::path& path, const SentencePieces& pieces) {
@@ -33,53 +28,39 @@ std::vector<std::string> fairseq_pieces(const fs::path& path, const SentencePiec
   return made;
 }
 
-/// Takes the ids that files give: token by id in tokenizer_config.json, or id by token in
-/// added_tokens.json. False where neither does.
-bool add_numbered(const fs::path& model_dir, MultilingualTokens& tokens) {
-  const auto add = [&](const fs::path& path, const std::string& token, std::int64_t id) {
-    if (id >= std::ssize(tokens.pieces) && id < most_tokens) {
-      tokens.specials.add(token, core::narrow<TokenId>(id));
-      if (token != mask) tokens.languages.emplace(token, core::narrow<TokenId>(id));
-    } else if (id < 0 || id >= most_tokens ||
-               tokens.pieces[static_cast<std::size_t>(id)] != token) {
-      throw core::InputError(path, fmt::format("'{}' cannot have the id {}", token, id));
-    }
-  };
-  const fs::path config_path = model_dir / "tokenizer_config.json";
-  const Json config = read_object(config_path);
-  if (config.contains("added_tokens_decoder")) {
-    for (const auto& [key, value] : config["added_tokens_decoder"].items()) {
-      std::int64_t id = -1;
-      const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
-      if (end != key.data() + key.size()) id = -1;
-      add(config_path, token_text(value, config_path, "added_tokens_decoder"), id);
-    }
-  }
-  const fs::path added_path = model_dir / "added_tokens.json";
-  const Json added = read_object(added_path);
-  for (const auto& [token, id] : added.items()) {
-    add(added_path, token, id.is_number_integer() ? id.get<std::int64_t>() : -1);
-  }
-  return !tokens.languages.empty();
-}
+/// Every added token but <mask> is a language, named by its code.
+std::string language_of(const std::string& token) { return token == mask ? "" : token; }
 
-/// Numbers the listed languages, or NLLB-200's, in their order, and <mask> behind them.
-void add_in_order(const fs::path& model_dir, MultilingualTokens& tokens) {
-  std::vector<std::string> codes;
+/// Refuses listed languages whose ids could only be guessed: those that no file numbers, unless
+/// they are NLLB-200's in their order. (Versions of transformers have numbered others differently.)
+void check_listed(const fs::path& model_dir, const std::vector<AddedToken>& stated,
+                  const std::vector<std::string>& nllb_200) {
+  const auto is_in = [](const auto& tokens, const std::string& token) {
+    return std::ranges::find(tokens, token) != std::end(tokens);
+  };
+  std::vector<std::string> numbered(std::begin(MultilingualTokens::names),
+                                    std::end(MultilingualTokens::names));
+  numbered.emplace_back(mask);
+  for (const AddedToken& token : stated) numbered.push_back(token.text);
+  fs::path file;
+  std::vector<std::string> open;
   for (const auto& [path, token] : listed_special_tokens(model_dir)) {
-    const auto& names = MultilingualTokens::names;
-    const bool basic = token == mask || std::ranges::find(names, token) != std::end(names);
-    if (!basic) codes.push_back(token);
+    file = path;
+    if (!is_in(numbered, token)) open.push_back(token);
   }
-  if (codes.empty()) {
-    for (const std::string_view code : core::split_words(nllb_languages)) codes.emplace_back(code);
-  }
-  auto next = core::narrow<TokenId>(tokens.pieces.size());
-  for (const std::string& code : codes) {
-    tokens.languages.emplace(code, next);
-    tokens.specials.add(code, next++);
-  }
-  tokens.specials.add(mask, next);
+  const bool states_own =
+      std::ranges::any_of(nllb_200, [&](const auto& code) { return is_in(numbered, code); });
+  if (open.empty() || (open == nllb_200 && !states_own)) return;
+  const auto other = std::ranges::find_if(
+      open, [&](const std::string& token) { return states_own || !is_in(nllb_200, token); });
+  const std::string problem =
+      other == open.end() ? "lists some of NLLB-200's languages, or in another order"
+                          : fmt::format("lists '{}', which is not one of NLLB-200's", *other);
+  throw core::InputError(
+      file, fmt::format("{}, and no file states the ids: tokenizer.json, or "
+                        "'added_tokens_decoder' of tokenizer_config.json, must be there; "
+                        "transformers' save_pretrained writes them",
+                        problem));
 }
 
 }  // namespace
@@ -89,7 +70,14 @@ MultilingualTokens read_nllb_tokens(const fs::path& model_dir, const SentencePie
   MultilingualTokens made;
   made.pieces = fairseq_pieces(pieces_path, pieces);
   add_basic_tokens(pieces_path, made);
-  if (!add_numbered(model_dir, made)) add_in_order(model_dir, made);
+  FamilyTokens family{{}, language_of};
+  for (const std::string_view code : core::split_words(nllb_languages)) {
+    family.texts.emplace_back(code);
+  }
+  const std::vector<AddedToken> stated = read_added_tokens(model_dir, made.pieces);
+  check_listed(model_dir, stated, family.texts);
+  family.texts.emplace_back(mask);
+  add_special_tokens(stated, family, made);
   const fs::path path = model_dir / "tokenizer_config.json";
   read_flag(read_object(path), path, "legacy_behaviour", made.language_behind_eos);
   read_multilingual_config(model_dir, made.specials.end(), made);

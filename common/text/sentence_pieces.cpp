@@ -5,6 +5,8 @@
 
 #include "core/error.hpp"
 #include "core/input_file.hpp"
+#include "core/utf8_repair.hpp"
+#include "text/byte_pieces.hpp"
 
 namespace knnseq::text {
 
@@ -20,6 +22,14 @@ void check(const sentencepiece::util::Status& status, const char* call) {
 
 struct SentencePieces::Processor {
   sentencepiece::SentencePieceProcessor sp;
+
+  /// The byte that a piece stands for, if any.
+  std::optional<char> byte_of(const std::string& piece) const {
+    const auto byte = byte_of_piece(piece);
+    if (!byte) return {};
+    const int id = sp.PieceToId(piece);
+    return sp.IsByte(id) || sp.IsUnknown(id) ? byte : std::nullopt;
+  }
 };
 
 SentencePieces::SentencePieces(const std::filesystem::path& path)
@@ -51,8 +61,27 @@ std::vector<std::string> SentencePieces::encode(std::string_view text) const {
 
 std::string SentencePieces::decode(const std::vector<std::string>& pieces) const {
   std::string text;
-  check(processor_->sp.Decode(pieces, &text), "Decode");
+  check(processor_->sp.Decode(spell_bytes(pieces), &text), "Decode");
   return text;
+}
+
+std::vector<std::string> SentencePieces::spell_bytes(const std::vector<std::string>& pieces) const {
+  std::vector<std::string> spelled;
+  std::string bytes;
+  const auto end_run = [&] {
+    if (!bytes.empty()) spelled.push_back(core::replace_invalid_utf8(bytes));
+    bytes.clear();
+  };
+  for (const std::string& piece : pieces) {
+    if (const auto byte = processor_->byte_of(piece)) {
+      bytes += *byte;
+    } else {
+      end_run();
+      spelled.push_back(piece);
+    }
+  }
+  end_run();
+  return spelled;
 }
 
 }  // namespace knnseq::text

@@ -19,7 +19,13 @@ class SentencePieces {
 
   std::vector<std::string> list() const;  ///< all pieces, by id
   std::vector<std::string> encode(std::string_view text) const;
+  /// Byte pieces are spelled, whether the model has them or not.
   std::string decode(const std::vector<std::string>& pieces) const;
+
+  /// Puts what they spell in place of each run of byte pieces ("<0xE2>"): those of the model's byte
+  /// fallback, and those that only a dictionary beside the model has. A byte that belongs to no
+  /// character becomes U+FFFD. An ordinary piece of the model that looks like one is none.
+  std::vector<std::string> spell_bytes(const std::vector<std::string>& pieces) const;
 
  private:
   struct Processor;

@@ -50,13 +50,16 @@ class Tokenizer {
   virtual std::vector<core::TokenId> encode_target(std::string_view text) const = 0;
 
   /// Special tokens (end of sentence, pad, languages) are left out; unknown ones are left out or
-  /// printed as <unk>, as the family's own code has it. Ids must lie in the vocabulary of
-  /// that side; std::logic_error otherwise.
+  /// printed as <unk>, as the family's own code has it. Ids must have a token on that side: where
+  /// one has none it is left out or std::logic_error. Whatever the tokens spell comes back, line
+  /// breaks and NULs included: what is written to files goes through output_line().
   virtual std::string decode_source(std::span<const core::TokenId> tokens) const = 0;
   virtual std::string decode_target(std::span<const core::TokenId> tokens) const = 0;
 
   /// Tokens of the target vocabulary, special ones included: target ids lie in [0, vocab_size()).
   virtual std::int64_t vocab_size() const = 0;
+  /// Whether there is such a token: not every id below vocab_size() need have one.
+  virtual bool has_target_token(core::TokenId id) const { return id >= 0 && id < vocab_size(); }
   /// The same of the source vocabulary.
   virtual std::int64_t source_vocab_size() const = 0;
   /// The special tokens have the same ids on both sides.
@@ -67,7 +70,17 @@ class Tokenizer {
   /// Whether the token stands for no text: end of sentence, pad, a language, … Sentences that spell
   /// one out are no entries of a datastore. Unknown is not special in this sense.
   virtual bool is_special(core::TokenId token) const { return token == eos() || token == pad(); }
+
+  /// The target languages among which a source chooses by its first token (">>fra<<"), where the
+  /// model has several and none was given for all; otherwise none.
+  virtual std::vector<std::string> languages_left_open() const { return {}; }
+  /// Whether a source's own tokens choose one of these. Tokens as encode_source() gives them.
+  virtual bool chooses_language(std::span<const core::TokenId>) const { return false; }
 };
+
+/// The ids of a model of `rows` target ids for which the tokeniser has no token, ascending: tables
+/// are often padded to a multiple of 8 or 64. No search may choose them.
+std::vector<core::TokenId> ids_without_token(const Tokenizer& tokenizer, std::int64_t rows);
 
 /// Loads the tokeniser of a model directory; "model_type" in its config.json decides which kind.
 /// Throws InputError naming the file where one is missing or malformed, or the kind is unknown, and

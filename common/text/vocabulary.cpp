@@ -1,5 +1,6 @@
 #include "text/vocabulary.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -16,29 +17,24 @@ Vocabulary::Vocabulary(const core::Json& json, std::filesystem::path path)
   if (!json.is_object() || json.empty()) {
     throw core::InputError(path_, "must be an object of tokens and their ids");
   }
-  tokens_.resize(json.size());
-  std::vector<bool> taken(json.size());
   for (const auto& [token, id] : json.items()) {
     if (!id.is_number_integer()) {
       throw core::InputError(path_, fmt::format("the id of '{}' is not an integer", token));
     }
-    const auto index = id.get<std::int64_t>();
-    if (index < 0 || index >= size()) {
-      throw core::InputError(path_, fmt::format("the id {} of '{}' is out of range: {} tokens have "
-                                                "the ids 0 to {}",
-                                                index, token, size(), size() - 1));
+    const bool fits = id >= 0 && id < most_ids;
+    if (!fits) {
+      throw core::InputError(path_, fmt::format("the id {} of '{}' is out of range: ids lie in 0 "
+                                                "to {}",
+                                                id.dump(), token, most_ids - 1));
     }
-    const auto slot = static_cast<std::size_t>(index);
-    if (taken[slot]) {
+    const auto number = id.get<core::TokenId>();
+    const auto [known, added] = tokens_.emplace(number, nullptr);
+    if (!added) {
       throw core::InputError(
-          path_, fmt::format("'{}' and '{}' have the same id {}", tokens_[slot], token, index));
+          path_, fmt::format("'{}' and '{}' have the same id {}", *known->second, token, number));
     }
-    taken[slot] = true;
-    tokens_[slot] = token;
-  }
-  ids_.reserve(tokens_.size());
-  for (std::size_t i = 0; i < tokens_.size(); ++i) {
-    ids_.emplace(tokens_[i], core::narrow<core::TokenId>(i));
+    known->second = &ids_.emplace(token, number).first->first;
+    size_ = std::max<std::int64_t>(size_, number + 1);
   }
 }
 
@@ -55,8 +51,8 @@ core::TokenId Vocabulary::require(std::string_view token) const {
 }
 
 const std::string& Vocabulary::token(core::TokenId id) const {
-  KNNSEQ_ASSERT(id >= 0 && id < size(), "token out of the vocabulary");
-  return tokens_[static_cast<std::size_t>(id)];
+  KNNSEQ_ASSERT(contains(id), "token out of the vocabulary");
+  return *tokens_.at(id);
 }
 
 }  // namespace knnseq::text

@@ -248,7 +248,9 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
                     fmt::join(unused, ", ")));
   }
 
-  Decoder decoder(context, decoding, *model, set, *translations);
+  DecodeOptions how = decoding;
+  how.beam.never = text::ids_without_token(*tokenizer, model->info().vocab_size);
+  Decoder decoder(context, how, *model, set, *translations);
   const auto describe = [&](model::Sentences sources, const model::EncodedSource& encoded) {
     return make_sentence_block(options.subset, *tokenizer, sources, encoded);
   };
@@ -275,7 +277,15 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
   runtime::StageOutcome outcome{core::Json::object(), decoder.finish()};
   runtime::agree_on_long_work(context, [&] {
     if (!comm.is_root()) return;
-    Translations::write_files(folder, set, *tokenizer, options.postprocess);
+    const auto positions = model->info().target_positions;
+    const bool searched = !decoding.knn || decoding.mode != KnnMode::memory;
+    const auto report = Translations::write_files(
+        folder, set, *tokenizer,
+        {options.postprocess, searched ? std::optional(decoding.beam) : std::nullopt, positions});
+    for (const auto& warning : report.warnings(decoding.beam, positions)) {
+      context.log.warn(warning);
+    }
+    if (report.cut > 0) outcome.content["cut"] = report.cut;
     std::vector<std::string> files = {"src.txt", "hyp.txt", "nbest.jsonl"};
     if (decoding.reference) {
       std::string text;

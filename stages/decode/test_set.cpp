@@ -6,6 +6,7 @@
 
 #include "comm/agreement.hpp"
 #include "runtime/long_work.hpp"
+#include "stages/open_language.hpp"
 #include "text/line_filter.hpp"
 #include "text/read_lines.hpp"
 
@@ -50,6 +51,7 @@ TestSet read_test_set(runtime::StageContext& context, const TestSetOptions& opti
   const text::SourceFrame frame = tokenizer.source_frame();
   const std::int64_t most = options.source_positions;
   std::vector<std::int64_t> order;
+  std::int64_t without_language = 0;
   for (std::size_t i = 0; i < prepared.size(); ++i) {
     const auto tokens = tokenizer.encode_source(prepared[i]);
     if (context.comm.is_root() && std::ssize(tokens) + frame.size() > most) {
@@ -57,7 +59,13 @@ TestSet read_test_set(runtime::StageContext& context, const TestSetOptions& opti
                                    options.file.string(), i + 1, tokens.size(), most));
     }
     set.sources.push_back(frame.around(tokens, most));
-    if (!tokens.empty()) order.push_back(static_cast<std::int64_t>(i));
+    if (tokens.empty()) continue;
+    order.push_back(static_cast<std::int64_t>(i));
+    if (!tokenizer.chooses_language(tokens)) ++without_language;
+  }
+  const auto open = describe_open_language(tokenizer, without_language, std::ssize(order));
+  if (context.comm.is_root() && !open.empty()) {
+    context.log.warn(fmt::format("{}: {}", options.file.string(), open));
   }
   std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
     return set.sources[static_cast<std::size_t>(a)].size() >

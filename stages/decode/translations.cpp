@@ -5,12 +5,52 @@
 #include "core/error.hpp"
 #include "runtime/stage_runner.hpp"
 #include "text/line_filter.hpp"
+#include "text/output_line.hpp"
 
 namespace knnseq::stages {
 
 namespace {
+
 const std::string prefix = "blocks.journal.";
+
+/// The texts of all hypotheses, and which of them were not one line of text before.
+struct Texts {
+  std::vector<std::string> lines;
+  std::vector<bool> mended;
+
+  void add(const std::string& text) {
+    lines.push_back(text::output_line(text));
+    mended.push_back(lines.back() != text);
+  }
+};
+
+/// nbest: the hypotheses of each sentence.
+Texts texts_of(const std::vector<core::Json>& nbest, const text::Tokenizer& tokenizer,
+               const std::string& postprocess) {
+  Texts made;
+  for (std::size_t line = 0; line < nbest.size(); ++line) {
+    for (const auto& hypothesis : nbest[line]) {
+      const auto tokens = hypothesis.at("tokens").get<std::vector<core::TokenId>>();
+      for (const auto token : tokens) {
+        if (tokenizer.has_target_token(token)) continue;
+        throw core::InputError(
+            fmt::format("the translation of line {} has the token {}, which the "
+                        "tokeniser does not have",
+                        line + 1, token));
+      }
+      made.add(tokenizer.decode_target(tokens));
+    }
+  }
+  if (postprocess.empty()) return made;
+  Texts processed;
+  for (const auto& text : text::filter_lines(postprocess, made.lines)) processed.add(text);
+  for (std::size_t i = 0; i < made.mended.size(); ++i) {
+    if (made.mended[i]) processed.mended[i] = true;
+  }
+  return processed;
 }
+
+}  // namespace
 
 Translations::Translations(std::filesystem::path folder)
     : folder_(std::move(folder)), owner_(runtime::begun_identity(folder_)) {
@@ -38,8 +78,8 @@ void Translations::append(int rank, std::int64_t block, const std::vector<std::i
   journal_->append({{"block", block}, {"sentences", sentences}});
 }
 
-void Translations::write_files(const std::filesystem::path& folder, const TestSet& set,
-                               const text::Tokenizer& tokenizer, const std::string& postprocess) {
+OutputReport Translations::write_files(const std::filesystem::path& folder, const TestSet& set,
+                                       const text::Tokenizer& tokenizer, const OutputRules& rules) {
   std::vector<core::Json> nbest(set.lines.size(), core::Json::array());
   const auto owner = runtime::begun_identity(folder);
   for (const auto& record : store::Journal::read_all(folder, prefix, owner)) {
@@ -47,22 +87,26 @@ void Translations::write_files(const std::filesystem::path& folder, const TestSe
       nbest.at(sentence.at("line").get<std::size_t>()) = sentence.at("nbest");
     }
   }
-  std::vector<std::string> texts;
-  for (const auto& hypotheses : nbest) {
-    for (const auto& hypothesis : hypotheses) {
-      texts.push_back(
-          tokenizer.decode_target(hypothesis.at("tokens").get<std::vector<core::TokenId>>()));
-    }
-  }
-  if (!postprocess.empty()) texts = text::filter_lines(postprocess, texts);
+  const Texts texts = texts_of(nbest, tokenizer, rules.postprocess);
+  OutputReport report;
   std::string sources, best, all;
-  auto text = texts.begin();
+  std::size_t at = 0;
   for (std::size_t line = 0; line < set.lines.size(); ++line) {
     if (nbest[line].empty() != set.sources[line].empty()) {
       throw core::SystemError(fmt::format("{}: the journals hold no translation of line {}",
                                           folder.string(), line + 1));
     }
-    for (auto& hypothesis : nbest[line]) hypothesis["text"] = *text++;
+    bool mended = false;
+    for (auto& hypothesis : nbest[line]) {
+      mended |= texts.mended[at];
+      hypothesis["text"] = texts.lines[at++];
+    }
+    if (mended) ++report.mended;
+    if (!nbest[line].empty()) ++report.translations;
+    if (!nbest[line].empty() && rules.beam) {
+      report.count_length(*rules.beam, std::ssize(set.sources[line]), rules.positions,
+                          std::ssize(nbest[line][0].at("tokens")));
+    }
     sources += set.lines[line] + "\n";
     best += (nbest[line].empty() ? "" : nbest[line][0].at("text").get<std::string>()) + "\n";
     all += core::Json{{"line", line + 1}, {"nbest", nbest[line]}}.dump() + "\n";
@@ -70,6 +114,7 @@ void Translations::write_files(const std::filesystem::path& folder, const TestSe
   core::write_file_durably(folder / "src.txt", sources);
   core::write_file_durably(folder / "hyp.txt", best);
   core::write_file_durably(folder / "nbest.jsonl", all);
+  return report;
 }
 
 void Translations::remove_journals(const std::filesystem::path& folder) {

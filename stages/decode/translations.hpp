@@ -3,15 +3,27 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "core/files.hpp"
 #include "search/hypothesis.hpp"
+#include "stages/decode/output_report.hpp"
 #include "stages/decode/test_set.hpp"
 #include "store/journal.hpp"
 
 namespace knnseq::stages {
+
+/// How translations become text.
+struct OutputRules {
+  std::string postprocess;  ///< shell command; empty: none
+  /// What searched for them, and with how many target positions; none where they were not searched
+  /// for, but are targets of the datastore.
+  std::optional<search::BeamOptions> beam;
+  std::int64_t positions = 0;
+};
 
 /// Each rank appends the blocks it has translated to a journal of its own in `folder`.
 class Translations {
@@ -25,11 +37,11 @@ class Translations {
               const std::vector<std::vector<search::Hypothesis>>& hypotheses);
   void close() { journal_.reset(); }
 
-  /// Writes hyp.txt, src.txt and nbest.jsonl from all journals; texts go through the shell command
-  /// `postprocess` unless it is empty. By one rank, when all blocks are done and all journals
-  /// closed.
-  static void write_files(const std::filesystem::path& folder, const TestSet& set,
-                          const text::Tokenizer& tokenizer, const std::string& postprocess);
+  /// Writes hyp.txt, src.txt and nbest.jsonl from all journals, each text as one line (see
+  /// text::output_line). By one rank, when all blocks are done and all journals closed. Throws
+  /// core::InputError where a translation has a token that the tokeniser has not.
+  static OutputReport write_files(const std::filesystem::path& folder, const TestSet& set,
+                                  const text::Tokenizer& tokenizer, const OutputRules& rules);
   static void remove_journals(const std::filesystem::path& folder);
 
  private:

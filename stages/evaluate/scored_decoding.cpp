@@ -62,6 +62,12 @@ ScoredDecoding score_decoding(obs::Log& log, const std::filesystem::path& run_di
   const auto references = lines("ref.txt");
   warn_of_moses_marks(log, folder / "hyp.txt", hypotheses);
   warn_of_moses_marks(log, folder / "ref.txt", references);
+  if (const auto cut = manifest.at("content").value("cut", std::int64_t{0}); cut > 0) {
+    log.warn(
+        fmt::format("{}: {} of {} translations were cut at their greatest length, as decode "
+                    "said: scores are of what is left of them",
+                    folder.string(), cut, hypotheses.size()));
+  }
   if (hypotheses.size() != references.size()) {
     throw core::InputError(folder, fmt::format("hyp.txt has {} lines, ref.txt {}",
                                                hypotheses.size(), references.size()));

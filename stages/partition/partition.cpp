@@ -15,6 +15,7 @@
 #include "obs/progress_meter.hpp"
 #include "runtime/shard_team.hpp"
 #include "runtime/stage_runner.hpp"
+#include "stages/open_language.hpp"
 #include "stages/open_model.hpp"
 #include "stages/open_search.hpp"
 #include "stages/partition/deal.hpp"
@@ -132,6 +133,9 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
                     "the text tokenised as the model expects it?",
                     rate));
   }
+  const auto open = describe_open_language(
+      *tokenizer, comm.all_reduce(pairs.without_language, comm::Reduction::sum), corpus.sentences);
+  if (comm.is_root() && !open.empty()) context.log.warn(open);
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
     std::filesystem::remove_all(scratch);

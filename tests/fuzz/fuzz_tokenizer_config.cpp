@@ -1,6 +1,7 @@
 // The JSON files of Hugging Face tokenisers, as one JSON object of their names and contents.
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include <unistd.h>
 
@@ -23,7 +24,7 @@ struct Folder {
 
 void write_files(const fs::path& folder, const nlohmann::json& files) {
   for (const char* name : {"config.json", "vocab.json", "added_tokens.json",
-                           "special_tokens_map.json", "tokenizer_config.json"}) {
+                           "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"}) {
     if (files.contains(name)) {
       std::ofstream(folder / name) << files[name].dump();
     } else {
@@ -49,6 +50,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         fuzz::require(made.specials.end() <= made.vocab_size, "special tokens fit the model");
         for (const auto& [code, id] : made.languages) {
           fuzz::require(made.specials.contains(id), "a language is a special token");
+        }
+        std::set<core::TokenId> ids;
+        for (const auto& [code, id] : made.languages) ids.insert(id);
+        fuzz::require(ids.size() == made.languages.size(), "each language has an id of its own");
+        for (std::size_t id = 0; id < made.pieces.size(); ++id) {
+          fuzz::require(made.pieces[id].empty() || !ids.contains(static_cast<core::TokenId>(id)),
+                        "no language has a piece's id");
         }
       });
     }

@@ -63,7 +63,8 @@ inline std::vector<Hypothesis> plain_search(const model::ModelInfo& info, std::s
     for (std::size_t b = 0; b < partials.size(); ++b) {
       const std::vector<float> log_probs = next(partials[b].tokens);
       for (core::TokenId token = 0; token < info.vocab_size; ++token) {
-        const bool bad = token == info.pad || std::ranges::count(info.bad_tokens, token) > 0;
+        const bool bad = token == info.pad || std::ranges::count(info.bad_tokens, token) > 0 ||
+                         std::ranges::count(options.never, token) > 0;
         const bool eos = token == info.eos;
         const bool allowed = step == longest ? eos : !bad && !(eos && step == 0);
         const float log_prob = log_probs[static_cast<std::size_t>(token)];

@@ -91,6 +91,30 @@ TEST_CASE("bad tokens are never chosen, with words enough left", "[search]") {
   }
 }
 
+TEST_CASE("tokens that the options forbid are never chosen", "[search]") {
+  const std::vector<core::TokenId> never{3, 4, 5, 11, 22};
+  const test::FakeModelOptions fake{.seed = 31, .eos_bias = 2.0};
+  const BeamOptions options{.beam = 4, .max_length_b = 12, .nbest = 4, .never = never};
+  compare(fake, options, 32);
+  test::FakeModel model(fake);
+  const auto sources = testing::random_sources(32, 16, 24);
+  std::size_t without = 0;
+  for (const bool masked : {true, false}) {
+    BeamOptions used = options;
+    if (!masked) used.never.clear();
+    for (const auto& nbest : beam_search(model, sources, used)) {
+      for (const auto& hypothesis : nbest) {
+        const bool any = std::ranges::any_of(hypothesis.tokens, [&](core::TokenId token) {
+          return std::ranges::count(never, token) > 0;
+        });
+        if (masked) CHECK_FALSE(any);
+        if (!masked && any) ++without;
+      }
+    }
+  }
+  CHECK(without > 0);  // they would have been
+}
+
 TEST_CASE("vocabularies smaller than the beam", "[search]") {
   for (const std::int64_t words : {3, 4, 5, 6}) {
     compare({.vocab_size = words, .seed = 5}, {.beam = 5, .max_length_b = 4, .nbest = 5}, 8);

@@ -81,6 +81,20 @@ TEST_CASE("M2M100: other languages, cleaned spaces, what is not supported", "[te
   folder.write(config_file, R"({"clean_up_tokenization_spaces": true})");
   CHECK(load_tokenizer(folder.path(), {"de", "en"})->decode_target(ids) == "Tom's here.");
 
+  // A language added by transformers, which numbers it behind the others.
+  folder.write(config_file, R"({"extra_special_tokens": ["__af__", "__gsw__"]})");
+  refused(config_file, R"({"extra_special_tokens": ["__af__", "__gsw__"]})",
+          "adds the token '__gsw__'");
+  const auto added = static_cast<TokenId>(size + 100);
+  folder.write("added_tokens.json", core::Json{{"__gsw__", added}}.dump());
+  const auto more = load_tokenizer(folder.path(), {"de", "gsw"});
+  CHECK(more->forced_target_tokens() == std::vector<TokenId>{added});
+  CHECK(more->encode_source("__gsw__") == std::vector<TokenId>{added});
+  CHECK(ids_without_token(*more, more->vocab_size()).size() == 7);  // made-up words that are left
+  folder.write(config_file, "{}");
+  refused("added_tokens.json", R"({"word": 300})", "adds the token 'word'");
+  std::filesystem::remove(folder / "added_tokens.json");
+
   refused("config.json", R"({"model_type": "m2m_100", "vocab_size": 200})", "'vocab_size'");
   refused("config.json", R"({"model_type": "nllb-moe"})", "'nllb-moe'");
   folder.write("config.json", R"({"model_type": "m2m_100", "vocab_size": 300})");

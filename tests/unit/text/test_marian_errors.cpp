@@ -76,7 +76,8 @@ TEST_CASE("a malformed vocabulary is refused") {
   refused("{}", "must be an object");
   refused(R"({"</s>": "0"})", "'</s>' is not an integer");
   refused(R"({"</s>": 0, "<unk>": 1.5})", "'<unk>' is not an integer");
-  refused(R"({"</s>": 0, "<unk>": 1, "<pad>": 3})", "out of range");
+  refused(R"({"</s>": 0, "<unk>": 1, "<pad>": 4194304})", "out of range");
+  refused(R"({"</s>": 0, "<unk>": 1, "<pad>": 18446744073709551615})", "out of range");
   refused(R"({"</s>": 0, "<unk>": -1})", "out of range");
   refused(R"({"</s>": 0, "<unk>": 0})", "have the same id 0");
   refused(R"({"a": 0, "<unk>": 1, "<pad>": 2})", "'</s>' is missing");
@@ -90,6 +91,10 @@ TEST_CASE("separate vocabularies must exist and number the special tokens alike"
   check_refused(folder, "target_vocab.json", "cannot be opened");
   folder.write("target_vocab.json", R"({"</s>": 0, "<unk>": 1, "<pad>": 2})");
   check_refused(folder, "target_vocab.json", "'<pad>' has the id 2 here, but 7999 in vocab.json");
+  folder.write("tokenizer_config.json", "{}");
+  check_refused(folder, "tokenizer_config.json", "must say 'separate_vocabs'");
+  folder.write("tokenizer_config.json", R"({"separate_vocabs": false})");
+  CHECK(text::load_tokenizer(folder.path())->vocab_size() == 8000);
 }
 
 TEST_CASE("settings that would give other tokens are refused, harmless ones are not") {

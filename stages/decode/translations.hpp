@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "core/files.hpp"
@@ -30,6 +31,8 @@ class Translations {
   /// closed.
   static void write_files(const std::filesystem::path& folder, const TestSet& set,
                           const text::Tokenizer& tokenizer, const std::string& postprocess);
+  /// Names of all that is written to the folder, for runtime::StageDefinition::files.
+  static std::vector<std::string> files();
   static void remove_journals(const std::filesystem::path& folder);
 
  private:

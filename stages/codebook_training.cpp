@@ -24,6 +24,7 @@ namespace {
 
 constexpr double checkpoint_seconds = 5;
 constexpr const char* checkpoint_name = "checkpoint";
+constexpr const char* codebook_name = "codebook.faiss";
 
 std::vector<std::byte> read_checkpoint(const std::filesystem::path& path) {
   const std::string content = core::read_file(path);
@@ -126,7 +127,7 @@ runtime::StageOutcome train_in_folder(runtime::StageContext& context,
   }
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
-    index::write_codebook(folder / "codebook.faiss", codebook);
+    index::write_codebook(folder / codebook_name, codebook);
   });
   outcome.content = {{"factory", task.spec.factory()},
                      {"lists", task.spec.nlist},
@@ -134,11 +135,13 @@ runtime::StageOutcome train_in_folder(runtime::StageContext& context,
                      {"sample", sample_rows}};
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
-    outcome.content["files"] = runtime::describe_files(folder, {"codebook.faiss"});
-    outcome.work.bytes = outcome.content["files"]["codebook.faiss"]["bytes"];
+    outcome.content["files"] = runtime::describe_files(folder, {codebook_name});
+    outcome.work.bytes = outcome.content["files"][codebook_name]["bytes"];
   });
   return outcome;
 }
+
+std::vector<std::string> training_files() { return {checkpoint_name, codebook_name}; }
 
 void remove_checkpoint(runtime::StageContext& context, const std::filesystem::path& folder) {
   comm::agree(context.comm, [&] {

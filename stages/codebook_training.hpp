@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "index/codebook.hpp"
 #include "index/index_spec.hpp"
@@ -39,6 +40,9 @@ index::Codebook train_on_devices(runtime::StageContext& context, const CodebookT
 runtime::StageOutcome train_in_folder(runtime::StageContext& context,
                                       const std::filesystem::path& folder, const CodebookTask& task,
                                       const std::function<index::SampleBlocks()>& read_sample);
+
+/// Names of all that it writes, for runtime::StageDefinition::files.
+std::vector<std::string> training_files();
 
 /// Removes the saved state; to be called when the stage's manifest is there. Collective.
 void remove_checkpoint(runtime::StageContext& context, const std::filesystem::path& folder);

@@ -5,8 +5,9 @@
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"
-#include "core/files.hpp"
+#include "core/own_files.hpp"
 #include "obs/progress_meter.hpp"
+#include "runtime/input_files.hpp"
 #include "stages/sentence_pairs.hpp"
 
 namespace knnseq::stages {
@@ -49,7 +50,9 @@ HeldOutText read_held_out_text(runtime::StageContext& context, const Options& op
                                const HeldOutFiles& files, const text::Tokenizer& tokenizer) {
   auto& comm = context.comm;
   comm::agree(comm, [&] {
-    for (const char* side : {"source", "target"}) core::make_directories(files.scratch / side);
+    for (const char* side : {"source", "target"}) {
+      core::make_own_folders(files.scratch.parent_path(), files.scratch / side);
+    }
   });
   CorpusOptions corpus;
   corpus.source = {files.source};
@@ -64,6 +67,7 @@ HeldOutText read_held_out_text(runtime::StageContext& context, const Options& op
   comm::agree(comm, [&] {
     if (comm.is_root()) std::filesystem::remove_all(files.scratch);
   });
+  runtime::require_unchanged_inputs(context);
   return text;
 }
 

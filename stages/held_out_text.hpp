@@ -12,7 +12,7 @@ namespace knnseq::stages {
 
 struct HeldOutFiles {
   std::filesystem::path source, target;
-  std::filesystem::path scratch;   ///< a folder for unpacked files, removed again
+  std::filesystem::path scratch;   ///< for unpacked files, in the stage's folder; removed again
   std::int64_t source_tokens = 0;  ///< most of a source that the model takes
   std::int64_t target_tokens = 0;
 };
@@ -23,7 +23,8 @@ struct HeldOutText {
 };
 
 /// Reads, preprocesses and tokenises the text by all ranks; every rank gets all pairs but those
-/// that partition would drop. Throws core::InputError on all ranks. Collective.
+/// that partition would drop. Models and tokenisers must be loaded by then: throws core::InputError
+/// on all ranks, also where an input file has changed meanwhile. Collective.
 HeldOutText read_held_out_text(runtime::StageContext& context, const Options& options,
                                const HeldOutFiles& files, const text::Tokenizer& tokenizer);
 

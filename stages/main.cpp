@@ -15,9 +15,11 @@
 #include "comm/agreement.hpp"
 #include "comm/mpi_environment.hpp"
 #include "core/error.hpp"
+#include "core/own_files.hpp"
 #include "gpu/report_placement.hpp"
 #include "obs/host_name.hpp"
 #include "obs/terminal.hpp"
+#include "runtime/run_directory.hpp"
 #include "runtime/run_lock.hpp"
 #include "runtime/stop_signal.hpp"
 #include "stages/add/add.hpp"
@@ -28,6 +30,7 @@
 #include "stages/encode/encode.hpp"
 #include "stages/evaluate/evaluate.hpp"
 #include "stages/export/export.hpp"
+#include "stages/inputs_outside.hpp"
 #include "stages/inspect/inspect.hpp"
 #include "stages/partition/partition.hpp"
 #include "stages/run/run.hpp"
@@ -85,10 +88,16 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
   std::optional<runtime::RunLock> lock;  // rank 0's, until the command ends
   comm::agree(*world, [&] {
     if (!world->is_root()) return;
+    using Use = runtime::RunDirectoryUse;
+    const bool reads = command.stage == "verify" || command.stage == "inspect";
+    runtime::require_run_directory(options.run_dir, reads ? Use::read : Use::write);
     core::make_directories(options.run_dir);
     lock.emplace(options.run_dir / "lock");
+    runtime::mark_run_directory(options.run_dir);
     log.open(options.run_dir / "log.jsonl");
     if (!lock->notice().empty()) log.warn(lock->notice());
+    // What knnseq itself has kept of an earlier command stays when it is the config of this one.
+    if (stages::lies_in(command.config, options.run_dir / "config.yaml")) resolved.clear();
   });
   at::set_num_threads(static_cast<int>(options.threads));
   omp_set_num_threads(static_cast<int>(options.threads));
@@ -103,6 +112,11 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
       *world, log, options.run_dir, force, resolved, options.timeout_seconds, placement};
   const c10::InferenceMode no_gradients;
   dispatch(command, context, options);
+  if (const auto folder = core::unsynced_folder(); world->is_root() && !folder.empty()) {
+    log.warn(folder +
+             ": this file system does not make names durable (fsync of a folder); after a "
+             "power cut files may be missing that were there");
+  }
 }
 
 /// For launchers whose exit code does not tell whether ranks ran at all (slurm/stage.sh).

@@ -10,6 +10,7 @@
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
 #include "metrics/languages_13a.hpp"
+#include "stages/inputs_outside.hpp"
 
 namespace knnseq::stages {
 
@@ -183,14 +184,20 @@ void read_beam(const Section& section, DecodeOptions& options) {
       section.integer("block_sentences", options.block_sentences, {1, 100'000});
 }
 
-/// The name of an item of a list, which is also a folder's: plain, and in the list once.
+/// The name of an item of a list, which is also a folder's and, with more around it, a file's:
+/// plain, short, and in the list once.
 std::string read_name(const Section& section, std::set<std::string>& names) {
+  constexpr std::size_t most_bytes = 100;
   const std::string name = section.text("name");
   const bool plain =
-      !name.empty() && name[0] != '.' && std::all_of(name.begin(), name.end(), [](unsigned char c) {
-        return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+      !name.empty() && name[0] != '.' && std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '-' || c == '_' || c == '.';
       });
   if (!plain) section.problem("name", "must be of letters, digits, '-', '_' and '.'");
+  if (name.size() > most_bytes) {
+    section.problem("name", fmt::format("must have at most {} characters", most_bytes));
+  }
   if (!names.insert(name).second) section.problem("name", "is used twice");
   return name;
 }
@@ -401,6 +408,7 @@ Options read_options(const config::Config& config) {
   options.inspect = read_inspect(root.section("inspect"));
   options.sweep = read_sweep(root.section("sweep"), options.index.factory);
   options.tune = read_tune(root.section("tune"), defaults, options.subset);
+  note_inputs_in_run_dir(config, options);
   config.finish();
   return options;
 }

@@ -2,6 +2,7 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "core/own_files.hpp"
 #include "runtime/stage_runner.hpp"
 #include "store/sealed_json.hpp"
 
@@ -30,12 +31,14 @@ core::Json fingerprint_files(runtime::StageContext& context,
   core::Json fingerprints = core::Json::array();
   comm::agree(context.comm, [&] {
     if (!context.comm.is_root()) return;
+    core::refuse_links(context.run_dir, cache_path);
     core::Json cache = read_stamps(context.log, cache_path);
     const core::Json before = cache;
     for (const auto& file : files) {
       auto& stamp = cache[std::filesystem::absolute(file).string()];
       stamp = core::stamp_file(file, stamp);
       fingerprints.push_back({file.filename().string(), stamp.at("fingerprint")});
+      context.input_stamps.push_back(stamp);
     }
     if (cache != before) store::write_sealed(cache_path, stamps_owner, cache);
   });

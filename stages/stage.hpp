@@ -12,7 +12,8 @@ namespace knnseq::stages {
 
 /// Stamps of input files: rank 0 reads them (or takes over what `run_dir`/stamps.json knows of
 /// unchanged ones) and all ranks get [[file name, fingerprint] …]. Paths and times are left out,
-/// since a moved or touched file is still the same input. Collective.
+/// since a moved or touched file is still the same input. Whether the files stay the same until the
+/// stage has read them is for it to ask (runtime::require_unchanged_inputs). Collective.
 core::Json fingerprint_files(runtime::StageContext& context,
                              const std::vector<std::filesystem::path>& files);
 

@@ -27,11 +27,13 @@ void train_on_keys(runtime::StageContext& context, const Options& options, const
   inputs.update(sample_inputs(sample));
   inputs.update(training_inputs(options.index.training));
   runtime::run_stage(context,
-                     {step.stage, step.folder, inputs, [&] {
+                     {step.stage, step.folder, inputs,
+                      [&] {
                         return train_in_folder(
                             context, step.folder, {spec, options.index.training, sample.size},
                             [&] { return read_sample(context, sampled, sample, spec.d_in); });
-                      }});
+                      },
+                      training_files()});
   remove_checkpoint(context, step.folder);
 }
 

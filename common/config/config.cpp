@@ -20,6 +20,12 @@ Config Config::parse(const std::string& text, const std::string& name,
 
 Section Config::root() const { return {state_, state_->root}; }
 
+std::vector<std::filesystem::path> Config::included() const {
+  std::vector<std::filesystem::path> paths;
+  for (std::size_t i = 1; i < state_->files.size(); ++i) paths.push_back(state_->files[i].name);
+  return paths;
+}
+
 void Config::finish() const {
   note_unknown_keys(*state_, *state_->root);
   if (!state_->problems.empty()) {

@@ -25,6 +25,8 @@ class Config {
                       const std::vector<std::string>& overrides = {});
 
   Section root() const;
+  /// Paths of the files under its key `include`.
+  std::vector<std::filesystem::path> included() const;
   /// Throws core::InputError listing all problems, one a line, if there are any.
   void finish() const;
   /// YAML of every value that was read, defaults included; load() reads it back to the same values.

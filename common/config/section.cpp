@@ -192,23 +192,28 @@ Section Section::section(const std::string& key) const {
 }
 
 std::vector<Section> Section::sections(const std::string& key) const {
+  using Children = std::vector<std::shared_ptr<SectionNode>>;
   const auto node = find(*node_, key);
-  std::vector<std::shared_ptr<SectionNode>> children;
-  node_->resolved(key);
-  if (node.IsDefined() && !node.IsNull()) {
-    if (!node.IsSequence()) problem(key, "must be a list");
-    std::size_t index = 0;
-    for (const auto& item : node) {
-      if (!node.IsSequence()) break;
-      if (!item.IsMap()) problem(key, fmt::format("item {} must be a map", index));
-      children.push_back(std::make_shared<SectionNode>(
-          SectionNode{item, fmt::format("{}{}.{}.", node_->path, key, index), {}}));
-      ++index;
+  auto& entry = node_->resolved(key);
+  if (!std::holds_alternative<Children>(entry.value)) {
+    Children children;
+    if (node.IsDefined() && !node.IsNull()) {
+      if (!node.IsSequence()) problem(key, "must be a list");
+      std::size_t index = 0;
+      for (const auto& item : node) {
+        if (!node.IsSequence()) break;
+        if (!item.IsMap()) problem(key, fmt::format("item {} must be a map", index));
+        children.push_back(std::make_shared<SectionNode>(
+            SectionNode{item, fmt::format("{}{}.{}.", node_->path, key, index), {}}));
+        ++index;
+      }
     }
+    entry.value = children;
   }
-  node_->resolved(key).value = children;
   std::vector<Section> result;
-  for (const auto& child : children) result.push_back(Section(state_, child));
+  for (const auto& child : std::get<Children>(entry.value)) {
+    result.push_back(Section(state_, child));
+  }
   return result;
 }
 

@@ -10,20 +10,25 @@
 #include <unistd.h>
 
 #include "core/error.hpp"
+#include "core/file_identity.hpp"
 #include "core/hash.hpp"
 #include "core/input_file.hpp"
+#include "core/own_files.hpp"
 #include "core/parse_json.hpp"
 
 namespace knnseq::core {
 
 namespace {
 
-void sync_path(const fs::path& path, int flags) {
-  const int fd = ::open(path.c_str(), flags);
-  if (fd < 0) throw SystemError("open", path, errno);
+void sync_file(const fs::path& path) {
+  const int fd = open_own_file(path, O_RDONLY);
   const int failed = ::fsync(fd) != 0 ? errno : 0;
   ::close(fd);
   if (failed != 0) throw SystemError("fsync", path, failed);
+}
+
+std::int64_t nanoseconds(const timespec& time) {
+  return time.tv_sec * 1'000'000'000LL + time.tv_nsec;
 }
 
 fs::path folder_of(const fs::path& path) {
@@ -38,6 +43,7 @@ Json read_json(const fs::path& path) { return parse_json(read_model_file(path), 
 
 void publish_file(const fs::path& path, const std::function<void(const fs::path&)>& write) {
   const fs::path temporary = path.string() + ".tmp";
+  ::close(create_own_file(temporary));  // by its name it is then ours, and no link
   try {
     write(temporary);
   } catch (...) {
@@ -45,9 +51,9 @@ void publish_file(const fs::path& path, const std::function<void(const fs::path&
     fs::remove(temporary, ignored);
     throw;
   }
-  sync_path(temporary, O_RDONLY);
+  sync_file(temporary);
   if (::rename(temporary.c_str(), path.c_str()) != 0) throw SystemError("rename to", path, errno);
-  sync_path(folder_of(path), O_RDONLY | O_DIRECTORY);
+  sync_folder(folder_of(path));
 }
 
 void write_file_durably(const fs::path& path, std::string_view content) {
@@ -75,18 +81,27 @@ std::string fingerprint_file(const fs::path& path) {
   return fingerprinter.digest();
 }
 
-Json stamp_file(const fs::path& path, const Json& known) {
+Json file_identity(const fs::path& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) {
     throw InputError(path, std::string("no such file (") + std::strerror(errno) + ")");
   }
   require_regular(info, path);
-  const std::int64_t modified_ns = info.st_mtim.tv_sec * 1'000'000'000LL + info.st_mtim.tv_nsec;
-  Json stamp = {{"path", path.string()}, {"bytes", info.st_size}, {"modified_ns", modified_ns}};
-  const bool same = known.is_object() && known.value("path", "") == path.string() &&
-                    known.value("bytes", std::int64_t{-1}) == info.st_size &&
-                    known.value("modified_ns", std::int64_t{-1}) == modified_ns;
-  stamp["fingerprint"] = same ? known.at("fingerprint") : Json(fingerprint_file(path));
+  return {{"path", path.string()},
+          {"bytes", info.st_size},
+          {"modified_ns", nanoseconds(info.st_mtim)},
+          {"changed_ns", nanoseconds(info.st_ctim)},
+          {"inode", info.st_ino},
+          {"device", info.st_dev}};
+}
+
+Json stamp_file(const fs::path& path, const Json& known) {
+  Json stamp = file_identity(path);
+  const Json fingerprint = known.is_object() ? known.value("fingerprint", Json()) : Json();
+  Json same = stamp;
+  same["fingerprint"] = fingerprint;
+  stamp["fingerprint"] =
+      fingerprint.is_string() && known == same ? fingerprint : Json(fingerprint_file(path));
   return stamp;
 }
 

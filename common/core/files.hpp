@@ -20,7 +20,7 @@ std::string read_file(const fs::path& path);
 Json read_json(const fs::path& path);
 
 /// Writes to a temporary name, fsyncs, renames, fsyncs the folder: after a crash the old or the
-/// new content is there, never a part. Throws SystemError.
+/// new content is there, never a part. Follows no link (own_files.hpp). Throws SystemError.
 void write_file_durably(const fs::path& path, std::string_view content);
 
 /// Lets `write` make a file under a temporary name, then fsyncs and renames as above. Where it
@@ -33,9 +33,9 @@ void make_directories(const fs::path& path);
 /// XXH3-128 of a file's content, 32 hexadecimal digits.
 std::string fingerprint_file(const fs::path& path);
 
-/// Identity of an input file: {"path", "bytes", "modified_ns", "fingerprint"}.
-/// Where `known` holds a stamp of the same path, size and modification time its fingerprint is
-/// taken over without reading the file. Throws InputError where the file is missing.
+/// The stamp of an input file: its file_identity() (core/file_identity.hpp) and "fingerprint".
+/// Where `known` is a stamp with the same identity its fingerprint is taken over without reading
+/// the file. Throws InputError where the file is missing.
 Json stamp_file(const fs::path& path, const Json& known = {});
 
 }  // namespace knnseq::core

@@ -3,13 +3,16 @@
 #include <cerrno>
 #include <string>
 
+#include <fcntl.h>
+
 #include "core/error.hpp"
+#include "core/own_files.hpp"
 #include "core/types.hpp"
 
 namespace knnseq::index {
 
 OutputFile::OutputFile(const std::filesystem::path& path)
-    : path_(path), file_(std::fopen(path.c_str(), "w+b")) {
+    : path_(path), file_(::fdopen(core::open_own_file(path, O_RDWR | O_CREAT | O_TRUNC), "w+b")) {
   if (!file_) throw core::SystemError("open", path.string(), errno);
 }
 

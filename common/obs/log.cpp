@@ -2,11 +2,14 @@
 
 #include <cerrno>
 #include <chrono>
+#include <utility>
 
+#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "core/own_files.hpp"
 #include "obs/terminal.hpp"
 
 namespace knnseq::obs {
@@ -17,8 +20,8 @@ Log::~Log() {
 
 void Log::open(const std::filesystem::path& file) {
   if (rank_ != 0) return;
-  if (file_ != nullptr) std::fclose(file_);
-  file_ = std::fopen(file.c_str(), "a");
+  if (file_ != nullptr) std::fclose(std::exchange(file_, nullptr));
+  file_ = ::fdopen(core::open_own_file(file, O_WRONLY | O_CREAT | O_APPEND), "a");
   if (file_ == nullptr) throw core::SystemError("open", file, errno);
 }
 

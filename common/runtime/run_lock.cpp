@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/error.hpp"
+#include "core/own_files.hpp"
 #include "obs/progress_meter.hpp"
 #include "obs/resources.hpp"
 #include "obs/terminal.hpp"
@@ -62,7 +63,8 @@ RunLock::~RunLock() {
 }
 
 void RunLock::open_file() {
-  fd_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  core::refuse_links(file_.parent_path(), file_);
+  fd_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (fd_ >= 0) return;
   if (errno == EACCES || errno == EROFS || errno == EPERM) {
     throw core::InputError(file_.parent_path(),

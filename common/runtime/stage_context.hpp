@@ -5,6 +5,7 @@
 #include <string>
 
 #include "comm/communicator.hpp"
+#include "core/files.hpp"
 #include "gpu/placement.hpp"
 #include "obs/log.hpp"
 
@@ -20,6 +21,8 @@ struct StageContext {
   std::string resolved_config;    ///< kept as config.yaml when a stage begins
   double timeout_seconds = 0;     ///< longest silence of the other ranks; 0: for ever
   gpu::Placement placement = {};  ///< where this rank computes
+  /// Rank 0's: core::stamp_file() of what was fingerprinted for the stage that comes next.
+  core::Json input_stamps = core::Json::array();
 };
 
 }  // namespace knnseq::runtime

@@ -6,9 +6,11 @@
 
 #include <fmt/format.h>
 
+#include "core/own_files.hpp"
 #include "obs/progress_meter.hpp"
 #include "obs/resources.hpp"
 #include "obs/terminal.hpp"
+#include "runtime/run_directory.hpp"
 
 namespace knnseq::runtime {
 
@@ -48,8 +50,9 @@ void record_stage(StageContext& context, const std::string& stage, const StageWo
                        {"peak_memory_max_bytes", std::llround(memory.most)},
                        {"peak_memory_mean_bytes", std::llround(memory.mean)}};
   if (!work.details.is_null()) record["details"] = work.details;
-  core::make_directories(context.run_dir / "records");
-  core::write_file_durably(context.run_dir / "records" / (stage + ".json"), record.dump(2) + "\n");
+  const auto records = context.run_dir / records_name;
+  core::make_own_folders(context.run_dir, records);
+  core::write_file_durably(records / (stage + ".json"), record.dump(2) + "\n");
   context.log.event("stage_done", record);
   context.log.info(fmt::format(
       "done: {} {} in {}, {}/s, peak memory {} a rank", obs::with_commas(items), work.unit,
@@ -64,7 +67,7 @@ std::string stage_table(const std::filesystem::path& run_dir,
       fmt::format("{:<22} {:>5} {:>24} {:>14} {:<10} {:>10} {:>10} {:>12}\n", "stage", "ranks",
                   "seconds min/mean/max", "items", "", "items/s", "written", "peak memory");
   for (const auto& stage : stages) {
-    const auto path = run_dir / "records" / (stage + ".json");
+    const auto path = run_dir / records_name / (stage + ".json");
     if (!std::filesystem::exists(path)) continue;
     const core::Json record = core::read_json(path);
     const double most = record["seconds_max"];

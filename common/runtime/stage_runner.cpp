@@ -5,7 +5,10 @@
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "core/hash.hpp"
+#include "core/own_files.hpp"
 #include "obs/resources.hpp"
+#include "runtime/input_files.hpp"
+#include "runtime/stage_folder.hpp"
 #include "store/manifest.hpp"
 #include "store/sealed_json.hpp"
 
@@ -17,7 +20,9 @@ namespace {
 
 enum class Plan { fresh, resume, skip };
 
-constexpr const char* state_owner = "state";
+StageFolder folder_of(const StageContext& context, const StageDefinition& stage) {
+  return {context.run_dir, stage.folder, stage.files};
+}
 
 /// Nothing if all files of the manifest are there with their sizes, else what is wrong.
 std::string missing_files(const fs::path& folder, const core::Json& manifest) {
@@ -46,13 +51,15 @@ bool has_committed_work(const fs::path& folder) {
 }
 
 Plan make_plan(const StageContext& context, const StageDefinition& stage) {
-  if (context.force == StageContext::Force::always) return Plan::fresh;
-  const fs::path state = stage.folder / "state.json";
-  const auto manifest = store::read_manifest(stage.folder / "manifest.json");
+  const StageFolder folder = folder_of(context, stage);
+  folder.require_own();
+  if (context.force == StageContext::Force::always || folder.is_being_cleared()) return Plan::fresh;
+  const fs::path state = folder.state();
+  const auto manifest = store::read_manifest(folder.manifest());
   if (!manifest && !fs::exists(state)) return Plan::fresh;
   const core::Json begun = manifest ? *manifest : store::read_sealed(state, state_owner);
   if (begun.at("stage") != stage.name) {
-    throw core::InputError(manifest ? stage.folder / "manifest.json" : state,
+    throw core::InputError(manifest ? folder.manifest() : state,
                            "belongs to stage " + begun.at("stage").get<std::string>());
   }
   core::Json before = begun.at("inputs");
@@ -77,26 +84,8 @@ Plan make_plan(const StageContext& context, const StageDefinition& stage) {
   throw core::InputError(wrong + "; --force makes the stage again");
 }
 
-/// Rank 0 clears the folder and notes what the stage is begun with.
-void begin(const StageDefinition& stage) {
-  std::error_code error;
-  // First what makes a later run believe the rest: a kill in between must not leave half of it.
-  fs::remove(stage.folder / "manifest.json", error);
-  fs::remove(stage.folder / "state.json", error);
-  fs::remove_all(stage.folder, error);
-  if (error) throw core::SystemError("remove", stage.folder, error.value());
-  core::make_directories(stage.folder);
-  store::write_sealed(stage.folder / "state.json", state_owner,
-                      {{"stage", stage.name}, {"inputs", stage.inputs}});
-}
-
-/// Removes what only unfinished work needs, and what kills left of files that were being written.
-void tidy(const fs::path& folder) {
-  std::error_code ignored;  // a finished stage may lie in a folder that is read-only by now
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    const auto name = entry.path().filename().string();
-    if (name == "state.json" || name.ends_with(".tmp")) fs::remove(entry.path(), ignored);
-  }
+core::Json state_of(const std::string& stage, const core::Json& inputs) {
+  return {{"stage", stage}, {"inputs", inputs}};
 }
 
 /// The work itself. What it refuses for its input leaves nothing that was only begun.
@@ -107,8 +96,10 @@ StageOutcome work_on(StageContext& context, const StageDefinition& stage, Plan p
     const bool refused = e.code() == core::ExitCode::bad_input && e.ranks() == context.comm.size();
     if (refused && plan == Plan::fresh && context.comm.is_root() &&
         !has_committed_work(stage.folder)) {
-      std::error_code ignored;
-      fs::remove_all(stage.folder, ignored);
+      try {
+        folder_of(context, stage).remove();
+      } catch (const std::exception&) {  // what stays is ours by its record
+      }
     }
     throw;
   }
@@ -124,13 +115,14 @@ core::Json StageDefinition::all_inputs() const {
 
 void run_stage(StageContext& context, const StageDefinition& stage) {
   auto& comm = context.comm;
+  const StageFolder folder = folder_of(context, stage);
   context.log.set_stage(stage.name);
   Plan plan = Plan::fresh;
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
     plan = make_plan(context, stage);
-    if (plan == Plan::fresh) begin(stage);
-    if (plan == Plan::skip) tidy(stage.folder);
+    if (plan == Plan::fresh) folder.start_over(state_of(stage.name, stage.inputs));
+    if (plan == Plan::skip) folder.tidy();
     if (plan != Plan::skip && !context.resolved_config.empty()) {
       core::write_file_durably(context.run_dir / "config.yaml", context.resolved_config);
     }
@@ -138,6 +130,7 @@ void run_stage(StageContext& context, const StageDefinition& stage) {
   plan = static_cast<Plan>(
       comm.all_reduce(comm.is_root() ? static_cast<std::int64_t>(plan) : 0, comm::Reduction::max));
   if (plan == Plan::skip) {
+    context.input_stamps.clear();
     context.log.info("already done");
     return;
   }
@@ -151,30 +144,39 @@ void run_stage(StageContext& context, const StageDefinition& stage) {
   const double seconds = watch.seconds();
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
+    try {
+      require_unedited_inputs(context);
+    } catch (const core::InputError&) {
+      folder.discard();
+      throw;
+    }
     const auto manifest = store::make_manifest(stage.name, stage.all_inputs(), outcome.content);
-    core::write_file_durably(stage.folder / "manifest.json", manifest.dump(1) + "\n");
-    tidy(stage.folder);
+    core::write_file_durably(folder.manifest(), manifest.dump(1) + "\n");
+    folder.tidy();
   });
+  context.input_stamps.clear();
   record_stage(context, stage.name, outcome.work, seconds);
 }
 
-void write_results(const fs::path& folder, const std::string& stage, const core::Json& inputs,
-                   const std::map<std::string, std::string>& files) {
-  core::make_directories(folder);
-  fs::remove(folder / "manifest.json");
+void write_results(const fs::path& run_dir, const fs::path& folder, const std::string& stage,
+                   const core::Json& inputs, const std::map<std::string, std::string>& files) {
   std::vector<std::string> names;
-  for (const auto& [name, text] : files) {
-    core::write_file_durably(folder / name, text);
-    names.push_back(name);
-  }
+  for (const auto& [name, text] : files) names.push_back(name);
+  const StageFolder own(run_dir, folder, names);
+  own.require_own();
+  core::make_own_folders(run_dir, folder);
+  store::write_sealed(own.state(), state_owner, state_of(stage, inputs));
+  core::remove_own_file(own.manifest());  // only now that another record says whose folder it is
+  for (const auto& [name, text] : files) core::write_file_durably(folder / name, text);
   const core::Json content = {{"files", describe_files(folder, names)}};
   const auto manifest = store::make_manifest(stage, inputs, content);
-  core::write_file_durably(folder / "manifest.json", manifest.dump(1) + "\n");
+  core::write_file_durably(own.manifest(), manifest.dump(1) + "\n");
+  own.tidy();
 }
 
 core::Json require_manifest(const fs::path& folder, const std::string& stage,
                             const std::string& command) {
-  const auto path = folder / "manifest.json";
+  const auto path = folder / manifest_name;
   auto manifest = store::read_manifest(path);
   if (!manifest) {
     throw core::InputError(folder, fmt::format("is not complete; run 'knnseq {}' first", command));
@@ -191,7 +193,7 @@ std::string begun_identity(const core::Json& stage, const core::Json& inputs) {
 }
 
 std::string begun_identity(const fs::path& folder) {
-  const auto begun = store::read_sealed(folder / "state.json", state_owner);
+  const auto begun = store::read_sealed(folder / state_name, state_owner);
   return begun_identity(begun.at("stage"), begun.at("inputs"));
 }
 

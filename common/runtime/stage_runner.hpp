@@ -26,6 +26,9 @@ struct StageDefinition {
   std::filesystem::path folder;  ///< where it keeps everything it makes
   core::Json inputs;             ///< all that changes its results, by name; equal on all ranks
   std::function<StageOutcome()> work;
+  /// What it makes beside its records, shard-* and their journals, and nobody else's: see
+  /// StageFolder. Nothing else is removed when it starts over.
+  std::vector<std::string> files = {};
   /// Inputs of the last step alone, which is done over again from what was committed: an unfinished
   /// stage goes on where they have changed, a finished one was made from them like from the others.
   core::Json last_step_inputs = core::Json::object();
@@ -35,14 +38,17 @@ struct StageDefinition {
 
 /// Runs the stage, unless its manifest says that it is done for the same inputs. Writes the
 /// manifest last. Throws core::InputError naming the changed inputs where the folder holds work
-/// that was done or committed with others; with context.force that work is removed instead.
-/// Collective.
+/// that was done or committed with others; with context.force that work is removed instead. Throws
+/// it too where the folder, which must lie in context.run_dir, is not ours (StageFolder), and where
+/// an input file has been edited meanwhile. Collective.
 void run_stage(StageContext& context, const StageDefinition& stage);
 
-/// Small results that a stage makes anew whenever it is called: the files {name: text} and their
-/// manifest, which is not there while they are written. By one rank.
-void write_results(const std::filesystem::path& folder, const std::string& stage,
-                   const core::Json& inputs, const std::map<std::string, std::string>& files);
+/// Small results that a stage makes anew whenever it is called, in a folder of `run_dir`: the files
+/// {name: text} and their manifest, which is not there while they are written. Throws
+/// core::InputError where the folder is not ours (StageFolder). By one rank.
+void write_results(const std::filesystem::path& run_dir, const std::filesystem::path& folder,
+                   const std::string& stage, const core::Json& inputs,
+                   const std::map<std::string, std::string>& files);
 
 /// The manifest of a finished stage. Throws core::InputError where it is damaged or another
 /// stage's, or, saying which command makes it, where there is none.

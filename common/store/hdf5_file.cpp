@@ -1,6 +1,7 @@
 #include "store/hdf5_file.hpp"
 
 #include <cerrno>
+#include <optional>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -10,7 +11,9 @@
 #include "comm/agreement.hpp"
 #include "comm/mpi_handle.hpp"
 #include "core/error.hpp"
+#include "core/own_files.hpp"
 #include "store/hdf5_call.hpp"
+#include "store/mpi_path.hpp"
 
 namespace knnseq::store {
 
@@ -102,8 +105,7 @@ void require_space(const fs::path& path, const std::vector<DatasetSpec>& dataset
 
 /// HDF5's early allocation leaves a sparse file: a full disk would be noticed hours later.
 void allocate_on_disk(const fs::path& path) {
-  const int fd = ::open(path.c_str(), O_RDWR);
-  if (fd < 0) throw core::SystemError("open", path, errno);
+  const int fd = core::open_own_file(path, O_RDWR);
   struct stat info {};
   int failed = ::fstat(fd, &info) != 0 ? errno : 0;
   if (failed == 0 && info.st_size > 0) failed = ::posix_fallocate(fd, 0, info.st_size);
@@ -119,6 +121,7 @@ void allocate_on_disk(const fs::path& path) {
 
 struct Hdf5File::State {
   fs::path path;
+  std::optional<MpiPath> mpi_path;  ///< where it is open for writing
   Hdf5Handle file;
   std::map<std::string, Hdf5Handle> datasets;
   int fd = -1;                               ///< for fdatasync
@@ -188,16 +191,19 @@ void Hdf5File::create(const fs::path& path, comm::Communicator& comm,
                       const std::vector<DatasetSpec>& datasets) {
   const fs::path temporary = path.string() + ".tmp";
   comm::agree(comm, [&] {
-    if (comm.is_root()) require_space(path, datasets);
+    if (!comm.is_root()) return;
+    require_space(path, datasets);
+    core::remove_own_file(temporary);  // a kill's: H5F_ACC_EXCL follows no link, and takes no file
   });
   const auto watchdog = comm::watchdog_of(comm);
   comm::agree(comm, [&] {
     const comm::Watchdog::Guard guard(watchdog.get(), "creating an HDF5 file");
+    const MpiPath mpi_path(temporary);
     const Hdf5Handle access = access_properties(&comm);
     const Hdf5Handle creation(KNNSEQ_HDF5(path, H5Pcreate, H5P_FILE_CREATE), H5Pclose);
     KNNSEQ_HDF5(path, H5Pset_obj_track_times, creation.id(), false);
     Hdf5Handle file(
-        KNNSEQ_HDF5(path, H5Fcreate, temporary.c_str(), H5F_ACC_TRUNC, creation.id(), access.id()),
+        KNNSEQ_HDF5(path, H5Fcreate, mpi_path.c_str(), H5F_ACC_EXCL, creation.id(), access.id()),
         H5Fclose);
     try {
       for (const auto& spec : datasets) create_dataset(file.id(), spec);
@@ -223,12 +229,14 @@ Hdf5File Hdf5File::open_for_writing(const fs::path& path, comm::Communicator& co
   state->watchdog = comm::watchdog_of(comm);
   comm.barrier();
   comm::agree(comm, [&] {
+    state->mpi_path.emplace(path);
+    state->fd = core::open_own_file(path, O_RDWR);
+  });
+  comm::agree(comm, [&] {
     const comm::Watchdog::Guard guard(state->watchdog.get(), "opening an HDF5 file");
     const Hdf5Handle access = access_properties(&comm);
-    state->file =
-        Hdf5Handle(KNNSEQ_HDF5(path, H5Fopen, path.c_str(), H5F_ACC_RDWR, access.id()), H5Fclose);
-    state->fd = ::open(path.c_str(), O_RDWR);
-    if (state->fd < 0) throw core::SystemError("open", path, errno);
+    state->file = Hdf5Handle(
+        KNNSEQ_HDF5(path, H5Fopen, state->mpi_path->c_str(), H5F_ACC_RDWR, access.id()), H5Fclose);
   });
   return Hdf5File(std::move(state));
 }

@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/hash.hpp"
+#include "core/own_files.hpp"
 #include "core/parse_json.hpp"
 #include "store/json_numbers.hpp"
 
@@ -60,8 +61,7 @@ Parsed parse(const fs::path& path, const std::string& owner) {
 Journal::Journal(fs::path path, std::string owner)
     : path_(std::move(path)), owner_(std::move(owner)) {
   const auto whole = fs::exists(path_) ? parse(path_, owner_).whole_bytes : 0;
-  fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-  if (fd_ < 0) throw core::SystemError("open", path_, errno);
+  fd_ = core::open_own_file(path_, O_WRONLY | O_CREAT | O_APPEND);
   if (::ftruncate(fd_, static_cast<off_t>(whole)) != 0) {
     throw core::SystemError("ftruncate", path_, errno);
   }

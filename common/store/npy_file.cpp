@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/error.hpp"
+#include "core/own_files.hpp"
 
 namespace knnseq::store {
 
@@ -49,8 +50,7 @@ NpyFile::NpyFile(const std::filesystem::path& path, std::int64_t size) : path_(p
   const std::string header = npy_header(size);
   header_bytes_ = header.size();
   bytes_ = header_bytes_ + static_cast<std::size_t>(size) * sizeof(std::uint32_t);
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0666);
-  if (fd < 0) throw core::SystemError("open", path, errno);
+  const int fd = core::open_own_file(path, O_RDWR | O_CREAT | O_TRUNC);
   void* mapped = MAP_FAILED;
   int failed = 0;
   try {

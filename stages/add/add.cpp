@@ -5,6 +5,7 @@
 #include "comm/agreement.hpp"
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
+#include "runtime/input_files.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/batch_encoder.hpp"
 #include "stages/code_shards.hpp"
@@ -29,6 +30,7 @@ runtime::StageOutcome make_index(runtime::StageContext& context, const Options& 
   if (!stores_keys(sources.datastore)) {
     comm::agree(context.comm,
                 [&] { model = open_key_model(context, options, *open_tokenizer(options)); });
+    runtime::require_unchanged_inputs(context);
     keys.encoder = &encoder.emplace(*model, options.datastore);
   }
   const std::int64_t vocab_size = sources.datastore.at("content").at("vocab_size");

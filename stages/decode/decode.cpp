@@ -12,6 +12,7 @@
 #include "retrieval/interpolator.hpp"
 #include "retrieval/knn_options.hpp"
 #include "retrieval/plain_search.hpp"
+#include "runtime/input_files.hpp"
 #include "runtime/long_work.hpp"
 #include "runtime/progress.hpp"
 #include "runtime/stage_runner.hpp"
@@ -240,7 +241,8 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
                                     {decoding.source, options.preprocess.source,
                                      decoding.block_sentences, model->info().source_positions},
                                     *tokenizer);
-  comm.barrier();  // all ranks have read the journals before any is written to
+  // All ranks have read the journals before any is written to.
+  runtime::require_unchanged_inputs(context);
   const auto& unused = model->info().unused_settings;
   if (!unused.empty()) {
     context.log.info(
@@ -373,10 +375,9 @@ void decode_one(runtime::StageContext& context, const Options& options,
   const auto folder = decode_into / decoding.name;
   const auto data = check_data(context, options, decoding);
   runtime::run_stage(context,
-                     {stage,
-                      folder,
-                      decode_inputs(context, options, decoding, data),
+                     {stage, folder, decode_inputs(context, options, decoding, data),
                       [&] { return translate_set(context, options, decoding, data, folder); },
+                      Translations::files(),
                       core::Json::object({{"postprocess", filter_inputs(context, options.postprocess)}})});
   comm::agree(context.comm, [&] {
     if (context.comm.is_root()) Translations::remove_journals(folder);

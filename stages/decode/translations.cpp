@@ -117,6 +117,10 @@ OutputReport Translations::write_files(const std::filesystem::path& folder, cons
   return report;
 }
 
+std::vector<std::string> Translations::files() {
+  return {"src.txt", "hyp.txt", "ref.txt", "nbest.jsonl", prefix + "*"};
+}
+
 void Translations::remove_journals(const std::filesystem::path& folder) {
   for (const auto& path : store::files_with_prefix(folder, prefix)) std::filesystem::remove(path);
 }

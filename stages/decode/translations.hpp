@@ -42,6 +42,8 @@ class Translations {
   /// core::InputError where a translation has a token that the tokeniser has not.
   static OutputReport write_files(const std::filesystem::path& folder, const TestSet& set,
                                   const text::Tokenizer& tokenizer, const OutputRules& rules);
+  /// Names of all that is written to the folder, for runtime::StageDefinition::files.
+  static std::vector<std::string> files();
   static void remove_journals(const std::filesystem::path& folder);
 
  private:

@@ -5,6 +5,7 @@
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "gpu/torch_device.hpp"
+#include "runtime/input_files.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/encode/encode_report.hpp"
@@ -62,6 +63,7 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
   std::unique_ptr<model::TranslationModel> model;
   comm::agree(context.comm,
               [&] { model = open_key_model(context, options, *open_tokenizer(options)); });
+  runtime::require_unchanged_inputs(context);
   const SampleSpec sample = begun_sample(context, options, place);
   ShardEncoder encoder(
       *model, options.datastore,
@@ -110,8 +112,11 @@ void encode(runtime::StageContext& context, const Options& options, const Corpus
   context.log.set_stage(name);
   const auto corpus = corpus_manifest(context, options, place);
   const auto inputs = key_inputs(context, options, place, corpus);
-  runtime::run_stage(context, {name, place.datastore, inputs,
-                               [&] { return make_datastore(context, options, place, corpus); }});
+  runtime::run_stage(context, {name,
+                               place.datastore,
+                               inputs,
+                               [&] { return make_datastore(context, options, place, corpus); },
+                               {sample_name}});
   comm::agree(context.comm, [&] {  // only now that the manifest is there
     if (context.comm.is_root()) std::filesystem::remove(place.datastore / sample_name);
   });

@@ -29,7 +29,7 @@ void evaluate_all(runtime::StageContext& context, const Options& options) {
   const auto folder = Folders(context.run_dir).evaluate;
   core::Json inputs = core::Json::object();
   for (const auto& decoding : decodings) inputs[decoding.name] = decoding.identity;
-  runtime::write_results(folder, "evaluate", inputs,
+  runtime::write_results(context.run_dir, folder, "evaluate", inputs,
                          {{"scores.json", scores.dump(2) + "\n"},
                           {"scores.csv", comparison_csv(systems)},
                           {"scores.md", table}});

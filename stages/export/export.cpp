@@ -129,8 +129,11 @@ void export_datastore(runtime::StageContext& context, const Options& options) {
   for (const auto& built : datastore.corpora) {
     inputs["indexes"].push_back(built.index.at("identity"));
   }
-  runtime::run_stage(context, {"export", Folders(context.run_dir).exported, inputs,
-                               [&] { return make_export(context, datastore); }});
+  runtime::run_stage(context, {"export",
+                               Folders(context.run_dir).exported,
+                               inputs,
+                               [&] { return make_export(context, datastore); },
+                               {index_name, values_name}});
 }
 
 }  // namespace knnseq::stages

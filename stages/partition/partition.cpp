@@ -10,9 +10,11 @@
 #include "comm/gather_json.hpp"
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
+#include "core/own_files.hpp"
 #include "index/index_spec.hpp"
 #include "model/load_model.hpp"
 #include "obs/progress_meter.hpp"
+#include "runtime/input_files.hpp"
 #include "runtime/shard_team.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/open_language.hpp"
@@ -25,6 +27,9 @@
 namespace knnseq::stages {
 
 namespace {
+
+constexpr const char* dropped_name = "dropped.tsv";
+constexpr const char* scratch_name = "unpacked";  ///< a folder, while the text is read
 
 /// Says what the later stages will need, now that all counts are known.
 void print_plan(runtime::StageContext& context, const Options& options,
@@ -69,7 +74,7 @@ void report_dropped(runtime::StageContext& context, const SentencePairs& pairs,
   }
   comm::agree(context.comm, [&] {
     if (!context.comm.is_root()) return;
-    core::write_file_durably(folder / "dropped.tsv",
+    core::write_file_durably(folder / dropped_name,
                              std::string(lists.values.begin(), lists.values.end()));
   });
 }
@@ -91,15 +96,16 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
   auto& comm = context.comm;
   std::unique_ptr<text::Tokenizer> tokenizer;
   model::ModelInfo info;
-  const auto scratch = folder / "unpacked";
+  const auto scratch = folder / scratch_name;
   comm::agree(comm, [&] {
     tokenizer = open_tokenizer(options);
     info = describe_model(context, options, *tokenizer);
-    for (const char* side : {"source", "target"}) core::make_directories(scratch / side);
+    for (const char* side : {"source", "target"}) core::make_own_folders(folder, scratch / side);
   });
   const PairRules rules{place.corpus, options.preprocess, scratch, info.source_positions,
                         info.target_tokens()};
   const SentencePairs pairs = read_sentence_pairs(context, rules, *tokenizer);
+  runtime::require_unchanged_inputs(context);
   require_pairs(comm, pairs, place.stage_name("corpus"));
   const auto longest = std::max(info.source_positions, info.target_positions);
   const DealtCorpus corpus =
@@ -142,7 +148,7 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
     std::vector<std::string> shards;
     for (const auto& [name, shard] : content["shards"].items()) shards.push_back(name + ".h5");
     content["files"] = runtime::file_sizes(folder, shards);
-    content["files"].update(runtime::describe_files(folder, {"dropped.tsv"}));
+    content["files"].update(runtime::describe_files(folder, {dropped_name}));
   });
   if (!place.appended()) print_plan(context, options, spec, corpus.entries);
   std::int64_t bytes = 0;
@@ -178,8 +184,11 @@ void partition(runtime::StageContext& context, const Options& options, const Cor
                              {"bad_pairs", place.corpus.drop_bad_pairs ? "drop" : "stop"},
                              {"max_tokens", place.corpus.max_tokens},
                              {"shards", options.shards}};
-  runtime::run_stage(context, {name, place.text, inputs,
-                               [&] { return make_corpus(context, options, place, spec); }});
+  runtime::run_stage(context, {name,
+                               place.text,
+                               inputs,
+                               [&] { return make_corpus(context, options, place, spec); },
+                               {dropped_name, scratch_name + std::string("/")}});
 }
 
 }  // namespace knnseq::stages

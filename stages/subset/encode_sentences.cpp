@@ -5,6 +5,7 @@
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "model/sentence_encoder.hpp"
+#include "runtime/input_files.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/built_subset.hpp"
@@ -43,6 +44,7 @@ runtime::StageOutcome make_vectors(runtime::StageContext& context, const Options
     tokenizer = open_tokenizer(options);
     encoder.emplace(options.subset.model);
   });
+  runtime::require_unchanged_inputs(context);
   const auto team = runtime::make_shard_team(context.comm, options.shards);
   runtime::ShardJobs jobs(context, team, SubsetSteps(context.run_dir).vectors.folder,
                           {"sentences", content.at("sentences")});

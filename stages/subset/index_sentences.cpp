@@ -32,7 +32,8 @@ void train_sentences(runtime::StageContext& context, const Options& options,
                        {"threads", options.threads}};
   inputs.update(training_inputs(options.index.training));
   runtime::run_stage(context,
-                     {steps.sentence_codebook.stage, steps.sentence_codebook.folder, inputs, [&] {
+                     {steps.sentence_codebook.stage, steps.sentence_codebook.folder, inputs,
+                      [&] {
                         return train_in_folder(
                             context, steps.sentence_codebook.folder,
                             {spec, options.index.training, sample.size, "subset.sample"}, [&] {
@@ -40,7 +41,8 @@ void train_sentences(runtime::StageContext& context, const Options& options,
                                   context, {options, corpus, vectors.source}, sample);
                               return deal_sample_rows(context.comm, rows, vectors.width);
                             });
-                      }});
+                      },
+                      training_files()});
   remove_checkpoint(context, steps.sentence_codebook.folder);
 }
 

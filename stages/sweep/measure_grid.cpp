@@ -28,6 +28,7 @@ namespace knnseq::stages {
 namespace {
 
 constexpr const char* journal_name = "sweep.journal.0";
+constexpr const char* scratch_name = "unpacked";  ///< a folder, while text is read
 
 /// All functions are collective.
 class Grid {
@@ -101,7 +102,7 @@ class Grid {
   /// Queries and their true neighbours, once.
   void prepare() {
     if (queries_.defined()) return;
-    queries_ = held_out_queries(context_, options_, folder_ / "unpacked");
+    queries_ = held_out_queries(context_, options_, folder_ / scratch_name);
     context_.log.info("exact search");
     // Beyond the largest k: those that are as near as the last one of it.
     const std::int64_t k = 2 * grid_.k.back() + 64;
@@ -202,6 +203,8 @@ std::vector<SweepRow> measure_grid(runtime::StageContext& context, const Options
                                    const KeySource& keys) {
   return Grid(context, options, specs, keys).run();
 }
+
+std::vector<std::string> grid_files() { return {journal_name, scratch_name + std::string("/")}; }
 
 void remove_finished_rows(const std::filesystem::path& folder) {
   std::filesystem::remove(folder / journal_name);

@@ -1,6 +1,7 @@
 // The sweep's rows, one after another.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "index/index_spec.hpp"
@@ -19,6 +20,9 @@ namespace knnseq::stages {
 std::vector<SweepRow> measure_grid(runtime::StageContext& context, const Options& options,
                                    const std::vector<index::IndexSpec>& specs,
                                    const KeySource& keys);
+
+/// Names of what it keeps in the stage's folder meanwhile, for runtime::StageDefinition::files.
+std::vector<std::string> grid_files();
 
 /// Removes the journal of a finished sweep. By one rank.
 void remove_finished_rows(const std::filesystem::path& folder);

@@ -1,6 +1,7 @@
 #include "stages/sweep/sweep.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -17,6 +18,8 @@
 namespace knnseq::stages {
 
 namespace {
+
+constexpr std::array report_files = {"sweep.json", "sweep.csv", "sweep.svg"};
 
 /// The grid's indexes, each once. Throws core::InputError naming the one that is not understood.
 std::vector<index::IndexSpec> parse_specs(const Options& options, std::int64_t width) {
@@ -62,7 +65,7 @@ runtime::StageOutcome make_report(runtime::StageContext& context, const Options&
     core::write_file_durably(folder / "sweep.csv", sweep_csv(result));
     core::write_file_durably(folder / "sweep.svg", sweep_plot(result));
     outcome.content["files"] =
-        runtime::describe_files(folder, {"sweep.json", "sweep.csv", "sweep.svg"});
+        runtime::describe_files(folder, {report_files.begin(), report_files.end()});
   });
   return outcome;
 }
@@ -118,10 +121,13 @@ void sweep(runtime::StageContext& context, const Options& options) {
   inputs.update(training_inputs(options.index.training));
 
   const KeySource keys{sampled, content.at("vocab_size"), sample};
-  runtime::run_stage(context, {"sweep", folders.sweep, inputs, [&] {
-                                 return make_report(context, options,
-                                                    measure_grid(context, options, specs, keys));
-                               }});
+  auto files = grid_files();
+  files.insert(files.end(), report_files.begin(), report_files.end());
+  runtime::run_stage(
+      context,
+      {"sweep", folders.sweep, inputs,
+       [&] { return make_report(context, options, measure_grid(context, options, specs, keys)); },
+       files});
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
     remove_finished_rows(folders.sweep);  // only now that the manifest is there

@@ -25,6 +25,8 @@ namespace {
 
 /// The folder below tune/ that the teacher-forced pass owns.
 constexpr const char* pass_folder = "likelihoods";
+constexpr const char* pass_result = "likelihoods.json";
+constexpr const char* scratch_name = "scratch";  ///< a folder, while text is read
 
 void check_options(const TuneOptions& options) {
   if (options.decoding.source.empty()) {
@@ -68,7 +70,7 @@ runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& op
   });
   const auto text =
       read_held_out_text(context, options,
-                         {decoding.source, *decoding.reference, folder / "scratch",
+                         {decoding.source, *decoding.reference, folder / scratch_name,
                           model->info().source_positions, model->info().target_tokens()},
                          *tokenizer);
   const auto forced = force_tokens(context, options, text, {*model, *tokenizer});
@@ -83,8 +85,8 @@ runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& op
   runtime::StageOutcome outcome{core::Json::object(), {"tokens", forced.count(), 0}};
   comm::agree(comm, [&] {
     if (!comm.is_root()) return;
-    core::write_file_durably(folder / "likelihoods.json", to_json(likelihoods).dump(1) + "\n");
-    outcome.content["files"] = runtime::describe_files(folder, {"likelihoods.json"});
+    core::write_file_durably(folder / pass_result, to_json(likelihoods).dump(1) + "\n");
+    outcome.content["files"] = runtime::describe_files(folder, {pass_result});
   });
   return outcome;
 }
@@ -109,13 +111,16 @@ Likelihoods likelihoods_of(runtime::StageContext& context, const Options& option
   }
   if (const auto& threshold = decoding.interpolation.threshold) inputs["threshold"] = *threshold;
   const auto folder = folder_of(context, options.tune) / pass_folder;
-  runtime::run_stage(context, {"tune-likelihoods", folder, inputs,
-                               [&] { return run_pass(context, options, folder); }});
+  runtime::run_stage(context, {"tune-likelihoods",
+                               folder,
+                               inputs,
+                               [&] { return run_pass(context, options, folder); },
+                               {pass_result, scratch_name + std::string("/")}});
   Likelihoods likelihoods;
   comm::agree(context.comm, [&] {
     const auto manifest = runtime::require_manifest(folder, "tune-likelihoods", "tune");
     likelihoods = likelihoods_from(
-        core::read_json(runtime::require_file(folder, manifest, "likelihoods.json", "tune")));
+        core::read_json(runtime::require_file(folder, manifest, pass_result, "tune")));
   });
   return likelihoods;
 }
@@ -158,7 +163,7 @@ TunedCandidate try_setting(runtime::StageContext& context, const Options& option
 void write_results(runtime::StageContext& context, const std::filesystem::path& folder,
                    const Likelihoods& likelihoods, const std::vector<TunedCandidate>& candidates) {
   const auto json = tune_json(likelihoods, candidates);
-  runtime::write_results(folder, "tune", core::Json::object(),
+  runtime::write_results(context.run_dir, folder, "tune", core::Json::object(),
                          {{"tune.json", json.dump(1) + "\n"},
                           {"tune.csv", tune_csv(likelihoods, candidates)},
                           {"tune.svg", heat_map(likelihoods)},

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 import pipeline
 
-# What a command that is refused may leave: messages, the resolved config, what it knows of input files.
-NO_WORK = {"lock", "log.jsonl", "config.yaml", "stamps.json"}
+# What a command that is refused may leave: the marker, messages, the resolved config, what it knows of
+# input files.
+NO_WORK = {"knnseq-run.json", "lock", "log.jsonl", "config.yaml", "stamps.json"}
 
 
 @dataclass

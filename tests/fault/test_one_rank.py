@@ -37,10 +37,13 @@ class OneRankFails(pipeline.AppendingTest):
 
     @unittest.skipUnless(os.geteuid() == 0 and may_mount(), "needs the right to mount a tmpfs")
     def test_full_disk_in_every_stage(self):
-        self.run_dir.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", self.run_dir], check=True)
-        self.addCleanup(subprocess.run, ["umount", "-l", self.run_dir])
-        filler = self.run_dir / "filler"
+        disk = self.folder / "disk"
+        disk.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", disk], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", disk])
+        (disk / "run").mkdir()
+        self.run_dir.symlink_to(disk / "run")
+        filler = disk / "filler"
 
         def fill(pages):
             free = os.statvfs(self.run_dir)

@@ -1,12 +1,14 @@
 // Journals: any bytes, and, since the fuzzer finds no checksums, lines that are given theirs where
 // they start with '!'. Appending goes on behind what was read.
+#include <filesystem>
+#include <fstream>
 #include <string>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "core/hash.hpp"
 #include "fuzz.hpp"
-#include "memory_file.hpp"
 #include "store/journal.hpp"
 
 using namespace knnseq;
@@ -14,6 +16,23 @@ using namespace knnseq;
 namespace {
 
 constexpr const char* owner = "shard 7";
+
+/// In memory, with a name of its own: journals are not opened through links, as those below
+/// /proc/self/fd are.
+class NamedFile {
+ public:
+  explicit NamedFile(std::string_view content)
+      : path_(fmt::format("/dev/shm/knnseq-fuzz-journal-{}", ::getpid())) {
+    std::ofstream(path_, std::ios::binary | std::ios::trunc) << content;
+  }
+  ~NamedFile() { std::filesystem::remove(path_); }
+  NamedFile(const NamedFile&) = delete;
+  NamedFile& operator=(const NamedFile&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
 
 std::string with_checksums(std::string_view input) {
   std::string content;
@@ -36,7 +55,7 @@ std::string with_checksums(std::string_view input) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const fuzz::MemoryFile file(with_checksums(fuzz::as_text(data, size)));
+  const NamedFile file(with_checksums(fuzz::as_text(data, size)));
   fuzz::read([&] {
     auto records = store::Journal::read(file.path(), owner);
     const core::Json more = {{"unit", records.size()}};

@@ -1,8 +1,11 @@
+#include <chrono>
 #include <fstream>
+#include <thread>
 
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
+#include "core/file_identity.hpp"
 #include "core/files.hpp"
 #include "core/parse_json.hpp"
 #include "support/temporary_folder.hpp"
@@ -47,6 +50,22 @@ TEST_CASE("JSON may be nested only so deep that no stack overflows") {
   CHECK(core::parse_json(quoted, "a.json").size() == 2);
 }
 
+TEST_CASE("an edit whose modification time is set back changes a stamp") {
+  test::TemporaryFolder folder;
+  const auto path = folder.write("model.bin", "one");
+  const auto stamp = core::stamp_file(path);
+  const auto modified = core::fs::last_write_time(path);
+  const auto edit = [&] {  // clocks of file systems have a resolution of some milliseconds
+    std::fstream(path, std::ios::in | std::ios::out) << "two";
+    core::fs::last_write_time(path, modified);
+    return core::file_identity(path).at("changed_ns") != stamp.at("changed_ns");
+  };
+  while (!edit()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  CHECK(core::file_identity(path).at("modified_ns") == stamp.at("modified_ns"));
+  CHECK(core::stamp_file(path, stamp).at("fingerprint") == core::fingerprint_file(path));
+  CHECK(core::stamp_file(path, stamp).at("fingerprint") != stamp.at("fingerprint"));
+}
+
 TEST_CASE("a stamp is taken over only for an unchanged file") {
   test::TemporaryFolder folder;
   const auto path = folder / "corpus.txt";
@@ -55,7 +74,14 @@ TEST_CASE("a stamp is taken over only for an unchanged file") {
   const auto true_fingerprint = stamp.at("fingerprint");
   stamp["fingerprint"] = "known";
   CHECK(core::stamp_file(path, stamp).at("fingerprint") == "known");
-  stamp["modified_ns"] = 0;
+  for (const char* name : {"bytes", "modified_ns", "changed_ns", "inode", "device"}) {
+    core::Json other = stamp;
+    other[name] = stamp.at(name).get<std::int64_t>() + 1;
+    CHECK(core::stamp_file(path, other).at("fingerprint") == true_fingerprint);
+    other.erase(name);  // an earlier version's
+    CHECK(core::stamp_file(path, other).at("fingerprint") == true_fingerprint);
+  }
+  stamp["fingerprint"] = 7;
   CHECK(core::stamp_file(path, stamp).at("fingerprint") == true_fingerprint);
   CHECK_THROWS_AS(core::stamp_file(folder.path()), core::InputError);
 }

@@ -88,6 +88,15 @@ TEST_CASE("a holder whose clock is behind is not silent as long as it goes on") 
   beats.join();
 }
 
+TEST_CASE("a lock that is a symbolic link is refused, and what it leads to stays as it is") {
+  test::TemporaryFolder folder;
+  const auto theirs = folder.write("theirs", "text");
+  std::filesystem::create_symlink(theirs, folder / "lock");
+  CHECK_THROWS_AS(RunLock(folder / "lock", quick), core::InputError);
+  CHECK_THROWS_WITH(RunLock(folder / "lock", quick), Contains("lock: is a symbolic link"));
+  CHECK(core::read_file(theirs) == "text");
+}
+
 TEST_CASE("signs of life are written") {
   test::TemporaryFolder folder;
   const RunLock lock(folder / "lock", quick);

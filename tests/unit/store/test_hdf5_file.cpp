@@ -46,6 +46,21 @@ TEST_CASE("the same datasets give the same bytes") {
   CHECK_FALSE(std::filesystem::exists(folder / "a.h5.tmp"));
 }
 
+TEST_CASE("files are neither created nor written through symbolic links") {
+  test::TemporaryFolder folder;
+  const auto comm = comm::make_self_communicator();
+  const auto path = folder / "a.h5";
+  const auto theirs = folder.write("theirs", "text");
+  std::filesystem::create_symlink(theirs, folder / "a.h5.tmp");
+  std::filesystem::create_symlink(theirs, path);
+  Hdf5File::create(path, *comm, two);
+  CHECK(core::read_file(theirs) == "text");
+  CHECK_FALSE(std::filesystem::is_symlink(path));
+  std::filesystem::create_symlink(path, folder / "b.h5");
+  CHECK_THROWS_WITH(Hdf5File::open_for_writing(folder / "b.h5", *comm),
+                    Contains("b.h5: is a symbolic link"));
+}
+
 TEST_CASE("what is not there or not HDF5 is refused by name") {
   test::TemporaryFolder folder;
   const auto comm = comm::make_self_communicator();

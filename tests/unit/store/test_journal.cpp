@@ -25,6 +25,14 @@ TEST_CASE("records come back in order, over several openings") {
   for (std::size_t i = 0; i < 6; ++i) CHECK(records[i].at("unit") == i);
 }
 
+TEST_CASE("a journal is not written through a symbolic link") {
+  test::TemporaryFolder folder;
+  const auto theirs = folder.write("theirs", "text");
+  std::filesystem::create_symlink(theirs, folder / "a.journal.0");
+  CHECK_THROWS_AS(Journal(folder / "a.journal.0", "shard 7"), core::InputError);
+  CHECK(core::read_file(theirs) == "text");
+}
+
 TEST_CASE("a kill at any byte loses the last record only, and appending goes on") {
   test::TemporaryFolder folder;
   const auto path = folder / "a.journal.0";

@@ -2,7 +2,8 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
-#include "runtime/stage_runner.hpp"
+#include "core/json_field.hpp"
+#include "stages/finished_manifest.hpp"
 #include "store/sealed_json.hpp"
 
 namespace knnseq::stages {
@@ -34,7 +35,7 @@ core::Json fingerprint_files(runtime::StageContext& context,
     const core::Json before = cache;
     for (const auto& file : files) {
       auto& stamp = cache[std::filesystem::absolute(file).string()];
-      stamp = core::stamp_file(file, stamp);
+      stamp = core::read_fields(cache_path, [&] { return core::stamp_file(file, stamp); });
       fingerprints.push_back({file.filename().string(), stamp.at("fingerprint")});
     }
     if (cache != before) store::write_sealed(cache_path, stamps_owner, cache);
@@ -46,7 +47,7 @@ core::Json manifest_of(runtime::StageContext& context, const FinishedStep& step)
   core::Json manifest;
   comm::agree(context.comm, [&] {
     if (!context.comm.is_root()) return;
-    manifest = runtime::require_manifest(step.folder, step.stage, step.command);
+    manifest = finished_manifest(step.folder, step.stage, step.command);
   });
   return core::Json::parse(context.comm.broadcast_string(manifest.dump()));
 }

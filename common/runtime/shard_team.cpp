@@ -1,8 +1,12 @@
 #include "runtime/shard_team.hpp"
 
+#include <charconv>
 #include <string>
+#include <string_view>
 
 #include <fmt/format.h>
+
+#include "core/error.hpp"
 
 namespace knnseq::runtime {
 
@@ -19,6 +23,14 @@ ShardTeam make_shard_team(comm::Communicator& all, std::int64_t shards) {
 
 std::string shard_name(std::int64_t shard) { return fmt::format("shard-{:05}", shard); }
 
-std::int64_t shard_number(const std::string& name) { return std::stoll(name.substr(6)); }
+std::int64_t shard_number(const std::string& name) {
+  constexpr std::size_t before = std::string_view("shard-").size();
+  std::int64_t shard = -1;
+  if (name.size() > before) {
+    std::from_chars(name.data() + before, name.data() + name.size(), shard);
+  }
+  if (shard >= 0 && shard_name(shard) == name) return shard;
+  throw core::InputError(fmt::format("'{}' is not the name of a shard", name));
+}
 
 }  // namespace knnseq::runtime

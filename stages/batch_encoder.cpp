@@ -18,6 +18,21 @@ void require_finite(const at::Tensor& finite, const store::CorpusShard& corpus,
                   corpus.line_numbers[static_cast<std::size_t>(corpus.sentence_of(row))] + 1));
 }
 
+void BatchEncoder::require_corpus(const store::CorpusShard& corpus) const {
+  const auto& info = model_.info();
+  store::require_tokens_below(corpus, info.source_vocab_size, info.vocab_size);
+  const auto check = [&](const std::vector<std::int64_t>& starts, std::int64_t most) {
+    for (std::size_t i = 0; i + 1 < starts.size(); ++i) {
+      if (starts[i + 1] - starts[i] <= most) continue;
+      throw core::InputError(fmt::format("line {} of the corpus has {} tokens, the model takes {}",
+                                         corpus.line_numbers[i] + 1, starts[i + 1] - starts[i],
+                                         most));
+    }
+  };
+  check(corpus.source_starts, info.source_positions);
+  check(corpus.sentence_starts, info.target_tokens());
+}
+
 EncodedBatches BatchEncoder::encode_batch(const store::CorpusShard& corpus,
                                           std::int64_t batch) const {
   std::vector<std::vector<core::TokenId>> sources, targets;

@@ -28,6 +28,10 @@ class BatchEncoder {
   BatchEncoder(model::TranslationModel& model, const DatastoreOptions& options)
       : model_(model), options_(options) {}
 
+  /// Throws core::InputError where sentences are longer than the model takes, or hold tokens that
+  /// it does not have.
+  void require_corpus(const store::CorpusShard& corpus) const;
+
   /// One batch, unchecked; on a GPU it has only been told to when this returns. Not collective.
   EncodedBatches encode_batch(const store::CorpusShard& corpus, std::int64_t batch) const;
 

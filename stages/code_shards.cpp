@@ -3,11 +3,29 @@
 #include "comm/agreement.hpp"
 #include "core/keep_freed_memory.hpp"
 #include "gpu/torch_device.hpp"
+#include "index/crowded_entries.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "stages/trained_codebook.hpp"
 #include "stages/unit_report.hpp"
 
 namespace knnseq::stages {
+
+namespace {
+
+/// Entries of the indexes that this run has written.
+struct Written {
+  std::int64_t entries = 0;
+  std::int64_t crowded = 0;  ///< index::count_crowded()
+};
+
+void warn_of_crowd(runtime::StageContext& context, const index::IndexSpec& spec, Written written) {
+  written.entries = context.comm.all_reduce(written.entries, comm::Reduction::sum);
+  written.crowded = context.comm.all_reduce(written.crowded, comm::Reduction::sum);
+  if (written.crowded == 0 || !context.comm.is_root()) return;
+  context.log.warn(index::warning_of_crowd(spec, written.crowded, written.entries));
+}
+
+}  // namespace
 
 runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCoding& coding,
                                   const ShardIds& ids) {
@@ -24,6 +42,7 @@ runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCod
   runtime::ShardJobs jobs(context, team, coding.folder, {unit_name, content.at(unit_name)});
   store::CorpusShard corpus;
   std::vector<core::Range> units;
+  Written written;
   runtime::ShardWork work;
   work.result = ids ? ".faiss" : ".h5";
   work.prepare = [&](std::int64_t shard) {
@@ -44,7 +63,8 @@ runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCod
     core::Json manifest = {{unit_name, shard_coder.rows()}};
     if (ids) {
       const auto path = (coding.folder / runtime::shard_name(shard)).string();
-      shard_coder.write_index(path + ".h5", path + ".faiss", ids(corpus, shard));
+      written.crowded += shard_coder.write_index(path + ".h5", path + ".faiss", ids(corpus, shard));
+      written.entries += shard_coder.rows();
       manifest["fingerprint"] = core::fingerprint_file(path + ".faiss");
     }
     return manifest;
@@ -52,6 +72,7 @@ runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCod
   runtime::StageOutcome outcome = jobs.run(work);
   const UnitReport report = report_units(context, jobs.seconds(), shard_coder.cost());
   context.log.info(report.text);
+  warn_of_crowd(context, codebook.spec, written);
   outcome.work.details = report.record;
   outcome.content[unit_name] = content.at(unit_name);
   return outcome;

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
 #include "core/types.hpp"
 #include "index/sample_assembly.hpp"
 
@@ -18,6 +22,15 @@ index::SampleBlocks deal_sample_rows(comm::Communicator& comm, const SampleRows&
                                      std::int64_t width) {
   auto all_entries = comm.all_gather(std::span<const std::int64_t>(mine.entries)).values;
   std::sort(all_entries.begin(), all_entries.end());
+  comm::agree(comm, [&] {
+    if (std::ranges::adjacent_find(all_entries) != all_entries.end()) {
+      throw core::InputError("the training sample holds a row twice");
+    }
+    if (std::ssize(mine.keys) != std::ssize(mine.entries) * width) {
+      throw core::InputError(
+          fmt::format("the vectors of the training sample do not have width {}", width));
+    }
+  });
   const auto place_of = [&](std::int64_t entry) {
     return std::lower_bound(all_entries.begin(), all_entries.end(), entry) - all_entries.begin();
   };

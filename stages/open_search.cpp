@@ -44,6 +44,11 @@ void check_settings(const retrieval::SearchOptions& search, const BuiltDatastore
   }
 }
 
+/// What the ids of its entries may be.
+index::IdBounds ids_of(const BuiltDatastore& datastore) {
+  return {datastore.first().datastore.at("content").at("vocab_size"), datastore.entries()};
+}
+
 /// Where ranks have GPUs, queries and results stay on them. Collective.
 retrieval::SearchDevice search_device(runtime::StageContext& context) {
   if (!context.placement.device.cuda) return {};
@@ -122,11 +127,19 @@ retrieval::DistributedSearch open_search(runtime::StageContext& context,
         files.push_back(checked_index_file(corpus.place, shard));
       }
     }
-    local = index::load_local_index(codebook, files,
-                                    {team.member(), team.members(), search.backend,
-                                     search.ef_search, launcher_for(context, codebook, search)});
+    local =
+        index::load_local_index(codebook, files,
+                                {team.member(), team.members(), search.backend, search.ef_search,
+                                 launcher_for(context, codebook, search), ids_of(datastore)});
   });
   const auto entries = context.comm.all_reduce(local->entries(), comm::Reduction::sum);
+  comm::agree(context.comm, [&] {
+    if (entries == datastore.entries()) return;
+    throw core::InputError(datastore.first().place.index,
+                           fmt::format("the files of its shards hold {} entries, the manifests say "
+                                       "{}",
+                                       entries, datastore.entries()));
+  });
   const auto most = context.comm.all_reduce(local->bytes(), comm::Reduction::max);
   context.log.info(fmt::format("searching {} entries, {} a rank", obs::with_commas(entries),
                                obs::as_bytes(most)));

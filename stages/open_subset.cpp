@@ -31,13 +31,20 @@ class Loader {
         steps_(context.run_dir),
         team_(runtime::make_shard_team(context.comm, options.shards)) {}
 
-  /// Codes and values of all entries; the pieces of the same sentences where they are asked for.
-  retrieval::HeldSentences load_entries(std::int64_t m, const text::Tokenizer* tokenizer) {
+  /// Codes and values of all entries; the pieces of the same sentences where these decide.
+  retrieval::HeldSentences load_entries(std::int64_t m, const text::Tokenizer& tokenizer) {
     retrieval::HeldSentences held(m);
     comm::agree(context_.comm, [&] {
       for (const auto shard : team_.shards) load_shard(shard, tokenizer, held);
     });
     held.finish();
+    const auto sentences = context_.comm.all_reduce(held.sentences(), comm::Reduction::sum);
+    comm::agree(context_.comm, [&] {
+      if (sentences == built_.sentences) return;
+      throw core::InputError(built_.corpus.place.text,
+                             fmt::format("its shards hold {} sentences, its manifest says {}",
+                                         sentences, built_.sentences));
+    });
     return held;
   }
 
@@ -55,13 +62,19 @@ class Loader {
   /// Sentences in a subset: no more than there are.
   std::int64_t count() const { return std::min(options_.subset.sentences, built_.sentences); }
 
-  void load_shard(std::int64_t shard, const text::Tokenizer* tokenizer,
+  void load_shard(std::int64_t shard, const text::Tokenizer& tokenizer,
                   retrieval::HeldSentences& held) {
     const auto name = runtime::shard_name(shard);
     const auto& manifests = built_.corpus.corpus.at("content").at("shards");
     const auto corpus =
         store::CorpusShard::read(built_.corpus.place.text, name, manifests.at(name));
-    const ShardKeys rows(steps_.codes.folder, shard, "codes");
+    store::require_tokens_below(corpus, tokenizer.source_vocab_size(), tokenizer.vocab_size());
+    const ShardKeys rows(steps_.codes.folder, shard, "codes", store::DataType::uint8);
+    if (rows.width() != held.m()) {
+      throw core::InputError(
+          steps_.codes.folder,
+          fmt::format("its codes have {} bytes, the codebook's {}", rows.width(), held.m()));
+    }
     const auto units = store::cut_units(corpus);
     held.reserve(held.sentences() + corpus.sentences() / team_.members() + 1,
                  held.entries() + corpus.entries() / team_.members());
@@ -75,8 +88,8 @@ class Loader {
         const auto number = corpus.sentence_numbers[static_cast<std::size_t>(i)];
         if (number % team_.members() != team_.member()) continue;
         add_sentence(corpus, i, std::span(codes), entries.begin, held);
-        if (tokenizer == nullptr) continue;
-        pieces_.add(own_tokens(corpus.source(i), tokenizer->source_frame()));
+        if (options_.subset.has_vectors()) continue;
+        pieces_.add(own_tokens(corpus.source(i), tokenizer.source_frame()));
         ids_.push_back(retrieval::pack_sentence_id(shard, number));
       }
     }
@@ -106,8 +119,13 @@ class Loader {
         files.push_back(
             checked_shard_file(steps_.sentence_index.folder, shard, "run 'knnseq subset --force'"));
       }
-      local = index::load_local_index(
-          codebook, files, {team_.member(), team_.members(), search.backend, search.ef_search});
+      local = index::load_local_index(codebook, files,
+                                      {team_.member(),
+                                       team_.members(),
+                                       search.backend,
+                                       search.ef_search,
+                                       nullptr,
+                                       {options_.shards, built_.sentences}});
     });
     return std::make_unique<retrieval::VectorFinder>(
         retrieval::DistributedSearch(context_.comm, codebook, std::move(local), search),
@@ -149,15 +167,14 @@ std::unique_ptr<retrieval::SubsetSearch> open_subset(runtime::StageContext& cont
     tokenizer = open_tokenizer(options);
   });
   Loader loader(context, options, built);
-  auto held = loader.load_entries(codebook.spec.code_bytes(),
-                                  options.subset.has_vectors() ? nullptr : tokenizer.get());
+  auto held = loader.load_entries(codebook.spec.code_bytes(), *tokenizer);
   auto finder = loader.open_finder(*tokenizer);
   const auto entries = comm.all_reduce(held.entries(), comm::Reduction::sum);
   const auto most = comm.all_reduce(held.bytes(), comm::Reduction::max);
-  context.log.info(
-      fmt::format("subsets of {} sentences by {}, of {} entries; codes and values: {} a rank",
-                  options.subset.sentences, to_string(options.subset.encoder),
-                  obs::with_commas(entries), obs::as_bytes(most)));
+  context.log.info(fmt::format(
+      "subsets of {} sentences by {}, of {} entries; codes and values: {} a rank",
+      std::min(options.subset.sentences, built.sentences), to_string(options.subset.encoder),
+      obs::with_commas(entries), obs::as_bytes(most)));
   return std::make_unique<retrieval::SubsetSearch>(
       comm,
       retrieval::SubsetSearch::Parts{

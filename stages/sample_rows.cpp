@@ -27,6 +27,10 @@ class Unit {
   Unit(const std::filesystem::path& path, const store::Hdf5File& file, const core::Json& ranges)
       : path_(path), file_(file), ranges_(ranges) {}
 
+  void require(bool holds, const std::string& message) const {
+    if (!holds) throw core::InputError(path_, "a unit " + message);
+  }
+
   bool has(const std::string& dataset) const { return find(dataset) != ranges_.end(); }
 
   std::int64_t first_row(const std::string& dataset) const {
@@ -38,7 +42,7 @@ class Unit {
   template <class T>
   std::vector<T> read(const std::string& dataset) const {
     const core::Json& of = range(dataset);
-    std::vector<T> values(of.at("bytes").get<std::size_t>() / sizeof(T));
+    std::vector<T> values(store::bytes_of_range(path_, file_, of) / sizeof(T));
     file_.read_rows(dataset, of.at("first_row"), std::span<T>(values));
     store::verify_range(path_, of, std::as_bytes(std::span<const T>(values)));
     return values;
@@ -51,7 +55,7 @@ class Unit {
   }
   const core::Json& range(const std::string& dataset) const {
     const auto found = find(dataset);
-    KNNSEQ_ASSERT(found != ranges_.end(), "a unit has no rows of a dataset");
+    require(found != ranges_.end(), "has no rows of dataset '" + dataset + "'");
     return *found;
   }
 
@@ -67,13 +71,15 @@ std::vector<std::int64_t> entries_of(const Unit& unit, std::int64_t width) {
   starts.resize(first_entries.size());  // a shard's last unit has one more, its end
   const std::int64_t rows = unit.bytes("keys") / (width * std::int64_t{sizeof(std::uint16_t)});
   starts.push_back(unit.first_row("keys") + rows);
+  unit.require(
+      starts.front() == unit.first_row("keys") && std::is_sorted(starts.begin(), starts.end()),
+      "has sentences that are not its keys");
   std::vector<std::int64_t> entries;
   for (std::size_t i = 0; i < first_entries.size(); ++i) {
     for (auto row = starts[i]; row < starts[i + 1]; ++row) {
       entries.push_back(first_entries[i] + row - starts[i]);
     }
   }
-  KNNSEQ_ASSERT(std::ssize(entries) == rows, "a unit's sentences are not its keys");
   return entries;
 }
 
@@ -96,18 +102,18 @@ Membership membership(const SampleRule& rule, const SampledCorpus& corpus,
 
 /// Appends those of a unit's rows that belong to the sample. entries: of the rows of `dataset`.
 void take(const Unit& unit, const std::vector<std::int64_t>& entries, const std::string& dataset,
-          const Membership& belongs, SampleRows& rows) {
+          std::int64_t width, const Membership& belongs, SampleRows& rows) {
   std::vector<std::size_t> chosen;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (belongs(entries[i])) chosen.push_back(i);
   }
   if (chosen.empty()) return;
   const auto keys = unit.read<std::uint16_t>(dataset);
-  const std::size_t width = keys.size() / entries.size();
+  unit.require(std::ssize(keys) == std::ssize(entries) * width, "has not a key for each entry");
   for (const auto i : chosen) {
     rows.entries.push_back(entries[i]);
-    const auto key = keys.begin() + static_cast<std::ptrdiff_t>(i * width);
-    rows.keys.insert(rows.keys.end(), key, key + static_cast<std::ptrdiff_t>(width));
+    const auto key = keys.begin() + static_cast<std::ptrdiff_t>(i) * width;
+    rows.keys.insert(rows.keys.end(), key, key + width);
   }
 }
 
@@ -145,7 +151,8 @@ SampledDatastore SampledDatastore::of(const CorpusPlace& place, const core::Json
           corpus.at("inputs").at("shards"),
           {place.text, content.at("shards"), content.at("entries")},
           SampleSpec::from_json(datastore.at("content").at("aside").at("sample")),
-          stores_keys(datastore)};
+          stores_keys(datastore),
+          datastore.at("content").at("width")};
 }
 
 SampleRows find_sample_rows(runtime::StageContext& context, const SampledDatastore& datastore,
@@ -166,7 +173,11 @@ SampleRows find_sample_rows(runtime::StageContext& context, const SampledDatasto
     store::verify_structure(path, manifest.at("structure"));
     const auto file = store::Hdf5File::open_for_reading(path);
     const auto belongs = membership(rule, datastore.corpus, name);
-    const std::int64_t width = file.shape("sample_keys").at(1);
+    const auto width = file.shape("sample_keys", store::DataType::float16, 2)[1];
+    if (width != datastore.width) {
+      throw core::InputError(path, fmt::format("its keys have width {}, its manifest says {}",
+                                               width, datastore.width));
+    }
     rows.keys.reserve(static_cast<std::size_t>((share + share / 8) * width));
     const core::Json& units = manifest.at("units");
     for (auto i = static_cast<std::size_t>(team.member()); i < units.size() && !stopped;
@@ -175,7 +186,7 @@ SampleRows find_sample_rows(runtime::StageContext& context, const SampledDatasto
       if (stored && !unit.has("sample_entries")) continue;
       const auto entries =
           stored ? unit.read<std::int64_t>("sample_entries") : entries_of(unit, width);
-      take(unit, entries, stored ? "sample_keys" : "keys", belongs, rows);
+      take(unit, entries, stored ? "sample_keys" : "keys", width, belongs, rows);
       progress.add(std::ssize(entries));
       stopped = runtime::stop_requested();
     }
@@ -187,7 +198,11 @@ SampleRows find_sample_rows(runtime::StageContext& context, const SampledDatasto
     });
   }
   const auto found = context.comm.all_reduce(std::ssize(rows.entries), comm::Reduction::sum);
-  KNNSEQ_ASSERT(found == wanted.size, "the sample is not whole");
+  comm::agree(context.comm, [&] {
+    if (found == wanted.size) return;
+    throw core::InputError(datastore.folder,
+                           fmt::format("holds {} of the sample's {} entries", found, wanted.size));
+  });
   return rows;
 }
 

@@ -21,9 +21,10 @@ struct SampleRows {
 struct SampledDatastore {
   std::filesystem::path folder;
   std::int64_t shards = 1;
-  SampledCorpus corpus;  ///< what it was made of; for samples of entries their number is enough
-  SampleSpec stored;     ///< what encode wrote aside
-  bool has_keys = true;  ///< whether all other rows are there too
+  SampledCorpus corpus;    ///< what it was made of; for samples of entries their number is enough
+  SampleSpec stored;       ///< what encode wrote aside
+  bool has_keys = true;    ///< whether all other rows are there too
+  std::int64_t width = 0;  ///< of a key
 
   /// corpus, datastore: manifests of partition and encode.
   static SampledDatastore of(const CorpusPlace& place, const core::Json& corpus,

@@ -2,6 +2,10 @@
 
 #include <memory>
 
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "index/crowded_entries.hpp"
 #include "index/index_builder.hpp"
 #include "obs/resources.hpp"
 #include "stages/batch_clock.hpp"
@@ -20,7 +24,15 @@ std::span<T> values_of(const at::Tensor& tensor) {
 
 void ShardCoder::open_shard(const store::CorpusShard& corpus, std::int64_t shard) {
   corpus_ = &corpus;
-  if (source_.encoder == nullptr) keys_.emplace(source_.folder, shard, source_.dataset);
+  if (source_.encoder != nullptr) {
+    source_.encoder->require_corpus(corpus);
+    return;
+  }
+  keys_.emplace(source_.folder, shard, source_.dataset);
+  if (keys_->width() == coder_.codebook().spec.d_in) return;
+  throw core::InputError(source_.folder,
+                         fmt::format("its {} have width {}, the codebook is for width {}",
+                                     source_.dataset, keys_->width(), coder_.codebook().spec.d_in));
 }
 
 std::int64_t ShardCoder::rows() const {
@@ -107,8 +119,9 @@ void ShardCoder::write_unit(const Unit& unit, store::ShardFile& file) const {
              std::span<const std::uint8_t>(values_of<std::uint8_t>(unit.codes)));
 }
 
-void ShardCoder::write_index(const std::filesystem::path& coded, const std::filesystem::path& index,
-                             const at::Tensor& ids) const {
+std::int64_t ShardCoder::write_index(const std::filesystem::path& coded,
+                                     const std::filesystem::path& index,
+                                     const at::Tensor& ids) const {
   const auto file = store::Hdf5File::open_for_reading(coded);
   const auto n = rows();
   const auto& spec = coder_.codebook().spec;
@@ -116,9 +129,14 @@ void ShardCoder::write_index(const std::filesystem::path& coded, const std::file
   if (spec.has_lists()) {
     entries.lists = at::empty({n}, at::kInt);
     file.read_rows("lists", 0, values_of<std::int32_t>(entries.lists));
+    if (n > 0 &&
+        (entries.lists.min().item<int>() < 0 || entries.lists.max().item<int>() >= spec.nlist)) {
+      throw core::InputError(coded, "holds lists that the index does not have");
+    }
   }
   file.read_rows("codes", 0, values_of<std::uint8_t>(entries.codes));
   index::write_local_index(index, coder_.codebook(), entries);
+  return index::count_crowded(spec, index::span_of<std::uint8_t>(entries.codes));
 }
 
 }  // namespace knnseq::stages

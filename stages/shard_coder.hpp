@@ -46,9 +46,10 @@ class ShardCoder {
   /// throws as require_finite(). On any thread, always the same.
   runtime::ComputedUnit compute_unit(std::int64_t unit, core::Range batches,
                                      const runtime::Abandoned& abandoned);
-  /// Turns the finished lists and codes in `coded` into a faiss file. ids: int64 [rows].
-  void write_index(const std::filesystem::path& coded, const std::filesystem::path& index,
-                   const at::Tensor& ids) const;
+  /// Turns the finished lists and codes in `coded` into a faiss file. ids: int64 [rows]. Returns
+  /// index::count_crowded().
+  std::int64_t write_index(const std::filesystem::path& coded, const std::filesystem::path& index,
+                           const at::Tensor& ids) const;
 
   /// Of all units written.
   const UnitCost& cost() const { return cost_; }

@@ -1,6 +1,7 @@
 #include "stages/shard_keys.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -24,11 +25,12 @@ core::Json verified_manifest(const std::filesystem::path& folder, std::int64_t s
 
 }  // namespace
 
-ShardKeys::ShardKeys(const std::filesystem::path& folder, std::int64_t shard, std::string dataset)
+ShardKeys::ShardKeys(const std::filesystem::path& folder, std::int64_t shard, std::string dataset,
+                     store::DataType type)
     : path_(folder / (runtime::shard_name(shard) + ".h5")),
       manifest_(verified_manifest(folder, shard, path_)),
       dataset_(std::move(dataset)),
-      rows_(path_, dataset_) {}
+      rows_(path_, dataset_, type) {}
 
 at::Tensor ShardKeys::read(std::int64_t unit, core::Range rows, at::Device device) const {
   const auto options = at::TensorOptions(at::kHalf).pinned_memory(device.is_cuda());
@@ -42,11 +44,15 @@ at::Tensor ShardKeys::read(std::int64_t unit, core::Range rows, at::Device devic
 void ShardKeys::read_bytes(std::int64_t unit, std::int64_t first_row,
                            std::span<std::byte> bytes) const {
   rows_.read_bytes(first_row, bytes);
-  const auto& ranges = manifest_.at("units").at(static_cast<std::size_t>(unit));
+  const auto& units = manifest_.at("units");
+  const core::Json none = core::Json::array();
+  const auto& ranges =
+      std::cmp_less(unit, units.size()) ? units[static_cast<std::size_t>(unit)] : none;
   const auto range = std::find_if(ranges.begin(), ranges.end(),
                                   [&](const core::Json& r) { return r.at("dataset") == dataset_; });
-  KNNSEQ_ASSERT(range != ranges.end() && range->at("first_row") == first_row,
-                "units are cut otherwise than they were written");
+  if (range == ranges.end() || range->at("first_row") != first_row) {
+    throw core::InputError(path_, "its units are other sentences than the corpus's");
+  }
   store::verify_range(path_, *range, bytes);
 }
 

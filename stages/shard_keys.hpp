@@ -19,7 +19,8 @@ class ShardKeys {
  public:
   /// folder: the datastore, or another one with files of shards in the same units. Throws
   /// core::InputError where the shard is not as its manifests say.
-  ShardKeys(const std::filesystem::path& folder, std::int64_t shard, std::string dataset = "keys");
+  ShardKeys(const std::filesystem::path& folder, std::int64_t shard, std::string dataset = "keys",
+            store::DataType type = store::DataType::float16);
 
   /// fp16 [rows, width], on `device` (by way of pinned memory). rows: those of the unit. Throws
   /// core::InputError where they do not have the checksum that they were written with.

@@ -2,8 +2,9 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "core/json_field.hpp"
 #include "core/own_files.hpp"
-#include "runtime/stage_runner.hpp"
+#include "stages/finished_manifest.hpp"
 #include "store/sealed_json.hpp"
 
 namespace knnseq::stages {
@@ -36,7 +37,7 @@ core::Json fingerprint_files(runtime::StageContext& context,
     const core::Json before = cache;
     for (const auto& file : files) {
       auto& stamp = cache[std::filesystem::absolute(file).string()];
-      stamp = core::stamp_file(file, stamp);
+      stamp = core::read_fields(cache_path, [&] { return core::stamp_file(file, stamp); });
       fingerprints.push_back({file.filename().string(), stamp.at("fingerprint")});
       context.input_stamps.push_back(stamp);
     }
@@ -49,7 +50,7 @@ core::Json manifest_of(runtime::StageContext& context, const FinishedStep& step)
   core::Json manifest;
   comm::agree(context.comm, [&] {
     if (!context.comm.is_root()) return;
-    manifest = runtime::require_manifest(step.folder, step.stage, step.command);
+    manifest = finished_manifest(step.folder, step.stage, step.command);
   });
   return core::Json::parse(context.comm.broadcast_string(manifest.dump()));
 }

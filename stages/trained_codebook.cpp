@@ -1,13 +1,17 @@
 #include "stages/trained_codebook.hpp"
 
+#include "core/error.hpp"
 #include "runtime/stage_runner.hpp"
+#include "stages/finished_manifest.hpp"
 
 namespace knnseq::stages {
 
 index::Codebook read_trained_codebook(const FinishedStep& step) {
-  const auto manifest = runtime::require_manifest(step.folder, step.stage, step.command);
-  return index::read_codebook(
-      runtime::require_file(step.folder, manifest, "codebook.faiss", step.command));
+  const auto manifest = finished_manifest(step.folder, step.stage, step.command);
+  const auto file = runtime::require_file(step.folder, manifest, "codebook.faiss", step.command);
+  auto codebook = index::read_codebook(file);
+  if (codebook.spec.nlist == manifest.at("content").at("lists")) return codebook;
+  throw core::InputError(file, "has other lists than its manifest says");
 }
 
 }  // namespace knnseq::stages

@@ -43,7 +43,13 @@ void offer(std::vector<Candidate>& heap, std::size_t count, const Candidate& can
 }  // namespace
 
 at::Tensor rotate_vectors(const Codebook& codebook, const at::Tensor& keys) {
-  KNNSEQ_ASSERT(keys.dim() == 2 && keys.size(1) == codebook.spec.d_in, "keys are [n, d_in]");
+  KNNSEQ_ASSERT(keys.dim() == 2, "keys are [n, d_in]");
+  if (keys.size(1) != codebook.spec.d_in) {
+    throw core::InputError(
+        fmt::format("vectors of width {} cannot be searched with a codebook for "
+                    "width {}",
+                    keys.size(1), codebook.spec.d_in));
+  }
   const at::Tensor vectors =
       codebook.spec.metric == Metric::cos ? normalised(keys) : keys.to(at::kFloat).contiguous();
   const auto transform = [&] {

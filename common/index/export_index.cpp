@@ -10,10 +10,12 @@
 #include <faiss/impl/pq4_fast_scan.h>
 #include <faiss/index_io.h>
 #include <faiss/invlists/InvertedLists.h>
+#include <fmt/format.h>
 
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "index/crowded_entries.hpp"
 #include "index/list_file.hpp"
 #include "index/open_shards.hpp"
 
@@ -98,8 +100,9 @@ void copy_code(const faiss::Index& shard, std::size_t i, std::span<std::uint8_t>
   std::copy_n(coded.codes.data() + i * code.size(), code.size(), code.begin());
 }
 
-void write_rows(OutputFile& out, const Codebook& codebook, std::vector<FaissFile>& files,
-                const EntryVisitor& visit) {
+/// Returns count_crowded().
+std::int64_t write_rows(OutputFile& out, const Codebook& codebook, std::vector<FaissFile>& files,
+                        const EntryVisitor& visit) {
   std::size_t n = 0;
   for (const FaissFile& file : files) n += file.ids.size();
   const auto code_bytes = static_cast<std::size_t>(codebook.spec.code_bytes());
@@ -114,40 +117,48 @@ void write_rows(OutputFile& out, const Codebook& codebook, std::vector<FaissFile
   }
   const auto whole = with_transform(codebook, make_filled_index(codebook, codes));
   faiss::write_index(whole.get(), out.handle());
+  return count_crowded(codebook.spec, codes);
 }
 
 /// Throws core::InputError unless the numbers of all entries are 0 … n − 1, each once.
 class EntryCheck {
  public:
-  explicit EntryCheck(const std::vector<FaissFile>& files) {
-    std::size_t n = 0;
-    for (const FaissFile& file : files) n += static_cast<std::size_t>(file.core->ntotal);
-    seen_.assign(n, false);
+  EntryCheck(const std::vector<FaissFile>& files, std::int64_t n)
+      : seen_(static_cast<std::size_t>(n), false) {
+    std::int64_t found = 0;
+    for (const FaissFile& file : files) found += file.core->ntotal;
+    if (found != n) fail();
   }
   void see(std::span<const std::int64_t> ids) {
     for (const auto id : ids) {
       const auto number = static_cast<std::size_t>(core::entry_number_of(id));
       if (id < 0 || number >= seen_.size() || seen_[number]) {
-        throw core::InputError("the shards do not hold the entries 0 to n − 1 once each");
+        fail();
       }
       seen_[number] = true;
     }
   }
 
  private:
+  void fail() const {
+    throw core::InputError(fmt::format(
+        "the shards do not hold the entries 0 to {} once each; run 'knnseq add --force'",
+        std::ssize(seen_) - 1));
+  }
   std::vector<bool> seen_;
 };
 
 }  // namespace
 
-void export_index(const std::filesystem::path& path, const Codebook& codebook,
-                  const std::vector<std::filesystem::path>& shard_files,
-                  const EntryVisitor& visit) {
-  auto files = open_shards(codebook, shard_files);
-  EntryCheck check(files);
-  const EntryVisitor checked = [&](std::span<const std::int64_t> ids) {
-    check.see(ids);
-    visit(ids);
+std::int64_t export_index(const std::filesystem::path& path, const Codebook& codebook,
+                          const std::vector<std::filesystem::path>& shard_files,
+                          const IdBounds& ids, const EntryVisitor& visit) {
+  auto files = open_shards(codebook, shard_files, ids);
+  EntryCheck check(files, ids.entries);
+  std::int64_t crowded = 0;
+  const EntryVisitor checked = [&](std::span<const std::int64_t> some) {
+    check.see(some);
+    visit(some);
   };
   core::publish_file(path, [&](const std::filesystem::path& temporary) {
     OutputFile out(temporary);
@@ -155,7 +166,7 @@ void export_index(const std::filesystem::path& path, const Codebook& codebook,
       if (codebook.spec.has_lists()) {
         write_lists(out, codebook, files, checked);
       } else {
-        write_rows(out, codebook, files, checked);
+        crowded = write_rows(out, codebook, files, checked);
       }
     } catch (const core::Error&) {
       throw;
@@ -164,6 +175,7 @@ void export_index(const std::filesystem::path& path, const Codebook& codebook,
     }
     out.close();
   });
+  return crowded;
 }
 
 }  // namespace knnseq::index

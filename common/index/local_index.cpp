@@ -123,7 +123,7 @@ bool scans_on_gpu(const IndexSpec& spec, Backend backend) {
 std::unique_ptr<LocalIndex> load_local_index(const Codebook& codebook,
                                              const std::vector<std::filesystem::path>& shard_files,
                                              const LocalIndexOptions& options) {
-  auto files = open_shards(codebook, shard_files);
+  auto files = open_shards(codebook, shard_files, options.ids);
   if (codebook.spec.has_lists()) return load_lists(codebook, files, options);
   std::vector<WholePart> parts;
   for (FaissFile& file : files) parts.push_back(take_part(codebook, file, Stride(options)));

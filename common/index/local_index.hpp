@@ -9,6 +9,7 @@
 #include "gpu/scan_launcher.hpp"
 #include "index/codebook.hpp"
 #include "index/coded_entries.hpp"
+#include "index/id_bounds.hpp"
 #include "index/probes.hpp"
 #include "index/top_k.hpp"
 
@@ -29,6 +30,7 @@ struct LocalIndexOptions {
   /// Where inverted lists of PQ codes are searched; null: on the CPU, as all other types are in any
   /// case (see scans_on_gpu()).
   std::shared_ptr<const gpu::ScanLauncher> launcher = nullptr;
+  IdBounds ids = {};  ///< of entries that are read from files
 };
 
 /// Whether an index of this kind is searched by LocalIndexOptions::launcher where there is one; its
@@ -59,8 +61,8 @@ class LocalIndex {
 };
 
 /// Loads and merges files of write_local_index(); there may be none.
-/// Throws core::InputError naming the file where one is missing, truncated, not a faiss file, or
-/// was made with another codebook; and where lists do not fit the launcher's memory.
+/// Throws core::InputError naming the file as open_shards() does, and where lists do not fit the
+/// launcher's memory.
 std::unique_ptr<LocalIndex> load_local_index(const Codebook& codebook,
                                              const std::vector<std::filesystem::path>& shard_files,
                                              const LocalIndexOptions& options = {});

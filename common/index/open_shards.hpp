@@ -5,13 +5,16 @@
 #include <vector>
 
 #include "index/faiss_file.hpp"
+#include "index/id_bounds.hpp"
 
 namespace knnseq::index {
 
 /// Reads files of write_local_index(); lists stay mapped, codebooks are let go. Throws
 /// core::InputError naming the file where one is missing, truncated, not a faiss file, without
-/// entries' ids, or was made with another codebook.
+/// entries' ids or with others than `ids` allow, was made with another codebook, or holds vectors
+/// that are not finite.
 std::vector<FaissFile> open_shards(const Codebook& codebook,
-                                   const std::vector<std::filesystem::path>& shard_files);
+                                   const std::vector<std::filesystem::path>& shard_files,
+                                   const IdBounds& ids);
 
 }  // namespace knnseq::index

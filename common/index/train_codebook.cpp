@@ -121,6 +121,7 @@ class Training {
       throw core::InputError(
           "the saved state belongs to a training with another sample, index or options");
     }
+    require_fits(saved, spec_);
     state_ = std::move(saved);
     log(fmt::format("codebook training goes on in step {} after iteration {}", step_name(),
                     state_.iterations));

@@ -10,6 +10,7 @@ namespace knnseq::index {
 
 namespace {
 
+constexpr std::uint64_t most_iterations = 1 << 30;
 constexpr std::uint64_t magic = 0x32'54'53'51'45'53'4e'4bU;  // "KNSEQST2"
 
 class Writer {
@@ -51,7 +52,7 @@ class Reader {
     std::size_t size = sizeof(float);
     for (std::uint64_t i = 0; i < dims; ++i) {
       const std::uint64_t extent = number();
-      if (extent > bytes_.size()) fail();
+      if (extent > 0 && size > bytes_.size() / extent) fail();
       sizes.push_back(static_cast<std::int64_t>(extent));
       size *= extent;
     }
@@ -103,7 +104,9 @@ TrainState train_state_from(std::span<const std::byte> bytes) {
   const std::uint64_t step = reader.number();
   if (step > static_cast<std::uint64_t>(TrainStep::done)) Reader::fail();
   state.step = static_cast<TrainStep>(step);
-  state.iterations = static_cast<std::int64_t>(reader.number());
+  const std::uint64_t iterations = reader.number();
+  if (iterations > most_iterations) Reader::fail();
+  state.iterations = static_cast<std::int64_t>(iterations);
   state.mean_squared_error = std::bit_cast<double>(reader.number());
   state.settled = reader.number() != 0;
   state.rotation = reader.tensor();
@@ -111,6 +114,33 @@ TrainState train_state_from(std::span<const std::byte> bytes) {
   state.coarse_centroids = reader.tensor();
   state.pq_centroids = reader.tensor();
   return state;
+}
+
+void require_fits(const TrainState& state, const IndexSpec& spec) {
+  // Whether a step's results are there: of one that is over, or in iterations.
+  const auto has = [&](TrainStep step) {
+    return state.step > step || (state.step == step && state.iterations > 0);
+  };
+  const auto require = [](bool needed, const at::Tensor& tensor, at::IntArrayRef shape) {
+    if (!needed) return;
+    const bool fits =
+        tensor.defined() && tensor.sizes() == shape && at::isfinite(tensor).all().item<bool>();
+    if (!fits) Reader::fail();
+  };
+  const bool opq = spec.transform == Transform::opq;
+  const bool centred = spec.transform == Transform::pca && !is_inner_product(spec.metric);
+  require(spec.transform != Transform::none && has(TrainStep::transform), state.rotation,
+          {spec.d_out, spec.d_in});
+  require(centred && has(TrainStep::transform), state.bias, {spec.d_out});
+  require(spec.has_lists() && has(TrainStep::coarse), state.coarse_centroids,
+          {spec.nlist, spec.d_out});
+  if (spec.has_quantizer()) {
+    require(has(TrainStep::quantizer), state.pq_centroids, {spec.m, spec.centroids(), spec.dsub()});
+  }
+  if (opq && state.step == TrainStep::transform) {
+    require(state.iterations > 0, state.pq_centroids,
+            {spec.opq_m, spec.quantizer_centroids(), spec.d_out / spec.opq_m});
+  }
 }
 
 }  // namespace knnseq::index

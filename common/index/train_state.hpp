@@ -8,6 +8,8 @@
 
 #include <ATen/ATen.h>
 
+#include "index/index_spec.hpp"
+
 namespace knnseq::index {
 
 /// The steps in their order.
@@ -30,5 +32,9 @@ std::vector<std::byte> to_bytes(const TrainState& state);
 
 /// Throws core::InputError where the bytes are damaged or are not those of a TrainState.
 TrainState train_state_from(std::span<const std::byte> bytes);
+
+/// Throws core::InputError where a tensor that a training of this kind goes on with is missing, has
+/// another shape or is not finite.
+void require_fits(const TrainState& state, const IndexSpec& spec);
 
 }  // namespace knnseq::index

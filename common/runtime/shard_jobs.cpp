@@ -4,12 +4,15 @@
 
 #include "comm/agreement.hpp"
 #include "comm/gather_json.hpp"
+#include "core/entry_id.hpp"
 #include "core/error.hpp"
 #include "core/hash.hpp"
+#include "core/json_field.hpp"
 #include "obs/resources.hpp"
 #include "runtime/stop_signal.hpp"
 #include "store/manifest.hpp"
 #include "store/sealed_json.hpp"
+#include "store/stored_ranges.hpp"
 #include "store/verify_rows.hpp"
 
 namespace knnseq::runtime {
@@ -44,7 +47,16 @@ std::string shard_owner(const std::string& begun, std::int64_t shard) {
 
 core::Json read_begun_shard_manifest(const fs::path& folder, const std::string& begun,
                                      std::int64_t shard) {
-  return store::read_sealed(manifest_path(folder, shard), shard_owner(begun, shard));
+  const auto path = manifest_path(folder, shard);
+  core::Json manifest = store::read_sealed(path, shard_owner(begun, shard));
+  const core::JsonField fields(path, manifest);
+  fields.at("items").number(0, core::max_entry_number);
+  if (fields.has("units")) {
+    store::require_shard(fields);
+  } else {
+    fields.at("fingerprint").text();
+  }
+  return manifest;
 }
 
 core::Json read_shard_manifest(const fs::path& folder, std::int64_t shard) {
@@ -52,8 +64,9 @@ core::Json read_shard_manifest(const fs::path& folder, std::int64_t shard) {
   if (!stage) throw core::InputError(folder, "is not complete");
   const auto begun = begun_identity(stage->at("stage"), stage->at("inputs"));
   core::Json manifest = read_begun_shard_manifest(folder, begun, shard);
-  const auto& known = stage->at("content").at("shards");
-  if (known.value(shard_name(shard), core::Json()) == shard_fingerprint(manifest)) return manifest;
+  const core::JsonField known(folder / "manifest.json", stage->at("content"), "content");
+  const auto fingerprint = known.at("shards").at(shard_name(shard));
+  if (fingerprint.text() == shard_fingerprint(manifest).get<std::string>()) return manifest;
   throw core::InputError(manifest_path(folder, shard),
                          "is not what the stage's manifest.json knows");
 }

@@ -1,10 +1,14 @@
 #include "runtime/stage_runner.hpp"
 
+#include <limits>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "core/hash.hpp"
+#include "core/json_field.hpp"
 #include "core/own_files.hpp"
 #include "obs/resources.hpp"
 #include "runtime/input_files.hpp"
@@ -20,18 +24,30 @@ namespace {
 
 enum class Plan { fresh, resume, skip };
 
+constexpr std::int64_t most_bytes = std::numeric_limits<std::int64_t>::max();  // of a file
+
 StageFolder folder_of(const StageContext& context, const StageDefinition& stage) {
   return {context.run_dir, stage.folder, stage.files};
 }
 
+/// What the unfinished stage in this folder was begun with: {"stage", "inputs"}.
+core::Json read_state(const fs::path& folder) {
+  const auto path = folder / state_name;
+  core::Json state = store::read_sealed(path, state_owner);
+  core::JsonField(path, state).at("stage").text();
+  core::JsonField(path, state).at("inputs").members();
+  return state;
+}
+
 /// Nothing if all files of the manifest are there with their sizes, else what is wrong.
 std::string missing_files(const fs::path& folder, const core::Json& manifest) {
-  for (const auto& [name, facts] : manifest.at("content").at("files").items()) {
-    const auto bytes = facts.at("bytes");
+  const core::JsonField content(folder / "manifest.json", manifest.at("content"), "content");
+  for (const auto& [name, facts] : content.at("files").members()) {
     std::error_code error;
     const auto size = fs::file_size(folder / name, error);
     if (error) return (folder / name).string() + " is missing";
-    if (size != bytes.get<std::uintmax_t>()) return (folder / name).string() + " has another size";
+    if (std::cmp_not_equal(size, facts.at("bytes").number(0, most_bytes)))
+      return (folder / name).string() + " has another size";
   }
   return "";
 }
@@ -57,7 +73,7 @@ Plan make_plan(const StageContext& context, const StageDefinition& stage) {
   const fs::path state = folder.state();
   const auto manifest = store::read_manifest(folder.manifest());
   if (!manifest && !fs::exists(state)) return Plan::fresh;
-  const core::Json begun = manifest ? *manifest : store::read_sealed(state, state_owner);
+  const core::Json begun = manifest ? *manifest : read_state(stage.folder);
   if (begun.at("stage") != stage.name) {
     throw core::InputError(manifest ? folder.manifest() : state,
                            "belongs to stage " + begun.at("stage").get<std::string>());
@@ -193,7 +209,7 @@ std::string begun_identity(const core::Json& stage, const core::Json& inputs) {
 }
 
 std::string begun_identity(const fs::path& folder) {
-  const auto begun = store::read_sealed(folder / state_name, state_owner);
+  const auto begun = read_state(folder);
   return begun_identity(begun.at("stage"), begun.at("inputs"));
 }
 
@@ -208,8 +224,9 @@ core::Json describe_files(const fs::path& folder, const std::vector<std::string>
 fs::path require_file(const fs::path& folder, const core::Json& manifest, const std::string& name,
                       const std::string& command) {
   auto path = folder / name;
-  const auto& facts = manifest.at("content").at("files").at(name);
-  if (fs::exists(path) && facts.at("fingerprint") == core::fingerprint_file(path)) return path;
+  const core::JsonField content(folder / "manifest.json", manifest.at("content"), "content");
+  const auto& fingerprint = content.at("files").at(name).at("fingerprint").text();
+  if (fs::is_regular_file(path) && fingerprint == core::fingerprint_file(path)) return path;
   throw core::InputError(
       path, fmt::format("is missing or damaged (its bytes do not match its manifest); run 'knnseq "
                         "{} --force'",

@@ -1,9 +1,14 @@
 #include "store/corpus_shard.hpp"
 
 #include <algorithm>
+#include <functional>
+
+#include <fmt/format.h>
 
 #include "comm/self_communicator.hpp"
+#include "core/entry_id.hpp"
 #include "core/error.hpp"
+#include "core/json_field.hpp"
 #include "store/hdf5_structure.hpp"
 #include "store/verify_rows.hpp"
 
@@ -35,6 +40,65 @@ std::vector<core::TokenId> tokens_between(const std::vector<T>& tokens,
   const auto at = static_cast<std::size_t>(sentence);
   return {tokens.begin() + starts[at], tokens.begin() + starts[at + 1]};
 }
+
+/// What all that use a shard take for granted.
+class ShardCheck {
+ public:
+  ShardCheck(const std::filesystem::path& path, const CorpusShard& shard)
+      : path_(path), shard_(shard) {}
+
+  /// counts: of the shard in the corpus's manifest.
+  void check(const core::JsonField& counts) const {
+    const auto sentences = shard_.sentences();
+    const auto require_count = [&](const char* name, std::int64_t found) {
+      counts.at(name).number(found, found);
+    };
+    starts("batch_starts", shard_.batch_starts, sentences);
+    starts("source_starts", shard_.source_starts, std::ssize(shard_.source_tokens));
+    starts("sentence_starts", shard_.sentence_starts, shard_.entries());
+    require(std::ssize(shard_.source_starts) == sentences + 1 &&
+                std::ssize(shard_.sentence_starts) == sentences + 1 &&
+                std::ssize(shard_.entry_starts) == sentences &&
+                std::ssize(shard_.line_numbers) == sentences,
+            "sentence_numbers", "does not have a row for each sentence");
+    require_count("sentences", sentences);
+    require_count("entries", shard_.entries());
+    require_count("source_tokens", std::ssize(shard_.source_tokens));
+    require_count("batches", shard_.batches());
+    tokens("source_tokens", shard_.source_tokens);
+    tokens("target_tokens", shard_.target_tokens);
+    numbers("sentence_numbers", shard_.sentence_numbers);
+    numbers("line_numbers", shard_.line_numbers);
+    numbers("entry_starts", shard_.entry_starts);
+  }
+
+ private:
+  void require(bool holds, const char* dataset, const std::string& message) const {
+    if (holds) return;
+    throw core::InputError(path_, fmt::format("dataset '{}' {}", dataset, message));
+  }
+
+  void starts(const char* dataset, const std::vector<std::int64_t>& starts,
+              std::int64_t end) const {
+    require(!starts.empty() && starts.front() == 0, dataset, "does not start with 0");
+    require(std::ranges::adjacent_find(starts, std::greater_equal()) == starts.end(), dataset,
+            "does not ascend");
+    require(starts.back() == end, dataset, fmt::format("does not end with {}", end));
+  }
+
+  void tokens(const char* dataset, const std::vector<std::uint32_t>& tokens) const {
+    require(std::ranges::all_of(tokens, [](auto token) { return token <= core::max_id_token; }),
+            dataset, "holds numbers that are no tokens");
+  }
+
+  void numbers(const char* dataset, const std::vector<std::int64_t>& numbers) const {
+    const auto fits = [](auto number) { return number >= 0 && number <= core::max_entry_number; };
+    require(std::ranges::all_of(numbers, fits), dataset, "holds numbers out of range");
+  }
+
+  const std::filesystem::path& path_;
+  const CorpusShard& shard_;
+};
 
 }  // namespace
 
@@ -114,13 +178,38 @@ CorpusShard CorpusShard::read(const std::filesystem::path& folder, const std::st
   verify_structure(path, manifest.at("structure"));
   const Hdf5File file = Hdf5File::open_for_reading(path);
   CorpusShard shard;
-  auto range = manifest.at("units").at(0).begin();
+  const core::JsonField counts(path, manifest);
+  const auto units = counts.at("units").elements();
+  if (units.empty()) counts.at("units").refuse("is empty");
+  const auto ranges = units.front().elements();
+  auto range = ranges.begin();
   for_each_array(shard, [&]<class T>(const char* dataset, const char*, std::vector<T>& values) {
-    KNNSEQ_ASSERT(range->at("dataset") == dataset, "a shard's datasets are in another order");
+    if (range == ranges.end() || range->at("dataset").text() != dataset) {
+      counts.at("units").refuse("does not name the datasets of a corpus in their order");
+    }
     values = file.read_all<T>(dataset);
-    verify_range(path, *range++, std::as_bytes(std::span<const T>(values)));
+    verify_range(path, manifest["units"][0][static_cast<std::size_t>(range - ranges.begin())],
+                 std::as_bytes(std::span<const T>(values)));
+    ++range;
   });
+  ShardCheck(path, shard).check(counts);
   return shard;
+}
+
+void require_tokens_below(const CorpusShard& shard, std::int64_t source_vocabulary,
+                          std::int64_t target_vocabulary) {
+  const auto check = [&](const std::vector<std::uint32_t>& tokens,
+                         const std::vector<std::int64_t>& starts, std::int64_t vocabulary) {
+    const auto found = std::ranges::find_if(tokens, [&](auto t) { return t >= vocabulary; });
+    if (found == tokens.end()) return;
+    const auto sentence =
+        std::ranges::upper_bound(starts, found - tokens.begin()) - starts.begin() - 1;
+    throw core::InputError(fmt::format(
+        "line {} of the corpus holds token {}, outside the model's vocabulary of {}",
+        shard.line_numbers[static_cast<std::size_t>(sentence)] + 1, *found, vocabulary));
+  };
+  check(shard.source_tokens, shard.source_starts, source_vocabulary);
+  check(shard.target_tokens, shard.sentence_starts, target_vocabulary);
 }
 
 std::vector<core::Range> cut_units(const CorpusShard& shard) {

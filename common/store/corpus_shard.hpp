@@ -42,10 +42,17 @@ struct CorpusShard {
   /// "structure", "units"} for the manifest, the last two as ShardFile::finish() gives them. Not
   /// collective.
   core::Json write(const std::filesystem::path& folder, const std::string& name) const;
-  /// Reads it back and compares with what write() returned. Throws core::InputError.
+  /// Reads it back and compares with what write() returned. Throws core::InputError, also where it
+  /// is not as described above, or a number is none that an entry's id can hold. Whether tokens are
+  /// of a vocabulary is for those to see who have one: require_tokens_below().
   static CorpusShard read(const std::filesystem::path& folder, const std::string& name,
                           const core::Json& manifest);
 };
+
+/// Throws core::InputError naming the line where the corpus holds a token outside the vocabularies
+/// (numbers of tokens) of a model.
+void require_tokens_below(const CorpusShard& shard, std::int64_t source_vocabulary,
+                          std::int64_t target_vocabulary);
 
 /// Most entries that encode and add commit together: a trade between the work that a kill loses and
 /// the syncing of disks.

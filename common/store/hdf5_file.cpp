@@ -13,6 +13,7 @@
 #include "core/error.hpp"
 #include "core/own_files.hpp"
 #include "store/hdf5_call.hpp"
+#include "store/hdf5_dataset.hpp"
 #include "store/mpi_path.hpp"
 
 namespace knnseq::store {
@@ -20,32 +21,6 @@ namespace knnseq::store {
 namespace fs = std::filesystem;
 
 namespace {
-
-/// IEEE half precision, as h5py and NumPy name it: sign 1, exponent 5, mantissa 10 bits.
-Hdf5Handle half_type() {
-  Hdf5Handle type(KNNSEQ_HDF5("float16", H5Tcopy, H5T_IEEE_F32LE), H5Tclose);
-  KNNSEQ_HDF5("float16", H5Tset_fields, type.id(), 15, 10, 5, 0, 10);
-  KNNSEQ_HDF5("float16", H5Tset_size, type.id(), 2);
-  KNNSEQ_HDF5("float16", H5Tset_ebias, type.id(), 15);
-  return type;
-}
-
-Hdf5Handle stored_type(DataType type) {
-  const auto copy = [](hid_t id) { return Hdf5Handle(KNNSEQ_HDF5("type", H5Tcopy, id), H5Tclose); };
-  switch (type) {
-    case DataType::float16:
-      return half_type();
-    case DataType::uint8:
-      return copy(H5T_STD_U8LE);
-    case DataType::int32:
-      return copy(H5T_STD_I32LE);
-    case DataType::uint32:
-      return copy(H5T_STD_U32LE);
-    case DataType::int64:
-      return copy(H5T_STD_I64LE);
-  }
-  throw std::logic_error("unknown data type");
-}
 
 /// MPI-IO where the communicator is MPI's, else plain I/O; no file locks (many file systems of
 /// clusters have none), no time stamps.
@@ -123,7 +98,7 @@ struct Hdf5File::State {
   fs::path path;
   std::optional<MpiPath> mpi_path;  ///< where it is open for writing
   Hdf5Handle file;
-  std::map<std::string, Hdf5Handle> datasets;
+  std::map<std::string, Hdf5Dataset> datasets;
   int fd = -1;                               ///< for fdatasync
   std::shared_ptr<comm::Watchdog> watchdog;  ///< where opening and closing are collective
 
@@ -132,46 +107,43 @@ struct Hdf5File::State {
   ~State() {
     if (fd >= 0) ::close(fd);
     if (watchdog == nullptr) return;
-    for (auto& [name, handle] : datasets) handle.release();
+    for (auto& [name, dataset] : datasets) dataset.handle.release();
     file.release();
   }
-  hid_t dataset(const std::string& name) {
+  std::string place_of(const std::string& name) const { return path.string() + "/" + name; }
+
+  const Hdf5Dataset& dataset(const std::string& name) {
     auto found = datasets.find(name);
     if (found == datasets.end()) {
-      if (H5Lexists(file.id(), name.c_str(), H5P_DEFAULT) <= 0) {
-        throw core::InputError(path, fmt::format("has no dataset '{}'", name));
-      }
-      Hdf5Handle handle(
-          KNNSEQ_HDF5(path.string() + "/" + name, H5Dopen2, file.id(), name.c_str(), H5P_DEFAULT),
-          H5Dclose);
-      found = datasets.emplace(name, std::move(handle)).first;
+      found = datasets.emplace(name, open_dataset(path, file.id(), name)).first;
     }
-    return found->second.id();
+    return found->second;
   }
-  /// The part of the dataset that `bytes` bytes from first_row on fill, as a selection in its
-  /// space; also gives the dataset's own type.
+  /// Rows that `bytes` bytes fill; −1 where these are no whole rows, or the dataset does not have
+  /// them.
+  static std::int64_t rows_in(const Hdf5Dataset& dataset, std::int64_t first_row,
+                              std::size_t bytes) {
+    const auto row_bytes = dataset.row_bytes();
+    const auto size = static_cast<std::int64_t>(bytes);
+    if (row_bytes == 0 || size % row_bytes != 0 || first_row < 0) return -1;
+    const auto rows = size / row_bytes;
+    return rows <= dataset.shape[0] && first_row <= dataset.shape[0] - rows ? rows : -1;
+  }
+  /// Rows of a dataset as a selection in its space; also gives the dataset's own type.
   struct Selection {
     Hdf5Handle file_space, memory_space, type;
   };
-  Selection select(const std::string& name, std::int64_t first_row, std::size_t bytes) {
-    const hid_t id = dataset(name);
-    const std::string object = path.string() + "/" + name;
+  Selection select(const std::string& name, std::int64_t first_row, std::int64_t rows) {
+    const Hdf5Dataset& found = dataset(name);
+    const std::string object = place_of(name);
     Selection selection;
-    selection.type = Hdf5Handle(KNNSEQ_HDF5(object, H5Dget_type, id), H5Tclose);
-    selection.file_space = Hdf5Handle(KNNSEQ_HDF5(object, H5Dget_space, id), H5Sclose);
-    std::vector<hsize_t> extent(static_cast<std::size_t>(
-        KNNSEQ_HDF5(object, H5Sget_simple_extent_ndims, selection.file_space.id())));
-    KNNSEQ_HDF5(object, H5Sget_simple_extent_dims, selection.file_space.id(), extent.data(),
-                nullptr);
-    hsize_t row_bytes = H5Tget_size(selection.type.id());
-    for (std::size_t i = 1; i < extent.size(); ++i) row_bytes *= extent[i];
-    const hsize_t rows = row_bytes > 0 ? bytes / row_bytes : 0;
-    KNNSEQ_ASSERT(first_row >= 0 && rows * row_bytes == bytes &&
-                      static_cast<hsize_t>(first_row) + rows <= extent[0],
-                  object + ": rows outside the dataset");
-    std::vector<hsize_t> start(extent.size(), 0), count = extent;
+    selection.type = Hdf5Handle(KNNSEQ_HDF5(object, H5Dget_type, found.handle.id()), H5Tclose);
+    selection.file_space =
+        Hdf5Handle(KNNSEQ_HDF5(object, H5Dget_space, found.handle.id()), H5Sclose);
+    std::vector<hsize_t> start(found.shape.size(), 0);
+    std::vector<hsize_t> count(found.shape.begin(), found.shape.end());
     start[0] = static_cast<hsize_t>(first_row);
-    count[0] = rows;
+    count[0] = static_cast<hsize_t>(rows);
     KNNSEQ_HDF5(object, H5Sselect_hyperslab, selection.file_space.id(), H5S_SELECT_SET,
                 start.data(), nullptr, count.data(), nullptr);
     selection.memory_space =
@@ -242,7 +214,7 @@ Hdf5File Hdf5File::open_for_writing(const fs::path& path, comm::Communicator& co
 }
 
 Hdf5File Hdf5File::open_for_reading(const fs::path& path) {
-  if (!fs::exists(path)) throw core::InputError(path, "does not exist");
+  if (!fs::is_regular_file(path)) throw core::InputError(path, "does not exist");
   auto state = std::make_unique<State>();
   state->path = path;
   const Hdf5Handle access = access_properties(nullptr);
@@ -252,30 +224,31 @@ Hdf5File Hdf5File::open_for_reading(const fs::path& path) {
   return Hdf5File(std::move(state));
 }
 
-std::vector<std::int64_t> Hdf5File::shape(const std::string& dataset) const {
-  const hid_t id = state_->dataset(dataset);
-  const Hdf5Handle space(KNNSEQ_HDF5(dataset, H5Dget_space, id), H5Sclose);
-  std::vector<hsize_t> extent(
-      static_cast<std::size_t>(KNNSEQ_HDF5(dataset, H5Sget_simple_extent_ndims, space.id())));
-  KNNSEQ_HDF5(dataset, H5Sget_simple_extent_dims, space.id(), extent.data(), nullptr);
-  return {extent.begin(), extent.end()};
+void Hdf5File::require_type(const std::string& dataset, DataType type) const {
+  if (state_->dataset(dataset).type == type) return;
+  throw core::InputError(state_->path, fmt::format("dataset '{}' is of another type", dataset));
+}
+
+std::vector<std::int64_t> Hdf5File::shape(const std::string& dataset, DataType type,
+                                          std::size_t dimensions) const {
+  require_type(dataset, type);
+  const auto& shape = state_->dataset(dataset).shape;
+  if (shape.size() == dimensions) return shape;
+  throw core::InputError(state_->path, fmt::format("dataset '{}' has {} dimensions instead of {}",
+                                                   dataset, shape.size(), dimensions));
 }
 
 core::Range Hdf5File::bytes_of(const std::string& dataset) const {
-  const hid_t id = state_->dataset(dataset);
-  const auto size = static_cast<std::int64_t>(H5Dget_storage_size(id));
-  if (size == 0) return {};
-  const haddr_t begin = H5Dget_offset(id);
-  KNNSEQ_ASSERT(begin != HADDR_UNDEF,
-                state_->path.string() + "/" + dataset + ": is not contiguous");
-  return {static_cast<std::int64_t>(begin), static_cast<std::int64_t>(begin) + size};
+  return state_->dataset(dataset).bytes;
 }
 
 void Hdf5File::write_bytes(const std::string& dataset, std::int64_t first_row,
                            std::span<const std::byte> bytes) {
   if (bytes.empty()) return;
-  const auto selection = state_->select(dataset, first_row, bytes.size());
-  KNNSEQ_HDF5(state_->path.string() + "/" + dataset, H5Dwrite, state_->dataset(dataset),
+  const auto rows = State::rows_in(state_->dataset(dataset), first_row, bytes.size());
+  KNNSEQ_ASSERT(rows >= 0, state_->place_of(dataset) + ": rows outside the dataset");
+  const auto selection = state_->select(dataset, first_row, rows);
+  KNNSEQ_HDF5(state_->place_of(dataset), H5Dwrite, state_->dataset(dataset).handle.id(),
               selection.type.id(), selection.memory_space.id(), selection.file_space.id(),
               H5P_DEFAULT, bytes.data());
 }
@@ -283,8 +256,14 @@ void Hdf5File::write_bytes(const std::string& dataset, std::int64_t first_row,
 void Hdf5File::read_bytes(const std::string& dataset, std::int64_t first_row,
                           std::span<std::byte> bytes) const {
   if (bytes.empty()) return;
-  const auto selection = state_->select(dataset, first_row, bytes.size());
-  KNNSEQ_HDF5(state_->path.string() + "/" + dataset, H5Dread, state_->dataset(dataset),
+  const auto rows = State::rows_in(state_->dataset(dataset), first_row, bytes.size());
+  if (rows < 0) {
+    throw core::InputError(
+        state_->path, fmt::format("dataset '{}' does not have the {} bytes from row {} on", dataset,
+                                  bytes.size(), first_row));
+  }
+  const auto selection = state_->select(dataset, first_row, rows);
+  KNNSEQ_HDF5(state_->place_of(dataset), H5Dread, state_->dataset(dataset).handle.id(),
               selection.type.id(), selection.memory_space.id(), selection.file_space.id(),
               H5P_DEFAULT, bytes.data());
 }
@@ -294,8 +273,8 @@ void Hdf5File::sync() {
 }
 
 void Hdf5File::close() {
-  for (auto& [name, handle] : state_->datasets) {
-    check_hdf5(handle.close(), "H5Dclose", state_->path.string() + "/" + name);
+  for (auto& [name, dataset] : state_->datasets) {
+    check_hdf5(dataset.handle.close(), "H5Dclose", state_->place_of(name));
   }
   state_->datasets.clear();
   const comm::Watchdog::Guard guard(state_->watchdog.get(), "closing an HDF5 file");

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "comm/communicator.hpp"
@@ -15,6 +16,16 @@
 namespace knnseq::store {
 
 enum class DataType { float16, uint8, int32, uint32, int64 };
+
+/// The type whose values are read and written as T; uint16_t holds the bits of float16.
+template <class T>
+constexpr DataType data_type_of() {
+  if constexpr (std::is_same_v<T, std::uint16_t>) return DataType::float16;
+  if constexpr (std::is_same_v<T, std::uint8_t>) return DataType::uint8;
+  if constexpr (std::is_same_v<T, std::int32_t>) return DataType::int32;
+  if constexpr (std::is_same_v<T, std::uint32_t>) return DataType::uint32;
+  if constexpr (std::is_same_v<T, std::int64_t>) return DataType::int64;
+}
 
 /// One dataset of a file: contiguous, allocated early, never extended.
 struct DatasetSpec {
@@ -27,7 +38,11 @@ struct DatasetSpec {
   bool aside = false;
 };
 
-/// An open HDF5 file. Reading and writing of rows is independent (not collective).
+/// An open HDF5 file. Reading and writing of rows is independent (not collective). A dataset must
+/// be one that create() could have made: at the file's root and in the file itself, contiguous,
+/// without filters, of one of the types, with one or two dimensions, whole. All that name one throw
+/// core::InputError where it is missing or another: the HDF5 library would follow links to other
+/// files, and convert what it finds.
 class Hdf5File {
  public:
   /// Creates the file with all datasets, without time stamps and without fill values, allocates its
@@ -44,10 +59,10 @@ class Hdf5File {
   Hdf5File& operator=(Hdf5File&&) noexcept;
   ~Hdf5File();
 
-  /// Shape of a dataset. Throws core::InputError where it is missing.
-  std::vector<std::int64_t> shape(const std::string& dataset) const;
+  /// Shape of a dataset, which must be of this type and have so many dimensions.
+  std::vector<std::int64_t> shape(const std::string& dataset, DataType type,
+                                  std::size_t dimensions) const;
   /// The bytes of the file that hold the dataset's rows, in their order; none of an empty one.
-  /// Throws core::InputError where it is missing.
   core::Range bytes_of(const std::string& dataset) const;
 
   /// Writes rows [first_row, first_row + bytes / row bytes); the type must be the stored one.
@@ -55,21 +70,23 @@ class Hdf5File {
   void write_rows(const std::string& dataset, std::int64_t first_row, std::span<const T> values) {
     write_bytes(dataset, first_row, std::as_bytes(values));
   }
-  /// Reads `values.size()` values (whole rows) from first_row on.
+  /// Reads `values.size()` values (whole rows) from first_row on. Throws core::InputError where
+  /// the dataset is of another type or has no such rows.
   template <class T>
   void read_rows(const std::string& dataset, std::int64_t first_row, std::span<T> values) const {
+    require_type(dataset, data_type_of<T>());
     read_bytes(dataset, first_row, std::as_writable_bytes(values));
   }
+  /// All values of a dataset, row by row.
   template <class T>
   std::vector<T> read_all(const std::string& dataset) const {
-    std::int64_t count = 1;
-    for (const auto extent : shape(dataset)) count *= extent;
-    std::vector<T> values(static_cast<std::size_t>(count));
+    std::vector<T> values(static_cast<std::size_t>(bytes_of(dataset).size()) / sizeof(T));
     read_rows(dataset, 0, std::span<T>(values));
     return values;
   }
   void write_bytes(const std::string& dataset, std::int64_t first_row,
                    std::span<const std::byte> bytes);
+  /// Whole rows of any type. Throws core::InputError where the dataset has no such rows.
   void read_bytes(const std::string& dataset, std::int64_t first_row,
                   std::span<std::byte> bytes) const;
 
@@ -80,6 +97,7 @@ class Hdf5File {
 
  private:
   struct State;
+  void require_type(const std::string& dataset, DataType type) const;
   explicit Hdf5File(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

@@ -10,6 +10,7 @@
 #include "core/hash.hpp"
 #include "core/types.hpp"
 #include "store/hdf5_call.hpp"
+#include "store/stored_ranges.hpp"
 
 namespace knnseq::store {
 
@@ -70,6 +71,7 @@ core::Json describe_structure(const fs::path& path) {
 }
 
 void verify_structure(const fs::path& path, const core::Json& structure) {
+  require_structure({path, structure, "structure"});
   std::error_code error;
   const auto size = fs::file_size(path, error);
   if (error) throw core::InputError(path, "does not exist");

@@ -31,7 +31,7 @@ struct Parsed {
   std::size_t whole_bytes = 0;  ///< up to the end of the last whole line
 };
 
-Parsed parse(const fs::path& path, const std::string& owner) {
+Parsed parse(const fs::path& path, const std::string& owner, const Journal::Check& check = {}) {
   const std::string content = core::read_file(path);
   Parsed parsed;
   std::size_t line_number = 0;
@@ -51,6 +51,7 @@ Parsed parse(const fs::path& path, const std::string& owner) {
     }
     parsed.records.push_back(core::parse_json(line.substr(checksum_digits + 1), place));
     check_counts(parsed.records.back(), place);
+    if (check) check({place, parsed.records.back(), "record"});
     at = parsed.whole_bytes = end + 1;
   }
   return parsed;
@@ -82,15 +83,16 @@ void Journal::append(const core::Json& record) {
   if (::fdatasync(fd_) != 0) throw core::SystemError("fdatasync", path_, errno);
 }
 
-std::vector<core::Json> Journal::read(const fs::path& path, const std::string& owner) {
-  return parse(path, owner).records;
+std::vector<core::Json> Journal::read(const fs::path& path, const std::string& owner,
+                                      const Check& check) {
+  return parse(path, owner, check).records;
 }
 
 std::vector<core::Json> Journal::read_all(const fs::path& folder, const std::string& prefix,
-                                          const std::string& owner) {
+                                          const std::string& owner, const Check& check) {
   std::vector<core::Json> records;
   for (const auto& path : files_with_prefix(folder, prefix)) {
-    auto more = read(path, owner);
+    auto more = read(path, owner, check);
     std::move(more.begin(), more.end(), std::back_inserter(records));
   }
   return records;

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "core/files.hpp"
+#include "core/json_field.hpp"
 
 namespace knnseq::store {
 
@@ -23,12 +25,17 @@ class Journal {
   /// Durable when it returns. Throws core::SystemError.
   void append(const core::Json& record);
 
+  /// Throws core::InputError where a record does not hold what is written into this journal.
+  using Check = std::function<void(const core::JsonField& record)>;
+
   /// All whole records. Throws core::InputError where a line before the last is damaged, or one
   /// holds no JSON.
-  static std::vector<core::Json> read(const std::filesystem::path& path, const std::string& owner);
+  static std::vector<core::Json> read(const std::filesystem::path& path, const std::string& owner,
+                                      const Check& check = {});
   /// Those of all files in `folder` whose names start with `prefix`, in order of their names.
   static std::vector<core::Json> read_all(const std::filesystem::path& folder,
-                                          const std::string& prefix, const std::string& owner);
+                                          const std::string& prefix, const std::string& owner,
+                                          const Check& check = {});
 
  private:
   std::filesystem::path path_;

@@ -1,12 +1,15 @@
 #include "store/manifest.hpp"
 
+#include <limits>
 #include <set>
 
 #include <fmt/format.h>
 
 #include "core/error.hpp"
 #include "core/hash.hpp"
+#include "core/json_field.hpp"
 #include "store/json_numbers.hpp"
+#include "store/stored_ranges.hpp"
 
 namespace knnseq::store {
 
@@ -24,9 +27,32 @@ bool has_all_parts(const core::Json& manifest) {
   const auto has = [&](const char* name, auto is_right) {
     return manifest.contains(name) && (manifest[name].*is_right)();
   };
-  return manifest.contains("version") && manifest.contains("identity") &&
-         has("stage", &core::Json::is_string) && has("inputs", &core::Json::is_object) &&
-         has("content", &core::Json::is_object);
+  return manifest.is_object() && manifest.contains("version") &&
+         has("identity", &core::Json::is_string) && has("stage", &core::Json::is_string) &&
+         has("inputs", &core::Json::is_object) && has("content", &core::Json::is_object);
+}
+
+/// Names that become paths, and what is said of these files.
+void require_files(const core::JsonField& content) {
+  const auto require_names = [&](const char* field) {
+    for (const auto& [name, facts] : content.at(field).members()) {
+      if (!core::is_file_name(name)) {
+        content.at(field).refuse(fmt::format("names '{}', which is no file of the folder", name));
+      }
+    }
+  };
+  if (content.has("files")) {
+    require_names("files");
+    for (const auto& [name, facts] : content.at("files").members()) {
+      facts.at("bytes").number(0, std::numeric_limits<std::int64_t>::max());
+      if (facts.has("fingerprint")) facts.at("fingerprint").text();
+    }
+  }
+  if (!content.has("shards")) return;
+  require_names("shards");
+  for (const auto& [name, facts] : content.at("shards").members()) {
+    if (facts.is_object()) require_shard(facts);
+  }
 }
 
 core::Json checksum_of(core::Json manifest) {
@@ -60,6 +86,7 @@ std::optional<core::Json> read_manifest(const std::filesystem::path& path) {
     throw core::InputError(path, "is damaged (its content does not match its checksum)");
   }
   check_counts(manifest, path);
+  require_files({path, manifest["content"], "content"});
   return manifest;
 }
 

@@ -6,13 +6,13 @@
 #include <unistd.h>
 
 #include "core/error.hpp"
-#include "store/hdf5_file.hpp"
 
 namespace knnseq::store {
 
-RowReader::RowReader(const std::filesystem::path& path, const std::string& dataset) : path_(path) {
+RowReader::RowReader(const std::filesystem::path& path, const std::string& dataset, DataType type)
+    : path_(path) {
   auto file = Hdf5File::open_for_reading(path);
-  shape_ = file.shape(dataset);
+  shape_ = file.shape(dataset, type, 2);
   const auto place = file.bytes_of(dataset);
   file.close();
   first_byte_ = place.begin;
@@ -28,9 +28,10 @@ RowReader::~RowReader() {
 void RowReader::read_bytes(std::int64_t first_row, std::span<std::byte> bytes) const {
   if (bytes.empty()) return;
   const auto size = std::ssize(bytes);
-  KNNSEQ_ASSERT(first_row >= 0 && row_bytes_ > 0 && size % row_bytes_ == 0 &&
-                    first_row + size / row_bytes_ <= shape_[0],
-                path_.string() + ": rows outside the dataset");
+  if (first_row < 0 || row_bytes_ == 0 || size % row_bytes_ != 0 ||
+      size / row_bytes_ > shape_[0] - first_row) {
+    throw core::InputError(path_, "does not have the rows that it should");
+  }
   for (std::int64_t done = 0; done < size;) {
     const auto got = ::pread(fd_, bytes.data() + done, static_cast<std::size_t>(size - done),
                              first_byte_ + first_row * row_bytes_ + done);

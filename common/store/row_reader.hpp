@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "store/hdf5_file.hpp"
+
 namespace knnseq::store {
 
 /// Reads rows of one dataset by plain reads at their place in the file, since the HDF5 library may
@@ -14,16 +16,17 @@ namespace knnseq::store {
 class RowReader {
  public:
   /// On the thread that calls HDF5. Throws core::InputError where the file is missing, is no HDF5
-  /// file or has no such dataset. The dataset must be contiguous.
-  RowReader(const std::filesystem::path& path, const std::string& dataset);
+  /// file or has no dataset of this name and type with two dimensions.
+  RowReader(const std::filesystem::path& path, const std::string& dataset, DataType type);
   ~RowReader();
   RowReader(const RowReader&) = delete;
   RowReader& operator=(const RowReader&) = delete;
 
-  const std::vector<std::int64_t>& shape() const { return shape_; }
+  const std::vector<std::int64_t>& shape() const { return shape_; }  ///< [rows, columns]
 
   /// Whole rows from first_row on, as they are stored (little-endian). On any thread. Throws
-  /// core::InputError where the file ends before, core::SystemError where reading fails.
+  /// core::InputError where the dataset has no such rows or the file ends before,
+  /// core::SystemError where reading fails.
   void read_bytes(std::int64_t first_row, std::span<std::byte> bytes) const;
 
  private:

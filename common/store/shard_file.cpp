@@ -1,5 +1,6 @@
 #include "store/shard_file.hpp"
 
+#include <limits>
 #include <map>
 
 #include <fmt/format.h>
@@ -8,6 +9,7 @@
 #include "core/error.hpp"
 #include "store/hdf5_structure.hpp"
 #include "store/sealed_json.hpp"
+#include "store/stored_ranges.hpp"
 #include "store/verify_rows.hpp"
 
 namespace knnseq::store {
@@ -22,6 +24,17 @@ std::string owner_of(const ShardFile::Place& place) { return place.owner + "/" +
 
 fs::path structure_path(const fs::path& folder, const std::string& name) {
   return folder / (name + ".structure");
+}
+
+/// Records of all journals of a shard.
+std::vector<core::Json> read_journals(const ShardFile::Place& place) {
+  return Journal::read_all(place.folder, journal_prefix(place.name), owner_of(place),
+                           [](const core::JsonField& record) {
+                             record.at("unit").number(0, std::numeric_limits<int>::max());
+                             for (const auto& range : record.at("ranges").elements()) {
+                               require_range(range);
+                             }
+                           });
 }
 
 /// The file as it is created, and its description.
@@ -65,14 +78,13 @@ ShardFile ShardFile::open(const Place& place, comm::Communicator& team,
   }
   comm::agree(team, [&] {
     for (const auto& spec : datasets) {
-      if (shard.file_.shape(spec.name) != spec.shape) {
+      if (shard.file_.shape(spec.name, spec.type, spec.shape.size()) != spec.shape) {
         throw core::InputError(path, fmt::format("dataset '{}' has another shape than this run "
                                                  "would give it; --force starts over",
                                                  spec.name));
       }
     }
-    const auto prefix = journal_prefix(place.name);
-    for (const auto& record : Journal::read_all(place.folder, prefix, owner_of(place))) {
+    for (const auto& record : read_journals(place)) {
       shard.done_.insert(record.at("unit").get<std::int64_t>());
     }
   });
@@ -110,11 +122,13 @@ core::Json ShardFile::finish(comm::Communicator& team, std::int64_t units) {
   file_.close();
   std::map<std::int64_t, core::Json> by_unit;
   comm::agree(team, [&] {
-    const auto prefix = journal_prefix(place_.name);
-    for (auto& record : Journal::read_all(place_.folder, prefix, owner_of(place_))) {
-      by_unit[record.at("unit")] = record.at("ranges");
-    }
-    KNNSEQ_ASSERT(static_cast<std::int64_t>(by_unit.size()) == units, "a unit was left out");
+    for (auto& record : read_journals(place_)) by_unit[record.at("unit")] = record.at("ranges");
+    if (std::ssize(by_unit) == units && (units == 0 || by_unit.rbegin()->first == units - 1))
+      return;
+    throw core::InputError(place_.folder / journal_prefix(place_.name),
+                           fmt::format("the journals do not hold the {} units of the shard once "
+                                       "each; --force starts over",
+                                       units));
   });
   core::Json ranges = core::Json::array();
   for (auto& [unit, of_unit] : by_unit) ranges.push_back(std::move(of_unit));
@@ -126,8 +140,7 @@ std::vector<std::string> ShardFile::damages(const Place& place) {
   core::Json units = core::Json::array();
   try {
     verify_structure(path, read_sealed(structure_path(place.folder, place.name), owner_of(place)));
-    const auto prefix = journal_prefix(place.name);
-    for (const auto& record : Journal::read_all(place.folder, prefix, owner_of(place))) {
+    for (const auto& record : read_journals(place)) {
       units.push_back(record.at("ranges"));
     }
   } catch (const core::Error& e) {

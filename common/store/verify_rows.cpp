@@ -6,7 +6,6 @@
 
 #include "core/error.hpp"
 #include "core/hash.hpp"
-#include "store/hdf5_file.hpp"
 
 namespace knnseq::store {
 
@@ -24,14 +23,23 @@ void verify_range(const std::filesystem::path& file, const core::Json& range,
                                      range.at("first_row").get<std::int64_t>(), bytes.size()));
 }
 
+std::size_t bytes_of_range(const std::filesystem::path& file, const Hdf5File& hdf5,
+                           const core::Json& range) {
+  const auto bytes = range.at("bytes").get<std::int64_t>();
+  if (bytes <= hdf5.bytes_of(range.at("dataset")).size()) return static_cast<std::size_t>(bytes);
+  throw core::InputError(file, fmt::format("dataset '{}' does not have the {} bytes that were "
+                                           "committed",
+                                           range.at("dataset").get<std::string>(), bytes));
+}
+
 std::vector<std::string> damaged_rows(const std::filesystem::path& file, const core::Json& units) {
   const auto hdf5 = Hdf5File::open_for_reading(file);
   std::vector<std::string> damaged;
   std::vector<std::byte> bytes;
   for (const auto& unit : units) {
     for (const auto& range : unit) {
-      bytes.resize(range.at("bytes").get<std::size_t>());
       try {
+        bytes.resize(bytes_of_range(file, hdf5, range));
         hdf5.read_bytes(range.at("dataset"), range.at("first_row"), bytes);
         verify_range(file, range, bytes);
       } catch (const core::Error& e) {

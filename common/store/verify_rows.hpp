@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/files.hpp"
+#include "store/hdf5_file.hpp"
 
 namespace knnseq::store {
 
@@ -18,6 +19,10 @@ std::string range_checksum(std::span<const std::byte> bytes);
 /// core::InputError naming file, dataset and rows.
 void verify_range(const std::filesystem::path& file, const core::Json& range,
                   std::span<const std::byte> bytes);
+
+/// The bytes of a range, when the dataset has so many. Throws core::InputError.
+std::size_t bytes_of_range(const std::filesystem::path& file, const Hdf5File& hdf5,
+                           const core::Json& range);
 
 /// Reads the ranges of some units, [[{"dataset", "first_row", "bytes", "checksum"} …] …], and
 /// returns one line for each that is damaged or cannot be read. The file's structure must be right.

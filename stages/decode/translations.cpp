@@ -1,5 +1,8 @@
 #include "stages/decode/translations.hpp"
 
+#include <algorithm>
+#include <limits>
+
 #include <fmt/format.h>
 
 #include "core/error.hpp"
@@ -12,6 +15,25 @@ namespace knnseq::stages {
 namespace {
 
 const std::string prefix = "blocks.journal.";
+
+/// What append() has written into the journals of a folder; tokens in [0, vocabulary).
+std::vector<core::Json> read_journals(const std::filesystem::path& folder, const std::string& owner,
+                                      std::int64_t lines, std::int64_t vocabulary) {
+  constexpr auto most = std::numeric_limits<int>::max();
+  return store::Journal::read_all(folder, prefix, owner, [&](const core::JsonField& record) {
+    record.at("block").number(0, most);
+    for (const auto& sentence : record.at("sentences").elements()) {
+      sentence.at("line").number(0, lines - 1);
+      for (const auto& hypothesis : sentence.at("nbest").elements()) {
+        const auto tokens = hypothesis.at("tokens");
+        const auto fits = [&](std::int64_t token) { return token >= 0 && token < vocabulary; };
+        if (!std::ranges::all_of(tokens.as<std::vector<std::int64_t>>(), fits)) {
+          tokens.refuse("holds tokens outside the vocabulary");
+        }
+      }
+    }
+  });
+}
 
 /// The texts of all hypotheses, and which of them were not one line of text before.
 struct Texts {
@@ -54,7 +76,8 @@ Texts texts_of(const std::vector<core::Json>& nbest, const text::Tokenizer& toke
 
 Translations::Translations(std::filesystem::path folder)
     : folder_(std::move(folder)), owner_(runtime::begun_identity(folder_)) {
-  for (const auto& record : store::Journal::read_all(folder_, prefix, owner_)) {
+  constexpr auto any = std::numeric_limits<int>::max();
+  for (const auto& record : read_journals(folder_, owner_, any, any)) {
     done_.insert(record.at("block").get<std::int64_t>());
   }
 }
@@ -82,7 +105,8 @@ OutputReport Translations::write_files(const std::filesystem::path& folder, cons
                                        const text::Tokenizer& tokenizer, const OutputRules& rules) {
   std::vector<core::Json> nbest(set.lines.size(), core::Json::array());
   const auto owner = runtime::begun_identity(folder);
-  for (const auto& record : store::Journal::read_all(folder, prefix, owner)) {
+  for (const auto& record :
+       read_journals(folder, owner, std::ssize(set.lines), tokenizer.vocab_size())) {
     for (const auto& sentence : record.at("sentences")) {
       nbest.at(sentence.at("line").get<std::size_t>()) = sentence.at("nbest");
     }

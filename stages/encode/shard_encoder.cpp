@@ -38,6 +38,7 @@ at::Tensor pick(const at::Tensor& keys, std::int64_t first_row,
 }  // namespace
 
 void ShardEncoder::open_shard(const store::CorpusShard& corpus) {
+  encoder_.require_corpus(corpus);
   corpus_ = &corpus;
   sample_rows_ = sample_.rows_of(corpus);
 }

@@ -47,6 +47,13 @@ MetricFigures figures(const Resampled<Statistics>& system, const Resampled<Stati
   return result;
 }
 
+template <class Statistics>
+MetricFigures figures_of_identical(const Resampled<Statistics>& system) {
+  MetricFigures result = figures<Statistics>(system, nullptr);
+  if (result.interval) result.p_value = 1;
+  return result;
+}
+
 const ScoredDecoding& baseline_of(const std::vector<const ScoredDecoding*>& test_set,
                                   const std::string& name) {
   for (const auto* system : test_set) {
@@ -70,10 +77,12 @@ std::vector<ComparedSystem> compare_systems(const std::vector<ScoredDecoding>& s
     const auto& baseline = baseline_of(test_set, options.baseline);
     // The same draws for every system of a test set, since they depend on its size and the seed.
     const metrics::Resamples resamples(options.resamples, std::ssize(system.bleu), options.seed);
+    const bool identical = &baseline != &system && baseline.translations == system.translations;
     const auto compare = [&](const auto& mine, const auto& other, const auto& score_of) {
       using Statistics = typename std::decay_t<decltype(mine)>::value_type;
       const Resampled<Statistics> of_system(mine, resamples, score_of);
       if (&baseline == &system) return figures<Statistics>(of_system, nullptr);
+      if (identical) return figures_of_identical<Statistics>(of_system);
       const Resampled<Statistics> of_baseline(other, resamples, score_of);
       return figures<Statistics>(of_system, &of_baseline);
     };
@@ -81,6 +90,7 @@ std::vector<ComparedSystem> compare_systems(const std::vector<ScoredDecoding>& s
                       .settings = system.settings,
                       .sentences = std::ssize(system.bleu),
                       .baseline = baseline.name,
+                      .identical = identical,
                       .bleu = compare(system.bleu, baseline.bleu, bleu_of),
                       .chrf = compare(system.chrf, baseline.chrf, metrics::chrf_score),
                       .brevity_penalty = metrics::bleu_score(sum(system.bleu)).brevity_penalty,

@@ -23,14 +23,17 @@ struct ComparedSystem {
   std::string name;
   std::string settings;
   std::int64_t sentences = 0;
-  std::string baseline;  ///< name of the system it was compared with
+  std::string baseline;    ///< name of the system it was compared with
+  bool identical = false;  ///< another than the baseline, with the same translations
   MetricFigures bleu, chrf;
   double brevity_penalty = 1;
   std::optional<double> tokens_per_second;
 };
 
 /// Scores all systems; those of one test set are compared with its baseline: the one named in
-/// options, else the first that used no datastore, else the first. In the order given.
+/// options, else the first that used no datastore, else the first. In the order given. Identical
+/// translations have p-values of 1: no resample differs by more than 0 then, so that the
+/// bootstrap would give the smallest p-value there is, as sacrebleu does.
 std::vector<ComparedSystem> compare_systems(const std::vector<ScoredDecoding>& systems,
                                             const EvaluateOptions& options);
 

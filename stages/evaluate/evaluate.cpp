@@ -1,5 +1,11 @@
 #include "stages/evaluate/evaluate.hpp"
 
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
@@ -16,12 +22,20 @@ namespace {
 
 void evaluate_all(runtime::StageContext& context, const Options& options) {
   std::vector<ScoredDecoding> decodings;
+  std::vector<std::string> left_out;
   for (const auto& decoding : options.decode) {
-    if (!decoding.reference) continue;
+    if (!decoding.reference) {
+      left_out.push_back(decoding.name);
+      continue;
+    }
     decodings.push_back(score_decoding(context.log, context.run_dir, decoding.name));
   }
   if (decodings.empty()) {
     throw core::InputError("no item of 'decode' has a reference to score with");
+  }
+  if (!left_out.empty()) {
+    context.log.info(
+        fmt::format("without a reference, so not scored: {}", fmt::join(left_out, ", ")));
   }
   const auto systems = compare_systems(decodings, options.evaluate);
   const std::string table = comparison_table(systems, options.evaluate);

@@ -1,5 +1,6 @@
 #include "stages/evaluate/report.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -23,6 +24,11 @@ std::string with_interval(const MetricFigures& figures) {
 
 std::string cell(const std::optional<double>& value, int digits) {
   return value ? fmt::format("{:.{}f}", *value, digits) : "";
+}
+
+std::string p_cell(const ComparedSystem& system, const MetricFigures& figures) {
+  return system.identical ? (figures.p_value ? "1 (identical)" : "identical")
+                          : cell(figures.p_value, 4);
 }
 
 std::string signature(std::string of_metric, const EvaluateOptions& options) {
@@ -49,8 +55,8 @@ std::string comparison_table(const std::vector<ComparedSystem>& systems,
   for (const auto& system : systems) {
     const auto speed = system.tokens_per_second;
     lines.push_back({system.name, obs::with_commas(system.sentences), with_interval(system.bleu),
-                     cell(system.bleu.p_value, 4), with_interval(system.chrf),
-                     cell(system.chrf.p_value, 4),
+                     p_cell(system, system.bleu), with_interval(system.chrf),
+                     p_cell(system, system.chrf),
                      speed ? obs::with_commas(std::llround(*speed)) : "",
                      fmt::format("{:.3f}", system.brevity_penalty), system.settings});
   }
@@ -63,14 +69,18 @@ std::string comparison_table(const std::vector<ComparedSystem>& systems,
         "from the baseline of the same test set ({}), by paired bootstrap.\n",
         options.resamples, fmt::join(baselines, ", "));
   }
+  if (std::ranges::any_of(systems, &ComparedSystem::identical)) {
+    text += "Identical: byte for byte the translations of the baseline.\n";
+  }
   return text + fmt::format("BLEU {}\nchrF {}\n", signature(metrics::bleu_signature(), options),
                             signature(metrics::chrf_signature(), options));
 }
 
 std::string comparison_csv(const std::vector<ComparedSystem>& systems) {
-  std::string text = obs::csv_line({"name", "sentences", "baseline", "bleu", "bleu_mean", "bleu_ci",
-                                    "bleu_p_value", "chrf", "chrf_mean", "chrf_ci", "chrf_p_value",
-                                    "brevity_penalty", "tokens_per_second", "settings"});
+  std::string text =
+      obs::csv_line({"name", "sentences", "baseline", "bleu", "bleu_mean", "bleu_ci",
+                     "bleu_p_value", "chrf", "chrf_mean", "chrf_ci", "chrf_p_value",
+                     "brevity_penalty", "tokens_per_second", "settings", "identical"});
   for (const auto& system : systems) {
     Cells cells = {system.name, std::to_string(system.sentences), system.baseline};
     for (const auto& figures : {system.bleu, system.chrf}) {
@@ -86,6 +96,7 @@ std::string comparison_csv(const std::vector<ComparedSystem>& systems) {
     cells.push_back(cell(system.brevity_penalty, 6));
     cells.push_back(cell(system.tokens_per_second, 3));
     cells.push_back(system.settings);
+    cells.push_back(system.identical ? "true" : "");
     text += obs::csv_line(cells);
   }
   return text;
@@ -102,6 +113,7 @@ core::Json comparison_json(const std::vector<ComparedSystem>& systems,
                        {"bleu", figures_json(system.bleu)},
                        {"chrf", figures_json(system.chrf)},
                        {"brevity_penalty", system.brevity_penalty}};
+    if (system.identical) json["identical"] = true;
     if (system.tokens_per_second) json["tokens_per_second"] = *system.tokens_per_second;
     scores.push_back(json);
   }

@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json_field.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/corpus_place.hpp"
 #include "text/moses_marks.hpp"
@@ -43,8 +44,10 @@ void warn_of_moses_marks(obs::Log& log, const std::filesystem::path& file,
 std::optional<double> recorded_speed(const std::filesystem::path& record) {
   if (!std::filesystem::exists(record)) return {};
   const core::Json json = core::read_json(record);
-  if (!json.contains("work_seconds_max") || json.at("items") == 0) return {};
-  return json.at("items").get<double>() / json.at("work_seconds_max").get<double>();
+  return core::read_fields(record, [&]() -> std::optional<double> {
+    if (!json.contains("work_seconds_max") || json.at("items") == 0) return {};
+    return json.at("items").get<double>() / json.at("work_seconds_max").get<double>();
+  });
 }
 
 }  // namespace
@@ -75,10 +78,12 @@ ScoredDecoding score_decoding(obs::Log& log, const std::filesystem::path& run_di
   ScoredDecoding result;
   result.name = name;
   result.identity = manifest.at("identity");
-  result.settings = describe(manifest.at("inputs"));
+  result.settings =
+      core::read_fields(folder / "manifest.json", [&] { return describe(manifest.at("inputs")); });
   result.knn = manifest.at("inputs").contains("k");
   result.test_set =
       core::fingerprint_file(folder / "src.txt") + core::fingerprint_file(folder / "ref.txt");
+  result.translations = core::fingerprint_file(folder / "hyp.txt");
   for (std::size_t i = 0; i < hypotheses.size(); ++i) {
     result.bleu.push_back(metrics::bleu_statistics(hypotheses[i], references[i]));
     result.chrf.push_back(metrics::chrf_statistics(hypotheses[i], references[i]));

@@ -18,6 +18,7 @@ struct ScoredDecoding {
   std::string settings;                       ///< for people
   bool knn = false;                           ///< a datastore was used
   std::string test_set;                       ///< equal where source and references are
+  std::string translations;                   ///< fingerprint of hyp.txt
   std::vector<metrics::BleuStatistics> bleu;  ///< [sentences]
   std::vector<metrics::ChrfStatistics> chrf;
   /// Tokens written (EOS counted) by the time all ranks took to translate, of the run that finished

@@ -8,6 +8,7 @@
 #include "comm/agreement.hpp"
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
+#include "index/crowded_entries.hpp"
 #include "index/export_index.hpp"
 #include "obs/progress_meter.hpp"
 #include "runtime/long_work.hpp"
@@ -53,25 +54,28 @@ void require_space(const std::filesystem::path& folder, const Files& shards, std
                                       obs::as_bytes(static_cast<std::int64_t>(free))));
 }
 
-/// Writes both files, counting entries in `done`.
-void write_files(const std::filesystem::path& folder, const index::Codebook& codebook,
-                 const Files& shards, std::int64_t entries, std::atomic<std::int64_t>& done) {
+/// Writes both files, counting entries in `done`. Returns what export_index() does.
+std::int64_t write_files(const std::filesystem::path& folder, const index::Codebook& codebook,
+                         const Files& shards, const index::IdBounds& ids,
+                         std::atomic<std::int64_t>& done) {
+  std::int64_t crowded = 0;
   core::publish_file(folder / values_name, [&](const std::filesystem::path& temporary) {
-    store::NpyFile file(temporary, entries);
+    store::NpyFile file(temporary, ids.entries);
     const auto values = file.values();
-    index::export_index(folder / index_name, codebook, shards,
-                        [&](std::span<const std::int64_t> ids) {
-                          for (const auto id : ids) {
-                            values[static_cast<std::size_t>(core::entry_number_of(id))] =
-                                static_cast<std::uint32_t>(core::token_of(id));
-                          }
-                          done += std::ssize(ids);
-                          if (runtime::stop_requested()) {
-                            throw core::Stopped("stopped by SIGUSR1; run again to start over");
-                          }
-                        });
+    const auto see = [&](std::span<const std::int64_t> some) {
+      for (const auto id : some) {
+        values[static_cast<std::size_t>(core::entry_number_of(id))] =
+            static_cast<std::uint32_t>(core::token_of(id));
+      }
+      done += std::ssize(some);
+      if (runtime::stop_requested()) {
+        throw core::Stopped("stopped by SIGUSR1; run again to start over");
+      }
+    };
+    crowded = index::export_index(folder / index_name, codebook, shards, ids, see);
     file.close();
   });
+  return crowded;
 }
 
 runtime::StageOutcome make_export(runtime::StageContext& context, const BuiltDatastore& datastore) {
@@ -88,6 +92,8 @@ runtime::StageOutcome make_export(runtime::StageContext& context, const BuiltDat
       context.log.info("the graph over all entries is built anew");
     }
   });
+  const index::IdBounds ids{datastore.first().datastore.at("content").at("vocab_size"), entries};
+  std::int64_t crowded = 0;
   runtime::Progress progress(context, "entries", entries);
   std::exception_ptr failure;
   if (comm.is_root()) {
@@ -95,7 +101,7 @@ runtime::StageOutcome make_export(runtime::StageContext& context, const BuiltDat
       std::atomic<std::int64_t> done = 0;
       const auto work = [&] {
         const c10::InferenceMode no_gradients;
-        write_files(folder, codebook, shards, entries, done);
+        crowded = write_files(folder, codebook, shards, ids, done);
       };
       runtime::run_beside(progress, work, [&] { return done.exchange(0); });
     } catch (const core::Error&) {
@@ -108,6 +114,7 @@ runtime::StageOutcome make_export(runtime::StageContext& context, const BuiltDat
   comm::agree(comm, [&] {
     if (failure) std::rethrow_exception(failure);
     if (!comm.is_root()) return;
+    if (crowded > 0) context.log.warn(index::warning_of_crowd(codebook.spec, crowded, entries));
     outcome.content = {{"entries", entries},
                        {"files", runtime::describe_files(folder, {index_name, values_name})}};
     outcome.work.items = entries;

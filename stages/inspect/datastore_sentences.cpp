@@ -35,6 +35,7 @@ std::map<std::int64_t, DatastoreSentence> find_sentences(comm::Communicator& com
                                                          const text::Tokenizer& tokenizer) {
   core::Json found = core::Json::array();
   const auto look_up = [&](const CorpusPlace& place, const store::CorpusShard& shard) {
+    store::require_tokens_below(shard, tokenizer.source_vocab_size(), tokenizer.vocab_size());
     for (const auto entry : entries) {
       const auto number = entry - place.first_entry;
       const auto sentence = shard.find_entry(number);

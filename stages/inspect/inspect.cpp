@@ -7,6 +7,8 @@
 #include "comm/agreement.hpp"
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
+#include "core/json_field.hpp"
+#include "core/parse_json.hpp"
 #include "obs/terminal.hpp"
 #include "retrieval/knn_distribution.hpp"
 #include "runtime/stage_runner.hpp"
@@ -42,6 +44,7 @@ class Decoding {
         manifest_(runtime::require_manifest(folder_, "decode-" + name, command_)) {}
 
   bool has(const char* file) const { return manifest_.at("content").at("files").contains(file); }
+  std::string path(const char* file) const { return (folder_ / file).string(); }
   std::vector<std::string> lines(const char* file) const {
     return text::read_lines(runtime::require_file(folder_, manifest_, file, command_),
                             text::no_limits);
@@ -54,11 +57,17 @@ class Decoding {
 };
 
 /// Best tokens of every line of a finished decoding; none for an empty line.
-std::vector<Tokens> best_tokens(const Decoding& decoding) {
+std::vector<Tokens> best_tokens(const Decoding& decoding, std::int64_t vocabulary) {
   std::vector<Tokens> best;
   for (const auto& line : decoding.lines("nbest.jsonl")) {
-    const auto nbest = core::Json::parse(line).at("nbest");
-    best.push_back(nbest.empty() ? Tokens() : nbest[0].at("tokens").get<Tokens>());
+    const std::string where = fmt::format("{}:{}", decoding.path("nbest.jsonl"), best.size() + 1);
+    const core::Json json = core::parse_json(line, where);
+    const auto nbest = core::JsonField(where, json).at("nbest").elements();
+    best.emplace_back();
+    if (nbest.empty()) continue;
+    for (const auto& token : nbest.front().at("tokens").elements()) {
+      best.back().push_back(static_cast<core::TokenId>(token.number(0, vocabulary - 1)));
+    }
   }
   return best;
 }
@@ -94,11 +103,11 @@ struct Case {
   std::string text;          ///< what is printed before the neighbours
 };
 
-Case read_case(const Options& options, const Folders& folders) {
+Case read_case(const Options& options, const Folders& folders, std::int64_t vocabulary) {
   const Decoding of_base(folders, options.inspect.base);
   const Decoding of_knn(folders, options.inspect.knn);
-  const auto base = best_tokens(of_base);
-  const auto knn = best_tokens(of_knn);
+  const auto base = best_tokens(of_base, vocabulary);
+  const auto knn = best_tokens(of_knn, vocabulary);
   const auto sources = of_knn.lines("src.txt");
   if (sources != of_base.lines("src.txt")) {
     throw core::InputError("inspect.base and inspect.knn are decodings of different test sets");
@@ -108,6 +117,13 @@ Case read_case(const Options& options, const Folders& folders) {
   std::vector<std::string> references;
   if (of_knn.has("ref.txt")) references = of_knn.lines("ref.txt");
 
+  const auto reference_lines = references.empty() ? sources.size() : references.size();
+  for (const std::size_t lines :
+       {base.size(), knn.size(), base_text.size(), knn_text.size(), reference_lines}) {
+    if (lines == sources.size()) continue;
+    throw core::InputError(of_knn.path("nbest.jsonl"),
+                           "the files of both decodings have different numbers of lines");
+  }
   if (knn.empty()) throw core::InputError("the test set of inspect.knn is empty");
   Case shown;
   const auto line = choose_line(options.inspect, references, base_text, knn_text);
@@ -179,7 +195,7 @@ void inspect(runtime::StageContext& context, const Options& options) {
     if (!decoding.knn) throw core::InputError("inspect.knn names a decoding without kNN");
     tokenizer = open_tokenizer(options);
     model = open_search_model(context, options, decoding, *tokenizer);
-    shown = read_case(options, folders);
+    shown = read_case(options, folders, tokenizer->vocab_size());
   });
   const auto data = check_data(context, options, decoding);
   if (shown.base == shown.knn) {

@@ -54,6 +54,7 @@ runtime::StageOutcome make_vectors(runtime::StageContext& context, const Options
   work.prepare = [&](std::int64_t shard) {
     const auto name = runtime::shard_name(shard);
     corpus = store::CorpusShard::read(place.text, name, content.at("shards").at(name));
+    store::require_tokens_below(corpus, tokenizer->source_vocab_size(), tokenizer->vocab_size());
     units = store::cut_units(corpus);
     runtime::ShardPlan plan{
         {{"sentence_vectors",

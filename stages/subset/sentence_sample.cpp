@@ -1,5 +1,7 @@
 #include "stages/subset/sentence_sample.hpp"
 
+#include <fmt/format.h>
+
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "runtime/shard_team.hpp"
@@ -46,7 +48,11 @@ SampleRows read_sentence_sample(runtime::StageContext& context, const SentenceSo
     }
   });
   const auto found = context.comm.all_reduce(std::ssize(rows.entries), comm::Reduction::sum);
-  KNNSEQ_ASSERT(found == sample.size, "the sample of sentences is not whole");
+  comm::agree(context.comm, [&] {
+    if (found == sample.size) return;
+    throw core::InputError(
+        place.text, fmt::format("holds {} of the sample's {} sentences", found, sample.size));
+  });
   return rows;
 }
 

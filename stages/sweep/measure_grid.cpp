@@ -7,6 +7,7 @@
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "gpu/torch_device.hpp"
+#include "index/crowded_entries.hpp"
 #include "index/train_codebook.hpp"
 #include "obs/progress_meter.hpp"
 #include "obs/resources.hpp"
@@ -71,7 +72,9 @@ class Grid {
       comm::agree(comm_, [&] {
         if (!comm_.is_root()) return;
         owner_ = runtime::begun_identity(folder_);
-        records = store::Journal::read_all(folder_, journal_name, owner_);
+        records =
+            store::Journal::read_all(folder_, journal_name, owner_,
+                                     [](const core::JsonField& record) { record.as<SweepRow>(); });
       });
       finished_ = core::Json::parse(comm_.broadcast_string(records.dump()));
     }
@@ -171,11 +174,23 @@ class Grid {
     ShareEntries entries(codebook, gpu::torch_device(context_.placement.device), row.share);
     visit_own_keys(context_, keys_, team_, [&](const KeyUnit& unit) { entries.add(unit); });
     std::unique_ptr<index::LocalIndex> local;
-    comm::agree(comm_, [&] { local = index::make_local_index(codebook, entries.take()); });
+    std::int64_t crowded = 0;
+    comm::agree(comm_, [&] {
+      const auto taken = entries.take();
+      local = index::make_local_index(codebook, taken);
+      crowded = index::count_crowded(codebook.spec, index::span_of<std::uint8_t>(taken.codes));
+    });
     row.add_seconds = slowest(watch);
+    crowded = comm_.all_reduce(crowded, comm::Reduction::sum);
+    note(row, index::warning_of_crowd(codebook.spec, crowded, row.entries));
     const auto bytes = comm_.all_reduce(local->bytes(), comm::Reduction::sum);
     row.bytes_per_entry = static_cast<double>(bytes) / static_cast<double>(row.entries);
     return {comm_, codebook, std::move(local), retrieval::SearchOptions{}};
+  }
+
+  static void note(SweepRow& row, const std::string& more) {
+    if (!row.note.empty() && !more.empty()) row.note += "; ";
+    row.note += more;
   }
 
   double slowest(const obs::Stopwatch& watch) {

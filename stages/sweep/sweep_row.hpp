@@ -25,7 +25,7 @@ struct SweepRow {
   std::int64_t queries = 0;    ///< that it was measured with
   std::int64_t ranks = 1;      ///< that measured it
   std::vector<SweepPoint> points;
-  std::string note;  ///< why nothing, or not everything, was measured
+  std::string note;  ///< why nothing, or not everything, was measured, or what is wrong with it
 };
 
 /// All that is reported.

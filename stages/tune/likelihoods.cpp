@@ -8,6 +8,7 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "core/json_field.hpp"
 #include "index/top_k.hpp"
 #include "retrieval/likelihood_grid.hpp"
 
@@ -100,16 +101,23 @@ core::Json to_json(const Likelihoods& likelihoods) {
           {"log_likelihoods", values}};
 }
 
-Likelihoods likelihoods_from(const core::Json& json) {
-  const std::string breadth_name = json.at("breadth");
-  Likelihoods result{.breadth_name = breadth_name,
-                     .k = json.at("k"),
-                     .breadth = json.at(breadth_name),
-                     .temperature = json.at("temperature"),
-                     .lambda = json.at("lambda"),
-                     .tokens = json.at("tokens"),
-                     .base = json.at("base_log_likelihood")};
-  const auto values = json.at("log_likelihoods").get<std::vector<double>>();
+Likelihoods likelihoods_from(const std::string& file, const core::Json& json) {
+  Likelihoods result;
+  std::vector<double> values;
+  core::read_fields(file, [&] {
+    json.at("breadth").get_to(result.breadth_name);
+    json.at("k").get_to(result.k);
+    json.at(result.breadth_name).get_to(result.breadth);
+    json.at("temperature").get_to(result.temperature);
+    json.at("lambda").get_to(result.lambda);
+    json.at("tokens").get_to(result.tokens);
+    json.at("base_log_likelihood").get_to(result.base);
+    json.at("log_likelihoods").get_to(values);
+  });
+  if (values.size() !=
+      result.breadth.size() * result.k.size() * result.temperature.size() * result.lambda.size()) {
+    throw core::InputError(file, "has not a likelihood for each setting");
+  }
   auto value = values.begin();
   for (const auto breadth : result.breadth) {
     for (const auto k : result.k) {

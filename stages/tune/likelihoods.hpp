@@ -41,7 +41,8 @@ struct Likelihoods {
 double plain_number(float value);
 
 core::Json to_json(const Likelihoods& likelihoods);
-Likelihoods likelihoods_from(const core::Json& json);
+/// Throws core::InputError naming the file where it is not what to_json() gives.
+Likelihoods likelihoods_from(const std::string& file, const core::Json& json);
 
 /// From all ranks' tokens and their neighbours for each breadth; the same on every rank, for any
 /// number of ranks. Temperatures that the config does not name are eight powers of two times the

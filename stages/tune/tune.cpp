@@ -119,8 +119,8 @@ Likelihoods likelihoods_of(runtime::StageContext& context, const Options& option
   Likelihoods likelihoods;
   comm::agree(context.comm, [&] {
     const auto manifest = runtime::require_manifest(folder, "tune-likelihoods", "tune");
-    likelihoods = likelihoods_from(
-        core::read_json(runtime::require_file(folder, manifest, pass_result, "tune")));
+    const auto file = runtime::require_file(folder, manifest, pass_result, "tune");
+    likelihoods = likelihoods_from(file, core::read_json(file));
   });
   return likelihoods;
 }
@@ -133,6 +133,9 @@ TunedCandidate score_candidate(const std::filesystem::path& folder, const std::s
   };
   const auto hypotheses = lines("hyp.txt");
   const auto references = lines("ref.txt");
+  if (hypotheses.size() != references.size()) {
+    throw core::InputError(folder, "hyp.txt and ref.txt have different numbers of lines");
+  }
   const auto bleu = metrics::corpus_bleu(hypotheses, references);
   return {std::move(setting), bleu.score, metrics::corpus_chrf(hypotheses, references),
           bleu.brevity_penalty};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "core/json_field.hpp"
 #include "runtime/stage_runner.hpp"
 #include "store/manifest.hpp"
 
@@ -88,19 +89,18 @@ class Finder {
     if (!expected.empty() && stage != expected) {
       throw core::InputError(run_dir_ / folder_ / "manifest.json", "is that of stage " + stage);
     }
+    const fs::path folder = run_dir_ / folder_;
     const auto& content = manifest.at("content");
-    for (const auto& [name, facts] : content.at("files").items()) {
-      if (!facts.contains("fingerprint")) continue;  // part of a shard
-      add({CheckKind::file, folder_, name, 1, facts.at("bytes"), facts});
+    const core::JsonField fields(folder / "manifest.json", content, "content");
+    for (const auto& [name, field] : fields.at("files").members()) {
+      if (!field.has("fingerprint")) continue;  // part of a shard
+      add({CheckKind::file, folder_, name, 1, size_of(folder / name), content["files"][name]});
     }
     if (!content.contains("shards")) return;
-    for (const auto& [name, facts] : content.at("shards").items()) {
-      const auto& files = content.at("files");
+    for (const auto& [name, facts] : content["shards"].items()) {
       std::int64_t bytes = 0;
       for (const char* ending : {".h5", ".faiss", ".json"}) {
-        if (files.contains(name + ending)) {
-          bytes += files.at(name + ending).at("bytes").get<std::int64_t>();
-        }
+        bytes += size_of(folder / (name + ending));
       }
       if (facts.is_object()) {
         add({CheckKind::rows, folder_, name + ".h5", 1, bytes, facts});

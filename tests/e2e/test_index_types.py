@@ -39,6 +39,18 @@ class IndexTypeTest(pipeline.PipelineTest):
                 again = self.digest("codebook/codebook.faiss", "index/*.faiss", "decode/knn/nbest.jsonl")
                 self.assertEqual(made, again)
 
+    def test_repeated_sentences_under_a_graph_are_counted(self):
+        for side in ("corpus.de", "corpus.en"):
+            lines = (self.folder / side).read_text(encoding="utf-8").splitlines()
+            self.write_side(side, lines + lines[:1] * 60)
+        graph = ("--set", "index.factory=HNSW4")
+        for stage in ("partition", "encode", "train"):
+            self.run_stage(stage, *graph, ranks=1)
+        for stage, ranks in (("add", 2), ("export", 1)):
+            text = self.run_stage(stage, *graph, ranks=ranks)
+            self.assertRegex(text, r"\d+ of [\d,]+ entries \(.* a vector that stands more than 8 times")
+            self.assertEqual(text.count("stands more than"), 1, text)
+
     def test_what_does_not_fit_is_refused_by_name(self):
         printed = self.run_stage("partition", "--set", "index.factory=IVF32,SQ8", code=2)
         self.assertIn("SQ8", printed)

@@ -161,7 +161,8 @@ TEST_CASE(
     const auto folder = run_dir / "datastore";
     runtime::StageContext context{world, log, run_dir, runtime::StageContext::Force::no, "", 60};
     write_datastore(context, folder, cut);
-    const SampledDatastore datastore{folder, cut.shards, {{}, {}, all_entries()}, stored};
+    const SampledDatastore datastore{folder, cut.shards, {{}, {}, all_entries()},
+                                     stored, true,       width};
     for (const SampleSpec wanted :
          {stored, SampleSpec{60, 1}, SampleSpec{201, 1}, SampleSpec{200, 2}, SampleSpec{1, 9},
           SampleSpec{all_entries(), 0}}) {

@@ -71,13 +71,15 @@ TEST_CASE("all shards become one faiss file with entry numbers as ids, the same 
   index::write_local_index(folder / "all", codebook, entries);
 
   std::vector<std::int64_t> values(600, -1);
-  index::export_index(folder / "merged", codebook, shards, [&](std::span<const std::int64_t> ids) {
+  const index::IdBounds bounds{97, 600};
+  const auto see = [&](std::span<const std::int64_t> ids) {
     for (const auto id : ids) {
       values[static_cast<std::size_t>(core::entry_number_of(id))] = core::token_of(id);
     }
-  });
+  };
+  CHECK(index::export_index(folder / "merged", codebook, shards, bounds, see) == 0);
   for (std::int64_t i = 0; i < 600; ++i) CHECK(values[static_cast<std::size_t>(i)] == i % 97);
-  index::export_index(folder / "copied", codebook, {folder / "all"}, ignore);
+  index::export_index(folder / "copied", codebook, {folder / "all"}, bounds, ignore);
   CHECK(core::read_file(folder / "merged") == core::read_file(folder / "copied"));
 
   // The one shard holds its entries in the same order: faiss finds the same, but for the tokens.
@@ -101,8 +103,9 @@ TEST_CASE(
   const auto path = folder / "merged";
   const at::Tensor keys = test::clustered(60, width, 3);
   const auto shards = write_shards(folder, codebook, test::coded_entries(codebook, keys));
+  index::IdBounds bounds{97, 60};
   const auto refused = [&](const std::vector<fs::path>& files) {
-    CHECK_THROWS_AS(index::export_index(path, codebook, files, ignore), core::InputError);
+    CHECK_THROWS_AS(index::export_index(path, codebook, files, bounds, ignore), core::InputError);
     CHECK_FALSE(fs::exists(path));
     CHECK_FALSE(fs::exists(path.string() + ".tmp"));
   };
@@ -113,7 +116,12 @@ TEST_CASE(
   index::write_local_index(folder / "other", other, test::coded_entries(other, keys));
   refused({folder / "other"});
 
+  for (const index::IdBounds wrong : {index::IdBounds{97, 61}, {97, 59}, {59, 60}}) {
+    bounds = wrong;
+    refused(shards);
+  }
+  bounds = {97, 60};
   const auto stop = [](std::span<const std::int64_t>) { throw core::Stopped("enough"); };
-  CHECK_THROWS_AS(index::export_index(path, codebook, shards, stop), core::Stopped);
+  CHECK_THROWS_AS(index::export_index(path, codebook, shards, bounds, stop), core::Stopped);
   CHECK_FALSE(fs::exists(path));
 }

@@ -12,6 +12,7 @@
 #include "index/pca.hpp"
 #include "index/product_quantizer_training.hpp"
 #include "index/sample_moments.hpp"
+#include "index/train_state.hpp"
 #include "support/temporary_folder.hpp"
 #include "unit/index/synthetic.hpp"
 
@@ -146,6 +147,13 @@ TEST_CASE("a resumed training ends as an uninterrupted one, bit by bit") {
   auto options = test::quick_options();
   options.seed = 99;
   CHECK_THROWS_WITH(test::train_alone(sample, spec, options, other), Catch::Contains("another"));
+  // A state of a right checksum with another shape.
+  auto state = index::train_state_from(states.front());
+  state.rotation = state.rotation.narrow(0, 1, state.rotation.size(0) - 1);
+  other.resume = index::to_bytes(state);
+  CHECK_THROWS_WITH(test::train_alone(sample, spec, test::quick_options(), other),
+                    Catch::Contains("damaged"));
+  other.resume = states.front();
   other.resume[50] ^= std::byte{1};
   CHECK_THROWS_WITH(test::train_alone(sample, spec, test::quick_options(), other),
                     Catch::Contains("damaged"));

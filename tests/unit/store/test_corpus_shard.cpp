@@ -1,3 +1,5 @@
+#include <functional>
+
 #include <catch2/catch.hpp>
 
 #include "comm/self_communicator.hpp"
@@ -54,6 +56,74 @@ TEST_CASE("a changed byte in a corpus shard is seen, with the dataset's name") {
   }
   CHECK_THROWS_WITH(CorpusShard::read(folder.path(), "shard-00000", manifest),
                     Catch::Contains("'target_tokens' is damaged"));
+}
+
+TEST_CASE("a corpus shard with right checksums and wrong content is refused, with the field") {
+  struct Case {
+    const char* message;
+    std::function<void(CorpusShard& shard)> change;
+  };
+  const std::vector<Case> cases = {
+      {"'batch_starts' does not start with 0", [](CorpusShard& s) { s.batch_starts[0] = 1; }},
+      {"'batch_starts' does not start with 0", [](CorpusShard& s) { s.batch_starts.clear(); }},
+      {"'batch_starts' does not ascend", [](CorpusShard& s) { s.batch_starts[1] = 3; }},
+      {"'batch_starts' does not ascend", [](CorpusShard& s) { s.batch_starts[1] = INT64_MIN; }},
+      {"'batch_starts' does not end with 4", [](CorpusShard& s) { s.batch_starts[3] = 1 << 30; }},
+      {"'sentence_starts' does not ascend", [](CorpusShard& s) { s.sentence_starts[2] = 2; }},
+      {"'sentence_starts' does not end with 11", [](CorpusShard& s) { s.sentence_starts[4] = 12; }},
+      {"'source_starts' does not ascend", [](CorpusShard& s) { s.source_starts[1] = -1; }},
+      {"'source_starts' does not end with 9", [](CorpusShard& s) { s.source_starts[4] = 8; }},
+      {"a row for each sentence",
+       [](CorpusShard& s) { s.sentence_starts.erase(s.sentence_starts.begin() + 1); }},
+      {"a row for each sentence", [](CorpusShard& s) { s.line_numbers.pop_back(); }},
+      {"a row for each sentence", [](CorpusShard& s) { s.entry_starts.push_back(11); }},
+      {"'line_numbers' holds numbers out", [](CorpusShard& s) { s.line_numbers[0] = -1; }},
+      {"'entry_starts' holds numbers out",
+       [](CorpusShard& s) { s.entry_starts[2] = std::int64_t{1} << 40; }},
+      {"'sentence_numbers' holds numbers out", [](CorpusShard& s) { s.sentence_numbers[3] = -5; }},
+      {"'source_tokens' holds numbers that are no tokens",
+       [](CorpusShard& s) { s.source_tokens[0] = 0xffffffff; }},
+      {"'target_tokens' holds numbers that are no tokens",
+       [](CorpusShard& s) { s.target_tokens[4] = 1 << 23; }}};
+  for (const auto& [message, change] : cases) {
+    test::TemporaryFolder folder;
+    auto shard = small_shard();
+    change(shard);
+    const auto manifest = shard.write(folder.path(), "shard-00000");
+    CHECK_THROWS_WITH(CorpusShard::read(folder.path(), "shard-00000", manifest),
+                      Catch::Contains("shard-00000.h5") && Catch::Contains(message));
+  }
+}
+
+TEST_CASE("a manifest that does not fit its corpus shard is refused, with the field") {
+  test::TemporaryFolder folder;
+  const auto good = small_shard().write(folder.path(), "shard-00000");
+  const auto refuse = [&](const char* field, const core::Json& value, const char* message) {
+    auto manifest = good;
+    manifest[core::Json::json_pointer(field)] = value;
+    CHECK_THROWS_WITH(CorpusShard::read(folder.path(), "shard-00000", manifest),
+                      Catch::Contains(message));
+  };
+  refuse("/sentences", 5, "'sentences' is 5, not a whole number from 4 to 4");
+  refuse("/entries", -11, "'entries' is -11");
+  refuse("/batches", "3", "'batches' is \"3\"");
+  refuse("/source_tokens", 9.5, "'source_tokens' is 9.5");
+  refuse("/units", core::Json::array(), "'units' is empty");
+  refuse("/units", 7, "'units' is no array");
+  refuse("/units/0/0/dataset", "keys", "'units' does not name the datasets");
+  refuse("/units/0/7", nullptr, "field 'units[0][7]' is no object");
+  refuse("/structure", "none", "field 'structure' is no object");
+  refuse("/structure/bytes", 1e300, "'structure.bytes' is 1e+300");
+  refuse("/structure/ranges/0/bytes", std::int64_t{1} << 60, "'structure.ranges[0].bytes' is");
+  refuse("/structure/ranges/0/first_byte", -8, "'structure.ranges[0].first_byte' is -8");
+}
+
+TEST_CASE("tokens outside a vocabulary are refused with their line") {
+  CHECK_NOTHROW(store::require_tokens_below(small_shard(), 10, 8));
+  CHECK_THROWS_WITH(store::require_tokens_below(small_shard(), 9, 8),
+                    Catch::Contains("line 4 of the corpus holds token 9"));
+  CHECK_THROWS_WITH(store::require_tokens_below(small_shard(), 10, 4),
+                    Catch::Contains("line 1 of the corpus holds token 4"));
 }
 
 TEST_CASE("units are whole batches that fit, or one that does not") {

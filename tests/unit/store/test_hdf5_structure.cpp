@@ -82,3 +82,28 @@ TEST_CASE("a truncated, empty or missing file is refused before HDF5 opens it") 
   std::filesystem::remove(path);
   CHECK_THROWS_WITH(verify_structure(path, structure), Contains("does not exist"));
 }
+
+TEST_CASE("ranges that the file does not have are damage, and take no memory") {
+  test::TemporaryFolder folder;
+  const auto path = folder / "a.h5";
+  Hdf5File::create(path, *comm::make_self_communicator(), datasets);
+  const auto good = fill(path);
+  const auto damage = [&](const char* field, const core::Json& value) {
+    auto units = good;
+    units[1][0][field] = value;
+    const auto lines = damaged_rows(path, units);
+    return lines.size() == 1 ? lines.front() : "";
+  };
+  CHECK_THAT(damage("bytes", std::int64_t{1} << 60), Contains("'keys' does not have the 1152921"));
+  CHECK_THAT(damage("bytes", 201), Contains("'keys' does not have the 201 bytes from row 25 on"));
+  CHECK_THAT(damage("first_row", 26),
+             Contains("'keys' does not have the 200 bytes from row 26 on"));
+  CHECK_THAT(damage("first_row", -1), Contains("from row -1 on"));
+  CHECK_THAT(damage("dataset", "none"), Contains("'none' does not have the 200 bytes"));
+  CHECK_THAT(damage("dataset", "../a"), Contains("no dataset '../a'"));
+
+  auto structure = describe_structure(path);
+  structure["ranges"][0]["bytes"] = std::int64_t{1} << 60;
+  CHECK_THROWS_WITH(verify_structure(path, structure),
+                    Contains("field 'structure.ranges[0].bytes' is 1152921504606846976"));
+}

@@ -109,3 +109,20 @@ TEST_CASE("journals of several ranks are read together") {
   CHECK(Journal::read_all(folder.path(), "shard.journal.", "own").size() == 3);
   CHECK(Journal::read_all(folder / "none", "shard.journal.", "own").empty());
 }
+
+TEST_CASE(
+    "a record that does not hold what belongs into the journal is refused by line and field") {
+  test::TemporaryFolder folder;
+  const auto path = folder / "a.journal.0";
+  {
+    Journal journal(path, "own");
+    journal.append({{"unit", 1}});
+    journal.append({{"unit", -1}});
+  }
+  const auto check = [](const core::JsonField& record) { record.at("unit").number(0, 10); };
+  CHECK(Journal::read(path, "own").size() == 2);
+  CHECK_THROWS_WITH(Journal::read(path, "own", check),
+                    Catch::Contains("a.journal.0:2: field 'record.unit' is -1"));
+  CHECK_THROWS_WITH(Journal::read_all(folder.path(), "a.journal", "own", check),
+                    Catch::Contains("field 'record.unit' is -1"));
+}

@@ -1,0 +1,74 @@
+// Fields of JSON files, looked at before they are used.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "core/error.hpp"
+
+namespace knnseq::core {
+
+/// A value and its place in a file. A checksum says that a file is as it was written, not that
+/// knnseq has written it. All throw InputError naming file and field where something is missing or
+/// other than asked for. The value must live as long as this.
+class JsonField {
+ public:
+  JsonField(std::string file, const nlohmann::json& value, std::string place = "")
+      : file_(std::move(file)), value_(value), place_(std::move(place)) {}
+
+  /// A member of an object.
+  JsonField at(const std::string& name) const;
+  bool has(const std::string& name) const;
+  bool is_object() const { return value_.is_object(); }
+  /// All members of an object, in the order of their names.
+  std::vector<std::pair<std::string, JsonField>> members() const;
+  /// All elements of an array.
+  std::vector<JsonField> elements() const;
+
+  /// A whole number in [least, most].
+  std::int64_t number(std::int64_t least, std::int64_t most) const;
+  double finite() const;
+  const std::string& text() const;
+  bool flag() const;
+
+  /// A type that nlohmann::json converts to.
+  template <class T>
+  T as() const {
+    try {
+      return value_.get<T>();
+    } catch (const nlohmann::json::exception&) {
+      refuse("is not what belongs there");
+    }
+  }
+
+  [[noreturn]] void refuse(const std::string& what) const;
+
+ private:
+  void require(bool holds, const char* what) const {
+    if (!holds) refuse(what);
+  }
+  std::string file_;
+  const nlohmann::json& value_;
+  std::string place_;
+};
+
+/// Whether a name that stands in a file is that of a file in one folder: not empty, no path and
+/// neither "." nor "..".
+bool is_file_name(const std::string& name);
+
+/// Lets `read` take a file's JSON apart; what is missing or of another type becomes an InputError
+/// that names the file.
+template <class Read>
+auto read_fields(const std::string& file, Read read) {
+  try {
+    return read();
+  } catch (const nlohmann::json::exception& e) {
+    throw InputError(file, std::string("does not hold what knnseq writes: ") + e.what());
+  }
+}
+
+}  // namespace knnseq::core

@@ -374,11 +374,12 @@ void decode_one(runtime::StageContext& context, const Options& options,
   context.log.set_stage(stage);
   const auto folder = decode_into / decoding.name;
   const auto data = check_data(context, options, decoding);
-  runtime::run_stage(context,
-                     {stage, folder, decode_inputs(context, options, decoding, data),
-                      [&] { return translate_set(context, options, decoding, data, folder); },
-                      Translations::files(),
-                      core::Json::object({{"postprocess", filter_inputs(context, options.postprocess)}})});
+  runtime::run_stage(
+      context,
+      {stage, folder, decode_inputs(context, options, decoding, data),
+       [&] { return translate_set(context, options, decoding, data, folder); },
+       Translations::files(),
+       core::Json::object({{"postprocess", filter_inputs(context, options.postprocess)}})});
   comm::agree(context.comm, [&] {
     if (context.comm.is_root()) Translations::remove_journals(folder);
   });

@@ -89,8 +89,13 @@ void check_marker(const fs::path& path) {
 
 void require_run_directory(const fs::path& run_dir, RunDirectoryUse use) {
   const bool reads = use == RunDirectoryUse::read;
-  const bool there = fs::exists(run_dir);
-  if (there && !fs::is_directory(run_dir)) throw core::InputError(run_dir, "is not a folder");
+  std::error_code error;
+  const auto type = fs::status(run_dir, error).type();
+  if (type == fs::file_type::none) {  // a name that is too long, a folder above that is closed
+    throw core::InputError(run_dir, fmt::format("cannot be run_dir ({})", error.message()));
+  }
+  const bool there = type != fs::file_type::not_found;
+  if (there && type != fs::file_type::directory) throw core::InputError(run_dir, "is not a folder");
   if (there) core::refuse_links(run_dir, run_dir / records_name);  // now, not when a stage is done
   if (there && fs::exists(fs::symlink_status(run_dir / marker_name))) {
     return check_marker(run_dir / marker_name);

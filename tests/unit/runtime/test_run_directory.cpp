@@ -44,6 +44,14 @@ TEST_CASE("a folder that holds something else is refused by name") {
   }
 }
 
+TEST_CASE("a name that the system does not take is refused by name") {
+  test::TemporaryFolder folder;
+  const auto name = std::string(300, 'x');
+  CHECK_THROWS_AS(require_run_directory(folder / name, Use::write), core::InputError);
+  CHECK_THROWS_WITH(require_run_directory(folder / name, Use::write),
+                    Contains(name + ": cannot be run_dir (File name too long)"));
+}
+
 TEST_CASE("a marked folder is a run directory, whatever else it holds") {
   test::TemporaryFolder folder;
   mark_run_directory(folder.path());

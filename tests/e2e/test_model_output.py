@@ -88,7 +88,7 @@ class MarianOutput(OutputTest):
         text = self.knnseq("decode base", run_dir=str(self.folder / "breaks-run"), **changes)
         best = self.assert_lines_of_text("base", "breaks-run")
         mended = sum(bool(spoken & set(hypothesis["tokens"])) for hypothesis in best)
-        self.assertGreater(mended, len(best) // 2)
+        self.assertGreater(mended, 3)
         for token in spoken:  # nbest.jsonl keeps what the model said
             self.assertTrue(any(token in hypothesis["tokens"] for hypothesis in best), token)
         only_bytes = {self.vocabulary["<0xE2>"]}  # spelled U+FFFD, which is text

@@ -23,7 +23,7 @@ ShardTeam make_shard_team(comm::Communicator& all, std::int64_t shards);
 
 /// "shard-00042"
 std::string shard_name(std::int64_t shard);
-/// 42 of "shard-00042"
+/// 42 of "shard-00042". Throws core::InputError for other names.
 std::int64_t shard_number(const std::string& name);
 
 }  // namespace knnseq::runtime

@@ -84,8 +84,9 @@ TEST_CASE("parameters that are not finite are found when the script is read") {
     torch::jit::Module module("m");
     module.register_parameter("weight", at::full({2, 3}, parameter), false);
     module.register_buffer("mask", at::full({3}, buffer));
-    module.define("def encode(self, sentences: List[str]):\n"
-                  "    return torch.ones([len(sentences), 3])\n");
+    module.define(
+        "def encode(self, sentences: List[str]):\n"
+        "    return torch.ones([len(sentences), 3])\n");
     module.save((folder / "encoder.pt").string());
     try {
       model::SentenceEncoder(folder / "encoder.pt");

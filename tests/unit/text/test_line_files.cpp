@@ -114,7 +114,8 @@ TEST_CASE("lines of many megabytes are read whole") {
 
 TEST_CASE("files that cannot be read as lines are refused by name") {
   const TemporaryFolder folder;
-  CHECK_THROWS_WITH(text::LineFiles({folder / "none"}), Contains("none: cannot be opened (no such file)"));
+  CHECK_THROWS_WITH(text::LineFiles({folder / "none"}),
+                    Contains("none: cannot be opened (no such file)"));
   CHECK_THROWS_WITH(text::LineFiles({folder.path()}), Contains("not a regular file"));
   const auto packed = folder.write("packed", "\x1f\x8b\x08");
   CHECK_THROWS_WITH(text::LineFiles({packed}), Contains("packed: is compressed"));

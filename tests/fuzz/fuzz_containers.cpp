@@ -18,7 +18,7 @@ using namespace knnseq;
 
 namespace {
 
-constexpr std::size_t most_bytes = std::size_t{8} << 20;  // of text that is compared
+constexpr std::size_t most_bytes = std::size_t{1} << 20;  // of text that is compared
 
 /// The whole text; nothing where there is more than is compared.
 std::optional<std::string> read_all(const std::filesystem::path& path, std::size_t step) {
@@ -51,12 +51,17 @@ std::optional<std::string> gunzip(std::string_view packed) {
 }
 
 std::optional<std::string> bunzip(std::string_view packed) {
+  bz_stream stream{};
+  BZ2_bzDecompressInit(&stream, 0, 0);
   std::string text(most_bytes, '\0');
-  auto size = static_cast<unsigned>(text.size());
-  const int code = BZ2_bzBuffToBuffDecompress(text.data(), &size, const_cast<char*>(packed.data()),
-                                              static_cast<unsigned>(packed.size()), 0, 0);
-  text.resize(size);
-  return code == BZ_OK ? std::optional(text) : std::nullopt;
+  stream.next_in = const_cast<char*>(packed.data());
+  stream.avail_in = static_cast<unsigned>(packed.size());
+  stream.next_out = text.data();
+  stream.avail_out = static_cast<unsigned>(text.size());
+  const bool whole = BZ2_bzDecompress(&stream) == BZ_STREAM_END && stream.avail_in == 0;
+  text.resize(text.size() - stream.avail_out);
+  BZ2_bzDecompressEnd(&stream);
+  return whole ? std::optional(text) : std::nullopt;
 }
 
 std::optional<std::string> unxz(std::string_view packed) {

@@ -1,9 +1,12 @@
 // Weights that are not finite, or that the dtype cannot hold, are found when they are read.
+#include <cmath>
 #include <cstring>
 #include <limits>
 
 #include <ATen/ATen.h>
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "core/error.hpp"
 #include "demo_model.hpp"
@@ -27,7 +30,7 @@ const double nan = std::nan("");
 void write_weights(const test::TemporaryFolder& folder, const at::Tensor& values,
                    const std::string& dtype) {
   std::string header = fmt::format(R"({{"w":{{"dtype":"{}","shape":[{}],"data_offsets":[0,{}]}}}})",
-                                   dtype, fmt::join(values.sizes(), ","), values.nbytes());
+                                   dtype, fmt::join(values.sizes().vec(), ","), values.nbytes());
   const std::uint64_t length = header.size();
   std::string prefix(sizeof length, '\0');
   std::memcpy(prefix.data(), &length, prefix.size());

@@ -42,7 +42,7 @@ text::LineFiles open_lines(runtime::StageContext& context, const std::vector<fs:
     for (std::size_t i = 0; i < files.size(); ++i) {
       text::open_text(files[i]);
       if (!text::is_compressed(files[i])) continue;
-      plain[i] = scratch / fmt::format("{}-{}", i, files[i].filename().string());
+      plain[i] = scratch / std::to_string(i);  // any name of the user's may be too long with more
       if (static_cast<int>(i) % comm.size() == comm.rank()) text::unpack_text(files[i], plain[i]);
     }
   });

@@ -23,11 +23,6 @@ std::string quoted(const std::string& text) {
   return out.c_str();
 }
 
-/// Paths and commands would end there.
-void refuse_nul(const Section& section, const std::string& key, const std::string& text) {
-  if (text.find('\0') != text.npos) section.problem(key, "must not hold a NUL character");
-}
-
 }  // namespace
 
 bool Section::has(const std::string& key) const {
@@ -66,7 +61,6 @@ std::string Section::text(const std::string& key, std::optional<std::string> fal
   auto value = scalar<std::string>(key, "a string");
   if (!value && !fallback) problem(key, "is required");
   const std::string result = value.value_or(fallback.value_or(""));
-  refuse_nul(*this, key, result);
   resolve(key, quoted(result));
   return result;
 }
@@ -137,7 +131,6 @@ std::vector<std::string> Section::texts(const std::string& key) const {
   } else if (node.IsDefined() && node.IsMap()) {
     problem(key, "must be a string or a list of strings");
   }
-  for (const auto& text : result) refuse_nul(*this, key, text);
   node_->resolved(key).value = result;
   return result;
 }

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "core/json_integer.hpp"
+
 namespace knnseq::core {
 
 namespace {
@@ -44,13 +46,8 @@ std::vector<JsonField> JsonField::elements() const {
 }
 
 std::int64_t JsonField::number(std::int64_t least, std::int64_t most) const {
-  // Beyond int64 the parser makes unsigned numbers, and beyond these floating ones.
-  const bool fits = value_.is_number_unsigned()
-                        ? std::in_range<std::int64_t>(value_.get<std::uint64_t>())
-                        : value_.is_number_integer();
-  if (fits && value_.get<std::int64_t>() >= least && value_.get<std::int64_t>() <= most) {
-    return value_.get<std::int64_t>();
-  }
+  const auto number = json_integer(value_);
+  if (number && *number >= least && *number <= most) return *number;
   refuse(fmt::format("is {}, not a whole number from {} to {}",
                      value_.dump().substr(0, longest_shown), least, most));
 }

@@ -7,11 +7,9 @@
 #include <limits>
 #include <string_view>
 
-#include <fmt/format.h>
-
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
-#include "core/json_integer.hpp"
+#include "core/json_field.hpp"
 
 namespace knnseq::store {
 
@@ -42,25 +40,22 @@ const Count* find_count(std::string_view name) {
   return found == counts.end() ? nullptr : &*found;
 }
 
-bool is_count(const core::Json& value, std::int64_t most) {
-  const auto number = core::json_integer(value);
-  return number && *number >= 0 && *number <= most;
+/// `place`: of `json` in the file, as core::JsonField names it.
+void check_counts(const core::Json& json, const std::string& file, const std::string& place) {
+  const std::string before = json.is_object() && !place.empty() ? place + "." : place;
+  for (const auto& [name, value] : json.items()) {
+    const std::string inner = json.is_object() ? before + name : before;
+    if (value.is_structured()) {
+      check_counts(value, file, inner);
+    } else if (const Count* const count = json.is_object() ? find_count(name) : nullptr) {
+      core::JsonField(file, value, inner).number(0, count->most);
+    }
+  }
 }
 
 }  // namespace
 
-void check_counts(const core::Json& json, const std::string& file) {
-  for (const auto& [name, value] : json.items()) {
-    if (value.is_structured()) {
-      check_counts(value, file);
-      continue;
-    }
-    const Count* const count = json.is_object() ? find_count(name) : nullptr;
-    if (count == nullptr || is_count(value, count->most)) continue;
-    throw core::InputError(file, fmt::format("{}: {} is not a whole number from 0 to {}", name,
-                                             value.dump(), count->most));
-  }
-}
+void check_counts(const core::Json& json, const std::string& file) { check_counts(json, file, ""); }
 
 void require_finite(const core::Json& json) {
   if (json.is_structured()) {

@@ -102,13 +102,6 @@ TEST_CASE("aliases that make a config endless or huge are refused with their lin
   CHECK_THAT(problems_of(doubled), Contains("more than 100000 values"));
 }
 
-TEST_CASE("strings hold no NUL, where the system would take them to end") {
-  CHECK_THAT(problems_of("model: \"m\\0x\"\n"),
-             Contains("mine.yaml:1: model: must not hold a NUL"));
-  CHECK_THAT(problems_of("model: m\nfiles: [a, \"b\\0\"]\n"),
-             Contains("mine.yaml:2: files: must not hold a NUL"));
-}
-
 TEST_CASE("a list may be asked for more than once") {
   const auto config = Config::parse("decode: [{mode: base}]\n", "mine.yaml");
   CHECK(config.root().sections("decode")[0].text("mode") == "base");

@@ -74,7 +74,7 @@ TEST_CASE("the largest magnitude, or NaN, of numbers of any dtype", "[model]") {
     CHECK(largest(values) == 7.5);
     CHECK(largest(at::empty({0})) == 0);
     for (const std::int64_t place : {0, 500, 1001}) {
-      at::Tensor other = values.to(at::kDouble);
+      at::Tensor other = values.to(at::kDouble).clone();
       other[place] = -infinity;
       CHECK(largest(other) == infinity);
       other[1001 - place] = nan;
@@ -103,8 +103,9 @@ TEST_CASE("weights that are not finite are refused, whichever way they are taken
                     Contains("Float cannot hold"));
   for (const double bad : {nan, infinity, -infinity}) {
     values[1][2] = bad;
-    const auto message = Contains("model.safetensors: tensor 'w': holds ") &&
-                         Contains("the file is damaged, or the training failed");
+    const auto message =
+        Contains(fmt::format("model.safetensors: tensor 'w': holds {}: the file is damaged",
+                             std::isnan(bad) ? "NaN" : "an infinite number"));
     CHECK_THROWS_WITH(take(values, "F32", at::kFloat), message);
     CHECK_THROWS_WITH(take(values.to(at::kBFloat16), "BF16", at::kFloat), message);
     const SafetensorsFolder files(folder.path());

@@ -93,7 +93,7 @@ TEST_CASE(
        {"-1", "1e12", "2.5", "1099511627776", "18446744073709551615", "\"7\""}) {
     const auto count = core::Json::parse(value);
     CHECK_THROWS_WITH(read({{"entries", count}}),
-                      Contains("manifest.json: entries: " + count.dump() + " is not a whole"));
+                      Contains("entries' is " + count.dump() + ", not a whole number"));
     CHECK_THROWS_WITH(read({{"shards", {{"shard-0", {{{"first_row", count}}}}}}}),
                       Contains("first_row"));
   }

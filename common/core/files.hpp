@@ -13,10 +13,12 @@ namespace knnseq::core {
 using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
-/// All bytes of a file. Throws InputError where it is missing or unreadable.
+/// All bytes of a file, however many (read_whole in input_file.hpp has a limit). Throws InputError
+/// where it is missing, unreadable or not a regular file.
 std::string read_file(const fs::path& path);
 
-/// Parses a JSON file. Throws InputError naming the file where it is missing or malformed.
+/// Parses a JSON file. Throws InputError naming the file where it is missing, malformed, too large
+/// or recognised as something else (read_model_file in input_file.hpp).
 Json read_json(const fs::path& path);
 
 /// Writes to a temporary name, fsyncs, renames, fsyncs the folder: after a crash the old or the

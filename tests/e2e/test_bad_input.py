@@ -19,6 +19,7 @@ def sets(stage, says, *options, **more):
 CONFIG_CASES = (
     sets("partition", "unknown key 'knn.kk' (did you mean 'knn.k'?)", "knn.kk=3", ranks=3),
     sets("partition", "unknown key 'modell'", "modell=x"),
+    sets("partition", r"unknown key '\x1b[31mred'", "\x1b[31mred=1"),
     sets("partition", "unknown key 'append.0.sauce'", 'append=[{name: a, sauce: x}]'),
     sets("partition", "shards: 0 must lie in 1 to", "shards=0", ranks=2),
     sets("partition", "shards: 100000 must lie in", "shards=100000"),
@@ -138,6 +139,9 @@ class BadInput(RefusalTest):
             Case("partition", "config.json", edit=model(lambda other: (other / "config.json").write_text("{"))),
             Case("partition", "vocab.json", edit=model(lambda other: (other / "vocab.json").unlink())),
             Case("partition", "vocab", edit=json_of("vocab.json", lambda v: v.update({first(v): 99_999_999}))),
+            # What is printed neither reaches the terminal as a command nor makes a line of its own.
+            Case("partition", r"'x\nknnseq: forged\x1b[31m' is out of range", edit=json_of(
+                "vocab.json", lambda v: v.update({"x\nknnseq: forged\x1b[31m": 99_999_999}))),
             Case("partition", "vocab", edit=json_of("config.json", lambda c: c.update(vocab_size=100))),
             Case("partition", "source.spm", edit=model(lambda other: (other / "source.spm").write_bytes(b"x"))),
             Case("decode base", "model.safetensors", edit=model(lambda other: (other / "model.safetensors").unlink())),

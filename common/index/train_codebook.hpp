@@ -15,10 +15,10 @@ namespace knnseq::index {
 /// same codebook on every rank, bit by bit the same for any number of ranks and any number of
 /// interruptions (at equal threads per rank and hardware).
 /// The sample, on the host, is consumed: hand it over with std::move, so that its blocks can be let
-/// go. Memory beside it is bounded: see docs/internals/training.md. On devices the rows that a step uses are
-/// copied there: OPQ's as they are stored, then the rotated sample in fp32.
-/// Throws core::InputError on all ranks where the sample is too small or not finite, or where
-/// hooks.resume belongs to another training.
+/// go. Memory beside it is bounded: see docs/internals/training.md. On devices the rows that a step
+/// uses are copied there: OPQ's as they are stored, then the rotated sample in fp32. Throws
+/// core::InputError on all ranks where the sample is too small or not finite, or where hooks.resume
+/// belongs to another training.
 Codebook train_codebook(const Team& team, SampleBlocks sample, const IndexSpec& spec,
                         const TrainOptions& options, const CheckpointHooks& hooks = {});
 

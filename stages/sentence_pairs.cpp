@@ -212,11 +212,13 @@ SentencePairs read_sentence_pairs(runtime::StageContext& context, const PairRule
                                   const text::Tokenizer& tokenizer) {
   auto& comm = context.comm;
   const CorpusOptions& options = rules.corpus;
-  runtime::agree_on_long_work(context, [&] {
-    if (!comm.is_root()) return;
-    text::try_filter(rules.preprocess.source);
-    text::try_filter(rules.preprocess.target);
-  });
+  if (!rules.preprocess.source.empty() || !rules.preprocess.target.empty()) {
+    runtime::agree_on_long_work(context, [&] {
+      if (!comm.is_root()) return;
+      text::try_filter(rules.preprocess.source);
+      text::try_filter(rules.preprocess.target);
+    });
+  }
   const auto sources = open_lines(context, options.source, rules.scratch / "source");
   const auto targets = open_lines(context, options.target, rules.scratch / "target");
   const auto source_chunks = count_lines(context, sources);

@@ -4,7 +4,6 @@
 #include "core/error.hpp"
 #include "core/json_field.hpp"
 #include "core/own_files.hpp"
-#include "runtime/long_work.hpp"
 #include "stages/finished_manifest.hpp"
 #include "store/sealed_json.hpp"
 
@@ -31,7 +30,7 @@ core::Json fingerprint_files(runtime::StageContext& context,
                              const std::vector<std::filesystem::path>& files) {
   const auto cache_path = context.run_dir / "stamps.json";
   core::Json fingerprints = core::Json::array();
-  runtime::agree_on_long_work(context, [&] {
+  comm::agree(context.comm, [&] {
     if (!context.comm.is_root()) return;
     core::refuse_links(context.run_dir, cache_path);
     core::Json cache = read_stamps(context.log, cache_path);

@@ -234,9 +234,12 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
     if (decoding.reference) references = text::read_lines(*decoding.reference);
     translations.emplace(folder);
   });
-  runtime::agree_on_long_work(context, [&] {
-    if (comm.is_root()) text::try_filter(options.postprocess);
-  });
+  const bool filtered = !options.postprocess.empty();
+  if (filtered) {
+    runtime::agree_on_long_work(context, [&] {
+      if (comm.is_root()) text::try_filter(options.postprocess);
+    });
+  }
   const TestSet set = read_test_set(context,
                                     {decoding.source, options.preprocess.source,
                                      decoding.block_sentences, model->info().source_positions},
@@ -277,7 +280,7 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
     decoder.run_without_knn();
   }
   runtime::StageOutcome outcome{core::Json::object(), decoder.finish()};
-  runtime::agree_on_long_work(context, [&] {
+  const auto write_files = [&] {
     if (!comm.is_root()) return;
     const auto positions = model->info().target_positions;
     const bool searched = !decoding.knn || decoding.mode != KnnMode::memory;
@@ -298,7 +301,8 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
     outcome.content["sentences"] = set.lines.size();
     outcome.content["files"] = runtime::describe_files(folder, files);
     outcome.content["hypotheses"] = core::fingerprint_file(folder / "nbest.jsonl");
-  });
+  };
+  filtered ? runtime::agree_on_long_work(context, write_files) : comm::agree(comm, write_files);
   return outcome;
 }
 

@@ -111,7 +111,7 @@ runtime::StageOutcome make_export(runtime::StageContext& context, const BuiltDat
   progress.finish();
   runtime::StageOutcome outcome;
   outcome.work.unit = "entries";
-  runtime::agree_on_long_work(context, [&] {
+  comm::agree(comm, [&] {
     if (failure) std::rethrow_exception(failure);
     if (!comm.is_root()) return;
     if (crowded > 0) context.log.warn(index::warning_of_crowd(codebook.spec, crowded, entries));

@@ -1,30 +1,56 @@
 #!/usr/bin/env python3
-"""Check which module includes which: exit 1 and one line for each include that breaks the rules.
+"""Check which folder of the code includes which, and how large folders and files are: exit 1 and one
+line for each broken rule.
 
     check_layers.py [ROOT]
 
-Modules are folders of common/ in tiers; a module may include its own headers and those of the
-modules named for it here. Third-party headers belong to the modules that wrap them.
+A room is a folder of common/ or stages/. A room may include its own headers and those of the rooms named
+for it here, which come before it, so that there is no cycle; an edge that nothing uses is an error too.
+Third-party headers belong to the modules that wrap them.
 """
 import re
 import sys
 from pathlib import Path
 
-ALLOWED = {
-    "core": set(),
-    "obs": {"core"},
-    "config": {"core"},
-    "comm": {"core", "obs"},
-    "text": {"core", "obs"},
-    "gpu": {"core", "obs", "comm"},
-    "store": {"core", "obs", "comm"},
-    "model": {"core", "obs", "gpu", "text"},
-    "index": {"core", "obs", "comm", "gpu", "store"},
-    "retrieval": {"core", "obs", "comm", "gpu", "store", "index"},
-    "search": {"core", "model", "text"},
-    "metrics": {"core", "text"},
-    "runtime": {"core", "obs", "config", "comm", "gpu", "store"},
+ALLOWED = {  # room: the rooms it includes
+    "core": "",
+    "obs": "core",
+    "config": "core",
+    "comm": "core obs",
+    "gpu": "comm core obs",
+    "store": "comm core",
+    "text/pieces": "core",
+    "text/files": "core",
+    "text/tokenizers": "core text/pieces",
+    "text": "core",
+    "metrics": "core text/pieces",
+    "runtime": "comm core gpu obs store",
+    "model/base": "core",
+    "model/safetensors": "core",
+    "model/layers": "core gpu model/base",
+    "model/transformer": "gpu model/base model/layers",
+    "model/families": "core model/base model/layers model/safetensors model/transformer",
+    "model/torchscript": "core model/base model/families",
+    "model": "core model/base model/families model/safetensors model/torchscript model/transformer",
+    "search": "core model/base",
+    "index/simd": "",
+    "index/core": "core",
+    "index/faiss_io": "core index/core obs",
+    "index/sample": "comm core gpu index/core index/simd",
+    "index/quantize": "core gpu index/core index/faiss_io index/sample index/simd",
+    "index/train": "comm core index/core index/faiss_io index/quantize index/sample obs",
+    "index/search": "core gpu index/core index/faiss_io index/simd",
+    "retrieval/exchange": "comm core gpu index/core",
+    "retrieval/mixing": "comm core index/core retrieval/exchange",
+    "retrieval": "comm core gpu index/core index/quantize index/search retrieval/exchange",
+    "retrieval/subset": "comm core index/core index/quantize index/search obs retrieval "
+                        "retrieval/exchange",
 }
+# Rooms of stages/shared, from the bottom; each may include those before it and any room of common/.
+SHARED = ["options", "inputs", "text", "sample", "training", "shards", "search"]
+# Stages that are made of other stages.
+COMPOSED = {"run", "append", "tune"}
+LARGEST_FOLDER = 40  # files of code
 WRAPPERS = {  # start of a third-party header: modules that may include it
     "mpi.h": {"comm"},
     "hdf5.h": {"store"},
@@ -47,44 +73,88 @@ PRINTING = re.compile(r"\bfmt::print\(|\bstd::(puts|fputs|printf|cout|cerr|perro
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 
 
-def problems_of(root, path):
-    """Broken rules of one file, as lines of text."""
+def room_of(header, root):
+    """The room of a header of ours as other files include it; None for other people's."""
+    folder = str(Path(header).parent)
+    if folder in ALLOWED and (root / "common" / header).exists():
+        return folder
+    return folder if folder.split("/")[0] == "stages" else None
+
+
+def included_stage(room, header):
+    """Why a file in this room of stages/ may not include a header of stages/; None where it may."""
+    mine, other = room.split("/"), str(Path(header).parent).split("/")
+    if mine == other or mine == ["stages"]:
+        return None
+    if other[1:2] == ["shared"]:
+        if mine[1:2] == ["shared"] and SHARED.index(other[2]) > SHARED.index(mine[2]):
+            return f"stages/shared/{mine[2]} comes before {other[2]}"
+        return None
+    if mine[1] == "shared" or (len(other) > 1 and mine[1] not in COMPOSED):
+        return f"{room} may not include another stage"
+    return None
+
+
+def problems_of(root, path, used):
+    """Broken rules of one file, as lines of text. Adds to `used` the pairs of rooms it needs."""
     parts = path.relative_to(root).parts
     module = parts[1] if parts[0] == "common" else "stages"
-    stage = parts[1] if parts[0] == "stages" and len(parts) > 2 else None
+    room = "/".join(parts[1:-1] if parts[0] == "common" else parts[:-1])
+    if module != "stages" and room not in ALLOWED:
+        yield f"{path}: {room} is no room of scripts/check_layers.py"
+        return
     lines = path.read_text(encoding="utf-8").splitlines()
     if len(lines) > LONGEST:
         yield f"{path}: {len(lines)} lines; {LONGEST} are the most"
     if path.suffix in (".hpp", ".cuh") and not any(line.strip() == "#pragma once" for line in lines):
         yield f"{path}: no #pragma once"
     for number, line in enumerate(lines, 1):
+        place = f"{path}:{number}"
         if module != "obs" and PRINTING.search(line.split("//")[0]):
-            yield f"{path}:{number}: print through obs/terminal.hpp"
+            yield f"{place}: print through obs/terminal.hpp"
         match = INCLUDE.match(line)
         if not match:
             continue
         header = match.group(1)
-        folder = header.split("/")[0]
-        place = f"{path}:{number}"
-        if folder in ALLOWED and module != "stages" and folder not in ALLOWED[module] | {module}:
-            yield f"{place}: {module} may not include {header}"
-        if folder == "stages":
-            other = header.split("/")[1] if header.count("/") > 1 else None
-            if module != "stages":
-                yield f"{place}: only stages include stages"
-            elif stage not in (None, "run", "append", "tune") and other not in (None, stage):
-                yield f"{place}: stage {stage} may not include stage {other}"
-        start = max((s for s in WRAPPERS if header.startswith(s)), key=len, default=None)
-        if start and module not in WRAPPERS[start]:
-            owners = ", ".join(sorted(WRAPPERS[start])) or "no module"
-            yield f"{place}: <{header}> belongs to {owners}"
+        other = room_of(header, root)
+        if other is None:
+            start = max((s for s in WRAPPERS if header.startswith(s)), key=len, default=None)
+            if start and module not in WRAPPERS[start]:
+                owners = ", ".join(sorted(WRAPPERS[start])) or "no module"
+                yield f"{place}: <{header}> belongs to {owners}"
+        elif other.startswith("stages"):
+            why = "only stages include stages" if module != "stages" else included_stage(room, header)
+            if why:
+                yield f"{place}: {why}"
+        elif module != "stages" and other != room:
+            used.add((room, other))
+            if other not in ALLOWED[room].split():
+                yield f"{place}: {room} may not include {header}"
+
+
+def problems_of_rooms(files, used):
+    """Broken rules of the rooms and their table, as lines of text."""
+    above = set()
+    for room, allowed in ALLOWED.items():
+        for other in allowed.split():
+            if other not in above:
+                yield f"check_layers.py: {other} must come before {room}"
+            if (room, other) not in used:
+                yield f"check_layers.py: {room} no longer includes {other}"
+        above.add(room)
+    folders = [path.parent for path in files]
+    for folder in sorted(set(folders)):
+        if folders.count(folder) > LARGEST_FOLDER:
+            yield f"{folder}: {folders.count(folder)} files of code; {LARGEST_FOLDER} are the most"
 
 
 def main():
     root = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent)
     files = [p for folder in ("common", "stages") for p in sorted((root / folder).rglob("*"))
-             if p.suffix in (".hpp", ".cpp", ".cuh", ".cu")]
-    problems = [problem for path in files for problem in problems_of(root, path)]
+             if p.suffix in (".hpp", ".cpp", ".cuh", ".cu", ".inc")]
+    used = set()
+    problems = [problem for path in files for problem in problems_of(root, path, used)]
+    problems += problems_of_rooms(files, used)
     print("\n".join(problems) if problems else f"{len(files)} files keep the layers")
     return 1 if problems or not files else 0
 

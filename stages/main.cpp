@@ -30,11 +30,11 @@
 #include "stages/encode/encode.hpp"
 #include "stages/evaluate/evaluate.hpp"
 #include "stages/export/export.hpp"
-#include "stages/inputs_outside.hpp"
 #include "stages/inspect/inspect.hpp"
 #include "stages/partition/partition.hpp"
 #include "stages/run/run.hpp"
-#include "stages/settle_dtypes.hpp"
+#include "stages/shared/options/inputs_outside.hpp"
+#include "stages/shared/options/resolve_dtypes.hpp"
 #include "stages/subset/subset.hpp"
 #include "stages/sweep/sweep.hpp"
 #include "stages/train/train.hpp"
@@ -47,7 +47,7 @@ using namespace knnseq;
 
 void dispatch(const stages::CommandLine& command, runtime::StageContext& context,
               const stages::Options& options) {
-  const stages::CorpusPlace first = stages::first_corpus(options);
+  const stages::CorpusPaths first = stages::first_corpus(options);
   if (command.stage == "partition") stages::partition(context, options, first);
   if (command.stage == "encode") stages::encode(context, options, first);
   if (command.stage == "train") stages::train(context, options);
@@ -107,7 +107,7 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
   const auto force = !command.force ? Force::no : several ? Force::changed : Force::always;
   const gpu::Placement placement = gpu::place_rank(*world, options.device);
   gpu::report_placement(*world, log, placement);
-  stages::settle_dtypes(options, *world, placement);
+  stages::resolve_dtypes(options, *world, placement);
   runtime::StageContext context{
       *world, log, options.run_dir, force, resolved, options.timeout_seconds, placement};
   const c10::InferenceMode no_gradients;
@@ -120,7 +120,7 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
 }
 
 /// For launchers whose exit code does not tell whether ranks ran at all (slurm/stage.sh).
-void leave_word_of_success(bool root) {
+void write_success_marker(bool root) {
   const char* path = std::getenv("KNNSEQ_SUCCESS_FILE");
   if (root && path != nullptr) std::ofstream(path) << "done\n";
 }
@@ -152,7 +152,7 @@ int run_program(int argc, char** argv) {
       return 0;
     }
     run_command(command, mpi, log, world);
-    leave_word_of_success(world->is_root());
+    write_success_marker(world->is_root());
     return 0;
   } catch (const comm::AgreedError& e) {
     if (e.ranks() == world->size()) {  // all ranks have it: one speaks, all end in order

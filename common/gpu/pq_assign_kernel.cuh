@@ -6,7 +6,7 @@
 
 namespace knnseq::gpu {
 
-/// round_to_fixed_point() of index/fixed_point_magic.hpp.
+/// round_to_fixed_point() of index/simd/fixed_point_magic.hpp.
 __device__ inline unsigned long long fixed_point(float value, double scale) {
   constexpr double magic = 0x1.8p52;
   return static_cast<unsigned long long>(

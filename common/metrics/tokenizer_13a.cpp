@@ -2,7 +2,7 @@
 
 #include "core/error.hpp"
 #include "core/utf8.hpp"
-#include "text/replace_all.hpp"
+#include "text/pieces/replace_all.hpp"
 
 namespace knnseq::metrics {
 

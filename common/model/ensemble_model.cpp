@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "model/check_sentences.hpp"
+#include "model/base/check_sentences.hpp"
 
 namespace knnseq::model {
 

@@ -3,15 +3,15 @@
 #include <array>
 
 #include "core/files.hpp"
-#include "model/device_transformer.hpp"
-#include "model/dtype.hpp"
-#include "model/fairseq_config.hpp"
-#include "model/m2m100_config.hpp"
-#include "model/marian_config.hpp"
-#include "model/native_transformer.hpp"
-#include "model/safetensors_folder.hpp"
-#include "model/torchscript_model.hpp"
-#include "model/transformer_weights.hpp"
+#include "model/base/dtype.hpp"
+#include "model/families/fairseq_config.hpp"
+#include "model/families/m2m100_config.hpp"
+#include "model/families/marian_config.hpp"
+#include "model/families/transformer_weights.hpp"
+#include "model/safetensors/safetensors_folder.hpp"
+#include "model/torchscript/torchscript_model.hpp"
+#include "model/transformer/device_transformer.hpp"
+#include "model/transformer/native_transformer.hpp"
 
 namespace knnseq::model {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "model/translation_model.hpp"
+#include "model/base/translation_model.hpp"
 
 namespace knnseq::model {
 

@@ -7,8 +7,8 @@
 #include <torch/csrc/jit/api/module.h>
 
 #include "core/error.hpp"
-#include "model/torchscript_load.hpp"
-#include "model/torchscript_text.hpp"
+#include "model/torchscript/torchscript_load.hpp"
+#include "model/torchscript/torchscript_text.hpp"
 
 namespace knnseq::model {
 

@@ -27,7 +27,7 @@
 #include <ATen/ATen.h>
 
 #include "core/types.hpp"
-#include "retrieval/neighbours.hpp"
+#include "retrieval/exchange/neighbours.hpp"
 
 namespace knnseq::retrieval {
 

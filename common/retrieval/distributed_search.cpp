@@ -4,10 +4,10 @@
 #include <span>
 #include <utility>
 
-#include "retrieval/neighbours.hpp"
-#include "retrieval/query_message.hpp"
-#include "retrieval/result_exchange.hpp"
-#include "retrieval/tensor_exchange.hpp"
+#include "retrieval/exchange/neighbours.hpp"
+#include "retrieval/exchange/query_message.hpp"
+#include "retrieval/exchange/result_exchange.hpp"
+#include "retrieval/exchange/tensor_exchange.hpp"
 #include "retrieval/tensor_search.hpp"
 #include "retrieval/timed.hpp"
 

@@ -8,9 +8,9 @@
 #include <ATen/ATen.h>
 
 #include "comm/communicator.hpp"
-#include "index/coder.hpp"
-#include "index/local_index.hpp"
-#include "retrieval/query_message.hpp"
+#include "index/quantize/vector_quantizer.hpp"
+#include "index/search/local_index.hpp"
+#include "retrieval/exchange/query_message.hpp"
 #include "retrieval/search_device.hpp"
 #include "retrieval/search_options.hpp"
 
@@ -62,7 +62,7 @@ class DistributedSearch {
 
   comm::Communicator& comm_;
   SearchDevice device_;
-  index::Coder coder_;
+  index::VectorQuantizer coder_;
   std::unique_ptr<index::LocalIndex> local_index_;
   SearchOptions options_;
   SearchTimes times_;

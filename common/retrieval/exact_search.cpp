@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "core/error.hpp"
-#include "index/parallel.hpp"
-#include "index/plain_distance.hpp"
-#include "retrieval/merge_top_k.hpp"
+#include "index/core/parallel.hpp"
+#include "index/core/plain_distance.hpp"
+#include "retrieval/exchange/merge_top_k.hpp"
 
 namespace knnseq::retrieval {
 

@@ -9,8 +9,8 @@
 #include <ATen/ATen.h>
 
 #include "comm/communicator.hpp"
-#include "index/index_spec.hpp"
-#include "index/top_k.hpp"
+#include "index/core/index_spec.hpp"
+#include "index/core/top_k.hpp"
 
 namespace knnseq::retrieval {
 

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "index/coder.hpp"
-#include "index/local_index.hpp"
+#include "index/quantize/vector_quantizer.hpp"
+#include "index/search/local_index.hpp"
 
 namespace knnseq::retrieval {
 

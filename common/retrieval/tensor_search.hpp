@@ -1,9 +1,9 @@
 // Search in a rank's entries with queries and results on a device.
 #pragma once
 
-#include "index/device_lists.hpp"
-#include "index/local_index.hpp"
-#include "retrieval/query_message.hpp"
+#include "index/search/device_lists.hpp"
+#include "index/search/local_index.hpp"
+#include "retrieval/exchange/query_message.hpp"
 
 namespace knnseq::retrieval {
 

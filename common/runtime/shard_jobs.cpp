@@ -160,7 +160,7 @@ StageOutcome ShardJobs::run(const ShardWork& work) {
   comm::agree(context_.comm, [&] { owner_ = begun_identity(folder_); });
   Progress progress(context_, total_.unit, total_.items);
   done_ = {total_.unit, 0, 0};
-  AheadWorker<ComputedUnit> worker;
+  Prefetcher<ComputedUnit> worker;
   const Means with{work, progress, worker};
   bool complete = true;
   for (const auto shard : team_.shards) {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/ahead_worker.hpp"
+#include "runtime/prefetcher.hpp"
 #include "runtime/progress.hpp"
 #include "runtime/shard_team.hpp"
 #include "runtime/stage_context.hpp"
@@ -81,7 +81,7 @@ class ShardJobs {
   struct Means {
     const ShardWork& work;
     Progress& progress;
-    AheadWorker<ComputedUnit>& worker;
+    Prefetcher<ComputedUnit>& worker;
   };
 
   bool run_shard(std::int64_t shard, const Means& with);

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/types.hpp"
-#include "model/key_kind.hpp"
+#include "model/base/key_kind.hpp"
 
 namespace knnseq::search {
 

@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include "model/translation_model.hpp"
+#include "model/base/translation_model.hpp"
 #include "search/beam_options.hpp"
 #include "search/hypothesis.hpp"
 

@@ -8,13 +8,13 @@ namespace knnseq::search {
 
 namespace {
 
-constexpr float nothing = -std::numeric_limits<float>::infinity();
+constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
 /// Greatest of the values; NaN counts as −∞.
 float greatest(std::span<const float> values) {
   constexpr std::size_t lanes = 16;
   float lane[lanes];
-  std::fill_n(lane, lanes, nothing);
+  std::fill_n(lane, lanes, minus_infinity);
   std::size_t i = 0;
   for (; i + lanes <= values.size(); i += lanes) {
     for (std::size_t l = 0; l < lanes; ++l) {
@@ -32,7 +32,7 @@ class Best {
   explicit Best(std::size_t count) : count_(count) { heap_.reserve(count); }
 
   /// Scores up to this are of no use.
-  float threshold() const { return heap_.size() < count_ ? nothing : heap_.front().score; }
+  float threshold() const { return heap_.size() < count_ ? minus_infinity : heap_.front().score; }
 
   void offer(const Candidate& candidate) {
     if (!(candidate.score > threshold())) return;

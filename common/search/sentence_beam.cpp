@@ -10,7 +10,7 @@
 namespace knnseq::search {
 
 namespace {
-constexpr float nothing = -std::numeric_limits<float>::infinity();
+constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 }
 
 void SentenceBeam::mask(core::MatrixView<float> log_probs, const SpecialTokens& special) const {
@@ -18,18 +18,19 @@ void SentenceBeam::mask(core::MatrixView<float> log_probs, const SpecialTokens& 
     const std::span<float> row = log_probs.row(beam);
     float& eos = row[static_cast<std::size_t>(special.eos)];
     if (length_ < std::ssize(special.first)) {
-      std::ranges::fill(row, nothing);
+      std::ranges::fill(row, minus_infinity);
       row[static_cast<std::size_t>(special.first[static_cast<std::size_t>(length_)])] = 0.0f;
       continue;
     }
     if (length_ >= max_length_) {
       const float kept = eos;
-      std::ranges::fill(row, nothing);
+      std::ranges::fill(row, minus_infinity);
       eos = kept;
       continue;
     }
-    for (const core::TokenId token : special.never) row[static_cast<std::size_t>(token)] = nothing;
-    if (length_ == 0) eos = nothing;
+    for (const core::TokenId token : special.never)
+      row[static_cast<std::size_t>(token)] = minus_infinity;
+    if (length_ == 0) eos = minus_infinity;
   }
 }
 
@@ -88,7 +89,7 @@ std::vector<std::int64_t> SentenceBeam::advance(std::span<const Continuation> be
   // Too few continuations (a tiny vocabulary): dead hypotheses keep the sentence's row count.
   while (next.size() < beam) {
     next.push_back(next.front());
-    next.back().score = nothing;
+    next.back().score = minus_infinity;
     origins.push_back(origins.front());
   }
   live_ = std::move(next);

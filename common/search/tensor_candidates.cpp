@@ -11,7 +11,7 @@ namespace knnseq::search {
 
 namespace {
 
-constexpr float nothing = -std::numeric_limits<float>::infinity();
+constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
 /// Some continuations of each sentence, on the device.
 struct Selected {
@@ -26,7 +26,7 @@ Selected select(const at::Tensor& sums, std::int64_t count) {
   const std::int64_t some = std::min(2 * count + 16, sums.size(1));
   const auto [scores, places] = sums.topk(some, 1);
   const at::Tensor last = scores.narrow(1, std::min(count, some) - 1, 1);
-  const at::Tensor as_good = (sums >= last).logical_and(sums > nothing);
+  const at::Tensor as_good = (sums >= last).logical_and(sums > minus_infinity);
   return {scores, places, as_good.sum({1})};
 }
 
@@ -59,7 +59,7 @@ std::vector<Continuation> read(std::span<const std::int32_t> row, std::int64_t v
   std::vector<Continuation> made;
   for (std::size_t i = 0; i < some; ++i) {
     const auto score = std::bit_cast<float>(row[i]);
-    if (!(score > nothing)) continue;
+    if (!(score > minus_infinity)) continue;
     const std::int32_t place = row[some + i];
     made.push_back({{score, static_cast<std::int32_t>(place / vocabulary),
                      static_cast<core::TokenId>(place % vocabulary)},
@@ -83,8 +83,9 @@ std::vector<std::vector<Continuation>> best_continuations(const at::Tensor& log_
                 "log-probs [rows, V] with a score each, equally many rows for each sentence");
   const at::Tensor of_rows =
       at::tensor(scores).to(log_probs.device(), /*non_blocking=*/true).unsqueeze(1);
-  const at::Tensor sums = at::nan_to_num(log_probs + of_rows, nothing, -nothing, nothing)
-                              .view({rows / beams, beams * vocabulary});
+  const at::Tensor sums =
+      at::nan_to_num(log_probs + of_rows, minus_infinity, -minus_infinity, minus_infinity)
+          .view({rows / beams, beams * vocabulary});
   const at::Tensor values = log_probs.view(sums.sizes());
   Selected selected = select(sums, count);
   at::Tensor host = to_host(selected, values);

@@ -6,13 +6,13 @@
 namespace knnseq::search {
 
 namespace {
-constexpr float nothing = -std::numeric_limits<float>::infinity();
+constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 }
 
 void TensorMasks::apply(const at::Tensor& log_probs, std::int64_t length,
                         const std::vector<std::uint8_t>& at_end) {
   if (length < std::ssize(special_->first)) {
-    log_probs.fill_(nothing);
+    log_probs.fill_(minus_infinity);
     log_probs.select(1, special_->first[static_cast<std::size_t>(length)]).zero_();
     return;
   }
@@ -22,12 +22,12 @@ void TensorMasks::apply(const at::Tensor& log_probs, std::int64_t length,
   }
   const at::Tensor eos = log_probs.select(1, special_->eos);
   const at::Tensor kept = eos.clone();
-  log_probs.index_fill_(1, never_, nothing);
-  if (length == 0) eos.fill_(nothing);
+  log_probs.index_fill_(1, never_, minus_infinity);
+  if (length == 0) eos.fill_(minus_infinity);
   if (std::ranges::count(at_end, 1) == 0) return;
   const at::Tensor ends =
       at::tensor(at_end, at::kByte).to(log_probs.device(), /*non_blocking=*/true).to(at::kBool);
-  log_probs.masked_fill_(ends.unsqueeze(1), nothing);
+  log_probs.masked_fill_(ends.unsqueeze(1), minus_infinity);
   eos.copy_(at::where(ends, kept, eos));
 }
 

@@ -35,7 +35,7 @@ struct DatasetSpec {
   std::map<std::string, std::string> attributes;  ///< units, provenance
   /// Copies of rows that are elsewhere in the file: no part of what its stage's manifest stands
   /// for.
-  bool aside = false;
+  bool auxiliary = false;
 };
 
 /// An open HDF5 file. Reading and writing of rows is independent (not collective). A dataset must

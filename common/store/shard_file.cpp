@@ -74,7 +74,7 @@ ShardFile ShardFile::open(const Place& place, comm::Communicator& team,
   ShardFile shard(Hdf5File::open_for_writing(path, team), place);
   shard.structure_ = std::move(structure);
   for (const auto& spec : datasets) {
-    if (spec.aside) shard.aside_.insert(spec.name);
+    if (spec.auxiliary) shard.auxiliary_.insert(spec.name);
   }
   comm::agree(team, [&] {
     for (const auto& spec : datasets) {
@@ -103,7 +103,7 @@ void ShardFile::write_bytes(const std::string& dataset, std::int64_t first_row,
                       {"first_row", first_row},
                       {"bytes", bytes.size()},
                       {"checksum", range_checksum(bytes)}});
-  if (aside_.contains(dataset)) pending_.back()["aside"] = true;
+  if (auxiliary_.contains(dataset)) pending_.back()["aside"] = true;
 }
 
 std::int64_t ShardFile::commit(std::int64_t unit) {

@@ -72,7 +72,7 @@ class ShardFile {
   core::Json structure_;
   std::unique_ptr<Journal> journal_;
   std::set<std::int64_t> done_;
-  std::set<std::string> aside_;  ///< datasets
+  std::set<std::string> auxiliary_;  ///< datasets
   core::Json pending_ = core::Json::array();
 };
 

@@ -7,11 +7,11 @@
 #include "core/error.hpp"
 #include "runtime/input_files.hpp"
 #include "runtime/stage_runner.hpp"
-#include "stages/batch_encoder.hpp"
-#include "stages/code_shards.hpp"
-#include "stages/key_inputs.hpp"
-#include "stages/open_model.hpp"
-#include "stages/stage.hpp"
+#include "stages/shared/inputs/key_inputs.hpp"
+#include "stages/shared/inputs/open_model.hpp"
+#include "stages/shared/inputs/stage.hpp"
+#include "stages/shared/shards/batch_encoder.hpp"
+#include "stages/shared/shards/code_shards.hpp"
 
 namespace knnseq::stages {
 
@@ -23,7 +23,7 @@ struct Sources {
 };
 
 runtime::StageOutcome make_index(runtime::StageContext& context, const Options& options,
-                                 const CorpusPlace& place, const Sources& sources) {
+                                 const CorpusPaths& place, const Sources& sources) {
   VectorSource keys{place.datastore};
   std::unique_ptr<model::TranslationModel> model;
   std::optional<BatchEncoder> encoder;
@@ -42,7 +42,7 @@ runtime::StageOutcome make_index(runtime::StageContext& context, const Options& 
 
 }  // namespace
 
-void add(runtime::StageContext& context, const Options& options, const CorpusPlace& place) {
+void add(runtime::StageContext& context, const Options& options, const CorpusPaths& place) {
   const std::string name = place.stage_name("add");
   context.log.set_stage(name);
   const Sources sources{corpus_manifest(context, options, place),

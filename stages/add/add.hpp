@@ -2,7 +2,7 @@
 #pragma once
 
 #include "runtime/stage_context.hpp"
-#include "stages/corpus_place.hpp"
+#include "stages/shared/options/corpus_paths.hpp"
 
 namespace knnseq::stages {
 
@@ -11,6 +11,6 @@ namespace knnseq::stages {
 /// entries numbered from place.first_entry on. Interrupted work goes on at the unit it was at.
 /// Throws core::InputError where the numbers do not fit an id, or keys that are made here would not
 /// be those that encode made the sample's from. Collective.
-void add(runtime::StageContext& context, const Options& options, const CorpusPlace& place);
+void add(runtime::StageContext& context, const Options& options, const CorpusPaths& place);
 
 }  // namespace knnseq::stages

@@ -6,20 +6,20 @@
 #include "core/error.hpp"
 #include "stages/add/add.hpp"
 #include "stages/append/measure.hpp"
-#include "stages/built_datastore.hpp"
 #include "stages/encode/encode.hpp"
 #include "stages/partition/partition.hpp"
-#include "stages/stage.hpp"
+#include "stages/shared/inputs/stage.hpp"
+#include "stages/shared/shards/built_datastore.hpp"
 
 namespace knnseq::stages {
 
 namespace {
 
-void check_names(const std::vector<CorpusPlace>& places, const std::vector<std::string>& names) {
+void check_names(const std::vector<CorpusPaths>& places, const std::vector<std::string>& names) {
   if (places.empty()) throw core::InputError("the config has no 'append' items");
   for (const auto& name : names) {
     const bool known = std::any_of(places.begin(), places.end(),
-                                   [&](const CorpusPlace& place) { return place.name == name; });
+                                   [&](const CorpusPaths& place) { return place.name == name; });
     if (!known) throw core::InputError("the config has no 'append' item named '" + name + "'");
   }
 }

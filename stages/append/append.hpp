@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "runtime/stage_context.hpp"
-#include "stages/options.hpp"
+#include "stages/shared/options/options.hpp"
 
 namespace knnseq::stages {
 

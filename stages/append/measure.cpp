@@ -6,12 +6,12 @@
 
 #include "comm/agreement.hpp"
 #include "gpu/torch_device.hpp"
-#include "index/quantization_error.hpp"
+#include "index/train/quantization_error.hpp"
 #include "obs/progress_meter.hpp"
 #include "runtime/stage_runner.hpp"
-#include "stages/read_sample.hpp"
-#include "stages/stage.hpp"
-#include "stages/trained_codebook.hpp"
+#include "stages/shared/inputs/stage.hpp"
+#include "stages/shared/sample/read_sample.hpp"
+#include "stages/shared/training/trained_codebook.hpp"
 
 namespace knnseq::stages {
 
@@ -33,26 +33,27 @@ SampleSpec measured_sample(const core::Json& datastore) {
   return sample.of(content.at("entries"));
 }
 
-Measured measure_sample(runtime::StageContext& context, const index::Coder& coder,
+Measured measure_sample(runtime::StageContext& context, const index::VectorQuantizer& quantizer,
                         const SampledDatastore& sampled, const core::Json& datastore) {
   const auto sample =
-      read_sample(context, sampled, measured_sample(datastore), coder.codebook().spec.d_in);
-  return {index::quantization_error(context.comm, coder, sample), sample.total_rows};
+      read_sample(context, sampled, measured_sample(datastore), quantizer.codebook().spec.d_in);
+  return {index::quantization_error(context.comm, quantizer, sample), sample.total_rows};
 }
 
-runtime::StageOutcome measure_both(runtime::StageContext& context, const CorpusPlace& place,
+runtime::StageOutcome measure_both(runtime::StageContext& context, const CorpusPaths& place,
                                    const BuiltDatastore& datastore,
                                    const core::Json& appended_datastore) {
   const auto corpus = manifest_of(context, place, "partition");
   index::Codebook codebook;
   comm::agree(context.comm, [&] { codebook = read_trained_codebook(codebook_step(place)); });
-  const index::Coder coder(codebook, gpu::torch_device(context.placement.device));
+  const index::VectorQuantizer quantizer(codebook, gpu::torch_device(context.placement.device));
   const auto& first = datastore.first();
   const Measured trained = measure_sample(
-      context, coder, SampledDatastore::of(first.place, first.corpus, first.datastore),
+      context, quantizer, SampledDatastore::of(first.place, first.corpus, first.datastore),
       first.datastore);
-  const Measured appended = measure_sample(
-      context, coder, SampledDatastore::of(place, corpus, appended_datastore), appended_datastore);
+  const Measured appended =
+      measure_sample(context, quantizer, SampledDatastore::of(place, corpus, appended_datastore),
+                     appended_datastore);
   runtime::StageOutcome outcome;
   outcome.content = {{"quantisation_error", appended.error},
                      {"rows", appended.rows},
@@ -87,7 +88,7 @@ void report(runtime::StageContext& context, const std::string& name, std::int64_
 
 }  // namespace
 
-void measure(runtime::StageContext& context, const Options& options, const CorpusPlace& place,
+void measure(runtime::StageContext& context, const Options& options, const CorpusPaths& place,
              const BuiltDatastore& datastore) {
   const auto appended = manifest_of(context, place, "encode");
   const core::Json inputs = {

@@ -2,14 +2,14 @@
 #pragma once
 
 #include "runtime/stage_context.hpp"
-#include "stages/built_datastore.hpp"
+#include "stages/shared/shards/built_datastore.hpp"
 
 namespace knnseq::stages {
 
 /// Compares the quantisation error of the sample keys of the corpus at `place` with that of the
 /// training sample of `datastore`, prints both and warns where the first is much larger. The result
 /// is kept in append/<name>/measure/manifest.json. Collective.
-void measure(runtime::StageContext& context, const Options& options, const CorpusPlace& place,
+void measure(runtime::StageContext& context, const Options& options, const CorpusPaths& place,
              const BuiltDatastore& datastore);
 
 }  // namespace knnseq::stages

@@ -6,9 +6,9 @@
 
 #include "comm/agreement.hpp"
 #include "runtime/long_work.hpp"
-#include "stages/open_language.hpp"
-#include "text/line_filter.hpp"
-#include "text/read_lines.hpp"
+#include "stages/shared/inputs/open_language.hpp"
+#include "text/files/line_filter.hpp"
+#include "text/files/read_lines.hpp"
 
 namespace knnseq::stages {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "runtime/stage_context.hpp"
-#include "text/tokenizer.hpp"
+#include "text/tokenizers/tokenizer.hpp"
 
 namespace knnseq::stages {
 

@@ -7,7 +7,7 @@
 
 #include "core/error.hpp"
 #include "runtime/stage_runner.hpp"
-#include "text/line_filter.hpp"
+#include "text/files/line_filter.hpp"
 #include "text/output_line.hpp"
 
 namespace knnseq::stages {

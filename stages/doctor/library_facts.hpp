@@ -4,7 +4,7 @@
 #include <string>
 
 #include "comm/describe_mpi.hpp"
-#include "index/describe_index.hpp"
+#include "index/search/describe_index.hpp"
 #include "store/describe_hdf5.hpp"
 
 namespace knnseq::stages {

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "gpu/device.hpp"
-#include "index/describe_index.hpp"
+#include "index/search/describe_index.hpp"
 #include "obs/host_name.hpp"
 
 namespace knnseq::stages {

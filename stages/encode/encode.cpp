@@ -10,10 +10,10 @@
 #include "runtime/stage_runner.hpp"
 #include "stages/encode/encode_report.hpp"
 #include "stages/encode/shard_encoder.hpp"
-#include "stages/key_inputs.hpp"
-#include "stages/open_model.hpp"
-#include "stages/sample_rule.hpp"
-#include "stages/stage.hpp"
+#include "stages/shared/inputs/key_inputs.hpp"
+#include "stages/shared/inputs/open_model.hpp"
+#include "stages/shared/inputs/stage.hpp"
+#include "stages/shared/sample/sample_rule.hpp"
 #include "store/sealed_json.hpp"
 
 namespace knnseq::stages {
@@ -25,7 +25,7 @@ constexpr const char* sample_name = "sample.json";
 
 /// The config's sample; but where an earlier run has begun to write another one aside, that one.
 SampleSpec begun_sample(runtime::StageContext& context, const Options& options,
-                        const CorpusPlace& place) {
+                        const CorpusPaths& place) {
   const auto path = place.datastore / sample_name;
   const SampleSpec& wanted = options.datastore.sample;
   std::string begun = wanted.to_json().dump();
@@ -57,7 +57,7 @@ SampleSpec begun_sample(runtime::StageContext& context, const Options& options,
 }
 
 runtime::StageOutcome make_datastore(runtime::StageContext& context, const Options& options,
-                                     const CorpusPlace& place, const core::Json& corpus_manifest) {
+                                     const CorpusPaths& place, const core::Json& corpus_manifest) {
   const auto& corpus_content = corpus_manifest.at("content");
   const auto team = runtime::make_shard_team(context.comm, options.shards);
   std::unique_ptr<model::TranslationModel> model;
@@ -107,7 +107,7 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
 
 }  // namespace
 
-void encode(runtime::StageContext& context, const Options& options, const CorpusPlace& place) {
+void encode(runtime::StageContext& context, const Options& options, const CorpusPaths& place) {
   const std::string name = place.stage_name("encode");
   context.log.set_stage(name);
   const auto corpus = corpus_manifest(context, options, place);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "runtime/stage_context.hpp"
-#include "stages/corpus_place.hpp"
+#include "stages/shared/options/corpus_paths.hpp"
 
 namespace knnseq::stages {
 
@@ -11,6 +11,6 @@ namespace knnseq::stages {
 /// them. With datastore.store: none it makes only those batches that hold rows of the sample, and
 /// writes no other keys. Interrupted work goes on at the unit it was at, with any number of ranks
 /// and the sample that it was begun with. Collective.
-void encode(runtime::StageContext& context, const Options& options, const CorpusPlace& place);
+void encode(runtime::StageContext& context, const Options& options, const CorpusPaths& place);
 
 }  // namespace knnseq::stages

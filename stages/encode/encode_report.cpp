@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "stages/unit_report.hpp"
+#include "stages/shared/shards/unit_report.hpp"
 
 namespace knnseq::stages {
 

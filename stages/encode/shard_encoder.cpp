@@ -7,8 +7,8 @@
 
 #include "core/error.hpp"
 #include "gpu/integer_upload.hpp"
-#include "stages/batch_clock.hpp"
-#include "stages/compute_thread.hpp"
+#include "stages/shared/shards/batch_clock.hpp"
+#include "stages/shared/shards/compute_thread.hpp"
 
 namespace knnseq::stages {
 

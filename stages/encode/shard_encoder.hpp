@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "runtime/shard_jobs.hpp"
-#include "stages/batch_encoder.hpp"
-#include "stages/host_copies.hpp"
-#include "stages/sample_rule.hpp"
+#include "stages/shared/sample/sample_rule.hpp"
+#include "stages/shared/shards/batch_encoder.hpp"
+#include "stages/shared/shards/host_copies.hpp"
 #include "store/corpus_shard.hpp"
 #include "store/shard_file.hpp"
 

@@ -8,7 +8,7 @@
 
 #include "metrics/bootstrap.hpp"
 #include "stages/evaluate/scored_decoding.hpp"
-#include "stages/options.hpp"
+#include "stages/shared/options/options.hpp"
 
 namespace knnseq::stages {
 

@@ -11,10 +11,10 @@
 #include "core/files.hpp"
 #include "obs/terminal.hpp"
 #include "runtime/stage_runner.hpp"
-#include "stages/corpus_place.hpp"
 #include "stages/evaluate/comparison.hpp"
 #include "stages/evaluate/report.hpp"
 #include "stages/evaluate/scored_decoding.hpp"
+#include "stages/shared/options/corpus_paths.hpp"
 
 namespace knnseq::stages {
 

@@ -6,9 +6,9 @@
 #include "core/files.hpp"
 #include "core/json_field.hpp"
 #include "runtime/stage_runner.hpp"
-#include "stages/corpus_place.hpp"
-#include "text/moses_marks.hpp"
-#include "text/read_lines.hpp"
+#include "stages/shared/options/corpus_paths.hpp"
+#include "text/files/read_lines.hpp"
+#include "text/pieces/moses_marks.hpp"
 
 namespace knnseq::stages {
 

@@ -34,7 +34,7 @@ std::map<std::int64_t, DatastoreSentence> find_sentences(comm::Communicator& com
                                                          const std::vector<std::int64_t>& entries,
                                                          const text::Tokenizer& tokenizer) {
   core::Json found = core::Json::array();
-  const auto look_up = [&](const CorpusPlace& place, const store::CorpusShard& shard) {
+  const auto look_up = [&](const CorpusPaths& place, const store::CorpusShard& shard) {
     store::require_tokens_below(shard, tokenizer.source_vocab_size(), tokenizer.vocab_size());
     for (const auto entry : entries) {
       const auto number = entry - place.first_entry;

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
-#include "stages/built_datastore.hpp"
-#include "text/tokenizer.hpp"
+#include "stages/shared/shards/built_datastore.hpp"
+#include "text/tokenizers/tokenizer.hpp"
 
 namespace knnseq::stages {
 

@@ -11,18 +11,18 @@
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
 #include "core/own_files.hpp"
-#include "index/index_spec.hpp"
+#include "index/core/index_spec.hpp"
 #include "model/load_model.hpp"
 #include "obs/progress_meter.hpp"
 #include "runtime/input_files.hpp"
 #include "runtime/shard_team.hpp"
 #include "runtime/stage_runner.hpp"
-#include "stages/open_language.hpp"
-#include "stages/open_model.hpp"
-#include "stages/open_search.hpp"
-#include "stages/partition/deal.hpp"
-#include "stages/sentence_pairs.hpp"
-#include "stages/stage.hpp"
+#include "stages/partition/distribute_sentences.hpp"
+#include "stages/shared/inputs/open_language.hpp"
+#include "stages/shared/inputs/open_model.hpp"
+#include "stages/shared/inputs/stage.hpp"
+#include "stages/shared/search/open_search.hpp"
+#include "stages/shared/text/sentence_pairs.hpp"
 
 namespace knnseq::stages {
 
@@ -50,7 +50,7 @@ void print_plan(runtime::StageContext& context, const Options& options,
 }
 
 /// What the rank that has a shard says of it: {"0": {…}}.
-core::Json write_shards(const DealtCorpus& corpus, const std::filesystem::path& folder) {
+core::Json write_shards(const PartitionedCorpus& corpus, const std::filesystem::path& folder) {
   core::Json written = core::Json::object();
   for (const auto& [shard, content] : corpus.shards) {
     const auto name = runtime::shard_name(shard);
@@ -91,7 +91,7 @@ void require_sample(const Options& options, const index::IndexSpec& spec, std::i
 }
 
 runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options& options,
-                                  const CorpusPlace& place, const index::IndexSpec& spec) {
+                                  const CorpusPaths& place, const index::IndexSpec& spec) {
   const auto& folder = place.text;
   auto& comm = context.comm;
   std::unique_ptr<text::Tokenizer> tokenizer;
@@ -108,8 +108,8 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
   runtime::require_unchanged_inputs(context);
   require_pairs(comm, pairs, place.stage_name("corpus"));
   const auto longest = std::max(info.source_positions, info.target_positions);
-  const DealtCorpus corpus =
-      deal_sentences(comm, pairs, {options.shards, longest, place.corpus.max_tokens});
+  const PartitionedCorpus corpus =
+      distribute_sentences(comm, pairs, {options.shards, longest, place.corpus.max_tokens});
   comm::agree(comm, [&] {
     if (corpus.entries > core::max_entry_number) {
       throw core::InputError("the corpus has more than 2^40 entries");
@@ -160,7 +160,7 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
 
 }  // namespace
 
-void partition(runtime::StageContext& context, const Options& options, const CorpusPlace& place) {
+void partition(runtime::StageContext& context, const Options& options, const CorpusPaths& place) {
   const std::string name = place.stage_name("partition");
   context.log.set_stage(name);
   index::IndexSpec spec;

@@ -2,12 +2,12 @@
 #pragma once
 
 #include "runtime/stage_context.hpp"
-#include "stages/corpus_place.hpp"
+#include "stages/shared/options/corpus_paths.hpp"
 
 namespace knnseq::stages {
 
 /// Reads the corpus files and writes corpus/shard-*.h5, dropped.tsv and a manifest with the counts
 /// every later stage plans with. Collective.
-void partition(runtime::StageContext& context, const Options& options, const CorpusPlace& place);
+void partition(runtime::StageContext& context, const Options& options, const CorpusPaths& place);
 
 }  // namespace knnseq::stages

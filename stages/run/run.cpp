@@ -48,7 +48,7 @@ std::vector<std::string> recorded_stages(const Options& options) {
 }
 
 void run(runtime::StageContext& context, const Options& options) {
-  const CorpusPlace first = first_corpus(options);
+  const CorpusPaths first = first_corpus(options);
   partition(context, options, first);
   encode(context, options, first);
   train(context, options);

@@ -2,10 +2,10 @@
 
 #include "core/error.hpp"
 #include "runtime/stage_runner.hpp"
-#include "stages/built_subset.hpp"
-#include "stages/code_shards.hpp"
-#include "stages/stage.hpp"
-#include "stages/train_on_keys.hpp"
+#include "stages/shared/inputs/stage.hpp"
+#include "stages/shared/search/built_subset.hpp"
+#include "stages/shared/shards/code_shards.hpp"
+#include "stages/shared/training/train_on_keys.hpp"
 
 namespace knnseq::stages {
 
@@ -33,7 +33,7 @@ void code_entries(runtime::StageContext& context, const Options& options) {
       {"corpus", corpus.at("identity")},     {"datastore", datastore.at("identity")},
       {"codebook", codebook.at("identity")}, {"device", context.placement.device.name()},
       {"threads", options.threads},          {"unit_entries", store::unit_entries}};
-  const CorpusPlace place = first_corpus(options);
+  const CorpusPaths place = first_corpus(options);
   const ShardCoding coding{place, corpus, {place.datastore}, steps.codebook, steps.codes.folder};
   runtime::run_stage(context, {steps.codes.stage, steps.codes.folder, inputs,
                                [&] { return code_shards(context, coding); }});

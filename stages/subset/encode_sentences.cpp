@@ -8,11 +8,11 @@
 #include "runtime/input_files.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "runtime/stage_runner.hpp"
-#include "stages/built_subset.hpp"
-#include "stages/compute_thread.hpp"
-#include "stages/open_model.hpp"
-#include "stages/sentence_block.hpp"
-#include "stages/stage.hpp"
+#include "stages/shared/inputs/open_model.hpp"
+#include "stages/shared/inputs/stage.hpp"
+#include "stages/shared/search/built_subset.hpp"
+#include "stages/shared/shards/compute_thread.hpp"
+#include "stages/shared/text/sentence_block.hpp"
 #include "store/corpus_shard.hpp"
 
 namespace knnseq::stages {
@@ -36,7 +36,7 @@ at::Tensor encode_batch(const model::SentenceEncoder& encoder, const text::Token
 
 runtime::StageOutcome make_vectors(runtime::StageContext& context, const Options& options,
                                    const core::Json& corpus_made) {
-  const CorpusPlace place = first_corpus(options);
+  const CorpusPaths place = first_corpus(options);
   const auto& content = corpus_made.at("content");
   std::unique_ptr<text::Tokenizer> tokenizer;
   std::optional<model::SentenceEncoder> encoder;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "runtime/stage_context.hpp"
-#include "stages/options.hpp"
+#include "stages/shared/options/options.hpp"
 
 namespace knnseq::stages {
 

@@ -1,12 +1,12 @@
 #include "stages/subset/index_sentences.hpp"
 
 #include "comm/agreement.hpp"
-#include "retrieval/sentence_finder.hpp"
+#include "retrieval/subset/sentence_finder.hpp"
 #include "runtime/stage_runner.hpp"
-#include "stages/code_shards.hpp"
-#include "stages/codebook_training.hpp"
-#include "stages/deal_sample_rows.hpp"
-#include "stages/stage.hpp"
+#include "stages/shared/inputs/stage.hpp"
+#include "stages/shared/sample/distribute_sample_rows.hpp"
+#include "stages/shared/shards/code_shards.hpp"
+#include "stages/shared/training/codebook_training.hpp"
 #include "stages/subset/sentence_sample.hpp"
 
 namespace knnseq::stages {
@@ -39,7 +39,7 @@ void train_sentences(runtime::StageContext& context, const Options& options,
                             {spec, options.index.training, sample.size, "subset.sample"}, [&] {
                               const auto rows = read_sentence_sample(
                                   context, {options, corpus, vectors.source}, sample);
-                              return deal_sample_rows(context.comm, rows, vectors.width);
+                              return distribute_sample_rows(context.comm, rows, vectors.width);
                             });
                       },
                       training_files()});
@@ -69,7 +69,7 @@ void index_sentences(runtime::StageContext& context, const Options& options,
       {"corpus", corpus.at("identity")},     {"vectors", vectors.manifest.at("identity")},
       {"codebook", codebook.at("identity")}, {"device", context.placement.device.name()},
       {"threads", options.threads},          {"unit_entries", store::unit_entries}};
-  const CorpusPlace place = first_corpus(options);
+  const CorpusPaths place = first_corpus(options);
   const ShardCoding coding{place, corpus, vectors.source, steps.sentence_codebook,
                            steps.sentence_index.folder};
   runtime::run_stage(context, {steps.sentence_index.stage, steps.sentence_index.folder, inputs,

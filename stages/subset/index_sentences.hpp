@@ -1,7 +1,7 @@
 // The sentence index: trained and filled like the datastore's.
 #pragma once
 
-#include "stages/built_subset.hpp"
+#include "stages/shared/search/built_subset.hpp"
 
 namespace knnseq::stages {
 

@@ -29,7 +29,7 @@ void take(const store::CorpusShard& corpus, core::Range sentences, const at::Ten
 SampleRows read_sentence_sample(runtime::StageContext& context, const SentenceSource& source,
                                 const SampleSpec& sample) {
   const auto& content = source.corpus.at("content");
-  const CorpusPlace place = first_corpus(source.options);
+  const CorpusPaths place = first_corpus(source.options);
   const auto rule = make_sample_rule(context.comm, content.at("sentences"), sample);
   const auto team = runtime::make_shard_team(context.comm, source.options.shards);
   SampleRows rows;

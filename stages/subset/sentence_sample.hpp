@@ -1,8 +1,8 @@
 // The sentences that train the sentence index.
 #pragma once
 
-#include "stages/built_subset.hpp"
-#include "stages/sample_rows.hpp"
+#include "stages/shared/sample/sample_rows.hpp"
+#include "stages/shared/search/built_subset.hpp"
 
 namespace knnseq::stages {
 

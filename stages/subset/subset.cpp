@@ -1,7 +1,7 @@
 #include "stages/subset/subset.hpp"
 
 #include "comm/agreement.hpp"
-#include "stages/built_subset.hpp"
+#include "stages/shared/search/built_subset.hpp"
 #include "stages/subset/code_entries.hpp"
 #include "stages/subset/encode_sentences.hpp"
 #include "stages/subset/index_sentences.hpp"

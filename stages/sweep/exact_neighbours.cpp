@@ -1,7 +1,7 @@
 #include "stages/sweep/exact_neighbours.hpp"
 
 #include "core/entry_id.hpp"
-#include "index/coder.hpp"
+#include "index/quantize/vector_quantizer.hpp"
 #include "retrieval/exact_search.hpp"
 #include "stages/sweep/share.hpp"
 

@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "index/index_spec.hpp"
-#include "index/top_k.hpp"
+#include "index/core/index_spec.hpp"
+#include "index/core/top_k.hpp"
 #include "stages/sweep/own_keys.hpp"
 
 namespace knnseq::stages {

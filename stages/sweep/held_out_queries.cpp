@@ -8,10 +8,10 @@
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "core/hash.hpp"
-#include "model/translation_model.hpp"
+#include "model/base/translation_model.hpp"
 #include "obs/progress_meter.hpp"
-#include "stages/held_out_text.hpp"
-#include "stages/open_model.hpp"
+#include "stages/shared/inputs/open_model.hpp"
+#include "stages/shared/text/held_out_text.hpp"
 
 namespace knnseq::stages {
 

@@ -4,7 +4,7 @@
 #include <ATen/ATen.h>
 
 #include "runtime/stage_context.hpp"
-#include "stages/options.hpp"
+#include "stages/shared/options/options.hpp"
 
 namespace knnseq::stages {
 

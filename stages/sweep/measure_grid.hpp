@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "index/index_spec.hpp"
+#include "index/core/index_spec.hpp"
 #include "runtime/stage_context.hpp"
-#include "stages/options.hpp"
+#include "stages/shared/options/options.hpp"
 #include "stages/sweep/own_keys.hpp"
 #include "stages/sweep/sweep_row.hpp"
 

@@ -5,7 +5,7 @@
 
 #include <ATen/ATen.h>
 
-#include "index/top_k.hpp"
+#include "index/core/top_k.hpp"
 #include "retrieval/distributed_search.hpp"
 #include "stages/sweep/search_settings.hpp"
 #include "stages/sweep/sweep_row.hpp"

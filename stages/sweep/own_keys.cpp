@@ -1,7 +1,7 @@
 #include "stages/sweep/own_keys.hpp"
 
 #include "runtime/progress.hpp"
-#include "stages/shard_keys.hpp"
+#include "stages/shared/shards/shard_keys.hpp"
 #include "store/corpus_shard.hpp"
 
 namespace knnseq::stages {

@@ -11,7 +11,7 @@
 #include "core/types.hpp"
 #include "runtime/shard_team.hpp"
 #include "runtime/stage_context.hpp"
-#include "stages/sample_rows.hpp"
+#include "stages/shared/sample/sample_rows.hpp"
 
 namespace knnseq::stages {
 

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "index/index_spec.hpp"
+#include "index/core/index_spec.hpp"
 #include "retrieval/search_options.hpp"
-#include "stages/options.hpp"
+#include "stages/shared/options/options.hpp"
 
 namespace knnseq::stages {
 

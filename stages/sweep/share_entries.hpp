@@ -1,8 +1,8 @@
 // The entries of one share of the datastore, coded for an index.
 #pragma once
 
-#include "index/coded_entries.hpp"
-#include "index/coder.hpp"
+#include "index/faiss_io/coded_entries.hpp"
+#include "index/quantize/vector_quantizer.hpp"
 #include "stages/sweep/own_keys.hpp"
 
 namespace knnseq::stages {
@@ -24,7 +24,7 @@ class ShareEntries {
  private:
   void add_rows(const KeyUnit& unit, const at::Tensor& rows);
 
-  index::Coder coder_;
+  index::VectorQuantizer coder_;
   std::int64_t share_;
   std::vector<at::Tensor> lists_, codes_, ids_;
 };

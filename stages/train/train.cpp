@@ -1,6 +1,6 @@
 #include "stages/train/train.hpp"
 
-#include "stages/train_on_keys.hpp"
+#include "stages/shared/training/train_on_keys.hpp"
 
 namespace knnseq::stages {
 

@@ -4,7 +4,7 @@
 #include "core/error.hpp"
 #include "runtime/progress.hpp"
 #include "runtime/stop_signal.hpp"
-#include "stages/sentence_block.hpp"
+#include "stages/shared/text/sentence_block.hpp"
 
 namespace knnseq::stages {
 

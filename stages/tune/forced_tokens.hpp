@@ -3,12 +3,12 @@
 
 #include <vector>
 
-#include "model/translation_model.hpp"
+#include "model/base/translation_model.hpp"
 #include "retrieval/block_search.hpp"
 #include "runtime/stage_context.hpp"
-#include "stages/held_out_text.hpp"
-#include "stages/options.hpp"
-#include "text/tokenizer.hpp"
+#include "stages/shared/options/options.hpp"
+#include "stages/shared/text/held_out_text.hpp"
+#include "text/tokenizers/tokenizer.hpp"
 
 namespace knnseq::stages {
 

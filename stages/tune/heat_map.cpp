@@ -28,18 +28,18 @@ std::string text_at(double x, double y, const char* anchor, const std::string& t
 
 struct Map {
   const Likelihoods& likelihoods;
-  std::size_t breadth, k;
+  std::size_t search_width, k;
   double lowest, highest;  ///< of all maps: one scale
 
   const TunedSetting& cell(std::size_t t, std::size_t l) const {
-    return likelihoods.at(breadth, k, t, l);
+    return likelihoods.at(search_width, k, t, l);
   }
 
   std::string draw(double x, double y) const {
     const std::size_t rows = likelihoods.temperature.size(), columns = likelihoods.lambda.size();
     std::string svg = text_at(x, y - 26, "start",
                               fmt::format("k {}, {} {}", likelihoods.k[k], likelihoods.breadth_name,
-                                          likelihoods.breadth[breadth]));
+                                          likelihoods.search_width[search_width]));
     std::string frame;
     double best = -std::numeric_limits<double>::infinity();
     for (std::size_t t = 0; t < rows; ++t) {
@@ -88,7 +88,7 @@ std::string heat_map(const Likelihoods& likelihoods) {
   const double map_height =
       top + static_cast<double>(likelihoods.temperature.size()) * cell_height + gap;
   const double width = 20 + map_width * static_cast<double>(likelihoods.k.size());
-  const double height = 20 + map_height * static_cast<double>(likelihoods.breadth.size());
+  const double height = 20 + map_height * static_cast<double>(likelihoods.search_width.size());
   std::string svg = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.0f}\" height=\"{1:.0f}\" "
       "viewBox=\"0 0 {0:.0f} {1:.0f}\" font-family=\"sans-serif\" font-size=\"12\">\n"
@@ -98,11 +98,12 @@ std::string heat_map(const Likelihoods& likelihoods) {
                  fmt::format("Perplexity of the references by T (rows) and lambda (columns): base "
                              "{:.2f} (white), best {:.2f} (dark)",
                              std::exp(-likelihoods.base), std::exp(-highest)));
-  for (std::size_t breadth = 0; breadth < likelihoods.breadth.size(); ++breadth) {
+  for (std::size_t search_width = 0; search_width < likelihoods.search_width.size();
+       ++search_width) {
     for (std::size_t k = 0; k < likelihoods.k.size(); ++k) {
-      svg += Map{likelihoods, breadth, k, lowest, highest}.draw(
+      svg += Map{likelihoods, search_width, k, lowest, highest}.draw(
           20 + left + map_width * static_cast<double>(k),
-          20 + top + map_height * static_cast<double>(breadth));
+          20 + top + map_height * static_cast<double>(search_width));
     }
   }
   return svg + "</svg>\n";

@@ -9,8 +9,8 @@
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "core/json_field.hpp"
-#include "index/top_k.hpp"
-#include "retrieval/likelihood_grid.hpp"
+#include "index/core/top_k.hpp"
+#include "retrieval/mixing/likelihood_grid.hpp"
 
 namespace knnseq::stages {
 
@@ -55,7 +55,8 @@ std::vector<float> temperatures(comm::Communicator& comm, const TuneOptions& opt
 }  // namespace
 
 std::string TunedSetting::name(const std::string& breadth_name) const {
-  return fmt::format("k{}-T{:g}-lambda{:g}-{}{}", k, temperature, lambda, breadth_name, breadth);
+  return fmt::format("k{}-T{:g}-lambda{:g}-{}{}", k, temperature, lambda, breadth_name,
+                     search_width);
 }
 
 const TunedSetting& Likelihoods::at(std::size_t breadth_at, std::size_t k_at,
@@ -93,7 +94,7 @@ core::Json to_json(const Likelihoods& likelihoods) {
   };
   return {{"k", likelihoods.k},
           {"breadth", likelihoods.breadth_name},
-          {likelihoods.breadth_name, likelihoods.breadth},
+          {likelihoods.breadth_name, likelihoods.search_width},
           {"temperature", plain(likelihoods.temperature)},
           {"lambda", plain(likelihoods.lambda)},
           {"tokens", likelihoods.tokens},
@@ -107,23 +108,23 @@ Likelihoods likelihoods_from(const std::string& file, const core::Json& json) {
   core::read_fields(file, [&] {
     json.at("breadth").get_to(result.breadth_name);
     json.at("k").get_to(result.k);
-    json.at(result.breadth_name).get_to(result.breadth);
+    json.at(result.breadth_name).get_to(result.search_width);
     json.at("temperature").get_to(result.temperature);
     json.at("lambda").get_to(result.lambda);
     json.at("tokens").get_to(result.tokens);
     json.at("base_log_likelihood").get_to(result.base);
     json.at("log_likelihoods").get_to(values);
   });
-  if (values.size() !=
-      result.breadth.size() * result.k.size() * result.temperature.size() * result.lambda.size()) {
+  if (values.size() != result.search_width.size() * result.k.size() * result.temperature.size() *
+                           result.lambda.size()) {
     throw core::InputError(file, "has not a likelihood for each setting");
   }
   auto value = values.begin();
-  for (const auto breadth : result.breadth) {
+  for (const auto search_width : result.search_width) {
     for (const auto k : result.k) {
       for (const auto temperature : result.temperature) {
         for (const auto lambda : result.lambda) {
-          result.settings.push_back({k, temperature, lambda, breadth, *value++});
+          result.settings.push_back({k, temperature, lambda, search_width, *value++});
         }
       }
     }
@@ -160,7 +161,7 @@ Likelihoods measure_likelihoods(comm::Communicator& comm, const TuneOptions& opt
       const retrieval::GridPoint point{at / lambdas / temperatures, at / lambdas % temperatures,
                                        at % lambdas};
       result.settings.push_back({settings.k[point.k], settings.temperature[point.temperature],
-                                 settings.lambda[point.lambda], result.breadth[i],
+                                 settings.lambda[point.lambda], result.search_width[i],
                                  grid.log_likelihood(point)});
     }
   }

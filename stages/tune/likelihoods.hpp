@@ -14,8 +14,8 @@ struct TunedSetting {
   std::int64_t k = 0;
   float temperature = 0;
   float lambda = 0;
-  std::int64_t breadth = 0;   ///< nprobe, or sentences of a subset
-  double log_likelihood = 0;  ///< mean over the tokens, natural logarithm
+  std::int64_t search_width = 0;  ///< nprobe, or sentences of a subset
+  double log_likelihood = 0;      ///< mean over the tokens, natural logarithm
 
   /// "k16-T20-lambda0.5-nprobe32", also a folder's name.
   std::string name(const std::string& breadth_name) const;
@@ -23,7 +23,7 @@ struct TunedSetting {
 
 struct Likelihoods {
   std::string breadth_name;  ///< "nprobe", or "sentences" with subsets
-  std::vector<std::int64_t> k, breadth;
+  std::vector<std::int64_t> k, search_width;
   std::vector<float> temperature, lambda;
   std::int64_t tokens = 0;
   double base = 0;                          ///< the model alone

@@ -21,7 +21,7 @@ std::string perplexity(double log_likelihood) {
 
 Cells setting_cells(const TunedSetting& setting) {
   return {std::to_string(setting.k), fmt::format("{:g}", setting.temperature),
-          fmt::format("{:g}", setting.lambda), std::to_string(setting.breadth)};
+          fmt::format("{:g}", setting.lambda), std::to_string(setting.search_width)};
 }
 
 core::Json candidate_json(const TunedCandidate& candidate, const std::string& breadth_name) {
@@ -34,7 +34,7 @@ core::Json candidate_json(const TunedCandidate& candidate, const std::string& br
                  {"k", setting->k},
                  {"temperature", plain_number(setting->temperature)},
                  {"lambda", plain_number(setting->lambda)},
-                 {breadth_name, setting->breadth},
+                 {breadth_name, setting->search_width},
                  {"log_likelihood", setting->log_likelihood}});
   }
   return json;
@@ -75,7 +75,7 @@ std::string tune_table(const Likelihoods& likelihoods,
       obs::with_commas(std::ssize(likelihoods.settings)), obs::with_commas(likelihoods.tokens));
   text += fmt::format("Chosen: k {}, T {:g}, lambda {:g}, {} {}, BLEU {:.2f}\n", best.setting->k,
                       best.setting->temperature, best.setting->lambda, likelihoods.breadth_name,
-                      best.setting->breadth, best.bleu);
+                      best.setting->search_width, best.bleu);
   return text;
 }
 
@@ -115,7 +115,7 @@ std::string tuned_yaml(const Likelihoods& likelihoods,
       "knn:\n  k: {}\n  temperature: {:g}\n  lambda: {:g}\n{}{}: {}\n",
       likelihoods.settings.size(), best.bleu, best.setting->k, best.setting->temperature,
       best.setting->lambda, likelihoods.breadth_name == "nprobe" ? "  " : "subset:\n  ",
-      likelihoods.breadth_name, best.setting->breadth);
+      likelihoods.breadth_name, best.setting->search_width);
 }
 
 core::Json tune_json(const Likelihoods& likelihoods,

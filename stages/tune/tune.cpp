@@ -9,15 +9,15 @@
 #include "obs/terminal.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/decode/decode.hpp"
-#include "stages/held_out_text.hpp"
-#include "stages/open_block_search.hpp"
-#include "stages/open_model.hpp"
-#include "stages/stage.hpp"
+#include "stages/shared/inputs/open_model.hpp"
+#include "stages/shared/inputs/stage.hpp"
+#include "stages/shared/search/open_block_search.hpp"
+#include "stages/shared/text/held_out_text.hpp"
 #include "stages/tune/forced_tokens.hpp"
 #include "stages/tune/heat_map.hpp"
 #include "stages/tune/likelihoods.hpp"
 #include "stages/tune/report.hpp"
-#include "text/read_lines.hpp"
+#include "text/files/read_lines.hpp"
 
 namespace knnseq::stages {
 
@@ -45,9 +45,9 @@ std::filesystem::path folder_of(const runtime::StageContext& context, const Tune
 }
 
 /// The config with a value of the grid's nprobe or sentences.
-Options with_breadth(Options options, std::int64_t breadth) {
+Options with_breadth(Options options, std::int64_t search_width) {
   (options.tune.subsets() ? options.subset.sentences : options.tune.decoding.search.nprobe) =
-      breadth;
+      search_width;
   return options;
 }
 
@@ -75,8 +75,8 @@ runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& op
                          *tokenizer);
   const auto forced = force_tokens(context, options, text, {*model, *tokenizer});
   std::vector<TokenNeighbours> neighbours;
-  for (const auto breadth : options.tune.breadths()) {
-    const Options one = with_breadth(options, breadth);
+  for (const auto search_width : options.tune.breadths()) {
+    const Options one = with_breadth(options, search_width);
     const auto data = check_data(context, one, one.tune.decoding);
     const auto search = open_block_search(context, one, one.tune.decoding, data);
     neighbours.push_back(find_neighbours(context, forced, *search, decoding.search.k));
@@ -145,7 +145,7 @@ TunedCandidate score_candidate(const std::filesystem::path& folder, const std::s
 /// gets the scores.
 TunedCandidate try_setting(runtime::StageContext& context, const Options& options,
                            const std::optional<TunedSetting>& setting) {
-  const Options tried = setting ? with_breadth(options, setting->breadth) : options;
+  const Options tried = setting ? with_breadth(options, setting->search_width) : options;
   auto decoding = tried.tune.decoding;
   decoding.name = setting ? setting->name(options.tune.breadth_name()) : "base";
   decoding.knn = setting.has_value();

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
-#include "index/train_state.hpp"
+#include "index/train/train_state.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "store/hdf5_structure.hpp"
 #include "store/journal.hpp"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "stages/verify/find_checks.hpp"
+#include "stages/verify/plan_verification.hpp"
 
 namespace knnseq::stages {
 

@@ -13,7 +13,7 @@
 #include "obs/terminal.hpp"
 #include "runtime/progress.hpp"
 #include "runtime/stop_signal.hpp"
-#include "stages/verify/find_checks.hpp"
+#include "stages/verify/plan_verification.hpp"
 #include "stages/verify/run_check.hpp"
 
 namespace knnseq::stages {
@@ -25,7 +25,7 @@ std::vector<Check> all_checks(runtime::StageContext& context) {
   core::Json found = core::Json::array();
   comm::agree(context.comm, [&] {
     if (!context.comm.is_root()) return;
-    for (const auto& check : find_checks(context.run_dir)) found.push_back(to_json(check));
+    for (const auto& check : plan_verification(context.run_dir)) found.push_back(to_json(check));
     if (found.empty()) {
       throw core::InputError(context.run_dir,
                              "holds no stage's work; run 'knnseq partition' first");

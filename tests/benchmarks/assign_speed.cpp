@@ -8,8 +8,8 @@
 #include "comm/mpi_environment.hpp"
 #include "gpu/placement.hpp"
 #include "gpu/torch_device.hpp"
-#include "index/device_nearest.hpp"
-#include "index/score_tiles.hpp"
+#include "index/quantize/device_nearest.hpp"
+#include "index/quantize/score_tiles.hpp"
 #include "obs/resources.hpp"
 #include "vectors.hpp"
 

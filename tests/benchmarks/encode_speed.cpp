@@ -15,11 +15,11 @@
 #include <ATen/ATen.h>
 
 #include "core/files.hpp"
-#include "model/dtype.hpp"
-#include "model/linear.hpp"
+#include "model/base/dtype.hpp"
+#include "model/layers/linear.hpp"
 #include "model/load_model.hpp"
 #include "program.hpp"
-#include "text/tokenizer.hpp"
+#include "text/tokenizers/tokenizer.hpp"
 
 namespace {
 

@@ -21,9 +21,9 @@
 #include "gpu/cuda_check.hpp"
 #include "gpu/device.hpp"
 #include "gpu/pq_assign.hpp"
-#include "index/faiss_gpu_index.hpp"
-#include "index/gpu_list_index.hpp"
-#include "index/parallel.hpp"
+#include "index/core/parallel.hpp"
+#include "index/search/faiss_gpu_index.hpp"
+#include "index/search/gpu_list_index.hpp"
 
 namespace {
 

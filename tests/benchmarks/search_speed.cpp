@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "core/files.hpp"
-#include "index/coder.hpp"
-#include "index/local_index.hpp"
+#include "index/quantize/vector_quantizer.hpp"
+#include "index/search/local_index.hpp"
 
 namespace {
 
@@ -42,7 +42,7 @@ int run(int argc, char** argv) {
   }
   const auto codebook = index::read_codebook(argv[1]);
   const auto scan = index::load_local_index(codebook, {argv[1]});
-  const index::Coder coder(codebook);
+  const index::VectorQuantizer quantizer(codebook);
   const at::Tensor queries = read_queries(argv[2], codebook.spec.d_in);
   const std::int64_t count = queries.size(0);
   const std::int64_t k = std::stoll(argv[3]);
@@ -52,8 +52,8 @@ int run(int argc, char** argv) {
   std::vector<at::Tensor> rotated;
   std::vector<index::Probes> probes;
   for (std::int64_t row = 0; row < count; row += batch) {
-    rotated.push_back(coder.rotate(queries.slice(0, row, std::min(row + batch, count))));
-    probes.push_back(coder.probe(rotated.back(), nprobe));
+    rotated.push_back(quantizer.rotate(queries.slice(0, row, std::min(row + batch, count))));
+    probes.push_back(quantizer.probe(rotated.back(), nprobe));
   }
   std::vector<index::TopK> found(rotated.size());
   const auto search = [&](std::size_t b) { found[b] = scan->search(rotated[b], probes[b], k); };
@@ -62,8 +62,8 @@ int run(int argc, char** argv) {
     search(static_cast<std::size_t>(row / batch));
   });
   const double whole_rate = rate(count, batch, [&](std::int64_t row, std::int64_t end) {
-    const at::Tensor part = coder.rotate(queries.slice(0, row, end));
-    scan->search(part, coder.probe(part, nprobe), k);
+    const at::Tensor part = quantizer.rotate(queries.slice(0, row, end));
+    scan->search(part, quantizer.probe(part, nprobe), k);
   });
   std::printf("scan %.0f whole %.0f\n", scan_rate, whole_rate);
 

@@ -9,9 +9,9 @@
 #include "core/error.hpp"
 #include "core/keep_freed_memory.hpp"
 #include "gpu/torch_device.hpp"
-#include "index/coder.hpp"
-#include "index/index_builder.hpp"
-#include "index/train_codebook.hpp"
+#include "index/faiss_io/index_builder.hpp"
+#include "index/quantize/vector_quantizer.hpp"
+#include "index/train/train_codebook.hpp"
 #include "obs/resources.hpp"
 #include "vectors.hpp"
 
@@ -82,7 +82,7 @@ int main(int argc, char** argv) {
   const auto placement = gpu::place_rank(*comm, wanted_device(settings));
   const at::Device device = gpu::torch_device(placement.device);
   const auto collectives = gpu::make_device_collectives(*comm, placement, 0);
-  const index::Team team(*comm, device, *collectives);
+  const index::TrainContext context(*comm, device, *collectives);
   const obs::Stopwatch since_start;
   options.log = [&](const std::string& line) {
     if (comm->is_root()) fmt::print(stderr, "{:8.3f} s  {}\n", since_start.seconds(), line);
@@ -92,11 +92,11 @@ int main(int argc, char** argv) {
   index::SampleBlocks sample = vectors.sample(*comm);
   index::Codebook codebook;
   const double training = timed(
-      *comm, [&] { codebook = index::train_codebook(team, std::move(sample), spec, options); });
+      *comm, [&] { codebook = index::train_codebook(context, std::move(sample), spec, options); });
   const auto peak = comm->all_reduce(obs::peak_memory_bytes(), comm::Reduction::max);
   if (comm->is_root()) index::write_codebook(out + ".codebook.faiss", codebook);
 
-  const index::Coder coder(codebook, device);
+  const index::VectorQuantizer quantizer(codebook, device);
   const auto mine = core::even_part(vectors.rows, comm->rank(), comm->size());
   const at::Tensor keys = vectors.read(mine);
   std::vector<at::Tensor> lists;
@@ -104,9 +104,9 @@ int main(int argc, char** argv) {
   const double adding = timed(*comm, [&] {
     for (std::int64_t first = 0; first < mine.size(); first += block_rows) {
       const std::int64_t rows = std::min(block_rows, mine.size() - first);
-      const at::Tensor rotated = coder.rotate(keys.narrow(0, first, rows).to(device));
-      const at::Tensor of_rows = coder.assign_exact(rotated);
-      codes.push_back(coder.encode(rotated, of_rows).cpu());
+      const at::Tensor rotated = quantizer.rotate(keys.narrow(0, first, rows).to(device));
+      const at::Tensor of_rows = quantizer.assign_exact(rotated);
+      codes.push_back(quantizer.encode(rotated, of_rows).cpu());
       lists.push_back(of_rows.cpu());
     }
   });

@@ -14,7 +14,7 @@
 
 #include "comm/communicator.hpp"
 #include "core/types.hpp"
-#include "index/sample_blocks.hpp"
+#include "index/sample/sample_blocks.hpp"
 
 namespace knnseq::benchmarks {
 

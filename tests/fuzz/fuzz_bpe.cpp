@@ -2,7 +2,7 @@
 #include <string>
 
 #include "fuzz.hpp"
-#include "text/bpe.hpp"
+#include "text/pieces/bpe.hpp"
 
 using namespace knnseq;
 

@@ -11,8 +11,8 @@
 #include "core/file_kind.hpp"
 #include "fuzz.hpp"
 #include "memory_file.hpp"
-#include "text/read_lines.hpp"
-#include "text/text_file.hpp"
+#include "text/files/read_lines.hpp"
+#include "text/files/text_file.hpp"
 
 using namespace knnseq;
 

@@ -1,6 +1,6 @@
 // fairseq's dictionaries: symbols and ids lead to one another.
 #include "fuzz.hpp"
-#include "text/fairseq_dictionary.hpp"
+#include "text/pieces/fairseq_dictionary.hpp"
 
 using namespace knnseq;
 

@@ -2,7 +2,7 @@
 #include <string>
 
 #include "fuzz.hpp"
-#include "index/index_spec.hpp"
+#include "index/core/index_spec.hpp"
 
 using namespace knnseq;
 

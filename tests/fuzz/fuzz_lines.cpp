@@ -5,10 +5,10 @@
 #include "core/utf8.hpp"
 #include "fuzz.hpp"
 #include "memory_file.hpp"
-#include "text/line_files.hpp"
-#include "text/moses_marks.hpp"
-#include "text/read_lines.hpp"
-#include "text/text_file.hpp"
+#include "text/files/line_files.hpp"
+#include "text/files/read_lines.hpp"
+#include "text/files/text_file.hpp"
+#include "text/pieces/moses_marks.hpp"
 
 using namespace knnseq;
 

@@ -1,9 +1,9 @@
 // config.json and generation_config.json of all families, as one JSON array of the two.
 #include "core/parse_json.hpp"
 #include "fuzz.hpp"
-#include "model/fairseq_config.hpp"
-#include "model/m2m100_config.hpp"
-#include "model/marian_config.hpp"
+#include "model/families/fairseq_config.hpp"
+#include "model/families/m2m100_config.hpp"
+#include "model/families/marian_config.hpp"
 
 using namespace knnseq;
 

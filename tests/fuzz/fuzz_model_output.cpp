@@ -9,7 +9,7 @@
 #include "core/utf8.hpp"
 #include "fuzz.hpp"
 #include "text/output_line.hpp"
-#include "text/tokenizer.hpp"
+#include "text/tokenizers/tokenizer.hpp"
 #include "tokenizer_folders.hpp"
 
 using namespace knnseq;

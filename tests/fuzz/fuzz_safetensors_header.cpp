@@ -3,7 +3,7 @@
 #include <string>
 
 #include "fuzz.hpp"
-#include "model/safetensors_header.hpp"
+#include "model/safetensors/safetensors_header.hpp"
 
 using namespace knnseq;
 

@@ -7,8 +7,8 @@
 
 #include "core/parse_json.hpp"
 #include "fuzz.hpp"
-#include "text/marian_config.hpp"
-#include "text/multilingual_tokens.hpp"
+#include "text/tokenizers/marian_config.hpp"
+#include "text/tokenizers/multilingual_tokens.hpp"
 
 using namespace knnseq;
 namespace fs = std::filesystem;

@@ -1,7 +1,7 @@
 // vocab.json: tokens and ids lead to one another.
 #include "core/parse_json.hpp"
 #include "fuzz.hpp"
-#include "text/vocabulary.hpp"
+#include "text/pieces/vocabulary.hpp"
 
 using namespace knnseq;
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "core/files.hpp"
-#include "text/tokenizer.hpp"
+#include "text/tokenizers/tokenizer.hpp"
 
 namespace knnseq::fuzz {
 

@@ -1,7 +1,7 @@
 // faiss's index for GPUs; only in builds whose faiss has it.
 #include <catch2/catch.hpp>
 
-#include "index/faiss_gpu_index.hpp"
+#include "index/search/faiss_gpu_index.hpp"
 #include "support/kernels_under_test.hpp"
 #include "unit/gpu/scan_comparison.hpp"
 #include "unit/index/scan_cases.hpp"
@@ -70,9 +70,9 @@ TEST_CASE("a local index of faiss's backend lies on the GPU, whatever finds the 
   options.launcher = launcher_under_test();
   const auto on_gpu = index::make_local_index(codebook, entries, options);
   REQUIRE(dynamic_cast<const index::DeviceLists*>(on_gpu.get()) != nullptr);
-  const index::Coder coder(codebook);
-  const at::Tensor rotated = coder.rotate(normal(6, 40, 2));
-  const auto probes = coder.probe(rotated, 5);
+  const index::VectorQuantizer quantizer(codebook);
+  const at::Tensor rotated = quantizer.rotate(normal(6, 40, 2));
+  const auto probes = quantizer.probe(rotated, 5);
   CHECK(overlap(on_gpu->search(rotated, probes, 16), on_cpu->search(rotated, probes, 16)) >= 0.995);
 }
 

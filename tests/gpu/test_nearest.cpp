@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "index/device_nearest.hpp"
+#include "index/quantize/device_nearest.hpp"
 #include "unit/index/nearest_cases.hpp"
 
 using namespace knnseq;

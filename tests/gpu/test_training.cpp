@@ -4,8 +4,8 @@
 
 #include "gpu/device_memory.hpp"
 #include "gpu/host_staged_collectives.hpp"
-#include "index/quantization_error.hpp"
-#include "index/training_memory.hpp"
+#include "index/train/quantization_error.hpp"
+#include "index/train/training_memory.hpp"
 #include "unit/index/synthetic.hpp"
 
 using namespace knnseq;
@@ -25,7 +25,7 @@ index::Codebook train_on_gpu(const at::Tensor& sample, const index::IndexSpec& s
 
 double error_of(const index::Codebook& codebook, const at::Tensor& sample, at::Device device) {
   const auto self = comm::make_self_communicator();
-  return index::quantization_error(*self, index::Coder(codebook, device),
+  return index::quantization_error(*self, index::VectorQuantizer(codebook, device),
                                    index::deal_sample(sample, 4096, 0, 1));
 }
 
@@ -89,8 +89,8 @@ TEST_CASE("what the GPU adds is what the CPU adds, but for near ties") {
   const std::string metric = GENERATE("l2", "cos");
   const auto codebook = test::random_codebook(index::parse_index_spec(factory, 64, metric));
   const at::Tensor keys = test::clustered(20000, 64, 5).to(at::kHalf);
-  const index::Coder cpu(codebook);
-  const index::Coder gpu(codebook, gpu_device);
+  const index::VectorQuantizer cpu(codebook);
+  const index::VectorQuantizer gpu(codebook, gpu_device);
   const at::Tensor rotated = cpu.rotate(keys);
   const at::Tensor rotated_there = gpu.rotate(keys.to(gpu_device));
   CHECK(at::allclose(rotated, rotated_there.cpu(), 1e-5, 1e-5));
@@ -110,8 +110,8 @@ TEST_CASE("the GPU probes the CPU's lists") {
   const auto metric = GENERATE("l2", "ip");
   const auto codebook = test::random_codebook(index::parse_index_spec("IVF40000,PQ16", 64, metric));
   const at::Tensor queries = test::normal(160, 64, 6);
-  const auto probes = index::Coder(codebook).probe(queries, 32);
-  const auto there = index::Coder(codebook, gpu_device).probe(queries.to(gpu_device), 32);
+  const auto probes = index::VectorQuantizer(codebook).probe(queries, 32);
+  const auto there = index::VectorQuantizer(codebook, gpu_device).probe(queries.to(gpu_device), 32);
   CHECK(there.lists.device() == gpu_device);
   CHECK(share_equal(probes.lists, there.lists.cpu()) >= 0.999);
   CHECK(at::allclose(probes.distances, there.distances.cpu(), 1e-5, 1e-5));

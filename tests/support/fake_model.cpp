@@ -7,7 +7,7 @@
 #include <ATen/ATen.h>
 
 #include "core/hash.hpp"
-#include "model/row_groups.hpp"
+#include "model/base/row_groups.hpp"
 
 namespace knnseq::test {
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "model/translation_model.hpp"
+#include "model/base/translation_model.hpp"
 
 namespace knnseq::test {
 

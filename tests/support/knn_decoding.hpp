@@ -11,8 +11,8 @@
 #include "gpu/host_staged_collectives.hpp"
 #include "model/load_model.hpp"
 #include "retrieval/distributed_search.hpp"
-#include "retrieval/interpolator.hpp"
-#include "retrieval/tensor_distribution.hpp"
+#include "retrieval/mixing/interpolator.hpp"
+#include "retrieval/mixing/tensor_distribution.hpp"
 #include "search/beam_search.hpp"
 #include "unit/index/synthetic.hpp"
 

@@ -1,9 +1,9 @@
 // Translations of the demo model's test sentences with subsets of a small datastore, on any device.
 #pragma once
 
-#include "model/source_means.hpp"
-#include "retrieval/subset_search.hpp"
-#include "retrieval/vector_finder.hpp"
+#include "model/transformer/source_means.hpp"
+#include "retrieval/subset/subset_search.hpp"
+#include "retrieval/subset/vector_finder.hpp"
 #include "support/knn_decoding.hpp"
 
 namespace knnseq::test {
@@ -22,7 +22,7 @@ class SubsetDecoding {
     const auto self = comm::make_self_communicator();
     retrieval::SubsetSearch subsets(*self, {codebook_, held(), {1, 1}, make_finder(*self)}, /*k=*/8,
                                     how.model.device,
-                                    how.tensors ? index::Forms::tensors : index::Forms::kernels);
+                                    how.tensors ? gpu::ComputePath::torch : gpu::ComputePath::cpu);
     const auto model = DemoEntries::load(how.model);
     const auto encoded = model->encode(demo_.questions);
     retrieval::SentenceBlock block;
@@ -39,8 +39,8 @@ class SubsetDecoding {
  private:
   static constexpr std::int64_t similar = 12;  // sentences
 
-  retrieval::HeldSentences held() const {
-    retrieval::HeldSentences made(codebook_.spec.m);
+  retrieval::LocalSentenceStore held() const {
+    retrieval::LocalSentenceStore made(codebook_.spec.m);
     const auto codes = index::span_of<std::uint8_t>(codes_);
     const auto m = static_cast<std::size_t>(codebook_.spec.m);
     std::int64_t entry = 0;
@@ -59,7 +59,8 @@ class SubsetDecoding {
     index::Codebook flat;
     flat.spec = index::parse_index_spec("Flat", means_.size(1));
     const at::Tensor ids = at::arange(means_.size(0), at::kLong);  // all of shard 0
-    auto local = index::make_local_index(flat, {{}, index::Coder(flat).encode(means_, {}), ids});
+    auto local =
+        index::make_local_index(flat, {{}, index::VectorQuantizer(flat).encode(means_, {}), ids});
     return std::make_unique<retrieval::VectorFinder>(
         retrieval::DistributedSearch(comm, flat, std::move(local), {.k = similar}),
         [](const retrieval::SentenceBlock& block) { return block.means; });

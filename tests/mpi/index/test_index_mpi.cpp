@@ -2,9 +2,9 @@
 
 #include "core/error.hpp"
 #include "gpu/host_staged_collectives.hpp"
-#include "index/fixed_point_sum.hpp"
-#include "index/quantization_error.hpp"
-#include "index/sample_selection.hpp"
+#include "index/sample/fixed_point_sum.hpp"
+#include "index/sample/sample_selection.hpp"
+#include "index/train/quantization_error.hpp"
 #include "support/mpi_main.hpp"
 #include "unit/index/synthetic.hpp"
 
@@ -79,9 +79,9 @@ TEST_CASE("a codebook trained by tensors is bit by bit that of one rank") {
   options.max_points_per_centroid = GENERATE(0, 4);
   const auto train = [&](comm::Communicator& comm) {
     const auto collectives = gpu::make_host_staged_collectives(comm);
-    index::Team team(comm, at::kCPU, *collectives);
-    team.forms = index::Forms::tensors;
-    return index::train_codebook(team, index::deal_sample(sample, 500, comm.rank(), comm.size()),
+    index::TrainContext context(comm, at::kCPU, *collectives);
+    context.path = gpu::ComputePath::torch;
+    return index::train_codebook(context, index::deal_sample(sample, 500, comm.rank(), comm.size()),
                                  index::parse_index_spec(factory, 16, metric), options);
   };
   const auto self = comm::make_self_communicator();
@@ -91,14 +91,14 @@ TEST_CASE("a codebook trained by tensors is bit by bit that of one rank") {
 
 TEST_CASE("the quantisation error is bit by bit that of one rank") {
   const at::Tensor sample = test::clustered(1300, 16, 2);
-  const index::Coder coder(test::quick_codebook());
+  const index::VectorQuantizer quantizer(test::quick_codebook());
   const auto self = comm::make_self_communicator();
   const auto whole = index::subsample(*self, index::deal_sample(sample, 500, 0, 1), 900, 5);
   const auto mine = index::subsample(
       world(), index::deal_sample(sample, 500, world().rank(), world().size()), 900, 5);
-  const double alone = index::quantization_error(*self, coder, whole);
+  const double alone = index::quantization_error(*self, quantizer, whole);
   REQUIRE_ALL(alone > 0);
-  REQUIRE_ALL(index::quantization_error(world(), coder, mine) == alone);
+  REQUIRE_ALL(index::quantization_error(world(), quantizer, mine) == alone);
 }
 
 TEST_CASE("all ranks refuse a sample that one finds broken") {

@@ -3,7 +3,7 @@
 
 #include "comm/self_communicator.hpp"
 #include "core/files.hpp"
-#include "retrieval/lexical_finder.hpp"
+#include "retrieval/subset/lexical_finder.hpp"
 #include "support/mpi_main.hpp"
 
 using namespace knnseq;

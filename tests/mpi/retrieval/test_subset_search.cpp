@@ -2,9 +2,9 @@
 #include <set>
 
 #include "comm/self_communicator.hpp"
-#include "index/product_quantizer_training.hpp"
-#include "retrieval/subset_search.hpp"
-#include "retrieval/vector_finder.hpp"
+#include "index/train/product_quantizer_training.hpp"
+#include "retrieval/subset/subset_search.hpp"
+#include "retrieval/subset/vector_finder.hpp"
 #include "support/mpi_main.hpp"
 #include "unit/index/synthetic.hpp"
 
@@ -45,10 +45,10 @@ struct Corpus {
 
 /// The subset search over the ranks of `comm`.
 retrieval::SubsetSearch make_search(comm::Communicator& comm, const Corpus& corpus,
-                                    index::Forms forms = index::Forms::kernels) {
+                                    gpu::ComputePath path = gpu::ComputePath::cpu) {
   const retrieval::ShardHolders holders{comm.size(), corpus.shards};
-  const index::Coder coder(corpus.codebook);
-  retrieval::HeldSentences held(corpus.codebook.spec.m);
+  const index::VectorQuantizer quantizer(corpus.codebook);
+  retrieval::LocalSentenceStore held(corpus.codebook.spec.m);
   std::vector<std::int64_t> rows;
   at::Tensor ids = at::empty({0}, at::kLong);
   for (std::int64_t i = sentences - 1; i >= 0; --i) {
@@ -57,7 +57,7 @@ retrieval::SubsetSearch make_search(comm::Communicator& comm, const Corpus& corp
     rows.push_back(i);
     ids = at::cat({ids, at::full({1}, retrieval::pack_sentence_id(shard, i), at::kLong)});
     const auto at = static_cast<std::size_t>(i);
-    const at::Tensor codes = coder.encode(coder.rotate(corpus.keys[at]), {});
+    const at::Tensor codes = quantizer.encode(quantizer.rotate(corpus.keys[at]), {});
     std::vector<std::uint32_t> values;
     for (auto entry = corpus.first_entries[at]; entry < corpus.first_entries[at + 1]; ++entry) {
       values.push_back(Corpus::value(entry));
@@ -69,11 +69,12 @@ retrieval::SubsetSearch make_search(comm::Communicator& comm, const Corpus& corp
   flat.spec = index::parse_index_spec("Flat", width);
   const at::Tensor mine =
       at::index_select(corpus.vectors, 0, at::tensor(rows, at::TensorOptions(at::kLong)));
-  auto local = index::make_local_index(flat, {{}, index::Coder(flat).encode(mine, {}), ids});
+  auto local =
+      index::make_local_index(flat, {{}, index::VectorQuantizer(flat).encode(mine, {}), ids});
   auto finder = std::make_unique<retrieval::VectorFinder>(
       retrieval::DistributedSearch(comm, flat, std::move(local), {.k = similar}),
       [](const retrieval::SentenceBlock& block) { return block.means; });
-  return {comm, {corpus.codebook, std::move(held), holders, std::move(finder)}, k, at::kCPU, forms};
+  return {comm, {corpus.codebook, std::move(held), holders, std::move(finder)}, k, at::kCPU, path};
 }
 
 /// A block of sentences for this rank, some of them the corpus's own; none for every third rank.
@@ -102,14 +103,14 @@ std::vector<PlainNeighbour> plain_search(const Corpus& corpus, const at::Tensor&
   std::vector<PlainNeighbour> order;
   for (std::int64_t i = 0; i < sentences; ++i) order.push_back({far[i].item<double>(), i});
   std::sort(order.begin(), order.end());
-  const index::Coder coder(corpus.codebook);
-  const auto rotated = coder.rotate(query.unsqueeze(0)).squeeze(0).to(at::kDouble);
+  const index::VectorQuantizer quantizer(corpus.codebook);
+  const auto rotated = quantizer.rotate(query.unsqueeze(0)).squeeze(0).to(at::kDouble);
   std::vector<PlainNeighbour> found;
   for (std::size_t j = 0; j < similar; ++j) {
     const auto sentence = static_cast<std::size_t>(order[j].entry);
     if (corpus.keys[sentence].size(0) == 0) continue;
     const at::Tensor decoded =
-        index::pq_decode(coder.encode(coder.rotate(corpus.keys[sentence]), {}),
+        index::pq_decode(quantizer.encode(quantizer.rotate(corpus.keys[sentence]), {}),
                          corpus.codebook.pq_centroids)
             .to(at::kDouble);
     for (std::int64_t row = 0; row < decoded.size(0); ++row) {
@@ -133,7 +134,7 @@ TEST_CASE("subset search finds what one process finds by the definition") {
   auto search = make_search(world(), corpus);
   const auto self = comm::make_self_communicator();
   auto alone = make_search(*self, corpus);
-  auto by_tensors = make_search(world(), corpus, index::Forms::tensors);
+  auto by_tensors = make_search(world(), corpus, gpu::ComputePath::torch);
   for (std::int64_t round = 0; round < 3; ++round) {
     const auto block = my_block(corpus, round);
     search.begin(block);

@@ -3,7 +3,7 @@
 #include <set>
 
 #include "core/random.hpp"
-#include "stages/partition/deal.hpp"
+#include "stages/partition/distribute_sentences.hpp"
 #include "support/mpi_main.hpp"
 
 using namespace knnseq;
@@ -39,7 +39,7 @@ TEST_CASE("every sentence comes to the shard of its batch, whole and once, whate
   const auto mine = part_of_corpus(core::even_part(sentences, world.rank(), world.size()));
   const auto all = part_of_corpus({0, sentences});
   for (const std::int64_t shards : {1, 2, 5}) {
-    const auto corpus = deal_sentences(world, mine, {shards, 32, 120});
+    const auto corpus = distribute_sentences(world, mine, {shards, 32, 120});
     CHECK(corpus.sentences == sentences);
     CHECK(corpus.entries == std::ssize(all.target_tokens));
 
@@ -78,8 +78,8 @@ TEST_CASE("batches do not depend on ranks or shards, and are sorted by length") 
   auto& world = test::world();
   const auto mine = part_of_corpus(core::even_part(sentences, world.rank(), world.size()));
   const auto alone = world.split(world.rank());
-  const auto reference = deal_sentences(*alone, part_of_corpus({0, sentences}), {1, 32, 120});
-  REQUIRE_ALL(deal_sentences(world, mine, {3, 32, 120}).batches == reference.batches);
+  const auto reference = distribute_sentences(*alone, part_of_corpus({0, sentences}), {1, 32, 120});
+  REQUIRE_ALL(distribute_sentences(world, mine, {3, 32, 120}).batches == reference.batches);
   REQUIRE_ALL(
       std::is_sorted(reference.batches.begin(), reference.batches.end(),
                      [](const auto& a, const auto& b) { return a.max_target < b.max_target; }));
@@ -88,7 +88,7 @@ TEST_CASE("batches do not depend on ranks or shards, and are sorted by length") 
 TEST_CASE("a rank without sentences and a corpus of one sentence") {
   auto& world = test::world();
   const auto mine = part_of_corpus({0, world.is_root() ? 1 : 0});
-  const auto corpus = deal_sentences(world, mine, {4, 32, 120});
+  const auto corpus = distribute_sentences(world, mine, {4, 32, 120});
   REQUIRE_ALL(corpus.sentences == 1);
   REQUIRE_ALL(corpus.batches.size() == 1);
   REQUIRE_ALL(!corpus.shards.contains(3) || corpus.shards.at(3).batches() == 0);

@@ -3,7 +3,7 @@
 
 #include "core/hash.hpp"
 #include "runtime/shard_team.hpp"
-#include "stages/sample_rule.hpp"
+#include "stages/shared/sample/sample_rule.hpp"
 #include "support/mpi_main.hpp"
 #include "support/shared_folder.hpp"
 

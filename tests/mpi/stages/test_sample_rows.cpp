@@ -5,7 +5,7 @@
 #include "core/hash.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "runtime/stage_runner.hpp"
-#include "stages/sample_rows.hpp"
+#include "stages/shared/sample/sample_rows.hpp"
 #include "support/mpi_main.hpp"
 #include "support/shared_folder.hpp"
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <set>
 
-#include "index/gpu_list_index.hpp"
+#include "index/search/gpu_list_index.hpp"
 #include "support/kernels_under_test.hpp"
 #include "unit/index/scan_cases.hpp"
 

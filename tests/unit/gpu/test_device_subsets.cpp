@@ -3,7 +3,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "index/distance_keys.hpp"
+#include "index/core/distance_keys.hpp"
 #include "support/kernels_under_test.hpp"
 #include "unit/gpu/scan_comparison.hpp"
 #include "unit/index/subset_cases.hpp"

@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 
-#include "index/cluster_sums.hpp"
-#include "index/pq_assign.hpp"
+#include "index/quantize/pq_assign.hpp"
+#include "index/sample/cluster_sums.hpp"
 #include "support/kernels_under_test.hpp"
 #include "unit/index/pq_cases.hpp"
 

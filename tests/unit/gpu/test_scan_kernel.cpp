@@ -1,9 +1,9 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
-#include "index/faiss_gpu_index.hpp"
-#include "index/gpu_list_index.hpp"
-#include "index/local_index.hpp"
+#include "index/search/faiss_gpu_index.hpp"
+#include "index/search/gpu_list_index.hpp"
+#include "index/search/local_index.hpp"
 #include "support/kernels_under_test.hpp"
 #include "unit/gpu/scan_comparison.hpp"
 #include "unit/index/scan_cases.hpp"
@@ -137,9 +137,9 @@ TEST_CASE("a local index is searched by the launcher it was given, with the same
   const auto on_gpu = index::make_local_index(codebook, entries, options);
   const auto* lists = dynamic_cast<const index::DeviceLists*>(on_gpu.get());
   REQUIRE(lists != nullptr);
-  const index::Coder coder(codebook);
-  const at::Tensor rotated = coder.rotate(normal(6, 40, 2));
-  const auto probes = coder.probe(rotated, 5);
+  const index::VectorQuantizer quantizer(codebook);
+  const at::Tensor rotated = quantizer.rotate(normal(6, 40, 2));
+  const auto probes = quantizer.probe(rotated, 5);
   const auto expected = on_cpu->search(rotated, probes, 16);
   CHECK(overlap(on_gpu->search(rotated, probes, 16), expected) >= 0.995);
   CHECK(at::equal(lists->search_on_device(rotated, probes, 16).ids.cpu(),

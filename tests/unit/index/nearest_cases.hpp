@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "index/normalised.hpp"
+#include "index/core/normalised.hpp"
 #include "unit/index/synthetic.hpp"
 
 namespace knnseq::test {

@@ -8,9 +8,9 @@
 #include "comm/self_communicator.hpp"
 #include "core/random.hpp"
 #include "gpu/pq_assign.hpp"
-#include "index/cluster_sums.hpp"
-#include "index/coded_entries.hpp"
-#include "index/pq_assign.hpp"
+#include "index/faiss_io/coded_entries.hpp"
+#include "index/quantize/pq_assign.hpp"
+#include "index/sample/cluster_sums.hpp"
 
 namespace knnseq::test {
 

@@ -10,7 +10,7 @@
 
 #include "core/entry_id.hpp"
 #include "core/random.hpp"
-#include "index/ivfpq_scan.hpp"
+#include "index/search/ivfpq_scan.hpp"
 
 namespace knnseq::test {
 

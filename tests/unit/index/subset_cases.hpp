@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "index/device_subset_scan.hpp"
-#include "index/subset_scan.hpp"
+#include "index/search/device_subset_scan.hpp"
+#include "index/search/subset_scan.hpp"
 #include "unit/index/synthetic.hpp"
 
 namespace knnseq::test {
@@ -21,13 +21,13 @@ struct SubsetCase {
              const std::vector<std::int64_t>& sizes) {
     codebook = train_alone(clustered(1500, 24, 5), index::parse_index_spec(factory, 24, metric),
                            quick_options());
-    const index::Coder coder(codebook);
+    const index::VectorQuantizer quantizer(codebook);
     std::int64_t number = 100'000;
     for (const auto size : sizes) {
       const at::Tensor few = clustered(std::max<std::int64_t>(size / 4, 1), 24, 6);
       const at::Tensor keys =
           at::cat({clustered(size, 24, 7), few.repeat({4, 1})}).narrow(0, 0, size);
-      codes.push_back(coder.encode(coder.rotate(keys), {}));
+      codes.push_back(quantizer.encode(quantizer.rotate(keys), {}));
       ids.emplace_back();
       // descending, so that the order of appending is not that of ties
       for (std::int64_t i = 0; i < size; ++i) {

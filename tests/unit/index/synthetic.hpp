@@ -6,9 +6,9 @@
 #include "comm/self_communicator.hpp"
 #include "core/entry_id.hpp"
 #include "core/random.hpp"
-#include "index/coder.hpp"
-#include "index/index_builder.hpp"
-#include "index/train_codebook.hpp"
+#include "index/faiss_io/index_builder.hpp"
+#include "index/quantize/vector_quantizer.hpp"
+#include "index/train/train_codebook.hpp"
 
 namespace knnseq::test {
 
@@ -79,16 +79,16 @@ inline index::Codebook random_codebook(const index::IndexSpec& spec, std::uint64
 /// Keys as entries numbered from `first`, the token being the entry number mod 97.
 inline index::CodedEntries coded_entries(const index::Codebook& codebook, const at::Tensor& keys,
                                          std::int64_t first = 0) {
-  const index::Coder coder(codebook);
-  const at::Tensor rotated = coder.rotate(keys);
+  const index::VectorQuantizer quantizer(codebook);
+  const at::Tensor rotated = quantizer.rotate(keys);
   const bool has_lists = codebook.spec.has_lists();
-  const at::Tensor lists = has_lists ? coder.assign_exact(rotated) : at::Tensor();
+  const at::Tensor lists = has_lists ? quantizer.assign_exact(rotated) : at::Tensor();
   at::Tensor ids = at::empty({keys.size(0)}, at::kLong);
   for (std::int64_t i = 0; i < keys.size(0); ++i) {
     ids.mutable_data_ptr<std::int64_t>()[i] =
         core::pack_entry_id(static_cast<core::TokenId>((first + i) % 97), first + i);
   }
-  return {lists, coder.encode(rotated, lists), ids};
+  return {lists, quantizer.encode(rotated, lists), ids};
 }
 
 inline index::CodedEntries select(const index::CodedEntries& entries, const at::Tensor& rows) {

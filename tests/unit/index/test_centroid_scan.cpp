@@ -1,9 +1,9 @@
 #include <ATen/Parallel.h>
 #include <catch2/catch.hpp>
 
-#include "index/centroid_scan.hpp"
-#include "index/coder.hpp"
-#include "index/pq_assign.hpp"
+#include "index/quantize/centroid_scan.hpp"
+#include "index/quantize/pq_assign.hpp"
+#include "index/quantize/vector_quantizer.hpp"
 #include "unit/index/synthetic.hpp"
 
 using namespace knnseq;
@@ -37,7 +37,7 @@ TEST_CASE("probes over several tiles are the nearest lists in the order of (dist
   codebook.coarse_centroids = many_centroids();
   codebook.pq_centroids = at::zeros({4, 256, 4});
   const at::Tensor x = test::normal(40, 16, 9);
-  const auto probes = index::Coder(codebook).probe(x, 50);
+  const auto probes = index::VectorQuantizer(codebook).probe(x, 50);
   const at::Tensor distances =
       at::cdist(x.to(at::kDouble), codebook.coarse_centroids.to(at::kDouble)).square();
   const at::Tensor sorted = std::get<0>(distances.sort(1)).slice(1, 0, 50);

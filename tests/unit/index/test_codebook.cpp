@@ -54,27 +54,27 @@ TEST_CASE("other faiss indexes are refused") {
   }
 }
 
-TEST_CASE("the coder agrees with plain arithmetic") {
+TEST_CASE("the quantizer agrees with plain arithmetic") {
   const auto codebook = test::quick_codebook();
-  const index::Coder coder(codebook);
+  const index::VectorQuantizer quantizer(codebook);
   const at::Tensor keys = test::clustered(200, 16, 9);
-  const at::Tensor rotated = coder.rotate(keys.to(at::kHalf));
+  const at::Tensor rotated = quantizer.rotate(keys.to(at::kHalf));
   CHECK(at::allclose(rotated, at::matmul(keys.to(at::kHalf).to(at::kFloat), codebook.rotation.t()),
                      1e-4, 1e-4));
   const at::Tensor distances = at::square(at::cdist(rotated, codebook.coarse_centroids));
-  const at::Tensor lists = coder.assign_exact(rotated);
+  const at::Tensor lists = quantizer.assign_exact(rotated);
   CHECK(at::equal(lists.to(at::kLong), at::argmin(distances, 1)));
 
-  const auto probes = coder.probe(rotated, 3);
+  const auto probes = quantizer.probe(rotated, 3);
   const auto [values, order] = at::sort(distances, 1);
   CHECK(at::equal(probes.lists, order.narrow(1, 0, 3)));
   CHECK(at::allclose(probes.distances, values.narrow(1, 0, 3), 1e-3, 1e-3));
-  CHECK(coder.probe(rotated, 100).lists.size(1) == 8);
-  CHECK(coder.probe(rotated.narrow(0, 0, 0), 3).lists.size(0) == 0);
+  CHECK(quantizer.probe(rotated, 100).lists.size(1) == 8);
+  CHECK(quantizer.probe(rotated.narrow(0, 0, 0), 3).lists.size(0) == 0);
 
   auto tied = codebook;
   tied.coarse_centroids = codebook.coarse_centroids.select(0, 0).expand({8, 8}).contiguous();
-  const index::Coder tied_coder(tied);
+  const index::VectorQuantizer tied_coder(tied);
   CHECK(at::equal(tied_coder.probe(rotated, 3).lists.select(0, 5), at::arange(3, at::kLong)));
   CHECK(tied_coder.assign_exact(rotated).max().item<int>() == 0);
 }

@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "index/crowded_entries.hpp"
+#include "index/faiss_io/crowded_entries.hpp"
 #include "unit/index/synthetic.hpp"
 
 using namespace knnseq;

@@ -4,18 +4,18 @@
 #include <catch2/catch.hpp>
 
 #include "gpu/host_staged_collectives.hpp"
-#include "index/device_pq.hpp"
-#include "index/product_quantizer_training.hpp"
-#include "index/quantization_error.hpp"
+#include "index/quantize/device_pq.hpp"
+#include "index/train/product_quantizer_training.hpp"
+#include "index/train/quantization_error.hpp"
 #include "unit/index/synthetic.hpp"
 
 using namespace knnseq;
-using index::Forms;
+using gpu::ComputePath;
 
 namespace {
 
-index::Coder coder_of(const index::Codebook& codebook, Forms forms) {
-  return {codebook, at::kCPU, forms};
+index::VectorQuantizer coder_of(const index::Codebook& codebook, gpu::ComputePath path) {
+  return {codebook, at::kCPU, path};
 }
 
 /// A codebook trained by tensors on the CPU, as it would be on a device.
@@ -23,14 +23,14 @@ index::Codebook train_by_tensors(const at::Tensor& sample, const index::IndexSpe
                                  const index::TrainOptions& options) {
   const auto self = comm::make_self_communicator();
   const auto collectives = gpu::make_host_staged_collectives(*self);
-  index::Team team(*self, at::kCPU, *collectives);
-  team.forms = Forms::tensors;
-  return index::train_codebook(team, index::deal_sample(sample, 4096, 0, 1), spec, options);
+  index::TrainContext context(*self, at::kCPU, *collectives);
+  context.path = gpu::ComputePath::torch;
+  return index::train_codebook(context, index::deal_sample(sample, 4096, 0, 1), spec, options);
 }
 
 double error_of(const index::Codebook& codebook, const at::Tensor& sample) {
   const auto self = comm::make_self_communicator();
-  return index::quantization_error(*self, index::Coder(codebook),
+  return index::quantization_error(*self, index::VectorQuantizer(codebook),
                                    index::deal_sample(sample, 4096, 0, 1));
 }
 
@@ -52,8 +52,8 @@ TEST_CASE("the device's nearest lists are the kernels' but for near ties") {
   const auto codebook = many_lists(GENERATE("l2", "ip"));
   const at::Tensor copied = codebook.coarse_centroids.narrow(0, 300, 100);
   const at::Tensor x = at::cat({test::normal(5000, 16, 3), copied * 3});
-  const at::Tensor lists = coder_of(codebook, Forms::kernels).assign_exact(x);
-  const at::Tensor by_tensors = coder_of(codebook, Forms::tensors).assign_exact(x);
+  const at::Tensor lists = coder_of(codebook, gpu::ComputePath::cpu).assign_exact(x);
+  const at::Tensor by_tensors = coder_of(codebook, gpu::ComputePath::torch).assign_exact(x);
   CHECK(by_tensors.scalar_type() == at::kInt);
   CHECK(share_equal(lists, by_tensors) >= 0.999);
   // Of two equal centroids, in two tiles, the first.
@@ -66,8 +66,8 @@ TEST_CASE("the device's probes are the kernels'") {
   const at::Tensor x = at::cat({test::normal(100, 16, 3), copied});
   const auto width = GENERATE(1, 32, 20000);
   if (width == 20000 && codebook.spec.metric == index::Metric::ip) return;  // slow, the same code
-  const auto probes = coder_of(codebook, Forms::kernels).probe(x, width);
-  const auto by_tensors = coder_of(codebook, Forms::tensors).probe(x, width);
+  const auto probes = coder_of(codebook, gpu::ComputePath::cpu).probe(x, width);
+  const auto by_tensors = coder_of(codebook, gpu::ComputePath::torch).probe(x, width);
   CHECK(at::allclose(by_tensors.distances, probes.distances, 1e-5, 1e-5));
   CHECK(share_equal(probes.lists, by_tensors.lists) >= 0.999);
   const at::Tensor order = by_tensors.distances;
@@ -85,12 +85,12 @@ TEST_CASE("the device's PQ codes are the kernels' but for near ties, and decode 
   CHECK(at::equal(index::device_pq_decode(codes, centroids), index::pq_decode(codes, centroids)));
 }
 
-TEST_CASE("coders of both forms store the same entries") {
+TEST_CASE("both paths of a vector quantizer store the same entries") {
   const std::string factory = GENERATE("OPQ4_8,IVF8,PQ4", "PCA8,IVF8,Flat", "PQ4x4fs", "OPQ4,PQ4");
   const auto codebook = test::random_codebook(index::parse_index_spec(factory, 16));
   const at::Tensor keys = test::normal(2000, 16, 6).to(at::kHalf);
-  const auto kernels = coder_of(codebook, Forms::kernels);
-  const auto tensors = coder_of(codebook, Forms::tensors);
+  const auto kernels = coder_of(codebook, gpu::ComputePath::cpu);
+  const auto tensors = coder_of(codebook, gpu::ComputePath::torch);
   const at::Tensor rotated = kernels.rotate(keys);
   REQUIRE(at::equal(rotated, tensors.rotate(keys)));
   const at::Tensor lists = codebook.spec.has_lists() ? kernels.assign_exact(rotated) : at::Tensor();
@@ -103,19 +103,20 @@ TEST_CASE("sums by tensors are the kernels', bit by bit") {
   const auto self = comm::make_self_communicator();
   const index::FixedPoint fixed_point(10, 5000);
   const at::Tensor centroids = test::normal(320, 20, 8);  // 20 of them without rows
-  const index::Team team(*self);
-  index::ClusterSums by_kernels(team, fixed_point, 320, 20);
+  const index::TrainContext context(*self);
+  index::ClusterSums by_kernels(context, fixed_point, 320, 20);
   index::RowPointers rows;
   index::append_rows(x, rows);
   by_kernels.add(rows, {assignment.const_data_ptr<std::int32_t>(), 5000});
-  index::Team tensor_team(*self);
-  tensor_team.forms = Forms::tensors;
+  index::TrainContext tensor_team(*self);
+  tensor_team.path = gpu::ComputePath::torch;
   index::ClusterSums by_tensors(tensor_team, fixed_point, 320, 20);
   by_tensors.add(x, assignment);
   CHECK(at::equal(by_kernels.sums(), by_tensors.sums()));
   CHECK(at::equal(by_kernels.counts(), by_tensors.counts()));
   CHECK(at::equal(by_kernels.means(centroids), by_tensors.means(centroids)));
-  CHECK(by_tensors.explained(centroids) == Approx(by_kernels.explained(centroids)).epsilon(1e-12));
+  CHECK(by_tensors.explained_sum_of_squares(centroids) ==
+        Approx(by_kernels.explained_sum_of_squares(centroids)).epsilon(1e-12));
 }
 
 TEST_CASE("a codebook trained by tensors is as good as one trained by kernels") {

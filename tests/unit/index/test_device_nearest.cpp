@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 
-#include "index/centroid_scan.hpp"
-#include "index/device_nearest.hpp"
+#include "index/quantize/centroid_scan.hpp"
+#include "index/quantize/device_nearest.hpp"
 #include "unit/index/nearest_cases.hpp"
 
 using namespace knnseq;
@@ -55,7 +55,7 @@ TEST_CASE("the nearest by products of rounded vectors is exactly that of all dis
 TEST_CASE("a scan by tensors takes bf16 products, and a row's nearest depends on nothing beside") {
   const at::Tensor centroids = test::clustered(3000, 48, 7);
   const at::Tensor x = test::clustered(5000, 48, 8);  // more than a tile of rows
-  const index::CentroidScan scan(centroids, Metric::l2, index::Forms::tensors);
+  const index::CentroidScan scan(centroids, Metric::l2, gpu::ComputePath::torch);
   const at::Tensor together = scan.nearest(x);
   CHECK(at::equal(together, index::DeviceNearest(centroids, Metric::l2, at::kFloat).nearest(x)));
   CHECK(at::equal(together.slice(0, 777, 1000), scan.nearest(x.slice(0, 777, 1000))));

@@ -3,8 +3,8 @@
 
 #include "core/entry_id.hpp"
 #include "core/random.hpp"
-#include "index/certain_top_k.hpp"
-#include "index/device_top_k.hpp"
+#include "index/core/certain_top_k.hpp"
+#include "index/core/device_top_k.hpp"
 
 using namespace knnseq;
 

@@ -7,7 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
-#include "index/export_index.hpp"
+#include "index/faiss_io/export_index.hpp"
 #include "support/temporary_folder.hpp"
 #include "unit/index/synthetic.hpp"
 

@@ -15,7 +15,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
-#include "index/local_index.hpp"
+#include "index/search/local_index.hpp"
 #include "support/temporary_folder.hpp"
 #include "unit/index/synthetic.hpp"
 

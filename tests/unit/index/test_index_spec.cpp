@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
-#include "index/index_spec.hpp"
+#include "index/core/index_spec.hpp"
 
 using namespace knnseq;
 using index::parse_index_spec;

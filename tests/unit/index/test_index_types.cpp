@@ -14,7 +14,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
-#include "index/local_index.hpp"
+#include "index/search/local_index.hpp"
 #include "support/temporary_folder.hpp"
 #include "unit/index/synthetic.hpp"
 
@@ -90,9 +90,9 @@ TEST_CASE("every type and metric finds the nearest entries, ties by number, howe
     index::write_local_index(shards.back(), codebook,
                              test::select(entries, at::arange(s, n, 3, at::kLong)));
   }
-  const index::Coder coder(codebook);
-  const at::Tensor rotated = coder.rotate(test::clustered(12, width, 9));
-  const auto probes = coder.probe(rotated, 4);
+  const index::VectorQuantizer vector_quantizer(codebook);
+  const at::Tensor rotated = vector_quantizer.rotate(test::clustered(12, width, 9));
+  const auto probes = vector_quantizer.probe(rotated, 4);
   const auto one = index::load_local_index(codebook, {folder / "all"},
                                            {.part = 0, .parts = 1, .backend = backend});
   CHECK(one->entries() == n);
@@ -174,9 +174,9 @@ TEST_CASE("graphs and 4-bit codes find most of the nearest; part 0 has them whol
   const auto codebook = random_codebook(type.factory, type.metric);
   const auto entries = test::coded_entries(codebook, test::clustered(600, width, 3));
   index::write_local_index(folder / "all", codebook, entries);
-  const index::Coder coder(codebook);
-  const at::Tensor rotated = coder.rotate(test::clustered(20, width, 9));
-  const auto probes = coder.probe(rotated, 4);
+  const index::VectorQuantizer vector_quantizer(codebook);
+  const at::Tensor rotated = vector_quantizer.rotate(test::clustered(20, width, 9));
+  const auto probes = vector_quantizer.probe(rotated, 4);
   CHECK(probes.lists.size(1) == 0);
   const auto one = index::load_local_index(codebook, {folder / "all"});
   CHECK(one->entries() == 600);
@@ -205,10 +205,10 @@ TEST_CASE("4-bit codes of many equal keys are searched") {
   const auto codebook = random_codebook("PQ8x4fs", "l2");
   const at::Tensor keys = test::normal(3, width, 4).repeat({400, 1});
   const auto entries = test::coded_entries(codebook, keys);
-  const index::Coder coder(codebook);
-  const at::Tensor rotated = coder.rotate(keys.narrow(0, 0, 3));
-  const auto found =
-      index::make_local_index(codebook, entries)->search(rotated, coder.probe(rotated, 1), 48);
+  const index::VectorQuantizer vector_quantizer(codebook);
+  const at::Tensor rotated = vector_quantizer.rotate(keys.narrow(0, 0, 3));
+  const auto found = index::make_local_index(codebook, entries)
+                         ->search(rotated, vector_quantizer.probe(rotated, 1), 48);
   for (std::size_t i = 0; i < 48; ++i) {  // the key's own copies, by their numbers
     CHECK(core::entry_number_of(found.ids[i]) == static_cast<std::int64_t>(3 * i));
   }
@@ -262,10 +262,10 @@ TEST_CASE("faiss opens files of every type, and they are the same bytes each tim
   std::vector<float> distances(300);
   std::vector<decltype(faiss::Index::ntotal)> ids(300);
   opened->search(30, queries.const_data_ptr<float>(), 10, distances.data(), ids.data());
-  const index::Coder coder(codebook);
-  const at::Tensor rotated = coder.rotate(queries);
-  const auto found =
-      index::load_local_index(codebook, {path})->search(rotated, coder.probe(rotated, 4), 10);
+  const index::VectorQuantizer vector_quantizer(codebook);
+  const at::Tensor rotated = vector_quantizer.rotate(queries);
+  const auto found = index::load_local_index(codebook, {path})
+                         ->search(rotated, vector_quantizer.probe(rotated, 4), 10);
   const float sign = index::is_inner_product(codebook.spec.metric) ? -1.0f : 1.0f;
   int different = 0;  // entries of (nearly) the same distance may stand in another order
   for (std::size_t i = 0; i < 300; ++i) {
@@ -296,14 +296,14 @@ TEST_CASE("codebooks of every type survive their file") {
 
 TEST_CASE("a graph over centroids finds nearly the lists that comparing finds") {
   const auto codebook = random_codebook("IVF200_HNSW16,PQ4", GENERATE("l2", "ip"));
-  const index::Coder coder(codebook);
-  const at::Tensor rotated = coder.rotate(test::clustered(50, width, 9));
-  const auto exact = coder.probe(rotated, 8);
-  const auto walked = coder.probe(rotated, 8, index::Probing::hnsw);
+  const index::VectorQuantizer vector_quantizer(codebook);
+  const at::Tensor rotated = vector_quantizer.rotate(test::clustered(50, width, 9));
+  const auto exact = vector_quantizer.probe(rotated, 8);
+  const auto walked = vector_quantizer.probe(rotated, 8, index::Probing::hnsw);
   CHECK((exact.lists == walked.lists).sum().item<int>() > 300);
   CHECK(at::equal(exact.distances.select(1, 0), walked.distances.select(1, 0)) ==
         at::equal(exact.lists.select(1, 0), walked.lists.select(1, 0)));
-  const index::Coder plain(random_codebook("IVF8,PQ4", "l2"));
+  const index::VectorQuantizer plain(random_codebook("IVF8,PQ4", "l2"));
   CHECK_THROWS_AS(plain.probe(rotated, 2, index::Probing::hnsw), core::InputError);
 }
 

@@ -6,12 +6,12 @@
 
 #include "core/entry_id.hpp"
 #include "core/random.hpp"
-#include "index/faiss_codebook.hpp"
-#include "index/ivfpq_scan.hpp"
-#include "index/kth_smallest.hpp"
-#include "index/neighbour.hpp"
-#include "index/scan_kernels.hpp"
-#include "index/scan_query.hpp"
+#include "index/core/neighbour.hpp"
+#include "index/faiss_io/faiss_codebook.hpp"
+#include "index/search/ivfpq_scan.hpp"
+#include "index/search/kth_smallest.hpp"
+#include "index/search/scan_query.hpp"
+#include "index/simd/scan_kernels.hpp"
 #include "unit/index/scan_cases.hpp"
 #include "unit/index/synthetic.hpp"
 

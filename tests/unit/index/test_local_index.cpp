@@ -9,8 +9,8 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
-#include "index/local_index.hpp"
-#include "index/product_quantizer_training.hpp"
+#include "index/search/local_index.hpp"
+#include "index/train/product_quantizer_training.hpp"
 #include "support/temporary_folder.hpp"
 #include "unit/index/synthetic.hpp"
 
@@ -58,9 +58,9 @@ TEST_CASE("shards and parts of shards together give what one index gives, ties i
     index::write_local_index(shards.back(), codebook,
                              test::select(entries, at::arange(s, n, 3, at::kLong)));
   }
-  const index::Coder coder(codebook);
-  const at::Tensor rotated = coder.rotate(test::clustered(40, 16, 11));
-  const auto probes = coder.probe(rotated, 4);
+  const index::VectorQuantizer quantizer(codebook);
+  const at::Tensor rotated = quantizer.rotate(test::clustered(40, 16, 11));
+  const auto probes = quantizer.probe(rotated, 4);
   const auto one = index::load_local_index(codebook, {folder / "all"});
   CHECK(one->entries() == n);
   CHECK(one->bytes() > n * 12);
@@ -102,9 +102,9 @@ TEST_CASE("neighbours are those of plain arithmetic; what is missing is marked")
   const auto entries = test::coded_entries(codebook, test::clustered(60, 16, 21), 1000);
   index::write_local_index(folder / "all", codebook, entries);
   const auto index = index::load_local_index(codebook, {folder / "all"});
-  const index::Coder coder(codebook);
-  const at::Tensor rotated = coder.rotate(test::clustered(20, 16, 22));
-  const auto probes = coder.probe(rotated, 3);
+  const index::VectorQuantizer quantizer(codebook);
+  const at::Tensor rotated = quantizer.rotate(test::clustered(20, 16, 22));
+  const auto probes = quantizer.probe(rotated, 3);
   const auto found = index->search(rotated, probes, 60);
   for (std::int64_t i = 0; i < 20; ++i) {
     const auto expected =
@@ -124,7 +124,7 @@ TEST_CASE("neighbours are those of plain arithmetic; what is missing is marked")
   const auto empty = index::load_local_index(codebook, {});
   CHECK(empty->entries() == 0);
   CHECK(empty->search(rotated, probes, 2).ids == std::vector<std::int64_t>(40, -1));
-  CHECK(index->search(rotated.narrow(0, 0, 0), coder.probe(rotated.narrow(0, 0, 0), 3), 2)
+  CHECK(index->search(rotated.narrow(0, 0, 0), quantizer.probe(rotated.narrow(0, 0, 0), 3), 2)
             .ids.empty());
 }
 
@@ -144,10 +144,10 @@ TEST_CASE("faiss opens the files and finds the same neighbours") {
   std::vector<float> distances(500);
   std::vector<decltype(faiss::Index::ntotal)> ids(500);
   opened->search(50, queries.const_data_ptr<float>(), 10, distances.data(), ids.data());
-  const index::Coder coder(codebook);
-  const at::Tensor rotated = coder.rotate(queries);
+  const index::VectorQuantizer quantizer(codebook);
+  const at::Tensor rotated = quantizer.rotate(queries);
   const auto found =
-      index::load_local_index(codebook, {path})->search(rotated, coder.probe(rotated, 4), 10);
+      index::load_local_index(codebook, {path})->search(rotated, quantizer.probe(rotated, 4), 10);
   int same = 0;
   for (std::size_t i = 0; i < 500; ++i) {
     CHECK(found.distances[i] == Approx(distances[i]).epsilon(1e-3).margin(1e-3));

@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 
-#include "index/near_scan.hpp"
-#include "index/normalised.hpp"
+#include "index/core/normalised.hpp"
+#include "index/train/two_level_assignment.hpp"
 #include "unit/index/synthetic.hpp"
 
 using namespace knnseq;
@@ -22,7 +22,7 @@ TEST_CASE("a near scan finds most nearest centroids, whatever else is in the bat
   const at::Tensor x = test::clustered(6000, 8, 1);
   at::Tensor centroids = x.narrow(0, 0, 300).clone();
   if (metric == index::Metric::ip) centroids = index::normalised(centroids);
-  const index::NearScan near(*self, centroids, {10, 7, metric});
+  const index::TwoLevelAssignment near(*self, centroids, {10, 7, metric});
   const auto found = near.nearest(rows_of(x));
   const auto exact = index::CentroidScan(centroids, metric).nearest(rows_of(x));
   int hits = 0;

@@ -3,8 +3,8 @@
 #include <catch2/catch.hpp>
 
 #include "core/random.hpp"
-#include "index/pq_assign.hpp"
-#include "index/simd_kernels.hpp"
+#include "index/quantize/pq_assign.hpp"
+#include "index/simd/simd_kernels.hpp"
 
 using namespace knnseq;
 

@@ -5,7 +5,7 @@
 #include <faiss/IndexPQFastScan.h>
 #include <faiss/index_io.h>
 
-#include "index/quantization_error.hpp"
+#include "index/train/quantization_error.hpp"
 #include "support/temporary_folder.hpp"
 #include "unit/index/synthetic.hpp"
 
@@ -17,7 +17,7 @@ constexpr std::int64_t width = 16;
 
 double error_of(const index::Codebook& codebook, const at::Tensor& keys) {
   const auto self = comm::make_self_communicator();
-  return index::quantization_error(*self, index::Coder(codebook),
+  return index::quantization_error(*self, index::VectorQuantizer(codebook),
                                    index::deal_sample(keys, 100, 0, 1));
 }
 

@@ -2,8 +2,8 @@
 
 #include <catch2/catch.hpp>
 
-#include "index/adc_kernels.hpp"
-#include "index/neighbour.hpp"
+#include "index/core/neighbour.hpp"
+#include "index/simd/adc_kernels.hpp"
 #include "unit/index/subset_cases.hpp"
 
 using namespace knnseq;

@@ -5,9 +5,9 @@
 #include "comm/self_communicator.hpp"
 #include "core/error.hpp"
 #include "core/random.hpp"
-#include "index/cluster_sums.hpp"
-#include "index/fixed_point_sum.hpp"
-#include "index/split_clusters.hpp"
+#include "index/sample/cluster_sums.hpp"
+#include "index/sample/fixed_point_sum.hpp"
+#include "index/train/split_clusters.hpp"
 
 using namespace knnseq;
 
@@ -50,17 +50,17 @@ TEST_CASE("cluster sums give means, counts and the error") {
   const std::vector<std::int32_t> assignment = {0, 0, 2};
   const at::Tensor centroids = at::tensor({1.F, 1.F, 5.F, 5.F, 9.F, 9.F}).view({3, 2});
   const auto self = comm::make_self_communicator();
-  index::Team team(*self);
-  team.forms = GENERATE(index::Forms::kernels, index::Forms::tensors);
-  index::ClusterSums sums(team, index::FixedPoint(10, 3), 3, 2);
-  if (team.uses_tensors()) {
+  index::TrainContext context(*self);
+  context.path = GENERATE(gpu::ComputePath::cpu, gpu::ComputePath::torch);
+  index::ClusterSums sums(context, index::FixedPoint(10, 3), 3, 2);
+  if (context.uses_tensors()) {
     sums.add(at::tensor(x).view({3, 2}), at::tensor(assignment));
   } else {
     sums.add(std::vector<const float*>{x.data(), x.data() + 2, x.data() + 4}, assignment);
   }
   sums.reduce();
   const double squares = 4 + 16 + 100 + 100;
-  CHECK(squares - sums.explained(centroids) == Approx(2 + 10 + 2));
+  CHECK(squares - sums.explained_sum_of_squares(centroids) == Approx(2 + 10 + 2));
   const at::Tensor wanted = at::tensor({1.F, 2.F, 5.F, 5.F, 10.F, 10.F}).view({3, 2});
   CHECK(at::equal(sums.means(centroids), wanted));
   CHECK(at::equal(sums.counts(), at::tensor({2, 0, 1}, at::kLong)));

@@ -7,12 +7,12 @@
 #include <faiss/index_io.h>
 
 #include "core/error.hpp"
-#include "index/kmeans.hpp"
-#include "index/local_index.hpp"
-#include "index/pca.hpp"
-#include "index/product_quantizer_training.hpp"
-#include "index/sample_moments.hpp"
-#include "index/train_state.hpp"
+#include "index/search/local_index.hpp"
+#include "index/train/kmeans.hpp"
+#include "index/train/pca.hpp"
+#include "index/train/product_quantizer_training.hpp"
+#include "index/train/sample_moments.hpp"
+#include "index/train/train_state.hpp"
 #include "support/temporary_folder.hpp"
 #include "unit/index/synthetic.hpp"
 
@@ -22,11 +22,12 @@ namespace {
 
 /// Mean squared distance of keys to what their codes stand for, in the space of the keys.
 double quantisation_error(const index::Codebook& codebook, const at::Tensor& keys) {
-  const index::Coder coder(codebook);
-  const at::Tensor rotated = coder.rotate(keys);
-  const at::Tensor lists = coder.assign_exact(rotated);
-  const at::Tensor decoded = index::pq_decode(coder.encode(rotated, lists), codebook.pq_centroids) +
-                             at::index_select(codebook.coarse_centroids, 0, lists);
+  const index::VectorQuantizer quantizer(codebook);
+  const at::Tensor rotated = quantizer.rotate(keys);
+  const at::Tensor lists = quantizer.assign_exact(rotated);
+  const at::Tensor decoded =
+      index::pq_decode(quantizer.encode(rotated, lists), codebook.pq_centroids) +
+      at::index_select(codebook.coarse_centroids, 0, lists);
   const double lost =
       at::sum(keys * keys).item<double>() - at::sum(rotated * rotated).item<double>();
   return (lost + at::sum(at::square(rotated - decoded)).item<double>()) /
@@ -39,10 +40,10 @@ double recall_at_10(const index::Codebook& codebook, const at::Tensor& keys,
   const test::TemporaryFolder folder;
   const auto path = folder / "knnseq-recall.faiss";
   index::write_local_index(path, codebook, test::coded_entries(codebook, keys));
-  const index::Coder coder(codebook);
-  const at::Tensor rotated = coder.rotate(queries);
+  const index::VectorQuantizer quantizer(codebook);
+  const at::Tensor rotated = quantizer.rotate(queries);
   const auto found =
-      index::load_local_index(codebook, {path})->search(rotated, coder.probe(rotated, 8), 10);
+      index::load_local_index(codebook, {path})->search(rotated, quantizer.probe(rotated, 8), 10);
   const at::Tensor truth = at::argmin(at::cdist(queries, keys), 1);
   int hits = 0;
   for (std::int64_t i = 0; i < queries.size(0); ++i) {

@@ -5,9 +5,9 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
-#include "index/score_bounds.hpp"
-#include "index/step_rows.hpp"
-#include "index/training_memory.hpp"
+#include "index/quantize/score_bounds.hpp"
+#include "index/train/step_rows.hpp"
+#include "index/train/training_memory.hpp"
 
 using namespace knnseq;
 using namespace knnseq::index;
@@ -20,7 +20,7 @@ constexpr std::int64_t rows = 5'242'880;
 
 const IndexSpec billion = parse_index_spec("OPQ64_512,IVF131072,PQ64", 1024);
 
-std::string refusal(const IndexSpec& spec, const TrainOptions& options, const TrainingRoom& room) {
+std::string refusal(const IndexSpec& spec, const TrainOptions& options, const DeviceBudget& room) {
   try {
     require_fits(spec, options, room);
   } catch (const core::InputError& e) {

@@ -2,8 +2,8 @@
 #include <catch2/catch.hpp>
 #include <faiss/impl/ProductQuantizer.h>
 
-#include "index/normalised.hpp"
-#include "index/product_quantizer_training.hpp"
+#include "index/core/normalised.hpp"
+#include "index/train/product_quantizer_training.hpp"
 #include "unit/index/synthetic.hpp"
 
 using namespace knnseq;

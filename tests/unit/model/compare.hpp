@@ -9,7 +9,7 @@
 #include <catch2/catch.hpp>
 
 #include "demo_model.hpp"
-#include "model/translation_model.hpp"
+#include "model/base/translation_model.hpp"
 
 namespace knnseq::model::testing {
 

@@ -9,8 +9,8 @@
 #include <ATen/ATen.h>
 
 #include "model/load_model.hpp"
-#include "model/native_transformer.hpp"
-#include "model/safetensors.hpp"
+#include "model/safetensors/safetensors.hpp"
+#include "model/transformer/native_transformer.hpp"
 
 namespace knnseq::model::testing {
 

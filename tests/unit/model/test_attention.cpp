@@ -4,8 +4,8 @@
 #include <ATen/ATen.h>
 #include <catch2/catch.hpp>
 
-#include "model/attention.hpp"
-#include "model/attention_kernel.hpp"
+#include "model/layers/attention.hpp"
+#include "model/layers/attention_kernel.hpp"
 
 namespace knnseq::model {
 

@@ -4,9 +4,9 @@
 #include <ATen/ATen.h>
 #include <catch2/catch.hpp>
 
-#include "model/attention.hpp"
-#include "model/device_attention.hpp"
-#include "model/key_value_cache.hpp"
+#include "model/layers/attention.hpp"
+#include "model/layers/device_attention.hpp"
+#include "model/layers/key_value_cache.hpp"
 
 namespace knnseq::model {
 

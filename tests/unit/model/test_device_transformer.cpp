@@ -4,10 +4,10 @@
 
 #include "compare.hpp"
 #include "core/error.hpp"
-#include "model/device_transformer.hpp"
-#include "model/dtype.hpp"
-#include "model/marian_config.hpp"
-#include "model/transformer_weights.hpp"
+#include "model/base/dtype.hpp"
+#include "model/families/marian_config.hpp"
+#include "model/families/transformer_weights.hpp"
+#include "model/transformer/device_transformer.hpp"
 #include "support/family_models.hpp"
 
 namespace knnseq::model {

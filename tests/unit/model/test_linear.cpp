@@ -2,7 +2,7 @@
 #include <ATen/ATen.h>
 #include <catch2/catch.hpp>
 
-#include "model/linear.hpp"
+#include "model/layers/linear.hpp"
 
 namespace knnseq::model {
 

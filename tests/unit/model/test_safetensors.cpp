@@ -5,8 +5,8 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
-#include "model/safetensors.hpp"
-#include "model/weight_reader.hpp"
+#include "model/families/weight_reader.hpp"
+#include "model/safetensors/safetensors.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace knnseq::model {

@@ -10,10 +10,10 @@
 
 #include "core/error.hpp"
 #include "demo_model.hpp"
-#include "model/largest_magnitude.hpp"
-#include "model/safetensors_folder.hpp"
-#include "model/transformer_config.hpp"
-#include "model/weight_reader.hpp"
+#include "model/base/transformer_config.hpp"
+#include "model/families/weight_reader.hpp"
+#include "model/safetensors/largest_magnitude.hpp"
+#include "model/safetensors/safetensors_folder.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/torchscript_models.hpp"
 

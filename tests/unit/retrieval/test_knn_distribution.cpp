@@ -6,8 +6,8 @@
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
 #include "core/random.hpp"
-#include "retrieval/knn_distribution.hpp"
-#include "retrieval/tensor_distribution.hpp"
+#include "retrieval/mixing/knn_distribution.hpp"
+#include "retrieval/mixing/tensor_distribution.hpp"
 
 using namespace knnseq;
 

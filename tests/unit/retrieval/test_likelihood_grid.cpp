@@ -7,8 +7,8 @@
 #include "comm/self_communicator.hpp"
 #include "core/entry_id.hpp"
 #include "core/random.hpp"
-#include "retrieval/knn_distribution.hpp"
-#include "retrieval/likelihood_grid.hpp"
+#include "retrieval/mixing/knn_distribution.hpp"
+#include "retrieval/mixing/likelihood_grid.hpp"
 
 using namespace knnseq;
 

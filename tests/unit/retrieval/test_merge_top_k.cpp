@@ -6,9 +6,9 @@
 
 #include "core/entry_id.hpp"
 #include "core/random.hpp"
-#include "index/neighbour.hpp"
-#include "retrieval/merge_top_k.hpp"
-#include "retrieval/tensor_exchange.hpp"
+#include "index/core/neighbour.hpp"
+#include "retrieval/exchange/merge_top_k.hpp"
+#include "retrieval/exchange/tensor_exchange.hpp"
 
 using namespace knnseq;
 

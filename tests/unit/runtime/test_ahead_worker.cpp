@@ -5,12 +5,12 @@
 
 #include <catch2/catch.hpp>
 
-#include "runtime/ahead_worker.hpp"
+#include "runtime/prefetcher.hpp"
 
 namespace knnseq::runtime {
 
 TEST_CASE("jobs run one after another on one thread that is not the owner's") {
-  AheadWorker<std::thread::id> worker;
+  Prefetcher<std::thread::id> worker;
   worker.start([] { return std::this_thread::get_id(); });
   const auto first = worker.take();
   worker.start([] { return std::this_thread::get_id(); });
@@ -20,7 +20,7 @@ TEST_CASE("jobs run one after another on one thread that is not the owner's") {
 
 TEST_CASE("a job runs while its owner does something else") {
   std::atomic<bool> go = false;
-  AheadWorker<int> worker;
+  Prefetcher<int> worker;
   worker.start([&] {
     go.wait(false);  // would never end if start() or take() ran the job
     return 7;
@@ -31,7 +31,7 @@ TEST_CASE("a job runs while its owner does something else") {
 }
 
 TEST_CASE("what a job throws reaches the owner, and the worker goes on") {
-  AheadWorker<int> worker;
+  Prefetcher<int> worker;
   worker.start([]() -> int { throw std::runtime_error("the third unit"); });
   CHECK_THROWS_WITH(worker.take(), "the third unit");
   worker.start([] { return 1; });
@@ -42,7 +42,7 @@ TEST_CASE("a worker that is left waits for the job in work") {
   std::atomic<bool> begun = false;
   std::atomic<bool> ended = false;
   {
-    AheadWorker<int> worker;
+    Prefetcher<int> worker;
     worker.start([&] {
       begun = true;
       begun.notify_one();
@@ -58,7 +58,7 @@ TEST_CASE("a worker that is left waits for the job in work") {
 TEST_CASE("a job learns that it works in vain") {
   std::atomic<bool> begun = false;
   {
-    AheadWorker<int> worker;
+    Prefetcher<int> worker;
     worker.start([&] {
       begun = true;
       begun.notify_one();

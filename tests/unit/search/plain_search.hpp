@@ -10,7 +10,7 @@
 #include <ATen/ATen.h>
 
 #include "core/random.hpp"
-#include "model/translation_model.hpp"
+#include "model/base/translation_model.hpp"
 #include "search/beam_options.hpp"
 #include "search/hypothesis.hpp"
 

@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
-#include "stages/finished_manifest.hpp"
+#include "stages/shared/inputs/finished_manifest.hpp"
 #include "store/manifest.hpp"
 #include "support/temporary_folder.hpp"
 

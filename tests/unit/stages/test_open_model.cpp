@@ -4,7 +4,7 @@
 
 #include "comm/self_communicator.hpp"
 #include "core/error.hpp"
-#include "stages/open_model.hpp"
+#include "stages/shared/inputs/open_model.hpp"
 #include "support/temporary_folder.hpp"
 
 using namespace knnseq;

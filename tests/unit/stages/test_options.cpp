@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
-#include "stages/options.hpp"
+#include "stages/shared/options/options.hpp"
 
 using namespace knnseq;
 using Catch::Matchers::Contains;

@@ -8,7 +8,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "support/temporary_folder.hpp"
-#include "text/bpe.hpp"
+#include "text/pieces/bpe.hpp"
 
 using namespace knnseq;
 using Catch::Contains;

@@ -4,7 +4,7 @@
 
 #include "core/error.hpp"
 #include "support/temporary_folder.hpp"
-#include "text/fairseq_dictionary.hpp"
+#include "text/pieces/fairseq_dictionary.hpp"
 
 using namespace knnseq;
 using Catch::Contains;

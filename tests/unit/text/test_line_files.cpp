@@ -6,7 +6,7 @@
 #include "core/error.hpp"
 #include "core/random.hpp"
 #include "support/temporary_folder.hpp"
-#include "text/line_files.hpp"
+#include "text/files/line_files.hpp"
 
 using knnseq::test::TemporaryFolder;
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "core/error.hpp"
-#include "text/line_filter.hpp"
+#include "text/files/line_filter.hpp"
 
 using namespace knnseq;
 using Catch::Contains;

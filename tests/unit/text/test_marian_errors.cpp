@@ -6,7 +6,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "support/temporary_folder.hpp"
-#include "text/tokenizer.hpp"
+#include "text/tokenizers/tokenizer.hpp"
 
 using knnseq::test::TemporaryFolder;
 

@@ -7,7 +7,7 @@
 
 #include "core/files.hpp"
 #include "support/temporary_folder.hpp"
-#include "text/tokenizer.hpp"
+#include "text/tokenizers/tokenizer.hpp"
 #include "tokenization.hpp"
 
 using knnseq::test::TemporaryFolder;

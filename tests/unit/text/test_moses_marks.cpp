@@ -3,7 +3,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "text/moses_marks.hpp"
+#include "text/pieces/moses_marks.hpp"
 
 using namespace knnseq;
 using text::find_moses_marks;

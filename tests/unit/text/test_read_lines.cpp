@@ -3,7 +3,7 @@
 
 #include "core/error.hpp"
 #include "support/temporary_folder.hpp"
-#include "text/read_lines.hpp"
+#include "text/files/read_lines.hpp"
 
 using namespace knnseq;
 using Lines = std::vector<std::string>;

@@ -10,8 +10,8 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "support/temporary_folder.hpp"
-#include "text/read_lines.hpp"
-#include "text/text_file.hpp"
+#include "text/files/read_lines.hpp"
+#include "text/files/text_file.hpp"
 
 using knnseq::test::TemporaryFolder;
 

@@ -8,7 +8,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/files.hpp"
-#include "text/tokenizer.hpp"
+#include "text/tokenizers/tokenizer.hpp"
 
 namespace knnseq::text::testing {
 

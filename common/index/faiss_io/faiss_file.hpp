@@ -1,0 +1,30 @@
+// Reading faiss files; for the .cpp files of this module.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "index/faiss_io/codebook.hpp"
+#include "index/faiss_io/faiss_codebook.hpp"
+
+namespace knnseq::index {
+
+/// A faiss file that was read: the index, what of it holds the entries, and its codebook.
+struct FaissFile {
+  std::unique_ptr<faiss::Index> index;
+  faiss::Index* core = nullptr;      ///< behind transforms and id map; owned by `index`
+  faiss::IndexIVF* lists = nullptr;  ///< the same where it has lists; else null
+  std::vector<FaissId> ids;          ///< [n] of the id map of an index without lists
+  Codebook codebook;                 ///< without the coarse graph, which stays in `index`
+};
+
+/// Reads a file; codes and ids in lists stay in it and are mapped into memory. Throws
+/// core::InputError naming the file where it is missing, truncated, not faiss's or not of a
+/// supported type.
+FaissFile read_faiss_file(const std::filesystem::path& path);
+
+/// Takes `core` out of what stands around it.
+std::unique_ptr<faiss::Index> release_core(FaissFile& file);
+
+}  // namespace knnseq::index

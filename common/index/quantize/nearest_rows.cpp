@@ -1,0 +1,117 @@
+#include "index/quantize/nearest_rows.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/error.hpp"
+#include "core/types.hpp"
+#include "index/core/parallel.hpp"
+#include "index/simd/simd_kernels.hpp"
+
+namespace knnseq::index {
+
+namespace {
+
+// What a thread works on at a time: so many panels of rows, and as many centroids as stay in the
+// second-level cache while the panels pass by.
+constexpr std::int64_t panels_together = 8;
+constexpr std::int64_t tile_floats = 1 << 16;
+
+/// A part of a job: at most panels_together panels.
+struct Task {
+  std::span<const std::int32_t> rows;
+  std::span<const std::int32_t> list;
+};
+
+std::vector<Task> cut(std::span<const NearestJob> jobs) {
+  const auto rows_together = static_cast<std::size_t>(simd_kernels().panel_rows * panels_together);
+  std::vector<Task> tasks;
+  for (const NearestJob& job : jobs) {
+    for (std::size_t first = 0; first < job.rows.size(); first += rows_together) {
+      tasks.push_back(
+          {job.rows.subspan(first, std::min(rows_together, job.rows.size() - first)), job.list});
+    }
+  }
+  return tasks;
+}
+
+/// The panel's rows as columns; lanes without a row get zeros.
+void transpose(const RowPointers& rows, std::span<const std::int32_t> numbers, std::int64_t d,
+               float* columns) {
+  constexpr std::int64_t together = 32;  // columns: what is written stays in the first-level cache
+  const std::int64_t width = simd_kernels().panel_rows;
+  const auto filled = std::ssize(numbers);
+  for (std::int64_t first = 0; first < d; first += together) {
+    const std::int64_t end = std::min(first + together, d);
+    for (std::int64_t i = 0; i < filled; ++i) {
+      const float* row = rows[static_cast<std::size_t>(numbers[static_cast<std::size_t>(i)])];
+      for (std::int64_t j = first; j < end; ++j) columns[j * width + i] = row[j];
+    }
+    for (std::int64_t j = first; j < end; ++j) {
+      std::fill(columns + j * width + filled, columns + (j + 1) * width, 0.0F);
+    }
+  }
+}
+
+/// One thread's memory.
+struct Work {
+  explicit Work(std::int64_t d)
+      : columns(static_cast<std::size_t>(panels_together * simd_kernels().panel_rows * d)),
+        best(static_cast<std::size_t>(panels_together * simd_kernels().panel_rows)),
+        nearest(best.size()) {}
+  std::vector<float> columns;  ///< [panels, d, panel rows]
+  std::vector<float> best;
+  std::vector<std::int32_t> nearest;
+};
+
+void run(const Task& task, const RowPointers& rows, const ScoredCentroids& centroids, Work& work) {
+  const std::int64_t width = simd_kernels().panel_rows;
+  const std::int64_t d = centroids.d;
+  const std::int64_t panels = core::ceil_div(std::ssize(task.rows), width);
+  for (std::int64_t p = 0; p < panels; ++p) {
+    const auto first = static_cast<std::size_t>(p * width);
+    const std::size_t count = std::min(static_cast<std::size_t>(width), task.rows.size() - first);
+    transpose(rows, task.rows.subspan(first, count), d, work.columns.data() + p * width * d);
+  }
+  std::fill(work.best.begin(), work.best.end(), std::numeric_limits<float>::infinity());
+  std::fill(work.nearest.begin(), work.nearest.end(), task.list.front());
+  const std::int64_t tile = std::max<std::int64_t>(tile_floats / d, 16);
+  for (std::int64_t first = 0; first < std::ssize(task.list); first += tile) {
+    for (std::int64_t p = 0; p < panels; ++p) {
+      NearestPanel panel;
+      panel.columns = work.columns.data() + p * width * d;
+      panel.d = d;
+      panel.centroids = centroids.centroids;
+      panel.norms = centroids.norms;
+      panel.list = task.list.data() + first;
+      panel.count = std::min(tile, std::ssize(task.list) - first);
+      panel.best = work.best.data() + p * width;
+      panel.nearest = work.nearest.data() + p * width;
+      simd_kernels().nearest(panel);
+    }
+  }
+}
+
+}  // namespace
+
+void append_rows(const at::Tensor& x, RowPointers& rows) {
+  KNNSEQ_ASSERT(x.dim() == 2 && x.scalar_type() == at::kFloat && x.is_contiguous(),
+                "vectors are fp32 [n, d]");
+  const float* data = x.const_data_ptr<float>();
+  for (std::int64_t i = 0; i < x.size(0); ++i) rows.push_back(data + i * x.size(1));
+}
+
+void find_nearest(const RowPointers& rows, const ScoredCentroids& centroids,
+                  std::span<const NearestJob> jobs, std::int32_t* nearest) {
+  const auto tasks = cut(jobs);
+  parallel_ranges(std::ssize(tasks), [&](core::Range range) {
+    Work work(centroids.d);
+    for (std::int64_t t = range.begin; t < range.end; ++t) {
+      const Task& task = tasks[static_cast<std::size_t>(t)];
+      run(task, rows, centroids, work);
+      for (std::size_t i = 0; i < task.rows.size(); ++i) nearest[task.rows[i]] = work.nearest[i];
+    }
+  });
+}
+
+}  // namespace knnseq::index

@@ -1,0 +1,75 @@
+// What a codebook does to vectors: rotation, list, code, probes.
+#pragma once
+
+#include <optional>
+
+#include <ATen/ATen.h>
+
+#include "index/core/probes.hpp"
+#include "index/faiss_io/codebook.hpp"
+#include "index/quantize/centroid_scan.hpp"
+#include "index/quantize/device_pq.hpp"
+#include "index/quantize/pq_assign.hpp"
+
+namespace knnseq::index {
+
+/// How the lists that a query visits are found.
+enum class Probing {
+  exact,  ///< by comparing it with all centroids
+  hnsw    ///< by faiss's graph over the centroids: faster with many lists, may miss some
+};
+
+/// Normalises for cos, then applies the codebook's transform (and L2norm behind it): keys [n, d_in]
+/// (fp16, bf16 or fp32) → [n, d_out] fp32, on the device of both. With nothing to do and fp32 keys
+/// the result is `keys` itself. A vector of zeros stays one.
+at::Tensor rotate_vectors(const Codebook& codebook, const at::Tensor& keys);
+
+/// Not collective. Results depend on the batch handed in only, not on the number of ranks. Tensors
+/// that go in lie on the quantizer's device, and what comes out lies there too.
+class VectorQuantizer {
+ public:
+  /// Shares the codebook's tensors, which are the host's.
+  explicit VectorQuantizer(const Codebook& codebook) : VectorQuantizer(codebook, at::kCPU) {}
+  /// Copies them to another device. `path` other than the device's own are for tests.
+  VectorQuantizer(const Codebook& codebook, at::Device device)
+      : VectorQuantizer(codebook, device, gpu::compute_path_on(device)) {}
+  VectorQuantizer(const Codebook& codebook, at::Device device, gpu::ComputePath path);
+
+  /// On the host.
+  const Codebook& codebook() const { return codebook_; }
+  at::Device device() const { return device_; }
+
+  /// rotate_vectors().
+  at::Tensor rotate(const at::Tensor& keys) const;
+
+  /// rotated [n, d_out] fp32 → the nearest list of each row, int32 [n]; exhaustive, as CentroidScan
+  /// compares; ties go to the lowest list. Only with lists.
+  at::Tensor assign_exact(const at::Tensor& rotated) const;
+
+  /// What is stored of rotated [n, d_out] fp32: uint8 [n, code_bytes]. Of an index with lists and
+  /// quantiser these are codes of the residuals: lists int32 [n], else undefined.
+  at::Tensor encode(const at::Tensor& rotated, const at::Tensor& lists) const;
+
+  /// The min(nprobe, nlist) nearest lists of each row by (distance, list), nearest first; none
+  /// without lists. Distances are exact fp32 sums of squared differences, or of products with
+  /// their sign turned; on another device than the CPU they were summed in fp64. The graph is the
+  /// CPU's: on another device queries go there and back. Throws core::InputError for Probing::hnsw
+  /// without a graph.
+  Probes probe(const at::Tensor& rotated, std::int64_t nprobe,
+               Probing probing = Probing::exact) const;
+
+ private:
+  /// Codes [n, m] of vectors [n, d_out] as the product quantiser sees them.
+  void encode_vectors(const at::Tensor& vectors, at::Tensor codes) const;
+  Probes probe_exhaustively(const at::Tensor& queries, std::int64_t width) const;
+  Probes probe_graph(const at::Tensor& queries, std::int64_t width) const;
+
+  Codebook codebook_;
+  at::Device device_;
+  Codebook on_device_;                  ///< shares the tensors of codebook_ on the CPU
+  std::optional<CentroidScan> coarse_;  ///< with lists
+  std::optional<PqTables> pq_tables_;   ///< with codes of 8 bits a sub-vector; of kernels
+  std::optional<DevicePq> device_pq_;   ///< the same of tensors
+};
+
+}  // namespace knnseq::index

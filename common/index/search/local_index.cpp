@@ -1,0 +1,164 @@
+#include "index/search/local_index.hpp"
+
+#include <cstring>
+
+#include <faiss/IndexFlatCodes.h>
+#include <faiss/IndexIVF.h>
+#include <faiss/invlists/InvertedLists.h>
+
+#include "core/error.hpp"
+#include "core/types.hpp"
+#include "index/faiss_io/open_shards.hpp"
+#include "index/search/faiss_gpu_index.hpp"
+#include "index/search/gpu_list_index.hpp"
+#include "index/search/ivfpq_scan.hpp"
+#include "index/search/list_index.hpp"
+#include "index/search/whole_index.hpp"
+
+namespace knnseq::index {
+
+namespace {
+
+/// The positions of a list that a part takes.
+struct Stride {
+  std::size_t part;
+  std::size_t parts;
+
+  explicit Stride(const LocalIndexOptions& options)
+      : part(static_cast<std::size_t>(options.part)),
+        parts(static_cast<std::size_t>(options.parts)) {
+    KNNSEQ_ASSERT(options.part >= 0 && options.part < options.parts, "no such part of a shard");
+  }
+  std::size_t count(std::size_t size) const { return size / parts + (part < size % parts ? 1 : 0); }
+};
+
+/// Some entries of a list.
+struct Entries {
+  std::vector<std::uint8_t> codes;
+  std::vector<std::int64_t> ids;
+
+  void add(const std::uint8_t* code, std::size_t code_bytes, std::int64_t id) {
+    codes.insert(codes.end(), code, code + code_bytes);
+    ids.push_back(id);
+  }
+};
+
+/// A part of a mapped list. Its ids need not be aligned.
+Entries take(const faiss::InvertedLists& lists, std::size_t list, const Stride& stride) {
+  Entries entries;
+  const faiss::InvertedLists::ScopedCodes codes(&lists, list);
+  const faiss::InvertedLists::ScopedIds ids(&lists, list);
+  const void* from_ids = ids.ids;
+  for (std::size_t i = stride.part; i < lists.list_size(list); i += stride.parts) {
+    std::int64_t id = 0;
+    std::memcpy(&id, static_cast<const char*>(from_ids) + i * sizeof(id), sizeof(id));
+    entries.add(codes.codes + i * lists.code_size, lists.code_size, id);
+  }
+  return entries;
+}
+
+std::unique_ptr<ListIndex> make_list_index(const Codebook& codebook,
+                                           const std::vector<std::int64_t>& sizes,
+                                           const LocalIndexOptions& options) {
+  if (options.launcher && scans_on_gpu(codebook.spec, options.backend)) {
+    if (options.backend == Backend::faiss) {
+      return make_faiss_gpu_index(codebook, sizes, options.launcher);
+    }
+    return std::make_unique<GpuListIndex>(
+        codebook, sizes, options.launcher,
+        GpuScanOptions{.inner_product = is_inner_product(codebook.spec.metric)});
+  }
+  if (codebook.spec.storage == Storage::pq && options.backend == Backend::knnseq) {
+    return std::make_unique<IvfPqScan>(
+        codebook, sizes, ScanOptions{.inner_product = is_inner_product(codebook.spec.metric)});
+  }
+  return make_faiss_list_index(codebook, sizes);
+}
+
+std::unique_ptr<LocalIndex> load_lists(const Codebook& codebook, std::vector<FaissFile>& files,
+                                       const LocalIndexOptions& options) {
+  const Stride stride(options);
+  const auto nlist = static_cast<std::size_t>(codebook.spec.nlist);
+  std::vector<std::int64_t> sizes(nlist, 0);
+  for (const FaissFile& file : files) {
+    for (std::size_t list = 0; list < nlist; ++list) {
+      sizes[list] += static_cast<std::int64_t>(stride.count(file.lists->invlists->list_size(list)));
+    }
+  }
+  auto index = make_list_index(codebook, sizes, options);
+  for (FaissFile& file : files) {
+    for (std::size_t list = 0; list < nlist; ++list) {
+      const Entries entries = take(*file.lists->invlists, list, stride);
+      index->append(static_cast<std::int64_t>(list), entries.codes, entries.ids);
+    }
+    file.index.reset();
+  }
+  index->finish();
+  return index;
+}
+
+/// Hands over one shard without lists, or makes a smaller index of a part of it.
+WholePart take_part(const Codebook& codebook, FaissFile& file, const Stride& stride) {
+  if (stride.parts == 1) {
+    return {release_core(file), {file.ids.begin(), file.ids.end()}};
+  }
+  Entries entries;
+  if (const auto* coded = dynamic_cast<const faiss::IndexFlatCodes*>(file.core)) {
+    for (std::size_t i = stride.part; i < file.ids.size(); i += stride.parts) {
+      entries.add(coded->codes.data() + i * coded->code_size, coded->code_size, file.ids[i]);
+    }
+  } else if (stride.part == 0) {
+    return {release_core(file), {file.ids.begin(), file.ids.end()}};
+  }
+  return {make_filled_index(codebook, entries.codes), entries.ids};
+}
+
+}  // namespace
+
+bool scans_on_gpu(const IndexSpec& spec, Backend backend) {
+  return spec.has_lists() && spec.storage == Storage::pq &&
+         (backend == Backend::knnseq || has_faiss_gpu_index());
+}
+
+std::unique_ptr<LocalIndex> load_local_index(const Codebook& codebook,
+                                             const std::vector<std::filesystem::path>& shard_files,
+                                             const LocalIndexOptions& options) {
+  auto files = open_shards(codebook, shard_files, options.ids);
+  if (codebook.spec.has_lists()) return load_lists(codebook, files, options);
+  std::vector<WholePart> parts;
+  for (FaissFile& file : files) parts.push_back(take_part(codebook, file, Stride(options)));
+  return make_whole_index(codebook, std::move(parts), options);
+}
+
+std::unique_ptr<LocalIndex> make_local_index(const Codebook& codebook, const CodedEntries& entries,
+                                             const LocalIndexOptions& options) {
+  KNNSEQ_ASSERT(options.parts == 1, "entries in memory are not parted");
+  const ListOrder order = order_by_list(entries, codebook.spec.nlist);
+  const auto codes = span_of<std::uint8_t>(entries.codes);
+  const auto ids = span_of<std::int64_t>(entries.ids);
+  const auto code_bytes = static_cast<std::size_t>(codebook.spec.code_bytes());
+  std::unique_ptr<ListIndex> lists;
+  if (codebook.spec.has_lists()) {
+    lists = make_list_index(codebook, {order.sizes.begin(), order.sizes.end()}, options);
+  }
+  Entries sorted;
+  auto next = order.positions.begin();
+  for (std::size_t list = 0; list < order.sizes.size(); ++list) {
+    for (std::uint64_t i = 0; i < order.sizes[list]; ++i, ++next) {
+      const auto entry = static_cast<std::size_t>(*next);
+      sorted.add(codes.data() + entry * code_bytes, code_bytes, ids[entry]);
+    }
+    if (!lists) continue;
+    lists->append(static_cast<std::int64_t>(list), sorted.codes, sorted.ids);
+    sorted = {};
+  }
+  if (lists) {
+    lists->finish();
+    return lists;
+  }
+  std::vector<WholePart> parts;
+  parts.push_back({make_filled_index(codebook, sorted.codes), std::move(sorted.ids)});
+  return make_whole_index(codebook, std::move(parts), options);
+}
+
+}  // namespace knnseq::index

@@ -1,0 +1,106 @@
+#include "index/search/scan_centroids.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/types.hpp"
+
+namespace knnseq::index {
+
+namespace {
+
+constexpr int lanes = 4;
+using Floats [[gnu::vector_size(lanes * sizeof(float))]] = float;
+
+Floats load(const float* from) {
+  Floats value;
+  std::memcpy(&value, from, sizeof(value));
+  return value;
+}
+
+/// Centroids [m, 256, width].
+struct Rows {
+  const float* centroids;
+  std::int64_t m;
+  std::int64_t width;
+};
+
+/// What dot() computes, for sub-vectors of fixed_width floats. 0: the width is known at run time
+/// only.
+template <std::int64_t fixed_width>
+float dot_of_code(const Rows& rows, const float* vector, const std::uint8_t* code,
+                  std::int64_t stride) {
+  const std::int64_t width = fixed_width > 0 ? fixed_width : rows.width;
+  Floats sums[4] = {};
+  const auto add = [&](std::int64_t s, Floats& sum) {
+    const float* centroid = rows.centroids + (s * 256 + code[s * stride]) * width;
+    for (std::int64_t t = 0; t < width; t += lanes) {
+      sum += load(vector + s * width + t) * load(centroid + t);
+    }
+  };
+  std::int64_t s = 0;
+  for (; s + 4 <= rows.m; s += 4) {
+    add(s, sums[0]);
+    add(s + 1, sums[1]);
+    add(s + 2, sums[2]);
+    add(s + 3, sums[3]);
+  }
+  for (; s < rows.m; ++s) add(s, sums[s % 4]);
+  const Floats sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+}  // namespace
+
+ScanCentroids::ScanCentroids(const Codebook& codebook)
+    : m_(codebook.spec.m),
+      dsub_(codebook.spec.dsub()),
+      padded_dsub_(core::ceil_div(dsub_, lanes) * lanes),
+      centroids_(static_cast<std::size_t>(m_ * 256 * padded_dsub_), 0),
+      columns_(static_cast<std::size_t>(m_ * 256 * dsub_)),
+      norms_(static_cast<std::size_t>(m_ * 256)),
+      radii_(static_cast<std::size_t>(m_), 0) {
+  KNNSEQ_ASSERT(codebook.spec.nbits() == 8, "codes have 8 bits a sub-vector");
+  const float* from = codebook.pq_centroids.const_data_ptr<float>();
+  for (std::int64_t i = 0; i < m_ * 256; ++i, from += dsub_) {
+    const std::int64_t s = i / 256;
+    float norm = 0;
+    for (std::int64_t t = 0; t < dsub_; ++t) {
+      centroids_[static_cast<std::size_t>(i * padded_dsub_ + t)] = from[t];
+      columns_[static_cast<std::size_t>((s * dsub_ + t) * 256 + i % 256)] = from[t];
+      norm += from[t] * from[t];
+    }
+    norms_[static_cast<std::size_t>(i)] = norm;
+    float& radius = radii_[static_cast<std::size_t>(s)];
+    radius = std::max(radius, std::sqrt(norm));
+  }
+}
+
+std::int64_t ScanCentroids::bytes() const {
+  const std::size_t floats = centroids_.size() + columns_.size() + norms_.size() + radii_.size();
+  return static_cast<std::int64_t>(floats * sizeof(float));
+}
+
+void ScanCentroids::pad(const float* vector, float factor, float* padded) const {
+  for (std::int64_t s = 0; s < m_; ++s) {
+    for (std::int64_t t = 0; t < dsub_; ++t) {
+      padded[s * padded_dsub_ + t] = factor * vector[s * dsub_ + t];
+    }
+  }
+}
+
+float ScanCentroids::dot(const float* padded, const std::uint8_t* code, std::int64_t stride) const {
+  const Rows rows{centroids_.data(), m_, padded_dsub_};
+  if (padded_dsub_ == 4) return dot_of_code<4>(rows, padded, code, stride);
+  if (padded_dsub_ == 8) return dot_of_code<8>(rows, padded, code, stride);
+  return dot_of_code<0>(rows, padded, code, stride);
+}
+
+float ScanCentroids::squared_norm(const std::uint8_t* code) const {
+  float sum = 0;
+  for (std::int64_t s = 0; s < m_; ++s) sum += norms_[static_cast<std::size_t>(s * 256 + code[s])];
+  return sum;
+}
+
+}  // namespace knnseq::index

@@ -1,0 +1,52 @@
+// The product quantiser's centroids as the scan needs them.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "index/faiss_io/codebook.hpp"
+
+namespace knnseq::index {
+
+/// A vector of d_out floats with each sub-vector filled up with zeros to a multiple of 4.
+using PaddedVector = std::vector<float>;
+
+/// Copies of the codebook's PQ centroids, with the distances' only fp32 sums. Not collective.
+class ScanCentroids {
+ public:
+  explicit ScanCentroids(const Codebook& codebook);
+
+  std::int64_t m() const { return m_; }
+  std::int64_t dsub() const { return dsub_; }
+  std::int64_t padded_dsub() const { return padded_dsub_; }
+  std::int64_t bytes() const;
+  /// [m, dsub, 256]
+  const float* columns() const { return columns_.data(); }
+  /// The largest norm of a sub-vector's centroids.
+  float radius(std::int64_t sub_vector) const {
+    return radii_[static_cast<std::size_t>(sub_vector)];
+  }
+
+  /// Writes factor · vector [d_out] to padded [m · padded_dsub()], which holds zeros.
+  void pad(const float* vector, float factor, float* padded) const;
+
+  /// ⟨vector, r̂⟩ for the padded vector and the code's decoded residual r̂; bytes of the code are
+  /// `stride` apart. The product of component t of sub-vector s is added to partial sum
+  /// (s mod 4, t mod 4), in ascending (s, t); the 16 sums are then added up as a balanced tree. So
+  /// the value depends on nothing but vector and code.
+  float dot(const float* padded, const std::uint8_t* code, std::int64_t stride) const;
+
+  /// ‖r̂‖²: centroids' squared norms added up in the order of the sub-vectors.
+  float squared_norm(const std::uint8_t* code) const;
+
+ private:
+  std::int64_t m_;
+  std::int64_t dsub_;
+  std::int64_t padded_dsub_;
+  std::vector<float> centroids_;  ///< [m, 256, padded_dsub]
+  std::vector<float> columns_;    ///< [m, dsub, 256]
+  std::vector<float> norms_;      ///< [m, 256], squared
+  std::vector<float> radii_;      ///< [m]
+};
+
+}  // namespace knnseq::index

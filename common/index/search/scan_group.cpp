@@ -1,0 +1,166 @@
+#include "index/search/scan_group.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "index/search/kth_smallest.hpp"
+
+namespace knnseq::index {
+
+namespace {
+
+/// Entries among which a query's first bound is found, as a multiple of k and at least.
+constexpr std::int64_t first_entries_per_k = 8;
+constexpr std::int64_t least_first_entries = 512;
+
+}  // namespace
+
+ScanGroup::ScanGroup(const ScanTarget& target, const ScanBatch& batch, core::Range rows,
+                     std::int64_t k)
+    : target_(target),
+      batch_(batch),
+      rows_(rows),
+      k_(k),
+      padded_(static_cast<std::size_t>(rows.size() * target.centroids.m() *
+                                       target.centroids.padded_dsub()),
+              0),
+      tables_(at::empty({rows.size(), target.centroids.m() * 256}, at::kByte)),
+      queries_(),
+      best_(static_cast<std::size_t>(rows.size()), BestNeighbours(k)),
+      scores_(),
+      passing_() {
+  const ScanCentroids& centroids = target_.centroids;
+  for (std::int64_t i = 0; i < rows_.size(); ++i) {
+    float* padded = padded_.data() + i * centroids.m() * centroids.padded_dsub();
+    centroids.pad(batch_.queries.row(rows_.begin + i).data(), target_.inner_product ? -1 : -2,
+                  padded);
+    queries_.push_back(
+        make_scan_query(target_.kernel, centroids, padded,
+                        tables_.mutable_data_ptr<std::uint8_t>() + i * centroids.m() * 256));
+  }
+}
+
+void ScanGroup::search() {
+  std::vector<Visit> rest;
+  for (std::int64_t query = 0; query < rows_.size(); ++query) {
+    const std::int64_t first = search_nearest_lists(query);
+    for (std::int64_t probe = first; probe < batch_.lists.columns; ++probe) {
+      const Visit found = visit_of(query, probe);
+      if (target_.lists.size(found.list) > 0) rest.push_back(found);
+    }
+  }
+  std::sort(rest.begin(), rest.end());
+  for (std::size_t i = 0; i < rest.size(); ++i) {
+    next_blocks_ = target_.lists.blocks(rest[std::min(i + 1, rest.size() - 1)].list);
+    visit(rest[i]);
+  }
+}
+
+void ScanGroup::write(TopK& result) {
+  for (std::int64_t i = 0; i < rows_.size(); ++i) {
+    auto slot = static_cast<std::size_t>((rows_.begin + i) * k_);
+    for (const Neighbour& neighbour : best_[static_cast<std::size_t>(i)].sorted()) {
+      result.distances[slot] = neighbour.distance;
+      result.ids[slot++] = neighbour.id;
+    }
+  }
+}
+
+/// Visits a query's nearest lists until they hold enough entries to tell roughly how far the k-th
+/// is; only those entries are then measured whose bounds allow them to be among the best k. Returns
+/// the number of lists visited.
+std::int64_t ScanGroup::search_nearest_lists(std::int64_t query) {
+  const std::int64_t wanted = std::max(least_first_entries, first_entries_per_k * k_);
+  const double first_base = base_of(visit_of(query, 0));
+  std::int64_t probe = 0;
+  double error = 0;
+  scores_.clear();
+  for (std::int64_t entries = 0; probe < batch_.lists.columns && entries < wanted; ++probe) {
+    const Visit nearest = visit_of(query, probe);
+    const std::size_t first = scores_.size();
+    next_blocks_ =
+        target_.lists.blocks(visit_of(query, std::min(probe + 1, batch_.lists.columns - 1)).list);
+    run_kernel(nearest, missing_distance, first);
+    const auto shift = static_cast<float>(base_of(nearest) - first_base);
+    for (std::size_t i = first; i < scores_.size(); ++i) scores_[i] += shift;
+    error = std::max(error, error_of(nearest));
+    entries += target_.lists.size(nearest.list);
+  }
+  const double kth = static_cast<double>(kth_smallest_at_most(scores_, k_));
+  const float limit = above(kth + queries_[static_cast<std::size_t>(query)].slack + 2 * error);
+  const float* scores = scores_.data();
+  for (std::int64_t p = 0; p < probe; ++p) {
+    const Visit nearest = visit_of(query, p);
+    for (std::int64_t i = 0; i < target_.lists.size(nearest.list); ++i) {
+      if (scores[i] < limit) measure(nearest, i);
+    }
+    scores += target_.lists.block_count(nearest.list) * scan_block_entries;
+  }
+  return probe;
+}
+
+void ScanGroup::visit(const Visit& visit) {
+  const BestNeighbours& best = best_[static_cast<std::size_t>(visit.query)];
+  const double margin = error_of(visit) - base_of(visit);
+  const auto limit = [&] { return above(static_cast<double>(best.worst()) + margin); };
+  run_kernel(visit, limit(), 0);
+  for (std::size_t block = 0; block < passing_.size(); ++block) {
+    for (std::uint64_t bits = passing_[block]; bits != 0; bits &= bits - 1) {
+      const std::size_t position =
+          block * scan_block_entries + static_cast<std::size_t>(std::countr_zero(bits));
+      // The limit may have fallen since.
+      if (scores_[position] < limit()) measure(visit, static_cast<std::int64_t>(position));
+    }
+  }
+}
+
+/// Scores of the list's blocks from scores_[first] on, which becomes their end.
+void ScanGroup::run_kernel(const Visit& visit, float limit, std::size_t first) {
+  const std::int64_t count = target_.lists.block_count(visit.list);
+  scores_.resize(first + static_cast<std::size_t>(count * scan_block_entries));
+  passing_.resize(static_cast<std::size_t>(count));
+  const ScanQuery& query = queries_[static_cast<std::size_t>(visit.query)];
+  target_.kernel.scan({.blocks = target_.lists.blocks(visit.list),
+                       .count = count,
+                       .m = target_.lists.m(),
+                       .table = query.table,
+                       .scale = query.scale,
+                       .limit = limit,
+                       .next = next_blocks_,
+                       .scores = scores_.data() + first,
+                       .passing = passing_.data()});
+}
+
+void ScanGroup::measure(const Visit& visit, std::int64_t position) {
+  const ScanQuery& query = queries_[static_cast<std::size_t>(visit.query)];
+  const float product = target_.centroids.dot(
+      query.padded, target_.lists.code(visit.list, position), scan_block_entries);
+  const float base = probe_distance(visit) + target_.lists.term(visit.list, position);
+  best_[static_cast<std::size_t>(visit.query)].offer(
+      {base + product, target_.lists.ids(visit.list)[position]});
+}
+
+ScanGroup::Visit ScanGroup::visit_of(std::int64_t query, std::int64_t probe) const {
+  const std::int64_t list = batch_.lists.row(rows_.begin + query)[static_cast<std::size_t>(probe)];
+  KNNSEQ_ASSERT(list >= 0 && list < target_.lists.lists(), "a probe of no list");
+  return {list, query, probe};
+}
+
+float ScanGroup::probe_distance(const Visit& visit) const {
+  return batch_.probe_distances.row(rows_.begin +
+                                    visit.query)[static_cast<std::size_t>(visit.probe)];
+}
+
+double ScanGroup::base_of(const Visit& visit) const {
+  return static_cast<double>(probe_distance(visit)) +
+         queries_[static_cast<std::size_t>(visit.query)].floor;
+}
+
+double ScanGroup::error_of(const Visit& visit) const {
+  return queries_[static_cast<std::size_t>(visit.query)].error(
+      std::abs(static_cast<double>(probe_distance(visit))) +
+      static_cast<double>(target_.lists.largest_term(visit.list)));
+}
+
+}  // namespace knnseq::index

@@ -1,0 +1,51 @@
+#include "index/search/scan_query.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace knnseq::index {
+
+double ScanQuery::error(double others) const {
+  constexpr double rounding = 1.0 / (1 << 23);  // twice that of one fp32 operation
+  return static_cast<double>(additions + 16) * rounding * (magnitude + others);
+}
+
+ScanQuery make_scan_query(const ScanKernel& kernel, const ScanCentroids& centroids,
+                          const float* padded, std::uint8_t* table) {
+  const std::int64_t m = centroids.m();
+  std::vector<float> products(static_cast<std::size_t>(m * 256));
+  std::vector<float> minima(static_cast<std::size_t>(m));
+  ScanTableJob job;
+  job.query = padded;
+  job.query_stride = centroids.padded_dsub();
+  job.columns = centroids.columns();
+  job.m = m;
+  job.dsub = centroids.dsub();
+  job.levels = static_cast<float>(std::min<std::int64_t>(255, 65535 / m));
+  job.products = products.data();
+  job.minima = minima.data();
+  job.table = table;
+  kernel.make_table(job);
+
+  ScanQuery query{.padded = padded, .table = table, .additions = m * centroids.padded_dsub()};
+  const float width = std::max(job.widest, least_scan_width);
+  query.scale = job.widest > least_scan_width ? job.widest / job.levels : 0;
+  query.slack =
+      static_cast<double>(m) * static_cast<double>(width) / static_cast<double>(job.levels);
+  if (query.scale == 0) query.slack *= static_cast<double>(job.levels);
+  // Products of absolute values, by Cauchy and Schwarz; and all steps of the table, which are as
+  // large as their sum may get.
+  query.magnitude = static_cast<double>(m) * static_cast<double>(width);
+  for (std::int64_t s = 0; s < m; ++s) {
+    query.floor += static_cast<double>(minima[static_cast<std::size_t>(s)]);
+    double norm = 0;
+    for (std::int64_t t = 0; t < centroids.dsub(); ++t) {
+      const double value = padded[s * centroids.padded_dsub() + t];
+      norm += value * value;
+    }
+    query.magnitude += std::sqrt(norm) * static_cast<double>(centroids.radius(s));
+  }
+  return query;
+}
+
+}  // namespace knnseq::index

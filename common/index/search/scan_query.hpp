@@ -1,0 +1,33 @@
+// A query's table, and how well its sums bound distances.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "index/search/scan_centroids.hpp"
+#include "index/simd/scan_kernel.hpp"
+
+namespace knnseq::index {
+
+/// For an entry of a list: bound = probe distance + floor + (term + scale · sum of table bytes) is,
+/// up to error(), at most the distance, and more than the distance less `slack`.
+struct ScanQuery {
+  const float* padded = nullptr;        ///< [m · padded_dsub], times the metric's factor
+  const std::uint8_t* table = nullptr;  ///< [m, 256]
+  float scale = 0;
+  double floor = 0;      ///< sum of the tables' minima
+  double slack = 0;      ///< what rounding down may have cost
+  double magnitude = 0;  ///< no sum of products exceeds it, partial or whole
+  std::int64_t additions = 0;
+
+  /// More than what fp32 may have rounded in a bound or distance where probe distance and term are
+  /// at most `others` in sum of absolute values.
+  double error(double others) const;
+};
+
+/// Makes the table. padded: [m · padded_dsub] and table: [m, 256] (aligned to 64 bytes) must
+/// outlive the result.
+ScanQuery make_scan_query(const ScanKernel& kernel, const ScanCentroids& centroids,
+                          const float* padded, std::uint8_t* table);
+
+}  // namespace knnseq::index

@@ -1,0 +1,32 @@
+// Whether a training fits a device's memory, told before its sample is read.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "index/core/index_spec.hpp"
+#include "index/train/train_options.hpp"
+
+namespace knnseq::index {
+
+/// Bytes of device memory that train_codebook() takes by gpu::ComputePath::torch, on the rank with
+/// most of a sample of `rows` dealt to `ranks`: its part in fp32 as the steps use it, one copy of
+/// it where coarse k-means uses fewer rows than what follows, centroids with their sums and, in
+/// bf16, their bounds, 256 MiB of products and as much for the libraries. Grows with rows, falls
+/// with ranks.
+std::int64_t training_device_bytes(const IndexSpec& spec, const TrainOptions& options,
+                                   std::int64_t rows, int ranks);
+
+/// What a training finds.
+struct DeviceBudget {
+  std::int64_t rows = 0;  ///< of the whole sample
+  int ranks = 1;
+  std::int64_t free_bytes = 0;  ///< of device memory, for this rank
+  std::string sample_key;       ///< of the config: what the size of the sample is set by
+};
+
+/// Throws core::InputError where the training needs more than that, naming the largest sample and
+/// the smallest number of ranks that would fit, as far as there are any.
+void require_fits(const IndexSpec& spec, const TrainOptions& options, const DeviceBudget& room);
+
+}  // namespace knnseq::index

@@ -1,0 +1,113 @@
+#include "retrieval/subset/lexical_finder.hpp"
+
+#include <numeric>
+
+#include "core/error.hpp"
+#include "index/core/certain_top_k.hpp"
+#include "index/core/parallel.hpp"
+#include "retrieval/exchange/result_exchange.hpp"
+
+namespace knnseq::retrieval {
+
+namespace {
+
+/// The lists of all ranks, one rank's after the other's.
+struct GatheredLists {
+  PieceLists lists;
+  std::vector<std::int64_t> counts;  ///< [ranks] sentences
+};
+
+GatheredLists gather(comm::Communicator& comm,
+                     const std::vector<std::vector<core::TokenId>>& mine) {
+  std::vector<std::int64_t> lengths;
+  PieceLists own;
+  for (const auto& sentence : mine) {
+    lengths.push_back(std::ssize(sentence));
+    own.add(sentence);
+  }
+  const auto all_lengths = comm.all_gather(std::span<const std::int64_t>(lengths));
+  GatheredLists gathered;
+  gathered.lists.pieces = comm.all_gather(std::span<const core::TokenId>(own.pieces)).values;
+  for (const auto length : all_lengths.values) {
+    gathered.lists.starts.push_back(gathered.lists.starts.back() + length);
+  }
+  for (int rank = 0; rank < comm.size(); ++rank) {
+    gathered.counts.push_back(std::ssize(all_lengths.of(rank)));
+  }
+  return gathered;
+}
+
+}  // namespace
+
+LexicalFinder::LexicalFinder(comm::Communicator& comm, const PieceLists& mine,
+                             std::vector<std::int64_t> ids, const LexicalOptions& options)
+    : comm_(comm),
+      options_(options),
+      weights_(comm, options.score, mine, options.vocabulary),
+      ids_(std::move(ids)),
+      starts_(static_cast<std::size_t>(options.vocabulary) + 1, 0),
+      postings_() {
+  KNNSEQ_ASSERT(std::ssize(ids_) == mine.sentences(), "an id for each sentence");
+  for (std::int64_t i = 0; i < mine.sentences(); ++i) {
+    for (const auto& piece : count_pieces(mine.of(i))) {
+      ++starts_[static_cast<std::size_t>(piece.piece) + 1];
+    }
+  }
+  std::partial_sum(starts_.begin(), starts_.end(), starts_.begin());
+  postings_.resize(static_cast<std::size_t>(starts_.back()));
+  std::vector<std::int64_t> next(starts_.begin(), std::prev(starts_.end()));
+  for (std::int64_t i = 0; i < mine.sentences(); ++i) {
+    const auto pieces = count_pieces(mine.of(i));
+    const auto weights = weights_.in_sentence(pieces);
+    for (std::size_t j = 0; j < pieces.size(); ++j) {
+      const auto at = next[static_cast<std::size_t>(pieces[j].piece)]++;
+      postings_[static_cast<std::size_t>(at)] = {core::narrow<std::int32_t>(i),
+                                                 static_cast<float>(weights[j])};
+    }
+  }
+}
+
+index::TopK LexicalFinder::find(const SentenceBlock& block) {
+  const auto queries = gather(comm_, block.pieces);
+  return merge_results(return_results(comm_, search(queries.lists), queries.counts));
+}
+
+index::TopK LexicalFinder::search(const PieceLists& queries) const {
+  index::TopK result = index::missing_top_k(queries.sentences(), options_.count);
+  index::parallel_ranges(queries.sentences(), [&](core::Range range) {
+    std::vector<double> scores(ids_.size(), 0);
+    std::vector<char> seen(ids_.size(), 0);
+    std::vector<std::int32_t> found;
+    for (auto query = range.begin; query < range.end; ++query) {
+      const auto pieces = count_pieces(queries.of(query));
+      const auto weights = weights_.in_query(pieces);
+      for (std::size_t i = 0; i < pieces.size(); ++i) {
+        const auto piece = static_cast<std::size_t>(pieces[i].piece);
+        for (auto at = starts_[piece]; at < starts_[piece + 1]; ++at) {
+          const Posting& posting = postings_[static_cast<std::size_t>(at)];
+          const auto sentence = static_cast<std::size_t>(posting.sentence);
+          if (seen[sentence] == 0) found.push_back(posting.sentence);
+          seen[sentence] = 1;
+          scores[sentence] += weights[i] * static_cast<double>(posting.weight);
+        }
+      }
+      index::BestNeighbours best(options_.count);
+      for (const auto sentence : found) {
+        const auto at = static_cast<std::size_t>(sentence);
+        best.offer({-static_cast<float>(scores[at]), ids_[at]});
+        scores[at] = 0;
+        seen[at] = 0;
+      }
+      found.clear();
+      index::set_row(result, query, best.sorted());
+    }
+  });
+  return result;
+}
+
+std::int64_t LexicalFinder::bytes() const {
+  return static_cast<std::int64_t>(postings_.size() * sizeof(Posting) +
+                                   (starts_.size() + ids_.size()) * sizeof(std::int64_t));
+}
+
+}  // namespace knnseq::retrieval

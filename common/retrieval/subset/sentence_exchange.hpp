@@ -1,0 +1,34 @@
+// Brings sentences' entries from the ranks that hold them to those that want them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "retrieval/subset/local_sentence_store.hpp"
+#include "retrieval/subset/shard_holders.hpp"
+
+namespace knnseq::retrieval {
+
+/// The entries of some sentences, one after another.
+struct FetchedSentences {
+  std::vector<std::int64_t> sentences;  ///< ids, ascending
+  std::vector<std::int64_t> starts;     ///< [sentences + 1] entries
+  std::vector<std::int64_t> ids;        ///< [entries] packed entry ids
+  std::vector<std::uint8_t> codes;      ///< [entries, m]
+
+  /// Entries of a sentence that was fetched.
+  std::span<const std::int64_t> ids_of(std::size_t place) const;
+  std::span<const std::uint8_t> codes_of(std::size_t place) const;
+  /// Throws std::logic_error where the sentence was not fetched.
+  std::size_t place_of(std::int64_t sentence_id) const;
+};
+
+/// wanted: sentence ids (pack_sentence_id), in any order, repeated or not; ranks may want nothing.
+/// Ranks ask for 8,192 sentences at a time, so that beside the result only so many sentences a rank
+/// are in messages. Collective.
+FetchedSentences fetch_sentences(comm::Communicator& comm, const LocalSentenceStore& held,
+                                 const ShardHolders& holders, std::span<const std::int64_t> wanted);
+
+}  // namespace knnseq::retrieval

@@ -1,0 +1,82 @@
+// Subset kNN-MT: each sentence's neighbours are looked for among the entries of similar sentences.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "comm/communicator.hpp"
+#include "index/quantize/vector_quantizer.hpp"
+#include "index/search/device_subset_scan.hpp"
+#include "index/search/scan_centroids.hpp"
+#include "index/search/subset_scan.hpp"
+#include "retrieval/block_search.hpp"
+#include "retrieval/subset/local_sentence_store.hpp"
+#include "retrieval/subset/sentence_finder.hpp"
+#include "retrieval/subset/shard_holders.hpp"
+
+namespace knnseq::retrieval {
+
+/// Where the time went on this rank, and how much memory a block took. A GPU works on while the
+/// host goes on: there the time of the scan is that of queueing it.
+struct SubsetTimes {
+  double find_seconds = 0;   ///< of similar sentences, including waiting for other ranks
+  double fetch_seconds = 0;  ///< of their entries, likewise
+  double scan_seconds = 0;
+  std::int64_t blocks = 0;
+  std::int64_t sentences = 0;
+  std::int64_t entries = 0;  ///< of all sentences' subsets
+  std::int64_t queries = 0;
+  std::int64_t most_bytes = 0;  ///< of the subsets of one block, where they are searched
+};
+
+/// The datastore sentence that is most like a given one.
+struct NearestSentence {
+  float distance = 0;
+  std::vector<core::TokenId> target = {};  ///< with its end; empty where none was found
+};
+
+/// (Deguchi et al., "Subset Retrieval Nearest Neighbor Machine Translation", ACL 2023.) begin()
+/// finds the sentences most similar to each of the block's and fetches their entries' codes from
+/// the ranks that hold them, to the device where the model computes; search() is local, and on a
+/// GPU it waits for nothing. Memory: the subsets of one block, in that device's memory, and on a
+/// GPU what DeviceSubsetScan works in.
+class SubsetSearch final : public BlockSearch {
+ public:
+  struct Parts {
+    index::Codebook codebook;  ///< of the codes: without lists
+    LocalSentenceStore held;
+    ShardHolders holders;
+    std::unique_ptr<SentenceFinder> finder;
+  };
+  /// k: neighbours of a query. `comm` must outlive this object. The host's memory is searched by
+  /// kernels, a device's by tensors; `path` other than the device's own are for tests.
+  SubsetSearch(comm::Communicator& comm, Parts parts, std::int64_t k, at::Device device = at::kCPU)
+      : SubsetSearch(comm, std::move(parts), k, device, gpu::compute_path_on(device)) {}
+  SubsetSearch(comm::Communicator& comm, Parts parts, std::int64_t k, at::Device device,
+               gpu::ComputePath path);
+
+  void begin(const SentenceBlock& block) override;
+  Neighbours search(const at::Tensor& queries, std::span<const std::int64_t> sentences) override;
+  bool collective() const override { return false; }
+
+  /// What a translation memory would give for the block's sentences. Collective.
+  std::vector<NearestSentence> find_nearest(const SentenceBlock& block);
+  std::string summary() const override;
+
+  const SubsetTimes& times() const { return times_; }
+
+ private:
+  comm::Communicator& comm_;
+  Parts parts_;
+  index::VectorQuantizer coder_;
+  std::int64_t k_;
+  // Of kernels or of tensors: the codebook, and the subsets of the block's sentences.
+  std::optional<index::ScanCentroids> centroids_;
+  std::optional<index::SubsetScan> subsets_;
+  std::optional<index::DeviceAdc> adc_;
+  std::optional<index::DeviceSubsetScan> device_subsets_;
+  SubsetTimes times_;
+};
+
+}  // namespace knnseq::retrieval

@@ -1,0 +1,81 @@
+#include "stages/shared/options/inputs_outside.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "stages/shared/options/corpus_paths.hpp"
+
+namespace knnseq::stages {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// The path without links and dots, as far as it exists.
+fs::path real_path(const fs::path& path) {
+  std::error_code error;
+  fs::path real = fs::weakly_canonical(fs::absolute(path), error);
+  if (error) real = fs::absolute(path).lexically_normal();
+  return real.has_filename() ? real : real.parent_path();  // "runs/" ends in an empty name
+}
+
+class Noter {
+ public:
+  explicit Noter(const fs::path& run_dir) : run_dir_(run_dir) {}
+
+  void look_at(const config::Section& section, const std::string& key, const fs::path& path) const {
+    if (path.empty() || !lies_in(path, run_dir_)) return;
+    section.problem(key, fmt::format("{} lies in run_dir, where knnseq keeps what it makes; move "
+                                     "it elsewhere",
+                                     path.string()));
+  }
+  void look_at(const config::Section& section, const std::string& key,
+               const std::vector<fs::path>& paths) const {
+    for (const auto& path : paths) look_at(section, key, path);
+  }
+
+ private:
+  const fs::path& run_dir_;
+};
+
+}  // namespace
+
+bool lies_in(const fs::path& path, const fs::path& folder) {
+  const fs::path inner = real_path(path);
+  const fs::path outer = real_path(folder);
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+}
+
+void note_inputs_in_run_dir(const config::Config& config, const Options& options) {
+  if (options.run_dir.empty()) return;  // which is a problem by itself
+  const config::Section root = config.root();
+  const Noter noter(options.run_dir);
+  noter.look_at(root, "model", options.models);
+  if (root.has("tokenizer")) noter.look_at(root, "tokenizer", options.tokenizer);
+  noter.look_at(root.section("corpus"), "source", options.corpus.source);
+  noter.look_at(root.section("corpus"), "target", options.corpus.target);
+  const auto appended = root.sections("append");
+  for (std::size_t i = 0; i < appended.size(); ++i) {
+    noter.look_at(appended[i], "source", options.append[i].corpus.source);
+    noter.look_at(appended[i], "target", options.append[i].corpus.target);
+  }
+  noter.look_at(root.section("subset"), "model", options.subset.model);
+  const auto decoded = root.sections("decode");
+  for (std::size_t i = 0; i < decoded.size(); ++i) {
+    noter.look_at(decoded[i], "source", options.decode[i].source);
+    if (options.decode[i].reference)
+      noter.look_at(decoded[i], "reference", *options.decode[i].reference);
+  }
+  noter.look_at(root.section("sweep"), "source", options.sweep.source);
+  noter.look_at(root.section("sweep"), "target", options.sweep.target);
+  noter.look_at(root.section("tune"), "source", options.tune.decoding.source);
+  noter.look_at(root.section("tune"), "reference", *options.tune.decoding.reference);
+  const Folders folders(options.run_dir);
+  for (const auto& file : config.included()) {
+    if (lies_in(file, folders.tune) || lies_in(file, folders.tune_subsets)) continue;
+    noter.look_at(root, "include", file);
+  }
+}
+
+}  // namespace knnseq::stages

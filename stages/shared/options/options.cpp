@@ -1,0 +1,438 @@
+#include "stages/shared/options/options.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "core/entry_id.hpp"
+#include "core/error.hpp"
+#include "metrics/languages_13a.hpp"
+#include "stages/shared/options/inputs_outside.hpp"
+
+namespace knnseq::stages {
+
+using config::Section;
+
+namespace {
+
+// Bounds of numbers that have none by their nature. What the code multiplies them with stays far
+// below what 64 bits hold, and so does what it makes of them in fp32.
+constexpr std::int64_t many = 1'000'000'000;
+constexpr config::IntegerBounds count_bounds{1, many};
+constexpr config::IntegerBounds iteration_bounds{1, 1'000'000};
+constexpr config::IntegerBounds entry_bounds{1, core::max_entry_number};
+constexpr config::IntegerBounds neighbour_bounds{1, 1'000'000};
+constexpr config::IntegerBounds list_bounds{1, std::numeric_limits<std::int32_t>::max()};
+constexpr config::IntegerBounds seed_bounds{0, std::numeric_limits<std::int64_t>::max()};
+constexpr config::NumberBounds temperature_bounds{1e-6, 1e30};
+constexpr config::NumberBounds score_bounds{-1e30, 1e30};
+constexpr double most_settings = 1e6;  // of tune's grid
+
+std::vector<std::filesystem::path> paths(const Section& section, const std::string& key) {
+  const auto texts = section.texts(key);
+  return {texts.begin(), texts.end()};
+}
+
+CorpusOptions read_corpus(const Section& section, CorpusOptions options) {
+  options.source = paths(section, "source");
+  options.target = paths(section, "target");
+  if (options.source.empty()) section.problem("source", "is required (one file or a list)");
+  if (options.target.empty()) section.problem("target", "is required (one file or a list)");
+  options.drop_bad_pairs = section.choice("bad_pairs", {"drop", "stop"},
+                                          options.drop_bad_pairs ? "drop" : "stop") == "drop";
+  options.max_tokens = section.integer("max_tokens", options.max_tokens, count_bounds);
+  return options;
+}
+
+std::string read_dtype(const Section& section, const std::string& fallback) {
+  return section.choice("dtype", {"auto", "fp32", "bf16", "fp16"}, fallback);
+}
+
+DatastoreOptions read_datastore(const Section& section, const std::string& dtype) {
+  DatastoreOptions options;
+  options.key = {model::parse_key_kind(section.choice("key", {"ffn_in", "ffn_out"}, "ffn_in")),
+                 section.integer("layer", -1, {-10'000, 10'000})};
+  options.dtype = read_dtype(section, dtype);
+  const bool stored = section.choice("store", {"keys", "none"}, "keys") == "keys";
+  options.store = stored ? KeyStore::keys : KeyStore::none;
+  options.sentence_keys = section.flag("sentence_keys", stored);
+  if (options.sentence_keys && !stored) {
+    section.problem("sentence_keys",
+                    "must be false where store is none: encode then makes the "
+                    "sample's keys only");
+  }
+  options.sample.size = section.integer("sample", options.sample.size, entry_bounds);
+  options.sample.seed = static_cast<std::uint64_t>(section.integer("seed", 1, seed_bounds));
+  options.sample.unit = parse_sample_unit(
+      section.choice("sample_unit", {"entry", "batch"}, stored ? "entry" : "batch"));
+  return options;
+}
+
+IndexOptions read_index(const Section& section) {
+  IndexOptions options;
+  options.factory = section.text("factory");
+  options.metric = section.choice("metric", {"l2", "ip", "cos"}, "l2");
+  auto& training = options.training;
+  const auto count = [&](const char* key, std::int64_t fallback) {
+    return section.integer(key, fallback, iteration_bounds);
+  };
+  training.seed = static_cast<std::uint64_t>(
+      section.integer("seed", static_cast<std::int64_t>(training.seed), seed_bounds));
+  training.coarse_iterations = count("coarse_iterations", training.coarse_iterations);
+  const auto search = section.choice("coarse_search", {"auto", "all", "near"}, "auto");
+  for (const auto known : {index::CoarseSearch::all, index::CoarseSearch::near}) {
+    if (search == index::to_string(known)) training.coarse_search = known;
+  }
+  training.opq_tolerance = section.number("opq_tolerance", training.opq_tolerance, {0, 0.999});
+  training.opq_iterations = count("opq_iterations", training.opq_iterations);
+  training.opq_pq_iterations = count("opq_pq_iterations", training.opq_pq_iterations);
+  training.opq_first_pq_iterations =
+      count("opq_first_pq_iterations", training.opq_first_pq_iterations);
+  training.pq_iterations = count("pq_iterations", training.pq_iterations);
+  training.max_points_per_centroid =
+      section.integer("max_points_per_centroid", training.max_points_per_centroid, {0, many});
+  return options;
+}
+
+SubsetOptions read_subset(const Section& section) {
+  SubsetOptions options;
+  const auto encoder = section.choice("encoder", {"mean", "bm25", "tfidf", "torchscript"}, "mean");
+  for (const auto known :
+       {SentenceEncoder::bm25, SentenceEncoder::tfidf, SentenceEncoder::torchscript}) {
+    if (encoder == to_string(known)) options.encoder = known;
+  }
+  options.model = section.text("model", "");
+  if ((options.encoder == SentenceEncoder::torchscript) == options.model.empty()) {
+    section.problem("model", options.model.empty()
+                                 ? "is required where encoder is torchscript: a TorchScript file"
+                                 : "is of no use: encoder is " + encoder);
+  }
+  options.sentences = section.integer("sentences", options.sentences, count_bounds);
+  options.index = section.text("index", options.index);
+  options.metric = section.choice("metric", {"l2", "ip", "cos"}, options.metric);
+  options.nprobe = section.integer("nprobe", options.nprobe, list_bounds);
+  options.sample = section.integer("sample", options.sample, entry_bounds);
+  options.codes = section.text("codes", options.codes);
+  return options;
+}
+
+/// T has a usual default for squared distances only: elsewhere it is 0 until it is given.
+void read_temperature(const Section& section, const std::string& metric, DecodeOptions& options) {
+  float& temperature = options.interpolation.temperature;
+  const bool needed = metric != "l2" && !section.has("temperature");
+  if (needed) {
+    section.optional_number("temperature", temperature_bounds);
+  } else {
+    temperature =
+        static_cast<float>(section.number("temperature", temperature, temperature_bounds));
+  }
+}
+
+KnnMode read_mode(const Section& section, KnnMode fallback) {
+  const std::vector<std::string> names = {"plain", "subset", "memory"};  // in the enum's order
+  const auto name = section.choice("mode", names, names[static_cast<std::size_t>(fallback)]);
+  return static_cast<KnnMode>(std::find(names.begin(), names.end(), name) - names.begin());
+}
+
+/// The keys of `knn:`, which items of `decode:` may override.
+void read_knn(const Section& section, const std::string& metric, DecodeOptions& options) {
+  options.mode = read_mode(section, options.mode);
+  options.search.k = section.integer("k", options.search.k, neighbour_bounds);
+  options.search.nprobe = section.integer("nprobe", options.search.nprobe, list_bounds);
+  using index::Backend;
+  using index::Probing;
+  const bool hnsw = options.search.probing == Probing::hnsw;
+  options.search.probing =
+      section.choice("probing", {"exact", "hnsw"}, hnsw ? "hnsw" : "exact") == "hnsw"
+          ? Probing::hnsw
+          : Probing::exact;
+  const bool faiss = options.search.backend == Backend::faiss;
+  options.search.backend =
+      section.choice("backend", {"knnseq", "faiss"}, faiss ? "faiss" : "knnseq") == "faiss"
+          ? Backend::faiss
+          : Backend::knnseq;
+  options.search.ef_search = section.integer("ef_search", options.search.ef_search, {1, 1'000'000});
+  read_temperature(section, metric, options);
+  options.interpolation.lambda =
+      static_cast<float>(section.number("lambda", options.interpolation.lambda, {0, 1}));
+  if (options.interpolation.lambda >= 1) {
+    section.problem("lambda",
+                    "must be below 1: where all neighbours are masked nothing would be left");
+  }
+  if (const auto threshold = section.optional_number("threshold", score_bounds)) {
+    options.interpolation.threshold = static_cast<float>(*threshold);
+  }
+  const auto datastores = paths(section, "datastores");
+  if (!datastores.empty()) options.datastores = datastores;
+}
+
+/// The keys of `beam_search:`, which items of `decode:` may override.
+void read_beam(const Section& section, DecodeOptions& options) {
+  auto& beam = options.beam;
+  beam.beam = static_cast<int>(section.integer("beam", beam.beam, {1, 1000}));
+  beam.length_penalty = section.number("length_penalty", beam.length_penalty, {-10, 10});
+  beam.max_length_a = section.number("max_length_a", beam.max_length_a, {0, 1e6});
+  beam.max_length_b =
+      static_cast<int>(section.integer("max_length_b", beam.max_length_b, {0, 1'000'000}));
+  beam.nbest = static_cast<int>(section.integer("nbest", beam.nbest, {1, 1000}));
+  if (beam.nbest > beam.beam) section.problem("nbest", "must not be larger than beam");
+  options.dtype = read_dtype(section, options.dtype);
+  options.block_sentences =
+      section.integer("block_sentences", options.block_sentences, {1, 100'000});
+}
+
+/// The name of an item of a list, which is also a folder's and, with more around it, a file's:
+/// plain, short, and in the list once.
+std::string read_name(const Section& section, std::set<std::string>& names) {
+  constexpr std::size_t most_bytes = 100;
+  const std::string name = section.text("name");
+  const bool plain =
+      !name.empty() && name[0] != '.' && std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '-' || c == '_' || c == '.';
+      });
+  if (!plain) section.problem("name", "must be of letters, digits, '-', '_' and '.'");
+  if (name.size() > most_bytes) {
+    section.problem("name", fmt::format("must have at most {} characters", most_bytes));
+  }
+  if (!names.insert(name).second) section.problem("name", "is used twice");
+  return name;
+}
+
+/// Items of `append:` inherit from `corpus:` what is not a file.
+std::vector<AppendOptions> read_append(const Section& root, const CorpusOptions& defaults) {
+  std::vector<AppendOptions> all;
+  std::set<std::string> names;
+  for (const auto& section : root.sections("append")) {
+    all.push_back({read_name(section, names), read_corpus(section, defaults)});
+  }
+  return all;
+}
+
+std::vector<DecodeOptions> read_decode(const Section& root, const std::string& metric,
+                                       const DecodeOptions& defaults) {
+  std::vector<DecodeOptions> all;
+  std::set<std::string> names;
+  for (const auto& section : root.sections("decode")) {
+    DecodeOptions options = defaults;
+    options.name = read_name(section, names);
+    options.source = section.text("source");
+    const std::string reference = section.text("reference", "");
+    if (!reference.empty()) options.reference = reference;
+    options.knn = section.flag("knn", true);
+    read_knn(section, metric, options);
+    const bool interpolates = options.knn && options.mode != KnnMode::memory;
+    if (interpolates && options.interpolation.temperature == 0) {
+      section.problem("temperature", "is required where index.metric is " + metric +
+                                         " (here or in knn): its scale is that of inner products");
+    }
+    read_beam(section, options);
+    all.push_back(options);
+  }
+  return all;
+}
+
+/// Models, tokeniser, languages and the commands around them.
+void read_model(const Section& root, Options& options) {
+  options.models = paths(root, "model");
+  if (options.models.empty()) root.problem("model", "is required (one model, or a list)");
+  const std::string first = options.models.empty() ? "" : options.models.front().string();
+  options.tokenizer = root.text("tokenizer", first);
+  if (options.tokenizer.extension() == ".pt") {
+    root.problem("tokenizer",
+                 "is required with a TorchScript model: a folder with tokeniser files");
+  }
+  options.languages = {root.text("source_lang", ""), root.text("target_lang", "")};
+  const auto preprocess = root.section("preprocess");
+  options.preprocess = {preprocess.text("source", ""), preprocess.text("target", "")};
+  options.postprocess = root.text("postprocess", "");
+}
+
+void check_datastores(const Section& root, const Options& options) {
+  for (const auto& decoding : options.decode) {
+    const auto count = decoding.datastores.size();
+    if (!decoding.knn || count == 0) continue;
+    if (decoding.mode != KnnMode::plain) {
+      root.problem("knn",
+                   "datastores: modes subset and memory search this run's own datastore only");
+      return;
+    }
+    if (count == options.models.size()) continue;
+    root.problem("knn", fmt::format("datastores: {} for {} models; give one run directory for each "
+                                    "model, or none to use this run's own datastore",
+                                    count, options.models.size()));
+    return;
+  }
+}
+
+EvaluateOptions read_evaluate(const Section& section, const std::vector<DecodeOptions>& decode) {
+  EvaluateOptions options;
+  options.language = section.text("language", "");
+  try {
+    metrics::require_13a(options.language);
+  } catch (const core::InputError& e) {
+    section.problem("language", e.what());
+  }
+  options.baseline = section.text("baseline", "");
+  const bool known = std::any_of(decode.begin(), decode.end(), [&](const DecodeOptions& item) {
+    return item.reference && item.name == options.baseline;
+  });
+  if (!options.baseline.empty() && !known) {
+    section.problem("baseline", "names no item of decode with a reference");
+  }
+  options.resamples = section.integer("resamples", options.resamples, {0, 1'000'000});
+  options.seed = static_cast<std::uint64_t>(
+      section.integer("seed", static_cast<std::int64_t>(options.seed), seed_bounds));
+  return options;
+}
+
+InspectOptions read_inspect(const Section& section) {
+  InspectOptions options;
+  options.base = section.text("base", "");
+  options.knn = section.text("knn", "");
+  options.line = section.integer("line", options.line, {-1, many});
+  options.neighbours = section.integer("neighbours", options.neighbours, neighbour_bounds);
+  return options;
+}
+
+SweepOptions read_sweep(const Section& section, const std::string& factory) {
+  SweepOptions options;
+  options.source = section.text("source", "");
+  options.target = section.text("target", "");
+  if (options.source.empty() != options.target.empty()) {
+    section.problem(options.source.empty() ? "source" : "target",
+                    "is required: source and target go together");
+  }
+  options.queries = section.integer("queries", options.queries, count_bounds);
+  options.seed = static_cast<std::uint64_t>(section.integer("seed", 1, seed_bounds));
+  options.indexes = section.texts("indexes");
+  if (options.indexes.empty()) options.indexes = {factory};
+  const auto list = [&](const char* key, std::vector<std::int64_t>& values, std::int64_t most) {
+    values = section.integers(key, values, {1, most});
+    if (values.empty()) section.problem(key, "must not be empty");
+    std::sort(values.begin(), values.end());
+    values.erase(std::unique(values.begin(), values.end()), values.end());
+  };
+  list("nprobe", options.nprobe, 1'000'000);
+  list("ef_search", options.ef_search, 1'000'000);
+  list("shares", options.shares, 1'000'000);
+  list("k", options.k, 10'000);
+  if (options.shares.size() > 64) section.problem("shares", "must not be more than 64");
+  return options;
+}
+
+TuneOptions read_tune(const Section& section, const DecodeOptions& defaults,
+                      const SubsetOptions& subset) {
+  TuneOptions options;
+  options.decoding = defaults;
+  options.decoding.name = "tune";
+  options.decoding.source = section.text("source", "");
+  const std::string reference = section.text("reference", "");
+  if (options.decoding.source.empty() != reference.empty()) {
+    section.problem(reference.empty() ? "reference" : "source",
+                    "is required: source and reference go together");
+  }
+  options.decoding.reference = reference;
+  options.k = section.integers("k", options.k, {1, 10'000});
+  options.temperature = section.numbers("temperature", {}, temperature_bounds);
+  options.lambda = section.numbers("lambda", options.lambda, {0, 0.999});
+  options.nprobe = section.integers("nprobe", {}, list_bounds);
+  if (options.nprobe.empty()) options.nprobe = {defaults.search.nprobe};
+  options.sentences = section.integers("sentences", {}, count_bounds);
+  if (options.sentences.empty()) options.sentences = {subset.sentences};
+  options.decoding.mode = read_mode(section, defaults.mode);
+  if (options.decoding.mode == KnnMode::memory) section.problem("mode", "must be plain or subset");
+  if (options.k.empty()) section.problem("k", "must not be empty");
+  if (options.lambda.empty()) section.problem("lambda", "must not be empty");
+  const auto sorted = [](auto& values) {
+    std::sort(values.begin(), values.end());
+    values.erase(std::unique(values.begin(), values.end()), values.end());
+  };
+  sorted(options.k);
+  sorted(options.temperature);
+  sorted(options.lambda);
+  sorted(options.nprobe);
+  sorted(options.sentences);
+  const auto settings = static_cast<double>(options.k.size()) * options.lambda.size() *
+                        std::max<std::size_t>(options.temperature.size(), 8) *
+                        options.breadths().size();
+  if (settings > most_settings) {
+    section.problem("k", fmt::format("the lists make {:.0f} settings, more than {:.0f}", settings,
+                                     most_settings));
+  }
+  options.candidates = section.integer("candidates", options.candidates, neighbour_bounds);
+  return options;
+}
+
+gpu::Wanted read_device(const Section& root) {
+  const auto name = root.choice("device", {"auto", "cpu", "cuda"}, "auto");
+  if (name == "auto") return gpu::Wanted::automatic;
+  return name == "cuda" ? gpu::Wanted::cuda : gpu::Wanted::cpu;
+}
+
+}  // namespace
+
+Options read_options(const config::Config& config) {
+  const Section root = config.root();
+  Options options;
+  options.run_dir = root.text("run_dir");
+  read_model(root, options);
+  const std::string dtype = read_dtype(root, "auto");
+  options.device = read_device(root);
+  options.shards = root.integer("shards", options.shards, {1, 99'999});
+  options.threads = root.integer("threads", options.threads, {1, 4096});
+  options.timeout_seconds = root.number("timeout_seconds", options.timeout_seconds, {0, 1e9});
+  options.corpus = read_corpus(root.section("corpus"), {});
+  options.append = read_append(root, options.corpus);
+  options.datastore = read_datastore(root.section("datastore"), dtype);
+  options.index = read_index(root.section("index"));
+  options.subset = read_subset(root.section("subset"));
+  DecodeOptions defaults;
+  defaults.beam.key = options.datastore.key;
+  defaults.dtype = dtype;
+  const std::string& metric = options.index.metric;
+  if (metric != "l2") defaults.interpolation.temperature = 0;
+  read_knn(root.section("knn"), metric, defaults);
+  read_beam(root.section("beam_search"), defaults);
+  options.decode = read_decode(root, metric, defaults);
+  check_datastores(root, options);
+  if (options.datastore.store == KeyStore::none && options.decodes_subsets()) {
+    root.problem("datastore",
+                 "store: none leaves nothing for modes subset and memory; they need "
+                 "datastore.store: keys");
+  }
+  options.evaluate = read_evaluate(root.section("evaluate"), options.decode);
+  options.inspect = read_inspect(root.section("inspect"));
+  options.sweep = read_sweep(root.section("sweep"), options.index.factory);
+  options.tune = read_tune(root.section("tune"), defaults, options.subset);
+  note_inputs_in_run_dir(config, options);
+  config.finish();
+  return options;
+}
+
+const char* to_string(KeyStore store) { return store == KeyStore::none ? "none" : "keys"; }
+
+std::string_view to_string(SentenceEncoder encoder) {
+  switch (encoder) {
+    case SentenceEncoder::bm25:
+      return "bm25";
+    case SentenceEncoder::tfidf:
+      return "tfidf";
+    case SentenceEncoder::torchscript:
+      return "torchscript";
+    case SentenceEncoder::mean:
+      break;
+  }
+  return "mean";
+}
+
+bool Options::decodes_subsets() const {
+  return std::any_of(decode.begin(), decode.end(), [](const DecodeOptions& decoding) {
+    return decoding.knn && decoding.mode != KnnMode::plain;
+  });
+}
+
+}  // namespace knnseq::stages

@@ -1,0 +1,187 @@
+// Everything the configuration can say, read at once so that every mistake in it is reported at
+// once, whichever stage was asked for.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/config.hpp"
+#include "gpu/placement.hpp"
+#include "index/train/train_options.hpp"
+#include "model/base/key_kind.hpp"
+#include "retrieval/mixing/knn_options.hpp"
+#include "retrieval/search_options.hpp"
+#include "search/beam_options.hpp"
+#include "stages/shared/options/sample_spec.hpp"
+#include "text/tokenizers/tokenizer.hpp"
+
+namespace knnseq::stages {
+
+struct CorpusOptions {
+  std::vector<std::filesystem::path> source;
+  std::vector<std::filesystem::path> target;
+  bool drop_bad_pairs = true;      ///< bad_pairs: drop or stop
+  std::int64_t max_tokens = 4000;  ///< sentences times the longest side, a batch
+};
+
+/// What encode leaves of the keys.
+enum class KeyStore {
+  keys,  ///< all of them; add reads them
+  none   ///< the training sample; add makes keys itself and codes them at once
+};
+
+/// As the config names it.
+const char* to_string(KeyStore store);
+
+struct DatastoreOptions {
+  model::KeySpec key;
+  std::string dtype = "auto";  ///< of the model when it makes keys
+  KeyStore store = KeyStore::keys;
+  bool sentence_keys = true;
+  SampleSpec sample = {65536, 1, SampleUnit::entry};  ///< training vectors
+};
+
+struct IndexOptions {
+  std::string factory;
+  std::string metric = "l2";
+  index::TrainOptions training;
+};
+
+/// Where the neighbours of a query are looked for.
+enum class KnnMode {
+  plain,   ///< in the whole datastore
+  subset,  ///< among the entries of the sentences most similar to the one that is translated
+  memory   ///< nowhere: the target of the most similar sentence is the translation
+};
+
+/// How similar sentences are found.
+enum class SentenceEncoder {
+  mean,        ///< by the mean of the translation model's encoder output
+  bm25,        ///< by the pieces they share
+  tfidf,       ///< likewise
+  torchscript  ///< by the vectors of a model of its own
+};
+
+/// Subset kNN-MT: similar sentences, and codes of all entries.
+struct SubsetOptions {
+  SentenceEncoder encoder = SentenceEncoder::mean;
+  std::filesystem::path model;           ///< of SentenceEncoder::torchscript
+  std::int64_t sentences = 512;          ///< how many similar ones make a subset
+  std::string index = "Flat";            ///< of sentence vectors
+  std::string metric = "l2";             ///< of sentence vectors
+  std::int64_t nprobe = 32;              ///< lists of that index, where it has lists
+  std::int64_t sample = 65536;           ///< sentences that train that index
+  std::string codes = "OPQ64_256,PQ64";  ///< of entries; trained on the datastore's sample
+
+  /// Whether similar sentences are found by an index of vectors.
+  bool has_vectors() const {
+    return encoder == SentenceEncoder::mean || encoder == SentenceEncoder::torchscript;
+  }
+};
+
+/// As the config names it.
+std::string_view to_string(SentenceEncoder encoder);
+
+/// One translation of one test set.
+struct DecodeOptions {
+  std::string name;
+  std::filesystem::path source;
+  std::optional<std::filesystem::path> reference;
+  bool knn = true;
+  KnnMode mode = KnnMode::plain;
+  std::string dtype = "auto";  ///< of the model when it translates
+  /// Run directories of the datastores: none for this run's own, else one for each model.
+  std::vector<std::filesystem::path> datastores = {};
+  retrieval::SearchOptions search;
+  retrieval::KnnOptions interpolation;
+  search::BeamOptions beam;
+  std::int64_t block_sentences = 32;
+};
+
+/// Another corpus, searched beside the first under its codebook.
+struct AppendOptions {
+  std::string name;
+  CorpusOptions corpus;
+};
+
+struct EvaluateOptions {
+  std::string language;           ///< of the target side, for the check that 13a fits
+  std::string baseline;           ///< name of an item of decode; empty: chosen (compare_systems())
+  std::int64_t resamples = 1000;  ///< of the bootstrap; 0: none
+  std::uint64_t seed = 12345;     ///< of the bootstrap
+};
+
+struct InspectOptions {
+  std::string base;  ///< names of two decodings of one test set
+  std::string knn;
+  std::int64_t line = -1;  ///< from 1; −1: the longest that kNN alone gets right
+  std::int64_t neighbours = 8;
+};
+
+/// A grid of indexes and search settings, measured on held-out text.
+struct SweepOptions {
+  std::filesystem::path source;  ///< empty: none is configured
+  std::filesystem::path target;
+  std::int64_t queries = 1000;       ///< at most
+  std::uint64_t seed = 1;            ///< of the choice of queries
+  std::vector<std::string> indexes;  ///< factory strings
+  std::vector<std::int64_t> nprobe = {1, 4, 16, 32, 64};
+  std::vector<std::int64_t> ef_search = {16, 64, 256};
+  std::vector<std::int64_t> shares = {1, 4, 16};  ///< n: 1/n of the entries
+  std::vector<std::int64_t> k = {1, 16, 64};
+};
+
+/// A grid of kNN settings, compared on a validation set.
+struct TuneOptions {
+  DecodeOptions decoding;  ///< source, reference, and what is not in the grid
+  std::vector<std::int64_t> k = {4, 8, 16, 32, 64};  ///< ascending
+  std::vector<double> temperature;                   ///< empty: chosen by the neighbours' spread
+  std::vector<double> lambda = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95};
+  std::vector<std::int64_t> nprobe;     ///< in the whole datastore
+  std::vector<std::int64_t> sentences;  ///< in subsets
+  std::int64_t candidates = 5;          ///< so many settings are translated with
+
+  /// How far a search looks: the setting's name in the config, and its values.
+  std::string breadth_name() const { return subsets() ? "sentences" : "nprobe"; }
+  const std::vector<std::int64_t>& breadths() const { return subsets() ? sentences : nprobe; }
+  bool subsets() const { return decoding.mode == KnnMode::subset; }
+};
+
+/// Shell commands that text goes through line by line before it is tokenised; empty: none.
+struct PreprocessOptions {
+  std::string source;
+  std::string target;
+};
+
+struct Options {
+  std::filesystem::path run_dir;
+  std::vector<std::filesystem::path> models;  ///< the first makes keys; several: an ensemble
+  std::filesystem::path tokenizer;
+  text::Languages languages;
+  PreprocessOptions preprocess;
+  std::string postprocess;  ///< shell command that translations go through; empty: none
+  std::int64_t shards = 1;
+  gpu::Wanted device = gpu::Wanted::automatic;
+  std::int64_t threads = 1;       ///< of each rank
+  double timeout_seconds = 3600;  ///< longest wait for other ranks in one collective; 0: for ever
+  CorpusOptions corpus;
+  DatastoreOptions datastore;
+  IndexOptions index;
+  SubsetOptions subset;
+  std::vector<AppendOptions> append;
+  std::vector<DecodeOptions> decode;
+  EvaluateOptions evaluate;
+  InspectOptions inspect;
+  SweepOptions sweep;
+  TuneOptions tune;
+
+  /// Whether an item of decode looks for neighbours in subsets.
+  bool decodes_subsets() const;
+};
+
+/// Reads and checks the whole configuration. Throws core::InputError listing every problem.
+Options read_options(const config::Config& config);
+
+}  // namespace knnseq::stages

@@ -1,0 +1,43 @@
+// Where the rows of the training sample come from.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+#include "runtime/stage_context.hpp"
+#include "stages/shared/options/corpus_paths.hpp"
+#include "stages/shared/sample/sample_rule.hpp"
+
+namespace knnseq::stages {
+
+/// Rows of the sample that this rank has read, in no particular order.
+struct SampleRows {
+  std::vector<std::int64_t> entries;
+  std::vector<std::uint16_t> keys;  ///< [entries, width] fp16
+};
+
+/// A finished datastore, as far as a search for sample rows must know it.
+struct SampledDatastore {
+  std::filesystem::path folder;
+  std::int64_t shards = 1;
+  SampledCorpus corpus;    ///< what it was made of; for samples of entries their number is enough
+  SampleSpec stored;       ///< what encode wrote aside
+  bool has_keys = true;    ///< whether all other rows are there too
+  std::int64_t width = 0;  ///< of a key
+
+  /// corpus, datastore: manifests of partition and encode.
+  static SampledDatastore of(const CorpusPaths& place, const core::Json& corpus,
+                             const core::Json& datastore);
+};
+
+/// Finds the rows of the wanted sample (as SampleSpec::of gives it), each by one rank: among those
+/// that encode wrote aside where they hold it, else by reading all keys once, which is logged.
+/// Throws core::InputError on all ranks where neither is possible. Ranks share the units of the
+/// shards as they do in encode. Memory: a rank's part of the sample and one unit of keys. Throws
+/// core::InputError naming rows whose bytes do not have the checksum they were written with (only
+/// the rank that read them), and core::Stopped on all ranks after a stop signal. Collective.
+SampleRows find_sample_rows(runtime::StageContext& context, const SampledDatastore& datastore,
+                            const SampleSpec& wanted);
+
+}  // namespace knnseq::stages

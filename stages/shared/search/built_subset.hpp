@@ -1,0 +1,51 @@
+// What stage subset has built, for those that search in it.
+#pragma once
+
+#include <filesystem>
+
+#include "core/files.hpp"
+#include "runtime/stage_context.hpp"
+#include "stages/shared/inputs/stage.hpp"
+#include "stages/shared/shards/built_datastore.hpp"
+#include "stages/shared/shards/shard_coder.hpp"
+
+namespace knnseq::stages {
+
+/// The steps of stage subset, each with a folder of its own.
+struct SubsetSteps {
+  explicit SubsetSteps(const std::filesystem::path& run_dir);
+  StageRef vectors;            ///< of sentences, by an encoder of their own
+  StageRef sentence_codebook;  ///< of the sentence index
+  StageRef sentence_index;
+  StageRef codebook;  ///< of the entries' codes
+  StageRef codes;
+};
+
+/// The vectors that the sentence index is made of, and the manifest they belong to.
+struct SentenceVectors {
+  VectorSource source;
+  core::Json manifest;
+  std::int64_t width = 0;
+};
+
+/// Those of the config's encoder, which must be one of vectors. Throws core::InputError (on all
+/// ranks) where they are not there or another encoder's. Collective.
+SentenceVectors find_sentence_vectors(runtime::StageContext& context, const Options& options);
+
+struct BuiltSubset {
+  BuiltCorpus corpus;               ///< the first one, without an index
+  core::Json codes;                 ///< manifests of the steps
+  core::Json sentence_index;        ///< null where similar sentences are found by pieces
+  std::int64_t sentences = 0;       ///< of the datastore
+  std::int64_t sentence_lists = 0;  ///< of the sentence index
+};
+
+/// Reads and compares manifests. Throws core::InputError (on all ranks), naming the command, where
+/// something is missing or was made from something else than what stands there now, and where the
+/// config's corpora or settings are none that subsets can be used with. Collective.
+BuiltSubset read_subset(runtime::StageContext& context, const Options& options);
+
+/// Throws core::InputError for configs with appended corpora, which subsets leave out.
+void refuse_appended(const Options& options);
+
+}  // namespace knnseq::stages

@@ -1,0 +1,76 @@
+#include "stages/shared/search/open_block_search.hpp"
+
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
+#include "index/search/faiss_gpu_index.hpp"
+#include "retrieval/plain_search.hpp"
+#include "stages/shared/search/open_search.hpp"
+#include "stages/shared/search/open_subset.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+/// Whose code scans, and so rounds: on a GPU faiss's is another, in programs that have it.
+std::string_view backend_name(index::Backend backend, const gpu::Device& device) {
+  if (backend == index::Backend::knnseq) return "knnseq";
+  return device.cuda && index::has_faiss_gpu_index() ? "faiss on GPUs" : "faiss";
+}
+
+}  // namespace
+
+SearchedData check_data(runtime::StageContext& context, const Options& options,
+                        const DecodeOptions& decoding) {
+  SearchedData data;
+  if (!decoding.knn) return data;
+  if (decoding.mode == KnnMode::plain) {
+    data.datastores = check_search(context, options, decoding);
+    return data;
+  }
+  data.subset = read_subset(context, options);
+  comm::agree(context.comm, [&] { decoding.search.validate(); });
+  return data;
+}
+
+core::Json search_inputs(const runtime::StageContext& context, const Options& options,
+                         const DecodeOptions& decoding, const SearchedData& data) {
+  core::Json inputs;
+  const bool memory = decoding.mode == KnnMode::memory;
+  if (!memory) inputs["k"] = decoding.search.k;
+  if (data.subset) {
+    inputs["mode"] = memory ? "memory" : "subset";
+    inputs["encoder"] = to_string(options.subset.encoder);
+    if (!memory) inputs["sentences"] = options.subset.sentences;
+    inputs["codes"] = data.subset->codes.at("identity");
+    if (options.subset.has_vectors()) {
+      inputs["sentence_index"] = data.subset->sentence_index.at("identity");
+      inputs["sentence_nprobe"] = options.subset.nprobe;
+    }
+    return inputs;
+  }
+  inputs["indexes"] = core::Json::array();
+  for (const auto& datastore : data.datastores) {
+    for (const auto& corpus : datastore.corpora) {
+      inputs["indexes"].push_back(corpus.index.at("identity"));
+    }
+  }
+  inputs["nprobe"] = decoding.search.nprobe;
+  inputs["probing"] = decoding.search.probing == index::Probing::hnsw ? "hnsw" : "exact";
+  inputs["backend"] = backend_name(decoding.search.backend, context.placement.device);
+  inputs["ef_search"] = decoding.search.ef_search;
+  return inputs;
+}
+
+std::unique_ptr<retrieval::BlockSearch> open_block_search(runtime::StageContext& context,
+                                                          const Options& options,
+                                                          const DecodeOptions& decoding,
+                                                          const SearchedData& data) {
+  if (data.subset) return open_subset(context, options, *data.subset, decoding.search.k);
+  KNNSEQ_ASSERT(data.datastores.size() == 1, "one datastore");
+  return std::make_unique<retrieval::PlainSearch>(
+      open_search(context, data.datastores.front(), decoding.search));
+}
+
+}  // namespace knnseq::stages

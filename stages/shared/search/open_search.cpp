@@ -1,0 +1,149 @@
+#include "stages/shared/search/open_search.hpp"
+
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
+#include "gpu/torch_device.hpp"
+#include "index/search/faiss_gpu_index.hpp"
+#include "obs/progress_meter.hpp"
+#include "runtime/shard_jobs.hpp"
+#include "stages/shared/inputs/open_model.hpp"
+#include "stages/shared/inputs/stage.hpp"
+#include "stages/shared/training/trained_codebook.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+std::filesystem::path plain(const std::filesystem::path& path) {
+  return std::filesystem::absolute(path).lexically_normal();
+}
+
+/// The corpora that are searched in a run directory: what other configs have appended is not known.
+BuiltDatastore read_searched(runtime::StageContext& context, const Options& options,
+                             const std::filesystem::path& run_dir) {
+  const bool own = plain(run_dir / "") == plain(context.run_dir / "");
+  return read_datastore(context, first_corpus(options, run_dir),
+                        own ? appended_corpora(options) : std::vector<CorpusPaths>());
+}
+
+void check_settings(const retrieval::SearchOptions& search, const BuiltDatastore& datastore) {
+  search.validate();
+  if (datastore.entries() < search.k) {
+    throw core::InputError(fmt::format("knn.k {} is more than the datastore's {} entries", search.k,
+                                       datastore.entries()));
+  }
+  const auto& codebook = datastore.codebook.at("content");
+  require_enough_lists(search, codebook.at("lists"));
+  const std::string factory = codebook.at("factory");
+  if (search.probing == index::Probing::hnsw && factory.find("_HNSW") == factory.npos) {
+    throw core::InputError(fmt::format(
+        "knn.probing: hnsw needs lists with a graph, such as IVF{}_HNSW32; the index is {}",
+        codebook.at("lists").dump(), factory));
+  }
+}
+
+/// What the ids of its entries may be.
+index::IdBounds ids_of(const BuiltDatastore& datastore) {
+  return {datastore.first().datastore.at("content").at("vocab_size"), datastore.entries()};
+}
+
+/// Where ranks have GPUs, queries and results stay on them. Collective.
+retrieval::SearchDevice search_device(runtime::StageContext& context) {
+  if (!context.placement.device.cuda) return {};
+  return {gpu::torch_device(context.placement.device),
+          gpu::make_device_collectives(context.comm, context.placement, context.timeout_seconds)};
+}
+
+/// What is to be known where ranks with GPUs search on their CPUs.
+std::string warning_of_cpu(const index::IndexSpec& spec) {
+  std::string what = spec.factory() + " is searched on the CPU";
+  if (index::scans_on_gpu(spec, index::Backend::knnseq)) {
+    what =
+        "knn.backend: faiss searches on the CPU, as this faiss was built without GPUs (knnseq's "
+        "own backend uses them)";
+  }
+  return what + ": each step's queries are copied from the GPU and their neighbours back";
+}
+
+/// Lists of PQ codes are searched on the rank's GPU, where it has one.
+std::shared_ptr<const gpu::ScanLauncher> launcher_for(runtime::StageContext& context,
+                                                      const index::Codebook& codebook,
+                                                      const retrieval::SearchOptions& search) {
+  if (!context.placement.device.cuda) return nullptr;
+  if (!index::scans_on_gpu(codebook.spec, search.backend)) {
+    if (context.comm.is_root()) context.log.warn(warning_of_cpu(codebook.spec));
+    return nullptr;
+  }
+  if (search.k > gpu::most_scan_k) {
+    throw core::InputError(fmt::format("knn.k {} is more than the {} that are found on a GPU",
+                                       search.k, gpu::most_scan_k));
+  }
+  if (search.backend == index::Backend::faiss && search.nprobe > index::most_faiss_gpu_selection) {
+    throw core::InputError(
+        fmt::format("knn.nprobe {} is more than the {} lists that faiss looks into on a GPU",
+                    search.nprobe, index::most_faiss_gpu_selection));
+  }
+  return gpu::make_scan_launcher(context.placement.device);
+}
+
+}  // namespace
+
+std::vector<BuiltDatastore> check_search(runtime::StageContext& context, const Options& options,
+                                         const DecodeOptions& decoding) {
+  std::vector<BuiltDatastore> datastores;
+  if (decoding.datastores.empty()) {
+    corpus_manifest(context, options);
+    datastores.push_back(read_searched(context, options, context.run_dir));
+  }
+  for (const auto& run_dir : decoding.datastores) {
+    datastores.push_back(read_searched(context, options, run_dir));
+  }
+  for (std::size_t i = 0; i < datastores.size(); ++i) {
+    comm::agree(context.comm, [&] { check_settings(decoding.search, datastores[i]); });
+    require_config(context, options, datastores[i].first(), options.models[i]);
+  }
+  return datastores;
+}
+
+void require_enough_lists(const retrieval::SearchOptions& search, std::int64_t lists) {
+  if (lists == 0 || search.nprobe <= lists) return;
+  throw core::InputError(
+      fmt::format("knn.nprobe {} is more than the index's {} lists", search.nprobe, lists));
+}
+
+retrieval::DistributedSearch open_search(runtime::StageContext& context,
+                                         const BuiltDatastore& datastore,
+                                         const retrieval::SearchOptions& search) {
+  const auto team = runtime::make_shard_team(context.comm, datastore.first().shards());
+  index::Codebook codebook;
+  std::unique_ptr<index::LocalIndex> local;
+  comm::agree(context.comm, [&] {
+    codebook = read_trained_codebook(codebook_step(datastore.first().place));
+    std::vector<std::filesystem::path> files;
+    for (const auto& corpus : datastore.corpora) {
+      for (const auto shard : team.shards) {
+        files.push_back(checked_index_file(corpus.place, shard));
+      }
+    }
+    local =
+        index::load_local_index(codebook, files,
+                                {team.member(), team.members(), search.backend, search.ef_search,
+                                 launcher_for(context, codebook, search), ids_of(datastore)});
+  });
+  const auto entries = context.comm.all_reduce(local->entries(), comm::Reduction::sum);
+  comm::agree(context.comm, [&] {
+    if (entries == datastore.entries()) return;
+    throw core::InputError(datastore.first().place.index,
+                           fmt::format("the files of its shards hold {} entries, the manifests say "
+                                       "{}",
+                                       entries, datastore.entries()));
+  });
+  const auto most = context.comm.all_reduce(local->bytes(), comm::Reduction::max);
+  context.log.info(fmt::format("searching {} entries, {} a rank", obs::with_commas(entries),
+                               obs::as_bytes(most)));
+  return {context.comm, codebook, std::move(local), search, search_device(context)};
+}
+
+}  // namespace knnseq::stages

@@ -1,0 +1,19 @@
+// The subset search, ready to be used by all ranks.
+#pragma once
+
+#include <memory>
+
+#include "retrieval/subset/subset_search.hpp"
+#include "runtime/stage_context.hpp"
+#include "stages/shared/search/built_subset.hpp"
+#include "text/tokenizers/tokenizer.hpp"
+
+namespace knnseq::stages {
+
+/// Loads this rank's part of the codes and of what similar sentences are found by. k: neighbours of
+/// a query. Throws core::InputError (on all ranks) where a file is missing or damaged. Collective.
+std::unique_ptr<retrieval::SubsetSearch> open_subset(runtime::StageContext& context,
+                                                     const Options& options,
+                                                     const BuiltSubset& built, std::int64_t k);
+
+}  // namespace knnseq::stages

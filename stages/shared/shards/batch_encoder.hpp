@@ -1,0 +1,43 @@
+// Batches of a corpus to keys.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "model/base/translation_model.hpp"
+#include "stages/shared/options/options.hpp"
+#include "store/corpus_shard.hpp"
+
+namespace knnseq::stages {
+
+/// What the model makes of consecutive batches, on its device, as it is stored.
+struct EncodedBatches {
+  at::Tensor keys;           ///< [entries, width] fp16
+  at::Tensor sentence_keys;  ///< [sentences, source_width] fp16; only where the options want them
+};
+
+/// Throws core::InputError naming the line of the corpus of the first row that is not finite.
+/// `finite` [rows] bool, on the CPU; first_row: of them in the shard.
+void require_finite(const at::Tensor& finite, const store::CorpusShard& corpus,
+                    std::int64_t first_row);
+
+/// Teacher-forces whole batches. Each is one forward pass, whichever others are asked for with it:
+/// its keys are the same bytes whenever they are made.
+class BatchEncoder {
+ public:
+  /// model must live as long as this.
+  BatchEncoder(model::TranslationModel& model, const DatastoreOptions& options)
+      : model_(model), options_(options) {}
+
+  /// Throws core::InputError where sentences are longer than the model takes, or hold tokens that
+  /// it does not have.
+  void require_corpus(const store::CorpusShard& corpus) const;
+
+  /// One batch, unchecked; on a GPU it has only been told to when this returns. Not collective.
+  EncodedBatches encode_batch(const store::CorpusShard& corpus, std::int64_t batch) const;
+
+ private:
+  model::TranslationModel& model_;
+  DatastoreOptions options_;
+};
+
+}  // namespace knnseq::stages

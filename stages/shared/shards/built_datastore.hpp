@@ -1,0 +1,52 @@
+// A finished datastore: the first corpus of a run directory and those appended to it.
+#pragma once
+
+#include <vector>
+
+#include "core/files.hpp"
+#include "runtime/stage_context.hpp"
+#include "stages/shared/options/corpus_paths.hpp"
+
+namespace knnseq::stages {
+
+/// A corpus whose entries are in the index, and the manifests behind them.
+struct BuiltCorpus {
+  CorpusPaths place;  ///< with its first_entry
+  core::Json corpus, datastore, index;
+
+  std::int64_t entries() const { return index.at("content").at("entries"); }
+  std::int64_t shards() const { return corpus.at("inputs").at("shards"); }
+};
+
+struct BuiltDatastore {
+  core::Json codebook;               ///< manifest of train
+  std::vector<BuiltCorpus> corpora;  ///< the first one, then those appended
+
+  const BuiltCorpus& first() const { return corpora.front(); }
+  std::int64_t entries() const;  ///< of all corpora
+};
+
+/// Reads the manifests of the first corpus and of those appended to it. Throws core::InputError (on
+/// all ranks), naming the command, where a stage is missing or was made from something else than
+/// what stands there now, or an appended corpus was dealt to another number of shards, tokenised
+/// otherwise or encoded by another model than the first. Collective.
+BuiltDatastore read_datastore(runtime::StageContext& context, const CorpusPaths& first,
+                              const std::vector<CorpusPaths>& appended);
+
+/// Throws core::InputError (on all ranks) where the keys were made by another model, layer or
+/// tokeniser than the config says; `model` is one of options.models. Collective.
+void require_config(runtime::StageContext& context, const Options& options,
+                    const BuiltCorpus& built, const std::filesystem::path& model);
+
+/// Throws core::InputError where the bytes of `folder`/shard-*.faiss are not those of its manifest;
+/// `remedy` says what to do. Not collective.
+std::filesystem::path checked_shard_file(const std::filesystem::path& folder, std::int64_t shard,
+                                         const std::string& remedy);
+
+/// The index file of one shard.
+std::filesystem::path index_file(const CorpusPaths& place, std::int64_t shard);
+/// The same, its bytes compared with its manifest. Throws core::InputError. Not
+/// collective.
+std::filesystem::path checked_index_file(const CorpusPaths& place, std::int64_t shard);
+
+}  // namespace knnseq::stages

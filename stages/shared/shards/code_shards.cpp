@@ -1,0 +1,81 @@
+#include "stages/shared/shards/code_shards.hpp"
+
+#include "comm/agreement.hpp"
+#include "core/keep_freed_memory.hpp"
+#include "gpu/torch_device.hpp"
+#include "index/faiss_io/crowded_entries.hpp"
+#include "runtime/shard_jobs.hpp"
+#include "stages/shared/shards/unit_report.hpp"
+#include "stages/shared/training/trained_codebook.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+/// Entries of the indexes that this run has written.
+struct Written {
+  std::int64_t entries = 0;
+  std::int64_t crowded = 0;  ///< index::count_crowded()
+};
+
+void warn_of_crowd(runtime::StageContext& context, const index::IndexSpec& spec, Written written) {
+  written.entries = context.comm.all_reduce(written.entries, comm::Reduction::sum);
+  written.crowded = context.comm.all_reduce(written.crowded, comm::Reduction::sum);
+  if (written.crowded == 0 || !context.comm.is_root()) return;
+  context.log.warn(index::warning_of_crowd(spec, written.crowded, written.entries));
+}
+
+}  // namespace
+
+runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCoding& coding,
+                                  const ShardIds& ids) {
+  const auto& content = coding.corpus.at("content");
+  const auto& shards = content.at("shards");
+  const char* unit_name = coding.vectors.rows == CodedRows::entries ? "entries" : "sentences";
+  core::keep_freed_memory();
+  index::Codebook codebook;
+  comm::agree(context.comm, [&] { codebook = read_trained_codebook(coding.codebook); });
+  const index::VectorQuantizer quantizer(codebook, gpu::torch_device(context.placement.device));
+  ShardCoder shard_coder(quantizer, coding.vectors);
+
+  const auto team = runtime::make_shard_team(context.comm, coding.corpus.at("inputs").at("shards"));
+  runtime::ShardJobs jobs(context, team, coding.folder, {unit_name, content.at(unit_name)});
+  store::CorpusShard corpus;
+  std::vector<core::Range> units;
+  Written written;
+  runtime::ShardWork work;
+  work.result = ids ? ".faiss" : ".h5";
+  work.prepare = [&](std::int64_t shard) {
+    const auto name = runtime::shard_name(shard);
+    corpus = store::CorpusShard::read(coding.place.text, name, shards.at(name));
+    units = store::cut_units(corpus);
+    shard_coder.open_shard(corpus, shard);
+    runtime::ShardPlan plan{shard_coder.layout(), {}};
+    for (const auto& batches : units) {
+      plan.unit_items.push_back(shard_coder.rows_of(batches).size());
+    }
+    return plan;
+  };
+  work.compute = [&](std::int64_t unit, const runtime::Abandoned& abandoned) {
+    return shard_coder.compute_unit(unit, units[static_cast<std::size_t>(unit)], abandoned);
+  };
+  work.finish = [&](std::int64_t shard) {
+    core::Json manifest = {{unit_name, shard_coder.rows()}};
+    if (ids) {
+      const auto path = (coding.folder / runtime::shard_name(shard)).string();
+      written.crowded += shard_coder.write_index(path + ".h5", path + ".faiss", ids(corpus, shard));
+      written.entries += shard_coder.rows();
+      manifest["fingerprint"] = core::fingerprint_file(path + ".faiss");
+    }
+    return manifest;
+  };
+  runtime::StageOutcome outcome = jobs.run(work);
+  const UnitReport report = report_units(context, jobs.seconds(), shard_coder.cost());
+  context.log.info(report.text);
+  warn_of_crowd(context, codebook.spec, written);
+  outcome.work.details = report.record;
+  outcome.content[unit_name] = content.at(unit_name);
+  return outcome;
+}
+
+}  // namespace knnseq::stages

@@ -1,0 +1,40 @@
+#include "stages/shared/training/train_on_keys.hpp"
+
+#include "comm/agreement.hpp"
+#include "runtime/stage_runner.hpp"
+#include "stages/shared/sample/read_sample.hpp"
+#include "stages/shared/training/codebook_training.hpp"
+
+namespace knnseq::stages {
+
+void train_on_keys(runtime::StageContext& context, const Options& options, const StageRef& step,
+                   const std::function<index::IndexSpec(std::int64_t width)>& spec_for) {
+  const auto corpus = corpus_manifest(context, options);
+  const auto datastore = manifest_of(context, first_corpus(options), "encode");
+  index::IndexSpec spec;
+  comm::agree(context.comm, [&] {
+    require_made_from(datastore, "corpus", corpus, "encode");
+    spec = spec_for(datastore.at("content").at("width"));
+    options.index.training.validate();
+  });
+  const auto sampled = SampledDatastore::of(first_corpus(options), corpus, datastore);
+  const SampleSpec sample = options.datastore.sample.of(sampled.corpus.entries);
+  core::Json inputs = {{"datastore", datastore.at("identity")},
+                       {"factory", spec.factory()},
+                       {"metric", options.index.metric},
+                       {"device", context.placement.device.name()},
+                       {"threads", options.threads}};
+  inputs.update(sample_inputs(sample));
+  inputs.update(training_inputs(options.index.training));
+  runtime::run_stage(context,
+                     {step.stage, step.folder, inputs,
+                      [&] {
+                        return train_in_folder(
+                            context, step.folder, {spec, options.index.training, sample.size},
+                            [&] { return read_sample(context, sampled, sample, spec.d_in); });
+                      },
+                      training_files()});
+  remove_checkpoint(context, step.folder);
+}
+
+}  // namespace knnseq::stages

@@ -1,0 +1,19 @@
+// Codebooks of the datastore's keys.
+#pragma once
+
+#include <functional>
+
+#include "index/core/index_spec.hpp"
+#include "runtime/stage_context.hpp"
+#include "stages/shared/inputs/stage.hpp"
+#include "stages/shared/options/options.hpp"
+
+namespace knnseq::stages {
+
+/// Trains a codebook on the sample of the first corpus's keys, as a stage of its own that makes
+/// `step`. `spec_for` says of which type, for keys of this width; what it throws is thrown on all
+/// ranks. Collective; throws core::InputError and core::Stopped as train_in_folder() does.
+void train_on_keys(runtime::StageContext& context, const Options& options, const StageRef& step,
+                   const std::function<index::IndexSpec(std::int64_t width)>& spec_for);
+
+}  // namespace knnseq::stages

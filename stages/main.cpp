@@ -176,7 +176,7 @@ int run_program(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  runtime::install_stop_signal();
+  runtime::hold_stop_signal();
   try {
     return run_program(argc, argv);
   } catch (const core::Error& e) {  // MPI could not be started

@@ -1,21 +1,30 @@
 #include "runtime/stop_signal.hpp"
 
-#include <atomic>
 #include <csignal>
+
+#include <pthread.h>
 
 namespace knnseq::runtime {
 
 namespace {
-// Threads beside the main one ask too, so this is an atomic; a signal handler may touch one without
-// a lock.
-std::atomic<bool> requested = false;
-static_assert(std::atomic<bool>::is_always_lock_free);
-}  // namespace
 
-void install_stop_signal() {
-  std::signal(SIGUSR1, [](int) { requested = true; });
+sigset_t stop_signal() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGUSR1);
+  return signals;
 }
 
-bool stop_requested() { return requested; }
+}  // namespace
+
+void hold_stop_signal() {
+  const sigset_t signals = stop_signal();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+bool stop_requested() {
+  sigset_t pending;
+  return ::sigpending(&pending) == 0 && ::sigismember(&pending, SIGUSR1) == 1;
+}
 
 }  // namespace knnseq::runtime

@@ -1,11 +1,14 @@
-// SIGUSR1: finish what is in hand, commit it, and end with exit code 75.
+// SIGUSR1 asks a stage to commit what is done and to end (Slurm: --signal=USR1@SECONDS).
 #pragma once
 
 namespace knnseq::runtime {
 
-/// Makes SIGUSR1 (Slurm's warning before a time limit; mpirun forwards it) set a flag.
-void install_stop_signal();
-/// Whether the signal has come. Stages ask between two units of work.
+/// Lets SIGUSR1 wait instead of interrupting the process. Called first in main, before there are
+/// other threads, which inherit this. So no handler ever runs on the stack of a thread that is in
+/// the middle of a library's generated code.
+void hold_stop_signal();
+
+/// Whether SIGUSR1 has come. Any thread may ask; stages do between two units of work.
 bool stop_requested();
 
 }  // namespace knnseq::runtime

@@ -141,7 +141,7 @@ Likelihoods measure_likelihoods(comm::Communicator& comm, const TuneOptions& opt
                                          options.decoding.interpolation.threshold};
   Likelihoods result{.breadth_name = options.breadth_name(),
                      .k = settings.k,
-                     .breadth = options.breadths(),
+                     .search_width = options.breadths(),
                      .temperature = settings.temperature,
                      .lambda = settings.lambda};
   for (std::size_t i = 0; i < neighbours.size(); ++i) {

@@ -14,9 +14,9 @@ packages=(
   libyaml-cpp-dev libfmt-dev nlohmann-json3-dev libxxhash-dev libsentencepiece-dev
   zlib1g-dev libbz2-dev liblzma-dev libzstd-dev
   catch2 procps)
-# Only for the tests: a Slurm of one node, hosts of network namespaces; clang, its runtimes and symboliser
-# for the fuzzers.
-test_packages=(slurm-wlm munge iproute2 clang libclang-rt-dev llvm)
+# Only for the tests: a Slurm of one node; hosts of network namespaces; clang, its runtimes and symboliser for
+# the fuzzers; clang-format for the test of that name.
+test_packages=(slurm-wlm munge iproute2 clang libclang-rt-dev llvm clang-format)
 for option in "$@"; do
   case $option in
     --tests) packages+=("${test_packages[@]}") ;;

@@ -20,4 +20,4 @@ if [ -z "$formatter" ] || ! "$formatter" --version | grep -q 'version 14\.'; the
   exit 77
 fi
 find common stages tests -regextype egrep -regex '.*\.(hpp|cpp|cu|cuh|inc|c)' -print0 |
-  xargs -0 -n 100 -P "$(nproc)" "$formatter" "${mode[@]}"
+  xargs -0 -n 100 -P "$(nproc)" "$formatter" "${mode[@]}" || exit 1

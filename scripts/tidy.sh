@@ -32,7 +32,8 @@ with open(sys.argv[2], "w", encoding="utf-8") as file:
 PYTHON
 
 code=0
-run-clang-tidy -quiet -j "$(nproc)" -p "$commands" "^$PWD/($folders)/" > "$logs/tidy.log" 2>&1 || code=$?
+run-clang-tidy -quiet -j "$(nproc)" -p "$commands" "^$PWD/($folders)/" > "$commands/log" 2>&1 || code=$?
+sed 's/\x1b\[[0-9;]*m//g' "$commands/log" > "$logs/tidy.log"  # without colours
 # A header's finding appears once for each file that includes it; it counts once.
 findings=$(grep -E '^/.*: (warning|error): .*\[[a-z]' "$logs/tidy.log" | sort -u || true)
 if [ -z "$findings" ]; then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what knnseq needs on Debian 12: packages, and PyTorch's C++ library from its PyPI wheel,
-# unpacked into .deps/ of this project. Does nothing where everything is there. Root or sudo.
+# unpacked into .deps/ of this project. Does nothing if everything is there. Root or sudo.
 #   scripts/install_deps.sh [--tests] [--cuda]
 #     --tests: also what only the tests need
 #     --cuda:  also what libtorch's CUDA half needs beside the CUDA toolkit, for -DKNNSEQ_CUDA=ON
@@ -24,7 +24,7 @@ for option in "$@"; do
     *) echo "install_deps.sh knows --tests and --cuda, not $option" >&2; exit 2 ;;
   esac
 done
-# libtorch needs the CUDA runtime and CUPTI beside it to start, also where there is no GPU.
+# libtorch needs the CUDA runtime and CUPTI beside it to start, also without a GPU.
 wheels=("torch==2.11.0" "nvidia-cuda-runtime==13.0.*" "nvidia-cuda-cupti==13.0.*")
 libtorch=$top/.deps/libtorch
 # Without these libtorch_cuda neither links nor starts; they are not part of the toolkit.

@@ -14,7 +14,7 @@ index/manifest.json, and
 - checks that the token in every id of the index is the value of its entry;
 - takes random stored keys as queries and compares the k nearest of all raw keys
   with what the index shards find together, merged by (distance, entry number);
-- where there is RUN_DIR/export/, checks that index.faiss holds the same entries,
+- if there is a RUN_DIR/export/, checks that index.faiss holds the same entries,
   each list in the order of entry numbers, and finds the same, and values.npy.
 
 Recall counts a found entry as right when its raw key is no farther than the k-th
@@ -125,7 +125,7 @@ def exact_search(store, queries, k):
 
 
 def split_ids(ids):
-    """(tokens, entry numbers) of faiss ids; both -1 where the id is (missing)."""
+    """(tokens, entry numbers) of faiss ids; both -1 if the id is (missing)."""
     return ids >> ENTRY_BITS, np.where(ids < 0, -1, ids & ((1 << ENTRY_BITS) - 1))
 
 

@@ -5,8 +5,10 @@ line for each broken rule.
     check_layers.py [ROOT]
 
 A room is a folder of common/ or stages/. A room may include its own headers and those of the rooms named
-for it here, which come before it, so that there is no cycle; an edge that nothing uses is an error too.
-Third-party headers belong to the modules that wrap them.
+for it here, which come before it, so that there is no cycle. An edge that nothing uses is an error too, and
+so is a room of the table without files. Third-party headers belong to the modules that wrap them.
+docs/design.md has the same rooms and edges (tests/scripts/test_documents.py); tests/scripts/test_check_layers.py
+breaks every rule once.
 """
 import re
 import sys
@@ -87,7 +89,8 @@ def included_stage(room, header):
     if mine == other or mine == ["stages"]:
         return None
     if other[1:2] == ["shared"]:
-        if mine[1:2] == ["shared"] and SHARED.index(other[2]) > SHARED.index(mine[2]):
+        order = SHARED + other[2:3]  # an unknown folder counts as the last one
+        if mine[1:2] == ["shared"] and order.index(other[2]) > order.index(mine[2]):
             return f"stages/shared/{mine[2]} comes before {other[2]}"
         return None
     if mine[1] == "shared" or (len(other) > 1 and mine[1] not in COMPOSED):
@@ -100,7 +103,8 @@ def problems_of(root, path, used):
     parts = path.relative_to(root).parts
     module = parts[1] if parts[0] == "common" else "stages"
     room = "/".join(parts[1:-1] if parts[0] == "common" else parts[:-1])
-    if module != "stages" and room not in ALLOWED:
+    shared = room.removeprefix("stages/shared/") if room.startswith("stages/shared/") else SHARED[0]
+    if shared not in SHARED or (module != "stages" and room not in ALLOWED):
         yield f"{path}: {room} is no room of scripts/check_layers.py"
         return
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -132,9 +136,13 @@ def problems_of(root, path, used):
                 yield f"{place}: {room} may not include {header}"
 
 
-def problems_of_rooms(files, used):
+def problems_of_rooms(root, files, used):
     """Broken rules of the rooms and their table, as lines of text."""
     above = set()
+    folders = [path.parent for path in files]
+    for folder in [f"common/{room}" for room in ALLOWED] + [f"stages/shared/{room}" for room in SHARED]:
+        if root / folder not in folders:
+            yield f"check_layers.py: {folder} has no files"
     for room, allowed in ALLOWED.items():
         for other in allowed.split():
             if other not in above:
@@ -142,19 +150,23 @@ def problems_of_rooms(files, used):
             if (room, other) not in used:
                 yield f"check_layers.py: {room} no longer includes {other}"
         above.add(room)
-    folders = [path.parent for path in files]
     for folder in sorted(set(folders)):
         if folders.count(folder) > LARGEST_FOLDER:
             yield f"{folder}: {folders.count(folder)} files of code; {LARGEST_FOLDER} are the most"
 
 
-def main():
-    root = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent)
+def check(root):
+    """All files of code below root, and all broken rules as lines of text."""
     files = [p for folder in ("common", "stages") for p in sorted((root / folder).rglob("*"))
              if p.suffix in (".hpp", ".cpp", ".cuh", ".cu", ".inc")]
     used = set()
     problems = [problem for path in files for problem in problems_of(root, path, used)]
-    problems += problems_of_rooms(files, used)
+    problems += problems_of_rooms(root, files, used)
+    return files, problems
+
+
+def main():
+    files, problems = check(Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent))
     print("\n".join(problems) if problems else f"{len(files)} files keep the layers")
     return 1 if problems or not files else 0
 

@@ -7,7 +7,7 @@ export OMPI_MCA_btl_vader_single_copy_mechanism=none
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${KNNSEQ_BUILD:-$top/build}
-# The CUDA compiler, where there is one.
+# The CUDA compiler, if there is one.
 nvcc=$(command -v nvcc || true)
 if [ -z "$nvcc" ] && [ -x /usr/local/cuda/bin/nvcc ]; then nvcc=/usr/local/cuda/bin/nvcc; fi
 logs=$build/logs

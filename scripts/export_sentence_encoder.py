@@ -319,7 +319,7 @@ def require(holds, message):
 
 
 def read_head(folder, modules):
-    """What the modules behind the Transformer make of its output."""
+    """The output of the modules after the Transformer."""
     head = {"cls": None, "dense": [], "normalise": False}
     for module in modules[1:]:
         kind = module["type"].split(".")[-1]

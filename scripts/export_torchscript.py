@@ -6,7 +6,7 @@
 For encoder-decoder models built like BART (BART, mBART, PLBart, …) or like T5 (T5, mT5, …). The
 model's own code is traced, so that any of them works whose code can be. Before OUT.pt appears, the
 saved archive is loaded again and compared with the model on batches of other shapes than the traced
-ones; where they differ by more than 1e-4 nothing is written.
+ones; if they differ by more than 1e-4 nothing is written.
 
 Steps compute the whole prefix anew: the cache is the tokens so far. `--positions`: the most tokens
 of a side, for models that have no limit of their own (default: n_positions, or 512).
@@ -180,7 +180,7 @@ def trace(model, facts):
 
 
 def difference(own, exact):
-    """Largest difference, relative to the largest number where that exceeds 1."""
+    """Largest difference, relative to the largest number if that exceeds 1."""
     return float((own - exact).abs().max() / max(1.0, float(exact.abs().max())))
 
 

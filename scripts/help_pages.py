@@ -18,7 +18,7 @@ GERMAN = re.compile(r"\b(der|die|das|den|dem|ein|eine|einen|und|ist|sie|im|zu|mi
 class Page(html.parser.HTMLParser):
     """One help page; texts: id -> list of texts, one for each time the page shows that id.
 
-    A text keeps line breaks (<br>) as newlines. Where the help offers one wording
+    A text keeps line breaks (<br>) as newlines. If the help offers one wording
     per system or application, the default wording is taken, else the first.
     """
 

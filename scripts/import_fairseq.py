@@ -44,7 +44,7 @@ DEFAULTS = {"activation_fn": "relu", "no_decoder_final_norm": False, "layernorm_
                 "learned_pos": False}.items()}}
 
 # Options that change what is computed at inference unless they are off. (The quantisation noises
-# do: `pq` adds a linear layer behind the embeddings, `scalar` quantises all weights.)
+# do: `pq` adds a linear layer after the embeddings, `scalar` quantises all weights.)
 UNSUPPORTED = [
     "adaptive_input", "adaptive_softmax_cutoff", "tie_adaptive_proj", "tie_adaptive_weights",
     "char_inputs", "character_embeddings", "cross_self_attention", "no_cross_attention",

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what knnseq needs on Debian 12: packages, and PyTorch's C++ library from its PyPI wheel,
-# unpacked into .deps/ of this project. Does nothing where everything is there. Root or sudo.
+# unpacked into .deps/ of this project. Does nothing if everything is there. Root or sudo.
 #   scripts/install_deps.sh [--tests] [--cuda]
 #     --tests: also what only the tests need
 #     --cuda:  also what libtorch's CUDA half needs beside the CUDA toolkit, for -DKNNSEQ_CUDA=ON
@@ -14,9 +14,9 @@ packages=(
   libyaml-cpp-dev libfmt-dev nlohmann-json3-dev libxxhash-dev libsentencepiece-dev
   zlib1g-dev libbz2-dev liblzma-dev libzstd-dev
   catch2 procps)
-# Only for the tests: a Slurm of one node, hosts of network namespaces; clang, its runtimes and symboliser
-# for the fuzzers.
-test_packages=(slurm-wlm munge iproute2 clang libclang-rt-dev llvm)
+# Only for the tests: a Slurm of one node; hosts of network namespaces; clang, its runtimes and symboliser for
+# the fuzzers; clang-format for the test of that name.
+test_packages=(slurm-wlm munge iproute2 clang libclang-rt-dev llvm clang-format)
 for option in "$@"; do
   case $option in
     --tests) packages+=("${test_packages[@]}") ;;
@@ -24,7 +24,7 @@ for option in "$@"; do
     *) echo "install_deps.sh knows --tests and --cuda, not $option" >&2; exit 2 ;;
   esac
 done
-# libtorch needs the CUDA runtime and CUPTI beside it to start, also where there is no GPU.
+# libtorch needs the CUDA runtime and CUPTI beside it to start, also without a GPU.
 wheels=("torch==2.11.0" "nvidia-cuda-runtime==13.0.*" "nvidia-cuda-cupti==13.0.*")
 libtorch=$top/.deps/libtorch
 # Without these libtorch_cuda neither links nor starts; they are not part of the toolkit.

@@ -35,7 +35,7 @@ many = {"src_lang": text["source_lang"], "tgt_lang": text["target_lang"]}
 tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **many if text["source_lang"] else {})
 model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float64).eval()
 start = [model.generation_config.decoder_start_token_id]
-start += tokenizer(text_target="").input_ids[:-1]  # the target language, where the model has many
+start += tokenizer(text_target="").input_ids[:-1]  # the target language, if the model has many
 caught, layer = [], model.get_decoder().layers[made_with["layer"]]
 if made_with["key"] == "ffn_in":
     layer.fc1.register_forward_pre_hook(lambda module, given: caught.append(given[0]))

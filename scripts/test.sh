@@ -6,7 +6,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
-# Where there is a CUDA compiler the program for GPUs is built too, in CI for the oldest and the newest kind
+# With a CUDA compiler the program for GPUs is built too, in CI for the oldest and the newest kind
 # of GPU only.
 cuda=()
 if [ -n "$nvcc" ]; then

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures how the stages scale: 1, 2, 4, 8, … ranks within one Slurm job, with one GPU each where the job has
+# Measures how the stages scale: 1, 2, 4, 8, … ranks within one Slurm job, with one GPU each if the job has
 # GPUs, otherwise on CPUs.
 #   sbatch --nodes=1 --gpus-per-node=8 --ntasks-per-node=8 --cpus-per-task=8 slurm/scaling.sh CONFIG FOLDER
 # Start it where the config's relative paths begin, with slurm/cluster.sh in place (see submit.sh).

@@ -12,7 +12,7 @@ say() { printf '%s: %s\n' "$SLURM_JOB_NAME" "$*" >&2; }
 
 launch=''       # process id of the running launch
 stop_wanted=''  # whether a signal has come
-interrupted=''  # whether one has come since this was last looked at
+interrupted=''  # whether one has come since the last check
 tell_ranks() {
   stop_wanted=1 interrupted=1
   say "told to stop"
@@ -75,8 +75,8 @@ launch_ranks() {
 run_stage() {
   local start=() code tries=3
   choose_launcher
-  # srun returns 0 where a node refuses to start the ranks, as it does for a moment after a job was queued
-  # again; so rank 0 leaves word here that it has come to its end. It runs on this script's host.
+  # srun returns 0 if a node refuses to start the ranks, as it does for a moment after a job was queued
+  # again; so rank 0 marks its success in this file. It runs on this script's host.
   KNNSEQ_SUCCESS_FILE=$(mktemp)
   export KNNSEQ_SUCCESS_FILE
   while launch_ranks "$@"; [ "$code" = 0 ] && [ ! -s "$KNNSEQ_SUCCESS_FILE" ]; do

@@ -75,7 +75,7 @@ for stage in "${stages[@]}"; do
     continue
   fi
   after=$("${command[@]}")
-  after=${after%%;*}  # the cluster's name follows where there are several
+  after=${after%%;*}  # the cluster's name follows if there are several
   jobs+=("$after")
   printf '%-9s %s\n' "$stage" "$after"
 done

@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t longest_message = 300;  // the parser's own quote what it read, however long
 
 /// Whether valid JSON is nested deeper than that. Elsewhere the parser stops at what is not valid,
-/// so that what is counted behind it does not matter.
+/// so that later counts do not matter.
 bool is_deep(std::string_view text) {
   int depth = 0;
   bool quoted = false;

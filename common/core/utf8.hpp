@@ -17,7 +17,7 @@ std::size_t character_length(std::string_view bytes);
 /// What this project takes as text: valid UTF-8 without NUL.
 bool is_valid_text(std::string_view bytes);
 
-/// Reads the code point at `position` of valid UTF-8 and moves `position` behind it.
+/// Reads the code point at `position` of valid UTF-8 and moves `position` past it.
 char32_t next_code_point(std::string_view text, std::size_t& position);
 
 /// All code points. Throws InputError where the bytes are not valid UTF-8.

@@ -32,7 +32,7 @@ std::string separate_symbols(std::string_view line) {
   return result;
 }
 
-/// Where two neighbours satisfy `matches`, appends what `replace` makes of them and goes on behind
+/// If two neighbours satisfy `matches`, appends the result of `replace` and continues after
 /// both, as a regular expression of two characters does.
 template <class Matches, class Replace>
 std::string substitute_pairs(std::string_view line, Matches matches, Replace replace) {

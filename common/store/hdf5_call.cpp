@@ -15,7 +15,7 @@ void hdf5_failed(const char* call, const std::string& object) {
         return 0;
       },
       &reason);
-  // The text of a failed system call comes last, behind times, addresses and line ends.
+  // The text of a failed system call comes last, after times, addresses and line ends.
   const std::string mark = "error message = '";
   if (const auto at = reason.find(mark); at != reason.npos) {
     const auto begin = at + mark.size();

@@ -11,7 +11,7 @@
 
 namespace knnseq::store {
 
-/// One JSON object a line, behind its checksum; fsynced line by line. A torn last line is ignored
+/// One JSON object a line, after its checksum; fsynced line by line. A torn last line is ignored
 /// when it is read back. The checksums cover the owner too, a name of what the records are about: a
 /// journal that lies where another belongs is damaged.
 class Journal {

@@ -23,7 +23,7 @@ if(NOT KNNSEQ_LIBTORCH)
 endif()
 
 # libtorch: the wheel that scripts/install_deps.sh unpacked, or the user's own. Its find_package
-# looks for CUDA even where only the CPU library is wanted, so the two libraries are named here.
+# looks for CUDA even if only the CPU library is wanted, so the two libraries are named here.
 set(libtorch_fallback ${CMAKE_SOURCE_DIR}/.deps/libtorch/torch)
 find_path(LIBTORCH_INCLUDE_DIR ATen/ATen.h PATHS ${libtorch_fallback}/include)
 find_library(LIBTORCH_CPU torch_cpu PATHS ${libtorch_fallback}/lib)
@@ -90,7 +90,7 @@ if(KNNSEQ_CUDA)
   foreach(folder ${libtorch_wheels} ${CUDAToolkit_LIBRARY_DIR})
     target_link_options(libtorch_cuda INTERFACE "LINKER:-rpath-link,${folder}" "LINKER:-rpath,${folder}")
   endforeach()
-  # faiss's own index for GPUs: an alternative to ours where this faiss was built with it. Debian's was not.
+  # faiss's own index for GPUs: an alternative to ours if this faiss was built with it. Debian's was not.
   include(CheckCXXSourceCompiles)
   set(CMAKE_REQUIRED_LIBRARIES faiss CUDA::cudart CUDA::cublas)
   check_cxx_source_compiles("

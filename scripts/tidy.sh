@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Runs clang-tidy (.clang-tidy) over the files of a build and prints how often each check found something.
+#   scripts/tidy.sh [FOLDER …]        e.g. scripts/tidy.sh common/core tests/unit/core
+# Default: common, stages and tests. It needs build/compile_commands.json, so configure first (KNNSEQ_BUILD
+# names another build folder). All findings are in tidy.log of the build's folder logs. Exit 1 if there are any.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+cd "$top"
+
+[ -f "$build/compile_commands.json" ] || { echo "$build/compile_commands.json is missing: configure first" >&2; exit 2; }
+command -v run-clang-tidy > /dev/null ||
+  { echo "run-clang-tidy is missing: install it with apt-get install clang-tidy" >&2; exit 2; }
+[ $# -gt 0 ] || set -- common stages tests
+folders=$(IFS='|'; echo "${*%/}")
+mkdir -p "$logs"
+
+# The precompiled header is GCC's; clang reads the headers themselves. GCC's own options are unknown to it.
+commands=$(mktemp -d)
+trap 'rm -rf "$commands"' EXIT
+python3 - "$build/compile_commands.json" "$commands/compile_commands.json" <<'PYTHON'
+import json
+import re
+import sys
+
+with open(sys.argv[1], encoding="utf-8") as file:
+    entries = json.load(file)
+for entry in entries:
+    entry["command"] = re.sub(r" -Winvalid-pch| -include \S*cmake_pch\.hxx| -Wno-maybe-uninitialized|^\S*ccache ",
+                              "", entry["command"])
+with open(sys.argv[2], "w", encoding="utf-8") as file:
+    json.dump([entry for entry in entries if not entry["file"].endswith(".cu")], file)
+PYTHON
+
+code=0
+run-clang-tidy -quiet -j "$(nproc)" -p "$commands" "^$PWD/($folders)/" > "$commands/log" 2>&1 || code=$?
+sed 's/\x1b\[[0-9;]*m//g' "$commands/log" > "$logs/tidy.log"  # without colours
+# A header's finding appears once for each file that includes it; it counts once.
+findings=$(grep -E '^/.*: (warning|error): .*\[[a-z]' "$logs/tidy.log" | sort -u || true)
+if [ -z "$findings" ]; then
+  [ "$code" = 0 ] || { tail -n 20 "$logs/tidy.log"; exit "$code"; }
+  echo "clang-tidy: nothing found in ${*}"
+  exit 0
+fi
+sed 's/.*\[\([a-z][^],]*\).*\]$/\1/' <<< "$findings" | sort | uniq -c | sort -rn
+echo "$(wc -l <<< "$findings") findings: $logs/tidy.log"
+exit 1

@@ -10,12 +10,19 @@
 
 #include "core/error.hpp"
 #include "core/own_files.hpp"
+#include "obs/crash_message.hpp"
+#include "obs/host_name.hpp"
 #include "obs/terminal.hpp"
 
 namespace knnseq::obs {
 
 Log::~Log() {
   if (file_ != nullptr) std::fclose(file_);
+}
+
+void Log::set_stage(const std::string& stage) {
+  stage_ = stage;
+  announce_crashes(fmt::format("knnseq {}: rank {} on {}", stage, rank_, host_name()));
 }
 
 void Log::open(const std::filesystem::path& file) {

@@ -20,7 +20,8 @@ class Log {
 
   /// From now on events go to this file; appends. Rank 0 only, others ignore it.
   void open(const std::filesystem::path& file);
-  void set_stage(const std::string& stage) { stage_ = stage; }
+  /// From now on messages name this stage, that of a crash too (obs/crash_message.hpp).
+  void set_stage(const std::string& stage);
   const std::string& stage() const { return stage_; }
 
   void info(const std::string& message);

@@ -1,12 +1,14 @@
 #include "text/pieces/sentence_pieces.hpp"
 
+#include <charconv>
+#include <optional>
+
 #include <fmt/format.h>
 #include <sentencepiece_processor.h>
 
 #include "core/error.hpp"
 #include "core/input_file.hpp"
 #include "core/utf8_repair.hpp"
-#include "text/pieces/byte_pieces.hpp"
 
 namespace knnseq::text {
 
@@ -16,6 +18,19 @@ void check(const sentencepiece::util::Status& status, const char* call) {
   if (!status.ok()) {
     throw core::SystemError(fmt::format("SentencePiece: {}: {}", call, status.ToString()));
   }
+}
+
+/// The byte that "<0x0A>" and its like stand for (SentencePiece's byte fallback); nothing for other
+/// pieces.
+std::optional<char> byte_of_piece(std::string_view piece) {
+  constexpr std::string_view form = "<0x__>";
+  if (piece.size() != form.size() || !piece.starts_with("<0x") || piece.back() != '>') return {};
+  const std::string_view digits = piece.substr(3, 2);
+  // SentencePiece writes capitals; "<0x0a>" is a piece like any other.
+  if (digits.find_first_not_of("0123456789ABCDEF") != std::string_view::npos) return {};
+  unsigned char byte = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
+  return static_cast<char>(byte);
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "obs/svg.hpp"
+
 namespace knnseq::stages {
 
 namespace {
@@ -18,29 +20,6 @@ constexpr double legend_line = 20;
 constexpr std::array colours = {"#1f77b4", "#d62728", "#2ca02c", "#9467bd",
                                 "#ff7f0e", "#17becf", "#8c564b", "#7f7f7f"};
 constexpr std::array dashes = {"none", "7 4", "2 3", "10 3 2 3"};
-
-std::string escaped(const std::string& text) {
-  std::string safe;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        safe += "&amp;";
-        break;
-      case '<':
-        safe += "&lt;";
-        break;
-      case '>':
-        safe += "&gt;";
-        break;
-      case '"':
-        safe += "&quot;";
-        break;
-      default:
-        safe += c;
-    }
-  }
-  return safe;
-}
 
 /// How values become pixels.
 struct Axes {
@@ -64,11 +43,6 @@ Axes fit_axes(const SweepResult& result) {
   }
   if (!(fastest <= slowest)) return {};
   return {fastest / 1.25, slowest * 1.25, std::clamp(std::floor(lowest * 10) / 10, 0.0, 0.9)};
-}
-
-std::string text_at(double x, double y, const std::string& anchor, const std::string& text) {
-  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", x, y, anchor,
-                     escaped(text));
 }
 
 std::string line_from(double x1, double y1, double x2, double y2) {
@@ -95,27 +69,26 @@ std::string draw_axes(const Axes& axes, const SweepResult& result) {
   std::string grid, labels;
   for (const double tick : ticks_of(axes)) {
     grid += line_from(axes.x(tick), top, axes.x(tick), top + height);
-    labels += text_at(axes.x(tick), top + height + 18, "middle", fmt::format("{:g}", tick));
+    labels += obs::svg_text(axes.x(tick), top + height + 18, "middle", fmt::format("{:g}", tick));
   }
   const double step = axes.lowest < 0.6 ? 0.1 : 0.05;
   for (int i = 0; 1 - i * step > axes.lowest - step / 2; ++i) {
     const double recall = 1 - i * step;
     grid += line_from(left, axes.y(recall), left + width, axes.y(recall));
-    labels += text_at(left - 8, axes.y(recall) + 4, "end", fmt::format("{:.2f}", recall));
+    labels += obs::svg_text(left - 8, axes.y(recall) + 4, "end", fmt::format("{:.2f}", recall));
   }
   const auto queries = result.rows.empty() ? 0 : result.rows.front().queries;
   const auto k = result.k.back();
-  labels += text_at(left + width / 2, top + height + 42, "middle",
-                    "microseconds a query (all ranks together)");
+  labels += obs::svg_text(left + width / 2, top + height + 42, "middle",
+                          "microseconds a query (all ranks together)");
   labels += fmt::format(
       "<text transform=\"translate(20 {:.1f}) rotate(-90)\" "
       "text-anchor=\"middle\">recall@{}</text>\n",
       top + height / 2, k);
-  labels += fmt::format(
-      "<text x=\"{:.1f}\" y=\"28\" font-size=\"15\" text-anchor=\"middle\">recall@{} against time, "
-      "{} "
-      "held-out queries, metric {}</text>\n",
-      left + width / 2, k, queries, escaped(result.metric));
+  labels += obs::svg_text(left + width / 2, 28, "middle",
+                          fmt::format("recall@{} against time, {} held-out queries, metric {}", k,
+                                      queries, result.metric),
+                          "font-size=\"15\"");
   return "<g stroke=\"#dddddd\">\n" + grid + "</g>\n" +
          fmt::format(
              "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"none\" "
@@ -144,9 +117,10 @@ std::string draw_row(const SweepRow& row, const Axes& axes, const Style& style) 
     points += fmt::format(
         "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3.5\" fill=\"{}\"><title>{}</title></circle>\n", x,
         y, style.colour,
-        escaped(fmt::format("{} over {} {}: recall {:.4f}, {:.1f} microseconds, {:.0f} bytes",
-                            row.index, share_name(row.share), point.setting, point.recalls.back(),
-                            point.microseconds_per_query, row.bytes_per_entry)));
+        obs::xml_escaped(
+            fmt::format("{} over {} {}: recall {:.4f}, {:.1f} microseconds, {:.0f} bytes",
+                        row.index, share_name(row.share), point.setting, point.recalls.back(),
+                        point.microseconds_per_query, row.bytes_per_entry)));
   }
   return fmt::format("<polyline points=\"{}\" {}/>\n", line, style.stroke()) + points;
 }
@@ -154,8 +128,8 @@ std::string draw_row(const SweepRow& row, const Axes& axes, const Style& style) 
 std::string draw_legend(const SweepRow& row, const Style& style, double y) {
   return fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" {}/>\n", legend,
                      y, legend + 34, y, style.stroke()) +
-         text_at(legend + 42, y + 4, "start",
-                 fmt::format("{}, {}", row.index, share_name(row.share)));
+         obs::svg_text(legend + 42, y + 4, "start",
+                       fmt::format("{}, {}", row.index, share_name(row.share)));
 }
 
 }  // namespace
@@ -178,12 +152,7 @@ std::string sweep_plot(const SweepResult& result) {
   }
   const double whole_width = legend + 60 + 7.2 * static_cast<double>(longest);
   const double whole_height = std::max(top + height + 60, y + legend_line);
-  return fmt::format(
-             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.0f}\" height=\"{1:.0f}\" "
-             "viewBox=\"0 0 {0:.0f} {1:.0f}\" font-family=\"sans-serif\" font-size=\"12\">\n"
-             "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
-             whole_width, whole_height) +
-         drawing + "</svg>\n";
+  return obs::svg_document(whole_width, whole_height, drawing);
 }
 
 }  // namespace knnseq::stages

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "obs/svg.hpp"
+
 namespace knnseq::stages {
 
 namespace {
@@ -21,11 +23,6 @@ std::string colour(double share) {
   return fmt::format("#{:02x}{:02x}{:02x}", mix(255, 8), mix(255, 48), mix(255, 107));
 }
 
-std::string text_at(double x, double y, const char* anchor, const std::string& text) {
-  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", x, y, anchor,
-                     text);
-}
-
 struct Map {
   const Likelihoods& likelihoods;
   std::size_t search_width, k;
@@ -37,15 +34,16 @@ struct Map {
 
   std::string draw(double x, double y) const {
     const std::size_t rows = likelihoods.temperature.size(), columns = likelihoods.lambda.size();
-    std::string svg = text_at(x, y - 26, "start",
-                              fmt::format("k {}, {} {}", likelihoods.k[k], likelihoods.breadth_name,
-                                          likelihoods.search_width[search_width]));
+    std::string svg =
+        obs::svg_text(x, y - 26, "start",
+                      fmt::format("k {}, {} {}", likelihoods.k[k], likelihoods.breadth_name,
+                                  likelihoods.search_width[search_width]));
     std::string frame;
     double best = -std::numeric_limits<double>::infinity();
     for (std::size_t t = 0; t < rows; ++t) {
       const double cell_y = y + static_cast<double>(t) * cell_height;
-      svg += text_at(x - 6, cell_y + cell_height * 0.7, "end",
-                     fmt::format("T {:g}", likelihoods.temperature[t]));
+      svg += obs::svg_text(x - 6, cell_y + cell_height * 0.7, "end",
+                           fmt::format("T {:g}", likelihoods.temperature[t]));
       for (std::size_t l = 0; l < columns; ++l) {
         const double cell_x = x + static_cast<double>(l) * cell_width;
         const auto& setting = cell(t, l);
@@ -64,8 +62,8 @@ struct Map {
       }
     }
     for (std::size_t l = 0; l < columns; ++l) {
-      svg += text_at(x + (static_cast<double>(l) + 0.5) * cell_width, y - 6, "middle",
-                     fmt::format("{:g}", likelihoods.lambda[l]));
+      svg += obs::svg_text(x + (static_cast<double>(l) + 0.5) * cell_width, y - 6, "middle",
+                           fmt::format("{:g}", likelihoods.lambda[l]));
     }
     return svg + frame;
   }
@@ -89,15 +87,11 @@ std::string heat_map(const Likelihoods& likelihoods) {
       top + static_cast<double>(likelihoods.temperature.size()) * cell_height + gap;
   const double width = 20 + map_width * static_cast<double>(likelihoods.k.size());
   const double height = 20 + map_height * static_cast<double>(likelihoods.search_width.size());
-  std::string svg = fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.0f}\" height=\"{1:.0f}\" "
-      "viewBox=\"0 0 {0:.0f} {1:.0f}\" font-family=\"sans-serif\" font-size=\"12\">\n"
-      "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
-      width, height);
-  svg += text_at(20, 20, "start",
-                 fmt::format("Perplexity of the references by T (rows) and lambda (columns): base "
-                             "{:.2f} (white), best {:.2f} (dark)",
-                             std::exp(-likelihoods.base), std::exp(-highest)));
+  std::string svg = obs::svg_text(
+      20, 20, "start",
+      fmt::format("Perplexity of the references by T (rows) and lambda (columns): base "
+                  "{:.2f} (white), best {:.2f} (dark)",
+                  std::exp(-likelihoods.base), std::exp(-highest)));
   for (std::size_t search_width = 0; search_width < likelihoods.search_width.size();
        ++search_width) {
     for (std::size_t k = 0; k < likelihoods.k.size(); ++k) {
@@ -106,7 +100,7 @@ std::string heat_map(const Likelihoods& likelihoods) {
           20 + top + map_height * static_cast<double>(search_width));
     }
   }
-  return svg + "</svg>\n";
+  return obs::svg_document(width, height, svg);
 }
 
 }  // namespace knnseq::stages

@@ -17,13 +17,13 @@ launcher_options=(--mpi=pmix --cpu-bind=none)
 # launcher_options=(--bind-to none)
 
 # After SIGUSR1 the ranks have so long to commit and end; then they are killed, and go on from the last
-# commit. Shorter than the warning before the time limit (120 s, --signal in the batch scripts).
+# commit. Shorter than the warning before the time limit (120 s, --signal in stage.sbatch).
 grace_seconds=100
 # No launch lasts longer than this, whatever hangs; 0: only the job's time limit counts.
 longest_launch_seconds=0
 
-# Options of sbatch for all stages, and for each stage more, which win. What is in the batch scripts
-# themselves (--requeue, --signal) can be overridden here too.
+# Options of sbatch for all stages, and for each stage more, which win. What is in stage.sbatch
+# itself (--requeue, --signal) can be overridden here too.
 sbatch_common=(--account=mt --partition=compute --mem-per-cpu=4G --output=%x-%j.out)
 # One task is one rank; with "threads: N" in the config give each task N cpus.
 sbatch_partition=(--nodes=1 --ntasks=16 --time=01:00:00)

@@ -1,4 +1,4 @@
-# The cluster file over its defaults, for submit.sh and stage.sh, which set $top.
+# The cluster file over its defaults, for submit.sh, stage.sbatch and scaling.sh, which set $top.
 # shellcheck shell=bash disable=SC2034,SC2154,SC2317
 program=$top/build/bin/knnseq
 launcher=srun

@@ -3,7 +3,7 @@
 # "stage job" for each.
 #   slurm/submit.sh CONFIG [--cluster FILE] [--stages S,S,…] [--after JOB] [--set key=value …] [--print]
 # --cluster  the cluster file (slurm/cluster.sh)
-# --stages   only these, in this order; also sweep, tune, verify, export. Default: of "knnseq run"
+# --stages   only these of "knnseq --list", in this order. Default: those of "knnseq run"
 # --after    the first one waits for this job
 # --print    shows the sbatch commands instead of running them
 # Start it where the config's relative paths begin: jobs run in the folder that they are submitted from.
@@ -40,11 +40,11 @@ source "$top/slurm/settings.sh"
 environment
 # The program says what there is to do, and refuses a config with mistakes before anything is queued.
 commands=$("$program" run --list --config "$config" "${settings[@]}")
-mapfile -t test_sets < <(sed -n 's/^decode //p' <<< "$commands")
+known=$("$program" --list)
 [ -n "$stages" ] || stages=$(cut -d' ' -f1 <<< "$commands" | uniq | paste -sd,)
 IFS=, read -ra stages <<< "$stages"
 for stage in "${stages[@]}"; do
-  [ -f "$top/slurm/$stage.sbatch" ] || fail "'$stage' is not a stage with a batch script"
+  grep -q "^$stage " <<< "$known" || fail "'$stage' is not a stage (see knnseq --help)"
 done
 
 # By the environment, since --export= cannot take a path with a comma.
@@ -58,16 +58,17 @@ cancel_chain() {
 trap cancel_chain ERR
 for stage in "${stages[@]}"; do
   declare -n of_stage=sbatch_$stage
-  command=(sbatch --parsable --export=ALL "${sbatch_common[@]}" "${of_stage[@]}")
-  names=()
-  if [ "$stage" = decode ] && [ ${#test_sets[@]} -gt 1 ]; then
-    # One task a test set, each with a time limit of its own; one after the other, since a run
+  command=(sbatch --parsable --export=ALL --job-name="knnseq-$stage" "${sbatch_common[@]}" "${of_stage[@]}")
+  mapfile -t names < <(sed -n "s/^$stage //p" <<< "$commands")
+  if [ ${#names[@]} -gt 1 ] && grep -q "^$stage independent\$" <<< "$known"; then
+    # One task an item, each with a time limit of its own; one after the other, since a run
     # directory is locked by the command that works in it.
-    command+=(--array="0-$((${#test_sets[@]} - 1))%1")
-    names=("${test_sets[@]}")
+    command+=(--array="0-$((${#names[@]} - 1))%1")
+  else
+    names=()
   fi
   [ -z "$after" ] || command+=(--dependency="afterok:$after" --kill-on-invalid-dep=yes)
-  command+=("$top/slurm/$stage.sbatch" "${names[@]}" --config "$config" "${settings[@]}")
+  command+=("$top/slurm/stage.sbatch" "$stage" "${names[@]}" --config "$config" "${settings[@]}")
   if [ -n "$print" ]; then
     printf '%q ' "${command[@]}"
     echo

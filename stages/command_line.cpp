@@ -1,53 +1,119 @@
 #include "stages/command_line.hpp"
 
 #include <algorithm>
-#include <array>
+#include <optional>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "core/error.hpp"
 
 namespace knnseq::stages {
 
 namespace {
-constexpr std::array stage_names = {"partition", "encode", "train",    "add",     "subset",
-                                    "append",    "decode", "evaluate", "inspect", "export",
-                                    "sweep",     "tune",   "verify",   "doctor",  "run"};
+
+/// "append and decode": the names of all stages of which something holds.
+template <class Holds>
+std::string names_where(std::span<const Stage> stages, Holds holds) {
+  std::vector<std::string> names;
+  for (const auto& stage : stages) {
+    if (holds(stage)) names.push_back(stage.name);
+  }
+  if (names.size() < 2) return names.empty() ? "none" : names.front();
+  const std::string last = names.back();
+  names.pop_back();
+  return fmt::format("{} and {}", fmt::join(names, ", "), last);
 }
 
-std::string usage() {
-  return R"(knnseq: kNN machine translation as a pipeline of MPI processes
+bool takes_names(const Stage& stage) { return stage.names != Names::none; }
+bool needs_config(const Stage& stage) { return stage.run_directory != RunDirectory::none; }
+
+const char* meaning(Force force) {
+  switch (force) {
+    case Force::start_over:
+      return "start the stage over";
+    case Force::changed:
+      return "start those steps over whose inputs have changed";
+    case Force::nothing:
+      break;
+  }
+  return "changes nothing: no earlier work is kept";
+}
+
+/// Whether a key of the config is one of those, or lies below one.
+bool is_among(const std::string& key, const std::vector<std::string>& names) {
+  return std::ranges::any_of(names, [&](const std::string& name) {
+    if (!key.starts_with(name)) return false;
+    return key.size() == name.size() || key[name.size()] == '.' || key[name.size()] == '[';
+  });
+}
+
+}  // namespace
+
+std::string usage(std::span<const Stage> stages) {
+  std::string text = R"(knnseq: kNN machine translation as a pipeline of MPI processes
 
   mpirun -np P knnseq STAGE --config FILE [--set key=value …] [--force]
 
 stages
-  partition   tokenise the corpus and deal it to the shards
-  encode      compute the datastore's keys
-  train       train the codebook (rotation, coarse centroids, product quantiser)
-  add         assign and code the keys: one faiss file a shard
-  append      the same for more text, under that codebook [those named of the config's items]
-  subset      what decode needs for subset kNN: a sentence index, and codes of all keys
-  decode      translate the test sets of the config [those named, as in: decode test-knn]
-  evaluate    BLEU and chrF of what was decoded
-  inspect     one test sentence and the neighbours that changed it
-  export      all shards as one faiss file with a values.npy, for Python
-  verify      compare every file of the run directory with its checksums
-  sweep       recall, memory and speed of a grid of indexes on held-out text
-  tune        the best kNN settings of a grid, on a validation set
-  doctor      what this build and these machines have, and what fits ill together
-  run         all of partition … evaluate, skipping what is done
-
+)";
+  for (const auto& stage : stages) {
+    text += fmt::format("  {:<11} {}\n", stage.name, stage.help);
+  }
+  text += fmt::format(
+      R"(
 options
-  --config FILE    YAML; configs/reference.yaml documents every key. doctor does without
+  --config FILE    YAML; configs/reference.yaml documents every key. {} does without
   --set key=value  overrides a key (knn.k=8, decode.0.knn=false); may be repeated
-  --force          start the stage over; with run, append and tune: those whose inputs
-                   have changed
-  --list           with run: print the stages it consists of, one a line, and do nothing
-  --help, --version
+  --force          start the stage over; with {}:
+                   those steps whose inputs have changed
+  --list           with run: print the stages it consists of, one a line, and do nothing;
+                   alone: print the names of all stages
+  --help           after a stage: what it makes, and the keys of the config that it reads
+  --version
+
+{} take names of the config's items, as in: decode test-knn
 
 exit codes: 0 done, 1 failed, 2 bad input, 75 stopped by SIGUSR1 (run again to go on)
-)";
+)",
+      names_where(stages, [](const Stage& stage) { return !needs_config(stage); }),
+      names_where(stages, [](const Stage& stage) { return stage.force == Force::changed; }),
+      names_where(stages, takes_names));
+  return text;
 }
 
-CommandLine parse_command_line(int argc, const char* const* argv) {
+std::string stage_help(const Stage& stage, std::span<const config::KnownKey> keys) {
+  const bool config = needs_config(stage);
+  std::string text =
+      fmt::format("knnseq {0}: {1}\n\n  mpirun -np P knnseq {0}{2} {3} [--set key=value …]{4}\n\n",
+                  stage.name, stage.help, takes_names(stage) ? " [NAME …]" : "",
+                  config ? "--config FILE" : "[--config FILE]",
+                  stage.force == Force::nothing ? "" : " [--force]");
+  if (takes_names(stage)) text += "  NAME     an item of the config; none: all of them\n";
+  if (!stage.folders.empty()) {
+    std::vector<std::string> folders;
+    for (const auto& made : stage.folders) folders.push_back(made.folder + "/");
+    text += fmt::format("  makes    {}\n", fmt::join(folders, ", "));
+  }
+  text += fmt::format("  --force  {}\n", meaning(stage.force));
+  text += "\nkeys of the config that it reads, with their defaults (see configs/reference.yaml)\n";
+  for (const auto& key : keys) {
+    if (!is_among(key.path, stage.keys)) continue;
+    text +=
+        fmt::format("  {:<32} {}\n", key.path, key.problem.empty() ? key.fallback : key.problem);
+  }
+  return text;
+}
+
+std::string stage_list(std::span<const Stage> stages) {
+  std::string text;
+  for (const auto& stage : stages) {
+    text += fmt::format("{} {}\n", stage.name, core::name_of(stage.names));
+  }
+  return text;
+}
+
+CommandLine parse_command_line(int argc, const char* const* argv, std::span<const Stage> stages) {
   CommandLine command;
   for (int i = 1; i < argc; ++i) {
     std::string argument = argv[i];
@@ -82,18 +148,23 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       command.names.push_back(argument);
     }
   }
-  if (command.help || command.version) return command;
-  if (std::find(stage_names.begin(), stage_names.end(), command.stage) == stage_names.end()) {
+  if (command.version || (command.stage.empty() && (command.help || command.list))) return command;
+  const Stage* stage = find_stage(stages, command.stage);
+  if (stage == nullptr) {
     throw core::InputError(command.stage.empty()
                                ? "no stage given (see knnseq --help)"
                                : "'" + command.stage + "' is not a stage (see knnseq --help)");
   }
-  const bool needs_config = command.stage != "doctor" || !command.overrides.empty();
-  if (needs_config && command.config.empty()) throw core::InputError("--config FILE is required");
-  if (!command.names.empty() && command.stage != "decode" && command.stage != "append") {
-    throw core::InputError("'" + command.names[0] + "'", "only append and decode take names");
+  if (command.help) return command;
+  const bool config = needs_config(*stage) || !command.overrides.empty();
+  if (config && command.config.empty()) throw core::InputError("--config FILE is required");
+  if (!command.names.empty() && !takes_names(*stage)) {
+    throw core::InputError("'" + command.names[0] + "'",
+                           "only " + names_where(stages, takes_names) + " take names");
   }
-  if (command.list && command.stage != "run") throw core::InputError("--list", "is for run only");
+  if (command.list && command.stage != "run") {
+    throw core::InputError("--list", "is for run only, or without a stage");
+  }
   return command;
 }
 

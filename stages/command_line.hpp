@@ -1,9 +1,12 @@
 // The program's arguments.
 #pragma once
 
-#include <optional>
+#include <span>
 #include <string>
 #include <vector>
+
+#include "config/config.hpp"
+#include "stages/stage_table.hpp"
 
 namespace knnseq::stages {
 
@@ -13,15 +16,22 @@ struct CommandLine {
   std::vector<std::string> overrides;  ///< of --set
   std::vector<std::string> names;      ///< what follows the stage, as in "decode test-knn"
   bool force = false;
-  bool list = false;  ///< of run: say what it consists of
+  bool list = false;  ///< say what run consists of, or without a stage what stages there are
   bool help = false;
   bool version = false;
 };
 
-/// Throws core::InputError for arguments that are not understood.
-CommandLine parse_command_line(int argc, const char* const* argv);
+/// Throws core::InputError for arguments that are not understood or not for that stage.
+CommandLine parse_command_line(int argc, const char* const* argv, std::span<const Stage> stages);
 
 /// What --help prints.
-std::string usage();
+std::string usage(std::span<const Stage> stages);
+
+/// What --help prints after a stage; `keys`: all of the config.
+std::string stage_help(const Stage& stage, std::span<const config::KnownKey> keys);
+
+/// What --list prints without a stage: for each its name and what may follow it (none, ordered or
+/// independent: see Names), for scripts.
+std::string stage_list(std::span<const Stage> stages);
 
 }  // namespace knnseq::stages

@@ -22,55 +22,24 @@
 #include "runtime/run_directory.hpp"
 #include "runtime/run_lock.hpp"
 #include "runtime/stop_signal.hpp"
-#include "stages/add/add.hpp"
-#include "stages/append/append.hpp"
 #include "stages/command_line.hpp"
-#include "stages/decode/decode.hpp"
-#include "stages/doctor/doctor.hpp"
-#include "stages/encode/encode.hpp"
-#include "stages/evaluate/evaluate.hpp"
-#include "stages/export/export.hpp"
-#include "stages/inspect/inspect.hpp"
-#include "stages/partition/partition.hpp"
 #include "stages/run/run.hpp"
 #include "stages/shared/options/inputs_outside.hpp"
 #include "stages/shared/options/resolve_dtypes.hpp"
-#include "stages/subset/subset.hpp"
-#include "stages/sweep/sweep.hpp"
-#include "stages/train/train.hpp"
-#include "stages/tune/tune.hpp"
-#include "stages/verify/verify.hpp"
+#include "stages/stage_table.hpp"
 
 namespace {
 
 using namespace knnseq;
 
-void dispatch(const stages::CommandLine& command, runtime::StageContext& context,
-              const stages::Options& options) {
-  const stages::CorpusPaths first = stages::first_corpus(options);
-  if (command.stage == "partition") stages::partition(context, options, first);
-  if (command.stage == "encode") stages::encode(context, options, first);
-  if (command.stage == "train") stages::train(context, options);
-  if (command.stage == "add") stages::add(context, options, first);
-  if (command.stage == "subset") stages::subset(context, options);
-  if (command.stage == "append") stages::append(context, options, command.names);
-  if (command.stage == "export") stages::export_datastore(context, options);
-  if (command.stage == "decode") stages::decode(context, options, command.names);
-  if (command.stage == "evaluate") stages::evaluate(context, options);
-  if (command.stage == "inspect") stages::inspect(context, options);
-  if (command.stage == "sweep") stages::sweep(context, options);
-  if (command.stage == "tune") stages::tune(context, options);
-  if (command.stage == "verify") stages::verify(context);
-  if (command.stage == "run") stages::run(context, options);
-}
-
 void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, obs::Log& log,
                  std::unique_ptr<comm::Communicator>& world) {
-  log.set_stage(command.stage);
+  const stages::Stage& stage = *stages::find_stage(stages::stage_table(), command.stage);
+  log.set_stage(stage.name);
   stages::Options options;
   std::string resolved;
   comm::agree(*world, [&] {
-    if (command.config.empty()) return;  // doctor's may be
+    if (command.config.empty()) return;
     const auto config = config::Config::load(command.config, command.overrides);
     options = stages::read_options(config);
     resolved = config.resolved();
@@ -81,16 +50,17 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
     return;
   }
   world = mpi.world(options.timeout_seconds);
-  if (command.stage == "doctor") {
-    stages::doctor(*world, {options.device, options.threads});
+  if (stage.run_directory == stages::RunDirectory::none) {
+    runtime::StageContext context{*world, log, {}, {}, {}, options.timeout_seconds};
+    stage.run(context, options, command.names);
     return;
   }
   std::optional<runtime::RunLock> lock;  // rank 0's, until the command ends
-  comm::agree(*world, [&] {
-    if (!world->is_root()) return;
+  comm::on_root(*world, [&] {
     using Use = runtime::RunDirectoryUse;
-    const bool reads = command.stage == "verify" || command.stage == "inspect";
-    runtime::require_run_directory(options.run_dir, reads ? Use::read : Use::write);
+    const bool reads = stage.run_directory == stages::RunDirectory::read;
+    runtime::require_run_directory(options.run_dir, reads ? Use::read : Use::write,
+                                   stages::stage_folders());
     core::make_directories(options.run_dir);
     lock.emplace(options.run_dir / "lock");
     runtime::mark_run_directory(options.run_dir);
@@ -102,8 +72,7 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
   at::set_num_threads(static_cast<int>(options.threads));
   omp_set_num_threads(static_cast<int>(options.threads));
   using Force = runtime::StageContext::Force;
-  const bool several =
-      command.stage == "run" || command.stage == "append" || command.stage == "tune";
+  const bool several = stage.force == stages::Force::changed;
   const auto force = !command.force ? Force::no : several ? Force::changed : Force::always;
   const gpu::Placement placement = gpu::place_rank(*world, options.device);
   gpu::report_placement(*world, log, placement);
@@ -111,7 +80,7 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
   runtime::StageContext context{
       *world, log, options.run_dir, force, resolved, options.timeout_seconds, placement};
   const c10::InferenceMode no_gradients;
-  dispatch(command, context, options);
+  stage.run(context, options, command.names);
   if (const auto folder = core::unsynced_folder(); world->is_root() && !folder.empty()) {
     log.warn(folder +
              ": this file system does not make names durable (fsync of a folder); after a "
@@ -119,7 +88,18 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
   }
 }
 
-/// For launchers whose exit code does not tell whether ranks ran at all (slurm/stage.sh).
+/// What a command prints that does nothing else; empty for all others.
+std::string information(const stages::CommandLine& command) {
+  const auto table = stages::stage_table();
+  if (command.version) return "knnseq " KNNSEQ_VERSION "\n";
+  if (command.stage.empty()) {
+    return command.list ? stages::stage_list(table) : stages::usage(table);
+  }
+  if (!command.help) return "";
+  return stages::stage_help(*stages::find_stage(table, command.stage), stages::config_keys());
+}
+
+/// For launchers whose exit code does not tell whether ranks ran at all (slurm/stage.sbatch).
 void write_success_marker(bool root) {
   const char* path = std::getenv("KNNSEQ_SUCCESS_FILE");
   if (root && path != nullptr) std::ofstream(path) << "done\n";
@@ -145,10 +125,10 @@ int run_program(int argc, char** argv) {
   };
   try {
     stages::CommandLine command;
-    comm::agree(*world, [&] { command = stages::parse_command_line(argc, argv); });
-    if (command.help || command.version) {
-      if (world->is_root())
-        obs::print(command.help ? stages::usage() : "knnseq " KNNSEQ_VERSION "\n");
+    comm::agree(*world,
+                [&] { command = stages::parse_command_line(argc, argv, stages::stage_table()); });
+    if (const auto text = information(command); !text.empty()) {
+      if (world->is_root()) obs::print(text);
       return 0;
     }
     run_command(command, mpi, log, world);

@@ -35,4 +35,10 @@ void agree(Communicator& comm, const std::function<void()>& work) {
                     of_all != 0);
 }
 
+void on_root(Communicator& comm, const std::function<void()>& work) {
+  agree(comm, [&] {
+    if (comm.is_root()) work();
+  });
+}
+
 }  // namespace knnseq::comm

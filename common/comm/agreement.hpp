@@ -30,4 +30,7 @@ class AgreedError : public core::Error {
 /// job.
 void agree(Communicator& comm, const std::function<void()>& work);
 
+/// agree() on work that only rank 0 of the communicator does. Collective.
+void on_root(Communicator& comm, const std::function<void()>& work);
+
 }  // namespace knnseq::comm

@@ -26,6 +26,8 @@ std::vector<std::filesystem::path> Config::included() const {
   return paths;
 }
 
+std::vector<KnownKey> Config::known() const { return known_keys(*state_->root); }
+
 void Config::finish() const {
   note_unknown_keys(*state_, *state_->root);
   if (!state_->problems.empty()) {

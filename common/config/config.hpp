@@ -10,6 +10,13 @@
 
 namespace knnseq::config {
 
+/// A key that was asked for.
+struct KnownKey {
+  std::string path;      ///< "knn.k"; "decode[].name" for those of the maps in a list
+  std::string fallback;  ///< its value, as YAML: the default where the file does not have it
+  std::string problem;   ///< what was wrong with it, as in "is required"; empty: nothing
+};
+
 /// One configuration file with the overrides of the command line.
 ///
 /// Reading goes through root(): each value that is asked for becomes a known key with its default.
@@ -29,6 +36,8 @@ class Config {
   std::vector<std::filesystem::path> included() const;
   /// Throws core::InputError listing all problems, one a line, if there are any.
   void finish() const;
+  /// Every key that was asked for, in the order of asking; of a list of maps those of the first.
+  std::vector<KnownKey> known() const;
   /// YAML of every value that was read, defaults included; load() reads it back to the same values.
   std::string resolved() const;
 

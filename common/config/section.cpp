@@ -37,6 +37,8 @@ void Section::resolve(const std::string& key, const std::string& value) const {
 void Section::problem(const std::string& key, const std::string& message) const {
   const auto node = find(*node_, key);
   const std::string text = fmt::format("{}{}: {}", node_->path, key, message);
+  const auto known = std::ranges::find(node_->known, key, &ResolvedKey::key);
+  if (known != node_->known.end() && known->problem.empty()) known->problem = message;
   if (node.IsDefined()) {
     state_->problem(node, text);
   } else {

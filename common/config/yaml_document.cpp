@@ -184,6 +184,24 @@ void emit_section(YAML::Emitter& out, const SectionNode& section) {
   out << YAML::EndMap;
 }
 
+/// `path`: what comes before the section's keys.
+void collect_keys(const SectionNode& section, const std::string& path,
+                  std::vector<KnownKey>& keys) {
+  for (const auto& key : section.known) {
+    if (const auto* child = std::get_if<std::shared_ptr<SectionNode>>(&key.value)) {
+      collect_keys(**child, path + key.key + ".", keys);
+    } else if (const auto* items =
+                   std::get_if<std::vector<std::shared_ptr<SectionNode>>>(&key.value)) {
+      if (!items->empty()) collect_keys(*items->front(), path + key.key + "[].", keys);
+    } else {
+      YAML::Emitter out;
+      out << YAML::Flow;
+      emit_value(out, key);
+      keys.push_back({path + key.key, out.c_str(), key.problem});
+    }
+  }
+}
+
 }  // namespace
 
 ResolvedKey& SectionNode::resolved(const std::string& key) {
@@ -247,6 +265,12 @@ void note_unknown_keys(ConfigState& state, const SectionNode& section) {
       for (const auto& item : *children) note_unknown_keys(state, *item);
     }
   }
+}
+
+std::vector<KnownKey> known_keys(const SectionNode& root) {
+  std::vector<KnownKey> keys;
+  collect_keys(root, "", keys);
+  return keys;
 }
 
 std::string emit(const SectionNode& root) {

@@ -8,7 +8,7 @@
 
 #include <yaml-cpp/yaml.h>
 
-#include "config/section.hpp"
+#include "config/config.hpp"
 
 namespace knnseq::config {
 
@@ -23,6 +23,7 @@ struct ResolvedKey {
   std::variant<std::string, std::vector<std::string>, std::shared_ptr<SectionNode>,
                std::vector<std::shared_ptr<SectionNode>>>
       value;
+  std::string problem = {};  ///< the first that was noted
 };
 
 struct SectionNode {
@@ -61,6 +62,9 @@ std::shared_ptr<ConfigState> parse_yaml(const std::string& text, const std::stri
 
 /// Notes every key of the section, and of those below it, that nobody asked for.
 void note_unknown_keys(ConfigState& state, const SectionNode& section);
+
+/// As Config::known().
+std::vector<KnownKey> known_keys(const SectionNode& root);
 
 /// The values read, as YAML.
 std::string emit(const SectionNode& root);

@@ -64,16 +64,4 @@ Placement place_rank(comm::Communicator& comm, Wanted wanted) {
   return placement;
 }
 
-std::string_view to_string(Wanted wanted) {
-  switch (wanted) {
-    case Wanted::automatic:
-      return "auto";
-    case Wanted::cpu:
-      return "cpu";
-    case Wanted::cuda:
-      break;
-  }
-  return "cuda";
-}
-
 }  // namespace knnseq::gpu

@@ -1,9 +1,8 @@
 // Which rank computes on which device.
 #pragma once
 
-#include <string_view>
-
 #include "comm/communicator.hpp"
+#include "core/enum_names.hpp"
 #include "gpu/device.hpp"
 
 namespace knnseq::gpu {
@@ -14,6 +13,11 @@ enum class Wanted {
   cpu,
   cuda
 };
+
+constexpr auto names_of(Wanted) {
+  return core::enum_names<Wanted>(
+      {{Wanted::automatic, "auto"}, {Wanted::cpu, "cpu"}, {Wanted::cuda, "cuda"}});
+}
 
 /// This rank's device.
 struct Placement {
@@ -29,8 +33,5 @@ struct Placement {
 /// compute on the same kind of device. Throws core::InputError on all ranks for Wanted::cuda in a
 /// build without CUDA, and where a rank sees no device; naming the host.
 Placement place_rank(comm::Communicator& comm, Wanted wanted);
-
-/// As the config names it.
-std::string_view to_string(Wanted wanted);
 
 }  // namespace knnseq::gpu

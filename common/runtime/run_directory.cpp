@@ -1,7 +1,6 @@
 #include "runtime/run_directory.hpp"
 
 #include <algorithm>
-#include <array>
 #include <string>
 
 #include <fmt/format.h>
@@ -23,11 +22,6 @@ constexpr int format = 1;
 constexpr const char* program = "knnseq";
 constexpr const char* holds = "run directory";
 
-/// Where stages keep their folders, at most two deep.
-constexpr std::array stage_folders = {"append", "codebook", "corpus", "datastore",
-                                      "decode", "evaluate", "export", "index",
-                                      "subset", "sweep",    "tune",   "tune-subset"};
-
 bool is_folder(const fs::directory_entry& entry) {
   return entry.is_directory() && !entry.is_symlink();
 }
@@ -42,8 +36,8 @@ bool holds_stage(const fs::path& folder, int depth) {
 }
 
 /// Whether an earlier version has worked here.
-bool was_made_by_us(const fs::path& run_dir) {
-  return std::ranges::any_of(stage_folders, [&](const char* name) {
+bool was_made_by_us(const fs::path& run_dir, const std::vector<std::string>& stage_folders) {
+  return std::ranges::any_of(stage_folders, [&](const std::string& name) {
     const fs::directory_entry folder(run_dir / name);
     return is_folder(folder) && holds_stage(folder.path(), 2);
   });
@@ -87,7 +81,8 @@ void check_marker(const fs::path& path) {
 
 }  // namespace
 
-void require_run_directory(const fs::path& run_dir, RunDirectoryUse use) {
+void require_run_directory(const fs::path& run_dir, RunDirectoryUse use,
+                           const std::vector<std::string>& stage_folders) {
   const bool reads = use == RunDirectoryUse::read;
   std::error_code error;
   const auto type = fs::status(run_dir, error).type();
@@ -100,7 +95,7 @@ void require_run_directory(const fs::path& run_dir, RunDirectoryUse use) {
   if (there && fs::exists(fs::symlink_status(run_dir / marker_name))) {
     return check_marker(run_dir / marker_name);
   }
-  if (there && was_made_by_us(run_dir)) return;
+  if (there && was_made_by_us(run_dir, stage_folders)) return;
   if (there) {
     for (const auto& entry : fs::directory_iterator(run_dir)) {
       if (is_nothing(entry)) continue;

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 namespace knnseq::runtime {
 
@@ -18,8 +20,10 @@ inline constexpr const char* records_name = "records";
 
 /// Throws core::InputError naming the folder unless it carries our marker, holds the work of a
 /// stage (an earlier version's, which set no marker) or, to be written to, is missing or empty.
+/// `stage_folders`: names of the folders below it in which stages keep theirs, at most two deep.
 /// Writes nothing. Not collective.
-void require_run_directory(const std::filesystem::path& run_dir, RunDirectoryUse use);
+void require_run_directory(const std::filesystem::path& run_dir, RunDirectoryUse use,
+                           const std::vector<std::string>& stage_folders);
 
 /// Marks it, unless it is marked. To be called under its lock, before anything else is written.
 void mark_run_directory(const std::filesystem::path& run_dir);

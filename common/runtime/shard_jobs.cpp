@@ -62,10 +62,9 @@ core::Json read_begun_shard_manifest(const fs::path& folder, const std::string& 
 core::Json read_shard_manifest(const fs::path& folder, std::int64_t shard) {
   const auto stage = store::read_manifest(folder / "manifest.json");
   if (!stage) throw core::InputError(folder, "is not complete");
-  const auto begun = begun_identity(stage->at("stage"), stage->at("inputs"));
+  const auto begun = begun_identity(stage->stage, stage->inputs);
   core::Json manifest = read_begun_shard_manifest(folder, begun, shard);
-  const core::JsonField known(folder / "manifest.json", stage->at("content"), "content");
-  const auto fingerprint = known.at("shards").at(shard_name(shard));
+  const auto fingerprint = stage->content_fields().at("shards").at(shard_name(shard));
   if (fingerprint.text() == shard_fingerprint(manifest).get<std::string>()) return manifest;
   throw core::InputError(manifest_path(folder, shard),
                          "is not what the stage's manifest.json knows");
@@ -131,8 +130,7 @@ bool ShardJobs::run_shard(std::int64_t shard, const Means& with) {
     return false;
   }
   core::Json committed = file.finish(team, units);
-  comm::agree(team, [&] {
-    if (!team.is_root()) return;
+  comm::on_root(team, [&] {
     if (work.result != ".h5") require_rows(shard, committed.at("units"));
     core::Json manifest = work.finish(shard);
     manifest["items"] =

@@ -32,7 +32,7 @@ bool is_state(const fs::path& path) {
 }
 
 /// Nothing where there is none, or none that is whole.
-std::optional<core::Json> find_manifest(const fs::path& path) {
+std::optional<store::Manifest> find_manifest(const fs::path& path) {
   try {
     return store::read_manifest(path);
   } catch (const core::Error&) {
@@ -40,7 +40,18 @@ std::optional<core::Json> find_manifest(const fs::path& path) {
   }
 }
 
-bool is_discarded(const fs::path& path) { return find_manifest(path) || is_state(path); }
+/// Whether it is a whole manifest, or what another version has written as one.
+bool is_manifest(const fs::path& path) {
+  try {
+    return store::read_manifest(path).has_value();
+  } catch (const store::OtherVersion&) {
+    return true;
+  } catch (const core::Error&) {
+    return false;
+  }
+}
+
+bool is_discarded(const fs::path& path) { return is_manifest(path) || is_state(path); }
 
 /// shard-00000.h5, .faiss, .json, .structure or .journal.0000, as ShardJobs names them.
 bool is_of_shard(std::string_view name) {
@@ -71,7 +82,7 @@ bool holds_stages_only(const fs::path& folder) {
 }  // namespace
 
 bool has_record(const fs::path& folder) {
-  return find_manifest(folder / manifest_name) || is_state(folder / state_name) ||
+  return is_manifest(folder / manifest_name) || is_state(folder / state_name) ||
          is_discarded(folder / discarded_name);
 }
 
@@ -132,7 +143,7 @@ void StageFolder::discard() const {
 void StageFolder::remove_files(const std::string& kept) const {
   std::set<std::string> listed;
   if (const auto manifest = find_manifest(path_ / discarded_name)) {
-    const auto files = manifest->at("content").value("files", core::Json::object());
+    const auto files = manifest->content.value("files", core::Json::object());
     for (const auto& [name, facts] : files.items()) listed.insert(name);
   }
   std::vector<fs::path> doomed;

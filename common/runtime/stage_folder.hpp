@@ -13,8 +13,9 @@ inline constexpr const char* manifest_name = "manifest.json";
 inline constexpr const char* state_name = "state.json";
 inline constexpr const char* state_owner = "state";  ///< of the seal of state.json
 
-/// Whether a folder holds a record of ours that is whole: the manifest of a finished stage, the
-/// state of a begun one, or either of them under the name that it has while a stage is cleared.
+/// Whether a folder holds a record of ours that is whole: the manifest of a finished stage (or of
+/// one that another version has finished), the state of a begun one, or either of them under the
+/// name that it has while a stage is cleared.
 bool has_record(const std::filesystem::path& folder);
 
 /// A folder that one stage owns. Only what the stage makes is ever removed: its records, shard-*,

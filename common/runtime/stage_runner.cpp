@@ -1,6 +1,7 @@
 #include "runtime/stage_runner.hpp"
 
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,7 +14,6 @@
 #include "obs/resources.hpp"
 #include "runtime/input_files.hpp"
 #include "runtime/stage_folder.hpp"
-#include "store/manifest.hpp"
 #include "store/sealed_json.hpp"
 
 namespace knnseq::runtime {
@@ -30,19 +30,29 @@ StageFolder folder_of(const StageContext& context, const StageDefinition& stage)
   return {context.run_dir, stage.folder, stage.files};
 }
 
-/// What the unfinished stage in this folder was begun with: {"stage", "inputs"}.
-core::Json read_state(const fs::path& folder) {
+/// What an unfinished stage was begun with.
+struct State {
+  std::string stage;
+  core::Json inputs;
+};
+
+core::Json to_json(const State& state) {
+  return {{"version", store::manifest_version}, {"stage", state.stage}, {"inputs", state.inputs}};
+}
+
+/// Of the unfinished stage in this folder. Until version 4 it did not say which it is.
+State read_state(const fs::path& folder) {
   const auto path = folder / state_name;
-  core::Json state = store::read_sealed(path, state_owner);
-  core::JsonField(path, state).at("stage").text();
-  core::JsonField(path, state).at("inputs").members();
-  return state;
+  const core::Json state = store::read_sealed(path, state_owner);
+  if (state.contains("version")) store::require_version(path, state["version"]);
+  const core::JsonField fields(path, state);
+  fields.at("inputs").members();
+  return {fields.at("stage").text(), state["inputs"]};
 }
 
 /// Nothing if all files of the manifest are there with their sizes, else what is wrong.
-std::string missing_files(const fs::path& folder, const core::Json& manifest) {
-  const core::JsonField content(folder / "manifest.json", manifest.at("content"), "content");
-  for (const auto& [name, facts] : content.at("files").members()) {
+std::string missing_files(const fs::path& folder, const store::Manifest& manifest) {
+  for (const auto& [name, facts] : manifest.content_fields().at("files").members()) {
     std::error_code error;
     const auto size = fs::file_size(folder / name, error);
     if (error) return (folder / name).string() + " is missing";
@@ -66,42 +76,60 @@ bool has_committed_work(const fs::path& folder) {
   return false;
 }
 
+/// What a finished or an unfinished stage has left in its folder.
+struct Earlier {
+  fs::path record;
+  std::string stage;
+  core::Json inputs;
+  std::optional<store::Manifest> manifest;  ///< of a finished one
+};
+
+/// Nothing where there is neither.
+std::optional<Earlier> read_earlier(const StageFolder& folder) {
+  if (auto manifest = store::read_manifest(folder.manifest())) {
+    return Earlier{folder.manifest(), manifest->stage, manifest->inputs, manifest};
+  }
+  if (!fs::exists(folder.state())) return std::nullopt;
+  const State state = read_state(folder.path());
+  return Earlier{folder.state(), state.stage, state.inputs, std::nullopt};
+}
+
 Plan make_plan(const StageContext& context, const StageDefinition& stage) {
   const StageFolder folder = folder_of(context, stage);
+  const auto force = context.force;
   folder.require_own();
-  if (context.force == StageContext::Force::always || folder.is_being_cleared()) return Plan::fresh;
-  const fs::path state = folder.state();
-  const auto manifest = store::read_manifest(folder.manifest());
-  if (!manifest && !fs::exists(state)) return Plan::fresh;
-  const core::Json begun = manifest ? *manifest : read_state(stage.folder);
-  if (begun.at("stage") != stage.name) {
-    throw core::InputError(manifest ? folder.manifest() : state,
-                           "belongs to stage " + begun.at("stage").get<std::string>());
+  if (force == StageContext::Force::always || folder.is_being_cleared()) return Plan::fresh;
+  std::optional<Earlier> earlier;
+  try {
+    earlier = read_earlier(folder);
+  } catch (const store::OtherVersion& e) {
+    if (force == StageContext::Force::changed) return Plan::fresh;
+    throw core::InputError(std::string(e.what()) + "; --force makes the stage again");
   }
-  core::Json before = begun.at("inputs");
-  if (!manifest) {  // written by an earlier version of this program, it may hold them
-    for (const auto& [name, value] : stage.last_step_inputs.items()) before.erase(name);
+  if (!earlier) return Plan::fresh;
+  if (earlier->stage != stage.name) {
+    throw core::InputError(earlier->record, "belongs to stage " + earlier->stage);
+  }
+  const bool finished = earlier->manifest.has_value();
+  if (!finished) {  // written by an earlier version of this program, it may hold them
+    for (const auto& [name, value] : stage.last_step_inputs.items()) earlier->inputs.erase(name);
   }
   const std::string changes =
-      store::describe_changes(before, manifest ? stage.all_inputs() : stage.inputs);
+      store::describe_changes(earlier->inputs, finished ? stage.all_inputs() : stage.inputs);
   if (!changes.empty()) {
-    if (context.force == StageContext::Force::changed) return Plan::fresh;
-    if (!manifest && !has_committed_work(stage.folder)) return Plan::fresh;
+    if (force == StageContext::Force::changed) return Plan::fresh;
+    if (!finished && !has_committed_work(stage.folder)) return Plan::fresh;
     throw core::InputError(
         stage.folder,
         fmt::format("was {} from other inputs: {}. Use another run_dir, or --force to "
                     "discard it and start over",
-                    manifest ? "made" : "begun", changes));
+                    finished ? "made" : "begun", changes));
   }
-  if (!manifest) return has_committed_work(stage.folder) ? Plan::resume : Plan::fresh;
-  const std::string wrong = missing_files(stage.folder, *manifest);
+  if (!finished) return has_committed_work(stage.folder) ? Plan::resume : Plan::fresh;
+  const std::string wrong = missing_files(stage.folder, *earlier->manifest);
   if (wrong.empty()) return Plan::skip;
-  if (context.force == StageContext::Force::changed) return Plan::fresh;
+  if (force == StageContext::Force::changed) return Plan::fresh;
   throw core::InputError(wrong + "; --force makes the stage again");
-}
-
-core::Json state_of(const std::string& stage, const core::Json& inputs) {
-  return {{"stage", stage}, {"inputs", inputs}};
 }
 
 /// The work itself. What it refuses for its input leaves nothing that was only begun.
@@ -134,10 +162,9 @@ void run_stage(StageContext& context, const StageDefinition& stage) {
   const StageFolder folder = folder_of(context, stage);
   context.log.set_stage(stage.name);
   Plan plan = Plan::fresh;
-  comm::agree(comm, [&] {
-    if (!comm.is_root()) return;
+  comm::on_root(comm, [&] {
     plan = make_plan(context, stage);
-    if (plan == Plan::fresh) folder.start_over(state_of(stage.name, stage.inputs));
+    if (plan == Plan::fresh) folder.start_over(to_json(State{stage.name, stage.inputs}));
     if (plan == Plan::skip) folder.tidy();
     if (plan != Plan::skip && !context.resolved_config.empty()) {
       core::write_file_durably(context.run_dir / "config.yaml", context.resolved_config);
@@ -158,8 +185,7 @@ void run_stage(StageContext& context, const StageDefinition& stage) {
   const obs::Stopwatch watch;
   const StageOutcome outcome = work_on(context, stage, plan);
   const double seconds = watch.seconds();
-  comm::agree(comm, [&] {
-    if (!comm.is_root()) return;
+  comm::on_root(comm, [&] {
     try {
       require_unedited_inputs(context);
     } catch (const core::InputError&) {
@@ -181,7 +207,7 @@ void write_results(const fs::path& run_dir, const fs::path& folder, const std::s
   const StageFolder own(run_dir, folder, names);
   own.require_own();
   core::make_own_folders(run_dir, folder);
-  store::write_sealed(own.state(), state_owner, state_of(stage, inputs));
+  store::write_sealed(own.state(), state_owner, to_json(State{stage, inputs}));
   core::remove_own_file(own.manifest());  // only now that another record says whose folder it is
   for (const auto& [name, text] : files) core::write_file_durably(folder / name, text);
   const core::Json content = {{"files", describe_files(folder, names)}};
@@ -190,27 +216,32 @@ void write_results(const fs::path& run_dir, const fs::path& folder, const std::s
   own.tidy();
 }
 
-core::Json require_manifest(const fs::path& folder, const std::string& stage,
-                            const std::string& command) {
+store::Manifest require_manifest(const fs::path& folder, const std::string& stage,
+                                 const std::string& command) {
   const auto path = folder / manifest_name;
-  auto manifest = store::read_manifest(path);
+  std::optional<store::Manifest> manifest;
+  try {
+    manifest = store::read_manifest(path);
+  } catch (const store::OtherVersion& e) {
+    throw core::InputError(fmt::format("{}; run 'knnseq {} --force'", e.what(), command));
+  }
   if (!manifest) {
     throw core::InputError(folder, fmt::format("is not complete; run 'knnseq {}' first", command));
   }
-  if (manifest->at("stage") != stage) {
-    throw core::InputError(path, fmt::format("is that of stage {}, not of {}",
-                                             manifest->at("stage").get<std::string>(), stage));
+  if (manifest->stage != stage) {
+    throw core::InputError(path,
+                           fmt::format("is that of stage {}, not of {}", manifest->stage, stage));
   }
   return *manifest;
 }
 
-std::string begun_identity(const core::Json& stage, const core::Json& inputs) {
-  return core::fingerprint(core::Json{stage, inputs}.dump());
+std::string begun_identity(const std::string& stage, const core::Json& inputs) {
+  return core::fingerprint(core::Json::array({stage, inputs}).dump());
 }
 
 std::string begun_identity(const fs::path& folder) {
-  const auto begun = read_state(folder);
-  return begun_identity(begun.at("stage"), begun.at("inputs"));
+  const State begun = read_state(folder);
+  return begun_identity(begun.stage, begun.inputs);
 }
 
 core::Json describe_files(const fs::path& folder, const std::vector<std::string>& names) {
@@ -221,11 +252,11 @@ core::Json describe_files(const fs::path& folder, const std::vector<std::string>
   return files;
 }
 
-fs::path require_file(const fs::path& folder, const core::Json& manifest, const std::string& name,
-                      const std::string& command) {
+fs::path require_file(const fs::path& folder, const store::Manifest& manifest,
+                      const std::string& name, const std::string& command) {
   auto path = folder / name;
-  const core::JsonField content(folder / "manifest.json", manifest.at("content"), "content");
-  const auto& fingerprint = content.at("files").at(name).at("fingerprint").text();
+  const auto files = manifest.content_fields().at("files");
+  const auto& fingerprint = files.at(name).at("fingerprint").text();
   if (fs::is_regular_file(path) && fingerprint == core::fingerprint_file(path)) return path;
   throw core::InputError(
       path, fmt::format("is missing or damaged (its bytes do not match its manifest); run 'knnseq "

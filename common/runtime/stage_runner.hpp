@@ -9,6 +9,7 @@
 #include "core/files.hpp"
 #include "runtime/stage_context.hpp"
 #include "runtime/stage_record.hpp"
+#include "store/manifest.hpp"
 
 namespace knnseq::runtime {
 
@@ -51,12 +52,12 @@ void write_results(const std::filesystem::path& run_dir, const std::filesystem::
                    const std::map<std::string, std::string>& files);
 
 /// The manifest of a finished stage. Throws core::InputError where it is damaged or another
-/// stage's, or, saying which command makes it, where there is none.
-core::Json require_manifest(const std::filesystem::path& folder, const std::string& stage,
-                            const std::string& command);
+/// stage's, or, saying which command makes it, where there is none or one of another version.
+store::Manifest require_manifest(const std::filesystem::path& folder, const std::string& stage,
+                                 const std::string& command);
 
 /// What a stage was begun with, as a name for what it commits on the way.
-std::string begun_identity(const core::Json& stage, const core::Json& inputs);
+std::string begun_identity(const std::string& stage, const core::Json& inputs);
 /// The same of the unfinished stage in this folder. Throws core::InputError where its state.json is
 /// missing or damaged.
 std::string begun_identity(const std::filesystem::path& folder);
@@ -69,7 +70,8 @@ core::Json file_sizes(const std::filesystem::path& folder, const std::vector<std
 
 /// The path of a file of a finished stage whose bytes are those that its manifest says. Throws
 /// core::InputError, naming the command that makes it again.
-std::filesystem::path require_file(const std::filesystem::path& folder, const core::Json& manifest,
-                                   const std::string& name, const std::string& command);
+std::filesystem::path require_file(const std::filesystem::path& folder,
+                                   const store::Manifest& manifest, const std::string& name,
+                                   const std::string& command);
 
 }  // namespace knnseq::runtime

@@ -162,8 +162,7 @@ Hdf5File::~Hdf5File() = default;
 void Hdf5File::create(const fs::path& path, comm::Communicator& comm,
                       const std::vector<DatasetSpec>& datasets) {
   const fs::path temporary = path.string() + ".tmp";
-  comm::agree(comm, [&] {
-    if (!comm.is_root()) return;
+  comm::on_root(comm, [&] {
     require_space(path, datasets);
     core::remove_own_file(temporary);  // a kill's: H5F_ACC_EXCL follows no link, and takes no file
   });
@@ -186,8 +185,7 @@ void Hdf5File::create(const fs::path& path, comm::Communicator& comm,
     }
     check_hdf5(file.close(), "H5Fclose", path);
   });
-  comm::agree(comm, [&] {
-    if (!comm.is_root()) return;
+  comm::on_root(comm, [&] {
     allocate_on_disk(temporary);
     if (::rename(temporary.c_str(), path.c_str()) != 0) {
       throw core::SystemError("rename to", path, errno);

@@ -5,9 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "core/error.hpp"
 #include "core/hash.hpp"
-#include "core/json_field.hpp"
 #include "store/json_numbers.hpp"
 #include "store/stored_ranges.hpp"
 
@@ -72,22 +70,41 @@ core::Json make_manifest(const std::string& stage, const core::Json& inputs,
   return manifest;
 }
 
-std::optional<core::Json> read_manifest(const std::filesystem::path& path) {
+core::Json to_json(const Manifest& manifest) {
+  return {{"file", manifest.file.string()},
+          {"stage", manifest.stage},
+          {"inputs", manifest.inputs},
+          {"content", manifest.content},
+          {"identity", manifest.identity}};
+}
+
+Manifest manifest_from(const core::Json& json) {
+  return {json.at("file").get<std::string>(), json.at("stage"), json.at("inputs"),
+          json.at("content"), json.at("identity")};
+}
+
+OtherVersion::OtherVersion(const std::filesystem::path& file, const core::Json& found)
+    : InputError(file, fmt::format("has version {}; this knnseq reads version {}", found.dump(),
+                                   manifest_version)) {}
+
+void require_version(const std::filesystem::path& file, const core::Json& found) {
+  if (found != manifest_version) throw OtherVersion(file, found);
+}
+
+std::optional<Manifest> read_manifest(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) return std::nullopt;
-  core::Json manifest = core::read_json(path);
+  const core::Json manifest = core::read_json(path);
   if (!has_all_parts(manifest)) {
     throw core::InputError(path, "is not a manifest of knnseq");
   }
-  if (manifest["version"] != manifest_version) {
-    throw core::InputError(path, fmt::format("has version {}; this knnseq reads version {}",
-                                             manifest["version"].dump(), manifest_version));
-  }
+  require_version(path, manifest["version"]);
   if (manifest.value("checksum", core::Json()) != checksum_of(manifest)) {
     throw core::InputError(path, "is damaged (its content does not match its checksum)");
   }
   check_counts(manifest, path);
   require_files({path, manifest["content"], "content"});
-  return manifest;
+  return Manifest{path, manifest["stage"], manifest["inputs"], manifest["content"],
+                  manifest["identity"]};
 }
 
 std::string describe_changes(const core::Json& before, const core::Json& now) {

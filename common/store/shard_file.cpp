@@ -41,13 +41,10 @@ std::vector<core::Json> read_journals(const ShardFile::Place& place) {
 core::Json create(const fs::path& path, const ShardFile::Place& place, comm::Communicator& team,
                   const std::vector<DatasetSpec>& datasets) {
   // Journals without a file would claim rows that are not there.
-  comm::agree(team, [&] {
-    if (team.is_root()) ShardFile::remove_journals(place.folder, place.name);
-  });
+  comm::on_root(team, [&] { ShardFile::remove_journals(place.folder, place.name); });
   Hdf5File::create(path, team, datasets);
   core::Json structure;
-  comm::agree(team, [&] {
-    if (!team.is_root()) return;
+  comm::on_root(team, [&] {
     structure = describe_structure(path);
     write_sealed(structure_path(place.folder, place.name), owner_of(place), structure);
   });
@@ -63,8 +60,7 @@ ShardFile ShardFile::open(const Place& place, comm::Communicator& team,
   const bool there = team.all(!team.is_root() || (fs::exists(path) && fs::exists(structure_file)));
   core::Json structure;
   if (there) {
-    comm::agree(team, [&] {
-      if (!team.is_root()) return;
+    comm::on_root(team, [&] {
       structure = read_sealed(structure_file, owner_of(place));
       verify_structure(path, structure);
     });

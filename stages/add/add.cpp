@@ -17,9 +17,10 @@ namespace knnseq::stages {
 
 namespace {
 
-/// Manifests of what the index is made from.
+/// What the index is made from.
 struct Sources {
-  core::Json corpus, datastore;
+  CorpusManifest corpus;
+  DatastoreManifest datastore;
 };
 
 runtime::StageOutcome make_index(runtime::StageContext& context, const Options& options,
@@ -27,14 +28,14 @@ runtime::StageOutcome make_index(runtime::StageContext& context, const Options& 
   VectorSource keys{place.datastore};
   std::unique_ptr<model::TranslationModel> model;
   std::optional<BatchEncoder> encoder;
-  if (!stores_keys(sources.datastore)) {
+  if (!sources.datastore.stores_keys()) {
     comm::agree(context.comm,
                 [&] { model = open_key_model(context, options, *open_tokenizer(options)); });
     runtime::require_unchanged_inputs(context);
     keys.encoder = &encoder.emplace(*model, options.datastore);
   }
-  const std::int64_t vocab_size = sources.datastore.at("content").at("vocab_size");
-  return code_shards(context, {place, sources.corpus, keys, codebook_step(place), place.index},
+  const std::int64_t vocab_size = sources.datastore.keys.vocab_size;
+  return code_shards(context, {place, sources.corpus, keys, place.step("train"), place.index},
                      [&](const store::CorpusShard& corpus, std::int64_t) {
                        return entry_ids(corpus, vocab_size, place.first_entry);
                      });
@@ -46,27 +47,30 @@ void add(runtime::StageContext& context, const Options& options, const CorpusPat
   const std::string name = place.stage_name("add");
   context.log.set_stage(name);
   const Sources sources{corpus_manifest(context, options, place),
-                        manifest_of(context, place, "encode")};
-  const core::Json& corpus = sources.corpus;
-  const core::Json& datastore = sources.datastore;
-  const auto codebook = manifest_of(context, place, "train");
+                        manifest_of<DatastoreManifest>(context, place.step("encode"))};
+  const auto& [corpus, datastore] = sources;
+  const auto codebook = manifest_of<CodebookManifest>(context, place.step("train"));
   comm::agree(context.comm, [&] {
-    require_made_from(datastore, "corpus", corpus, place.command("encode"));
-    if (!place.appended()) require_made_from(codebook, "datastore", datastore, "train");
-    const std::int64_t entries = corpus.at("content").at("entries");
-    if (place.first_entry + entries > core::max_entry_number) {
+    require_made_from({"corpus", datastore.made_from.corpus, place.command("encode")},
+                      corpus.identity);
+    if (!place.appended()) {
+      require_made_from({"datastore", codebook.vectors, "train"}, datastore.identity);
+    }
+    if (place.first_entry + corpus.entries > core::max_entry_number) {
       throw core::InputError("all corpora together have more than 2^40 entries");
     }
   });
-  core::Json inputs = {
-      {"corpus", corpus.at("identity")},           {"datastore", datastore.at("identity")},
-      {"codebook", codebook.at("identity")},       {"first_entry", place.first_entry},
-      {"device", context.placement.device.name()}, {"threads", options.threads},
-      {"unit_entries", store::unit_entries}};
-  if (!stores_keys(datastore)) {  // then this stage makes them
+  core::Json inputs = {{"corpus", corpus.identity},
+                       {"datastore", datastore.identity},
+                       {"codebook", codebook.identity},
+                       {"first_entry", place.first_entry},
+                       {"device", context.placement.device.name()},
+                       {"threads", options.threads},
+                       {"unit_entries", store::unit_entries}};
+  if (!datastore.stores_keys()) {  // then this stage makes them
     const auto keys = key_inputs(context, options, place, corpus);
-    comm::agree(context.comm, [&] { require_same_key_inputs(datastore, keys, place); });
-    inputs.update(keys);
+    comm::agree(context.comm, [&] { require_same_key_inputs(datastore.made_from, keys, place); });
+    inputs.update(keys.to_json());
   }
   runtime::run_stage(context, {name, place.index, inputs,
                                [&] { return make_index(context, options, place, sources); }});

@@ -40,8 +40,7 @@ void append(runtime::StageContext& context, const Options& options,
         names.empty() || std::find(names.begin(), names.end(), place.name) != names.end();
     place.first_entry = entries;
     if (wanted) partition(context, options, place);
-    entries +=
-        corpus_manifest(context, options, place).at("content").at("entries").get<std::int64_t>();
+    entries += corpus_manifest(context, options, place).entries;
     if (!wanted) continue;
     encode(context, options, place);
     add(context, options, place);

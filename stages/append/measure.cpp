@@ -26,49 +26,46 @@ struct Measured {
 };
 
 /// The sample that encode wrote aside, or as much of it as is measured.
-SampleSpec measured_sample(const core::Json& datastore) {
-  const auto& content = datastore.at("content");
-  auto sample = SampleSpec::from_json(content.at("aside").at("sample"));
+SampleSpec measured_sample(const KeyFacts& keys) {
+  auto sample = keys.sample;
   sample.size = std::min(sample.size, most_rows);
-  return sample.of(content.at("entries"));
+  return sample.of(keys.entries);
 }
 
 Measured measure_sample(runtime::StageContext& context, const index::VectorQuantizer& quantizer,
-                        const SampledDatastore& sampled, const core::Json& datastore) {
+                        const SampledDatastore& sampled, const KeyFacts& keys) {
   const auto sample =
-      read_sample(context, sampled, measured_sample(datastore), quantizer.codebook().spec.d_in);
+      read_sample(context, sampled, measured_sample(keys), quantizer.codebook().spec.d_in);
   return {index::quantization_error(context.comm, quantizer, sample), sample.total_rows};
 }
 
 runtime::StageOutcome measure_both(runtime::StageContext& context, const CorpusPaths& place,
                                    const BuiltDatastore& datastore,
-                                   const core::Json& appended_datastore) {
-  const auto corpus = manifest_of(context, place, "partition");
+                                   const DatastoreManifest& appended_datastore) {
+  const auto corpus = manifest_of<CorpusManifest>(context, place.step("partition"));
   index::Codebook codebook;
-  comm::agree(context.comm, [&] { codebook = read_trained_codebook(codebook_step(place)); });
+  comm::agree(context.comm, [&] { codebook = read_trained_codebook(place.step("train")); });
   const index::VectorQuantizer quantizer(codebook, gpu::torch_device(context.placement.device));
   const auto& first = datastore.first();
   const Measured trained = measure_sample(
       context, quantizer, SampledDatastore::of(first.place, first.corpus, first.datastore),
-      first.datastore);
+      first.datastore.keys);
   const Measured appended =
       measure_sample(context, quantizer, SampledDatastore::of(place, corpus, appended_datastore),
-                     appended_datastore);
+                     appended_datastore.keys);
   runtime::StageOutcome outcome;
-  outcome.content = {{"quantisation_error", appended.error},
-                     {"rows", appended.rows},
-                     {"training_error", trained.error},
-                     {"training_rows", trained.rows},
-                     {"files", core::Json::object()}};
+  outcome.content =
+      FitManifest{appended.error, appended.rows, trained.error, trained.rows}.to_json();
+  outcome.content["files"] = core::Json::object();
   outcome.work.unit = "vectors";
   if (context.comm.is_root()) outcome.work.items = appended.rows + trained.rows;
   return outcome;
 }
 
 void report(runtime::StageContext& context, const std::string& name, std::int64_t entries,
-            const core::Json& content) {
-  const double error = content.at("quantisation_error");
-  const double training = content.at("training_error");
+            const FitManifest& fit) {
+  const double error = fit.quantisation_error;
+  const double training = fit.training_error;
   const std::string counted =
       fmt::format("append {}: {} entries; ", name, obs::with_commas(entries));
   if (training == 0) {
@@ -90,20 +87,20 @@ void report(runtime::StageContext& context, const std::string& name, std::int64_
 
 void measure(runtime::StageContext& context, const Options& options, const CorpusPaths& place,
              const BuiltDatastore& datastore) {
-  const auto appended = manifest_of(context, place, "encode");
+  const auto appended = manifest_of<DatastoreManifest>(context, place.step("encode"));
   const core::Json inputs = {
-      {"datastore", appended.at("identity")},
-      {"sample", measured_sample(appended).to_json()},
-      {"training_datastore", datastore.first().datastore.at("identity")},
-      {"training_sample", measured_sample(datastore.first().datastore).to_json()},
-      {"codebook", datastore.codebook.at("identity")},
+      {"datastore", appended.identity},
+      {"sample", measured_sample(appended.keys).to_json()},
+      {"training_datastore", datastore.first().datastore.identity},
+      {"training_sample", measured_sample(datastore.first().datastore.keys).to_json()},
+      {"codebook", datastore.codebook.identity},
       {"device", context.placement.device.name()},
       {"threads", options.threads}};
   const auto folder = place.made_by("measure");
   runtime::run_stage(context, {place.stage_name("measure"), folder, inputs,
                                [&] { return measure_both(context, place, datastore, appended); }});
-  const auto measured = manifest_of(context, place, "measure");
-  report(context, place.name, appended.at("content").at("entries"), measured.at("content"));
+  report(context, place.name, appended.keys.entries,
+         manifest_of<FitManifest>(context, place.step("measure")));
 }
 
 }  // namespace knnseq::stages

@@ -67,8 +67,7 @@ void doctor(comm::Communicator& comm, const DoctorOptions& options) {
   for (const auto& facts : comm::gather_json(comm, mine)) {
     ranks.push_back(facts);
   }
-  comm::agree(comm, [&] {
-    if (!comm.is_root()) return;
+  comm::on_root(comm, [&] {
     const auto libraries = library_facts();
     print_libraries(libraries);
     print_ranks(ranks, options.threads);

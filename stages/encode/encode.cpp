@@ -29,8 +29,7 @@ SampleSpec begun_sample(runtime::StageContext& context, const Options& options,
   const auto path = place.datastore / sample_name;
   const SampleSpec& wanted = options.datastore.sample;
   std::string begun = wanted.to_json().dump();
-  comm::agree(context.comm, [&] {
-    if (!context.comm.is_root()) return;
+  comm::on_root(context.comm, [&] {
     const auto owner = runtime::begun_identity(place.datastore) + "/sample";
     if (std::filesystem::exists(path)) {
       begun = store::read_sealed(path, owner).dump();
@@ -47,7 +46,7 @@ SampleSpec begun_sample(runtime::StageContext& context, const Options& options,
         place.datastore,
         fmt::format("was begun with another sample ({} entries, seed {}, by {}), beside which "
                     "datastore.store: none leaves no keys; set it back, or start over with --force",
-                    sample.size, sample.seed, to_string(sample.unit)));
+                    sample.size, sample.seed, core::name_of(sample.unit)));
   });
   context.log.info(
       fmt::format("the training sample written aside stays the one that this datastore was begun "
@@ -57,8 +56,7 @@ SampleSpec begun_sample(runtime::StageContext& context, const Options& options,
 }
 
 runtime::StageOutcome make_datastore(runtime::StageContext& context, const Options& options,
-                                     const CorpusPaths& place, const core::Json& corpus_manifest) {
-  const auto& corpus_content = corpus_manifest.at("content");
+                                     const CorpusPaths& place, const CorpusManifest& made) {
   const auto team = runtime::make_shard_team(context.comm, options.shards);
   std::unique_ptr<model::TranslationModel> model;
   comm::agree(context.comm,
@@ -67,17 +65,14 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
   const SampleSpec sample = begun_sample(context, options, place);
   ShardEncoder encoder(
       *model, options.datastore,
-      make_corpus_sample_rule(
-          context.comm, {place.text, corpus_content.at("shards"), corpus_content.at("entries")},
-          sample),
+      make_corpus_sample_rule(context.comm, {place.text, made.of_shards, made.entries}, sample),
       gpu::torch_device(context.placement.device));
-  runtime::ShardJobs jobs(context, team, place.datastore,
-                          {"entries", corpus_content.at("entries")});
+  runtime::ShardJobs jobs(context, team, place.datastore, {"entries", made.entries});
   store::CorpusShard corpus;
   std::vector<core::Range> units;
   const auto prepare = [&](std::int64_t shard) {
     const auto name = runtime::shard_name(shard);
-    corpus = store::CorpusShard::read(place.text, name, corpus_content.at("shards").at(name));
+    corpus = store::CorpusShard::read(place.text, name, made.of_shard(shard));
     units = store::cut_units(corpus);
     encoder.open_shard(corpus);
     runtime::ShardPlan plan{encoder.layout(), {}};
@@ -96,12 +91,10 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
   work.finish = finish;
   runtime::StageOutcome outcome = jobs.run(work);
   outcome.work.details = report_encoding(context, jobs.seconds(), encoder.cost());
-  outcome.content["width"] = model->info().width;
-  outcome.content["decoder_layers"] = model->info().decoder_layers;
-  outcome.content["entries"] = corpus_content.at("entries");
-  outcome.content["sentences"] = corpus_content.at("sentences");
-  outcome.content["vocab_size"] = model->info().vocab_size;
-  outcome.content["aside"]["sample"] = sample.to_json();
+  const auto& info = model->info();
+  const KeyFacts facts{info.width, info.decoder_layers, info.vocab_size, made.entries, sample};
+  outcome.content.update(facts.to_json());
+  outcome.content["sentences"] = made.sentences;
   return outcome;
 }
 
@@ -111,15 +104,14 @@ void encode(runtime::StageContext& context, const Options& options, const Corpus
   const std::string name = place.stage_name("encode");
   context.log.set_stage(name);
   const auto corpus = corpus_manifest(context, options, place);
-  const auto inputs = key_inputs(context, options, place, corpus);
+  const auto inputs = key_inputs(context, options, place, corpus).to_json();
   runtime::run_stage(context, {name,
                                place.datastore,
                                inputs,
                                [&] { return make_datastore(context, options, place, corpus); },
                                {sample_name}});
-  comm::agree(context.comm, [&] {  // only now that the manifest is there
-    if (context.comm.is_root()) std::filesystem::remove(place.datastore / sample_name);
-  });
+  // Only now that the manifest is there.
+  comm::on_root(context.comm, [&] { std::filesystem::remove(place.datastore / sample_name); });
 }
 
 }  // namespace knnseq::stages

@@ -55,7 +55,7 @@ std::vector<store::DatasetSpec> ShardEncoder::layout() const {
                      DataType::float16,
                      {entries, width},
                      {{"description", fmt::format("decoder vectors ({}), one a target token",
-                                                  model::to_string(options_.key.kind))}}});
+                                                  core::name_of(options_.key.kind))}}});
   }
   const std::vector<store::DatasetSpec> others = {
       {"values", DataType::uint32, {entries}, {{"description", "target token ids"}}},

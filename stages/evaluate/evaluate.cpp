@@ -55,9 +55,7 @@ void evaluate_all(runtime::StageContext& context, const Options& options) {
 
 void evaluate(runtime::StageContext& context, const Options& options) {
   context.log.set_stage("evaluate");
-  comm::agree(context.comm, [&] {
-    if (context.comm.is_root()) evaluate_all(context, options);
-  });
+  comm::on_root(context.comm, [&] { evaluate_all(context, options); });
 }
 
 }  // namespace knnseq::stages

@@ -6,6 +6,7 @@
 #include "core/files.hpp"
 #include "core/json_field.hpp"
 #include "runtime/stage_runner.hpp"
+#include "stages/shared/inputs/manifests.hpp"
 #include "stages/shared/options/corpus_paths.hpp"
 #include "text/files/read_lines.hpp"
 #include "text/pieces/moses_marks.hpp"
@@ -15,20 +16,17 @@ namespace knnseq::stages {
 namespace {
 
 /// The settings that a decoding was made with, from its manifest.
-std::string describe(const core::Json& inputs) {
-  const auto number = [&](const char* name) { return inputs.at(name).get<double>(); };
-  if (inputs.value("mode", "") == "memory") {
-    return "translation memory: " + inputs.at("encoder").get<std::string>() + " sentences";
-  }
+std::string describe(const DecodingManifest& decoding) {
+  if (decoding.memory) return "translation memory: " + *decoding.memory + " sentences";
   std::string text = "base";
-  if (inputs.contains("k")) {
-    const bool subset = inputs.contains("mode");
-    text = fmt::format("{}: k {:g}, T {:g}, lambda {:.6g}, {} {:g}", subset ? "subset kNN" : "kNN",
-                       number("k"), number("temperature"), number("lambda"),
-                       subset ? inputs.at("encoder").get<std::string>() + " sentences" : "nprobe",
-                       number(subset ? "sentences" : "nprobe"));
+  if (const auto& knn = decoding.knn) {
+    const auto& subset = knn->subset;
+    text = fmt::format("{}: k {}, T {:g}, lambda {:.6g}, {} {}", subset ? "subset kNN" : "kNN",
+                       knn->k, knn->temperature, knn->lambda,
+                       subset ? subset->encoder + " sentences" : "nprobe",
+                       subset ? subset->sentences : knn->nprobe);
   }
-  return text + fmt::format("; length penalty {:g}", number("length_penalty"));
+  return text + fmt::format("; length penalty {:g}", decoding.length_penalty);
 }
 
 void warn_of_moses_marks(obs::Log& log, const std::filesystem::path& file,
@@ -65,11 +63,12 @@ ScoredDecoding score_decoding(obs::Log& log, const std::filesystem::path& run_di
   const auto references = lines("ref.txt");
   warn_of_moses_marks(log, folder / "hyp.txt", hypotheses);
   warn_of_moses_marks(log, folder / "ref.txt", references);
-  if (const auto cut = manifest.at("content").value("cut", std::int64_t{0}); cut > 0) {
+  const auto decoding = DecodingManifest::from_json(manifest);
+  if (decoding.cut > 0) {
     log.warn(
         fmt::format("{}: {} of {} translations were cut at their greatest length, as decode "
                     "said: scores are of what is left of them",
-                    folder.string(), cut, hypotheses.size()));
+                    folder.string(), decoding.cut, hypotheses.size()));
   }
   if (hypotheses.size() != references.size()) {
     throw core::InputError(folder, fmt::format("hyp.txt has {} lines, ref.txt {}",
@@ -77,10 +76,9 @@ ScoredDecoding score_decoding(obs::Log& log, const std::filesystem::path& run_di
   }
   ScoredDecoding result;
   result.name = name;
-  result.identity = manifest.at("identity");
-  result.settings =
-      core::read_fields(folder / "manifest.json", [&] { return describe(manifest.at("inputs")); });
-  result.knn = manifest.at("inputs").contains("k");
+  result.identity = decoding.identity;
+  result.settings = describe(decoding);
+  result.knn = decoding.knn.has_value();
   result.test_set =
       core::fingerprint_file(folder / "src.txt") + core::fingerprint_file(folder / "ref.txt");
   result.translations = core::fingerprint_file(folder / "hyp.txt");

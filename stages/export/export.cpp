@@ -84,15 +84,14 @@ runtime::StageOutcome make_export(runtime::StageContext& context, const BuiltDat
   const auto entries = datastore.entries();
   const Files shards = check_files(comm, datastore);
   index::Codebook codebook;
-  comm::agree(comm, [&] {
-    if (!comm.is_root()) return;
+  comm::on_root(comm, [&] {
     require_space(folder, shards, entries);
-    codebook = read_trained_codebook(codebook_step(datastore.first().place));
+    codebook = read_trained_codebook(datastore.first().place.step("train"));
     if (codebook.spec.storage == index::Storage::hnsw) {
       context.log.info("the graph over all entries is built anew");
     }
   });
-  const index::IdBounds ids{datastore.first().datastore.at("content").at("vocab_size"), entries};
+  const index::IdBounds ids{datastore.first().datastore.keys.vocab_size, entries};
   std::int64_t crowded = 0;
   runtime::Progress progress(context, "entries", entries);
   std::exception_ptr failure;
@@ -131,10 +130,9 @@ void export_datastore(runtime::StageContext& context, const Options& options) {
   context.log.set_stage("export");
   corpus_manifest(context, options);
   const auto datastore = read_datastore(context, first_corpus(options), appended_corpora(options));
-  core::Json inputs = {{"codebook", datastore.codebook.at("identity")},
-                       {"indexes", core::Json::array()}};
+  core::Json inputs = {{"codebook", datastore.codebook.identity}, {"indexes", core::Json::array()}};
   for (const auto& built : datastore.corpora) {
-    inputs["indexes"].push_back(built.index.at("identity"));
+    inputs["indexes"].push_back(built.index.codes.identity);
   }
   runtime::run_stage(context, {"export",
                                Folders(context.run_dir).exported,

@@ -49,7 +49,7 @@ std::map<std::int64_t, DatastoreSentence> find_sentences(comm::Communicator& com
   comm::agree(comm, [&] {
     std::int64_t index = 0;
     for (const auto& built : datastore.corpora) {
-      for (const auto& [name, of_shard] : built.corpus.at("content").at("shards").items()) {
+      for (const auto& [name, of_shard] : built.corpus.of_shards.items()) {
         if (index++ % comm.size() != comm.rank()) continue;
         look_up(built.place, store::CorpusShard::read(built.place.text, name, of_shard));
       }

@@ -43,7 +43,7 @@ class Decoding {
         command_("decode " + name),
         manifest_(runtime::require_manifest(folder_, "decode-" + name, command_)) {}
 
-  bool has(const char* file) const { return manifest_.at("content").at("files").contains(file); }
+  bool has(const char* file) const { return manifest_.content_fields().at("files").has(file); }
   std::string path(const char* file) const { return (folder_ / file).string(); }
   std::vector<std::string> lines(const char* file) const {
     return text::read_lines(runtime::require_file(folder_, manifest_, file, command_),
@@ -53,7 +53,7 @@ class Decoding {
  private:
   std::filesystem::path folder_;
   std::string command_;
-  core::Json manifest_;
+  store::Manifest manifest_;
 };
 
 /// Best tokens of every line of a finished decoding; none for an empty line.

@@ -67,13 +67,12 @@ void report_dropped(runtime::StageContext& context, const SentencePairs& pairs,
   content["dropped"] = core::Json::object();
   for (std::size_t reason = 1; reason < drop_reasons; ++reason) {
     if (dropped[reason] == 0) continue;
-    const char* name = to_string(static_cast<DropReason>(reason));
-    content["dropped"][name] = dropped[reason];
+    const auto name = core::name_of(static_cast<DropReason>(reason));
+    content["dropped"][std::string(name)] = dropped[reason];
     context.log.info(fmt::format("dropped {} pairs: {} (listed in dropped.tsv)",
                                  obs::with_commas(dropped[reason]), name));
   }
-  comm::agree(context.comm, [&] {
-    if (!context.comm.is_root()) return;
+  comm::on_root(context.comm, [&] {
     core::write_file_durably(folder / dropped_name,
                              std::string(lists.values.begin(), lists.values.end()));
   });
@@ -119,11 +118,13 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
 
   core::Json written;
   comm::agree(comm, [&] { written = write_shards(corpus, folder); });
-  core::Json content = {{"sentences", corpus.sentences},
-                        {"entries", corpus.entries},
-                        {"batches", corpus.batches.size()},
-                        {"shards", core::Json::object()}};
-  for (const auto& of_rank : comm::gather_json(comm, written)) content["shards"].update(of_rank);
+  CorpusManifest made;
+  made.sentences = corpus.sentences;
+  made.entries = corpus.entries;
+  made.of_shards = core::Json::object();
+  for (const auto& of_rank : comm::gather_json(comm, written)) made.of_shards.update(of_rank);
+  core::Json content = made.content();
+  content["batches"] = corpus.batches.size();
   report_dropped(context, pairs, folder, content);
 
   const auto tokens = comm.all_reduce(std::ssize(pairs.source_tokens), comm::Reduction::sum) +
@@ -142,8 +143,7 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
   const auto open = describe_open_language(
       *tokenizer, comm.all_reduce(pairs.without_language, comm::Reduction::sum), corpus.sentences);
   if (comm.is_root() && !open.empty()) context.log.warn(open);
-  comm::agree(comm, [&] {
-    if (!comm.is_root()) return;
+  comm::on_root(comm, [&] {
     std::filesystem::remove_all(scratch);
     std::vector<std::string> shards;
     for (const auto& [name, shard] : content["shards"].items()) shards.push_back(name + ".h5");

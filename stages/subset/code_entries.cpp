@@ -27,12 +27,13 @@ void code_entries(runtime::StageContext& context, const Options& options) {
   train_on_keys(context, options, steps.codebook,
                 [&](std::int64_t width) { return codes_spec(options, width); });
   const auto corpus = corpus_manifest(context, options);
-  const auto datastore = manifest_of(context, first_corpus(options), "encode");
-  const auto codebook = manifest_of(context, steps.codebook);
+  const auto datastore =
+      manifest_of<DatastoreManifest>(context, first_corpus(options).step("encode"));
+  const auto codebook = manifest_of<CodebookManifest>(context, steps.codebook);
   const core::Json inputs = {
-      {"corpus", corpus.at("identity")},     {"datastore", datastore.at("identity")},
-      {"codebook", codebook.at("identity")}, {"device", context.placement.device.name()},
-      {"threads", options.threads},          {"unit_entries", store::unit_entries}};
+      {"corpus", corpus.identity},     {"datastore", datastore.identity},
+      {"codebook", codebook.identity}, {"device", context.placement.device.name()},
+      {"threads", options.threads},    {"unit_entries", store::unit_entries}};
   const CorpusPaths place = first_corpus(options);
   const ShardCoding coding{place, corpus, {place.datastore}, steps.codebook, steps.codes.folder};
   runtime::run_stage(context, {steps.codes.stage, steps.codes.folder, inputs,

@@ -35,9 +35,8 @@ at::Tensor encode_batch(const model::SentenceEncoder& encoder, const text::Token
 }
 
 runtime::StageOutcome make_vectors(runtime::StageContext& context, const Options& options,
-                                   const core::Json& corpus_made) {
+                                   const CorpusManifest& made) {
   const CorpusPaths place = first_corpus(options);
-  const auto& content = corpus_made.at("content");
   std::unique_ptr<text::Tokenizer> tokenizer;
   std::optional<model::SentenceEncoder> encoder;
   comm::agree(context.comm, [&] {
@@ -47,13 +46,13 @@ runtime::StageOutcome make_vectors(runtime::StageContext& context, const Options
   runtime::require_unchanged_inputs(context);
   const auto team = runtime::make_shard_team(context.comm, options.shards);
   runtime::ShardJobs jobs(context, team, SubsetSteps(context.run_dir).vectors.folder,
-                          {"sentences", content.at("sentences")});
+                          {"sentences", made.sentences});
   store::CorpusShard corpus;
   std::vector<core::Range> units;
   runtime::ShardWork work;
   work.prepare = [&](std::int64_t shard) {
     const auto name = runtime::shard_name(shard);
-    corpus = store::CorpusShard::read(place.text, name, content.at("shards").at(name));
+    corpus = store::CorpusShard::read(place.text, name, made.of_shard(shard));
     store::require_tokens_below(corpus, tokenizer->source_vocab_size(), tokenizer->vocab_size());
     units = store::cut_units(corpus);
     runtime::ShardPlan plan{
@@ -86,7 +85,7 @@ runtime::StageOutcome make_vectors(runtime::StageContext& context, const Options
   };
   work.finish = [&](std::int64_t) { return core::Json{{"sentences", corpus.sentences()}}; };
   runtime::StageOutcome outcome = jobs.run(work);
-  outcome.content["sentences"] = content.at("sentences");
+  outcome.content["sentences"] = made.sentences;
   return outcome;
 }
 
@@ -94,7 +93,7 @@ runtime::StageOutcome make_vectors(runtime::StageContext& context, const Options
 
 void encode_sentences(runtime::StageContext& context, const Options& options) {
   const auto corpus = corpus_manifest(context, options);
-  const core::Json inputs = {{"corpus", corpus.at("identity")},
+  const core::Json inputs = {{"corpus", corpus.identity},
                              {"model", fingerprint_files(context, {options.subset.model})},
                              {"device", context.placement.device.name()},
                              {"threads", options.threads},

@@ -14,22 +14,20 @@ namespace knnseq::stages {
 namespace {
 
 void train_sentences(runtime::StageContext& context, const Options& options,
-                     const SentenceVectors& vectors, const core::Json& corpus) {
+                     const SentenceVectors& vectors, const CorpusManifest& corpus) {
   const SubsetSteps steps(context.run_dir);
   index::IndexSpec spec;
   comm::agree(context.comm, [&] {
     spec = index::parse_index_spec(options.subset.index, vectors.width, options.subset.metric);
     options.index.training.validate();
   });
-  const auto sample = SampleSpec{options.subset.sample, options.datastore.sample.seed}.of(
-      corpus.at("content").at("sentences"));
-  core::Json inputs = {{"vectors", vectors.manifest.at("identity")},
-                       {"factory", spec.factory()},
-                       {"metric", options.subset.metric},
-                       {"sample", sample.size},
-                       {"sample_seed", sample.seed},
-                       {"device", context.placement.device.name()},
-                       {"threads", options.threads}};
+  const auto sample =
+      SampleSpec{options.subset.sample, options.datastore.sample.seed}.of(corpus.sentences);
+  core::Json inputs = {
+      {"vectors", vectors.identity},     {"factory", spec.factory()},
+      {"metric", options.subset.metric}, {"sample", sample.size},
+      {"sample_seed", sample.seed},      {"device", context.placement.device.name()},
+      {"threads", options.threads}};
   inputs.update(training_inputs(options.index.training));
   runtime::run_stage(context,
                      {steps.sentence_codebook.stage, steps.sentence_codebook.folder, inputs,
@@ -61,14 +59,15 @@ void index_sentences(runtime::StageContext& context, const Options& options,
                      const SentenceVectors& vectors) {
   const SubsetSteps steps(context.run_dir);
   const auto corpus = corpus_manifest(context, options);
-  comm::agree(context.comm,
-              [&] { require_made_from(vectors.manifest, "corpus", corpus, "encode"); });
+  comm::agree(context.comm, [&] {
+    require_made_from({"corpus", vectors.corpus, "encode"}, corpus.identity);
+  });
   train_sentences(context, options, vectors, corpus);
-  const auto codebook = manifest_of(context, steps.sentence_codebook);
+  const auto codebook = manifest_of<CodebookManifest>(context, steps.sentence_codebook);
   const core::Json inputs = {
-      {"corpus", corpus.at("identity")},     {"vectors", vectors.manifest.at("identity")},
-      {"codebook", codebook.at("identity")}, {"device", context.placement.device.name()},
-      {"threads", options.threads},          {"unit_entries", store::unit_entries}};
+      {"corpus", corpus.identity},     {"vectors", vectors.identity},
+      {"codebook", codebook.identity}, {"device", context.placement.device.name()},
+      {"threads", options.threads},    {"unit_entries", store::unit_entries}};
   const CorpusPaths place = first_corpus(options);
   const ShardCoding coding{place, corpus, vectors.source, steps.sentence_codebook,
                            steps.sentence_index.folder};

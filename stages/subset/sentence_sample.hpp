@@ -9,7 +9,7 @@ namespace knnseq::stages {
 /// The sentences of a corpus and where their vectors are.
 struct SentenceSource {
   const Options& options;
-  const core::Json& corpus;  ///< manifest of partition
+  const CorpusManifest& corpus;
   const VectorSource& vectors;
 };
 

@@ -10,7 +10,8 @@ namespace knnseq::stages {
 
 void subset(runtime::StageContext& context, const Options& options) {
   context.log.set_stage("subset");
-  const auto datastore = manifest_of(context, first_corpus(options), "encode");
+  const auto datastore =
+      manifest_of<DatastoreManifest>(context, first_corpus(options).step("encode"));
   comm::agree(context.comm, [&] {
     refuse_appended(options);
     require_keys(datastore, "subset");
@@ -20,17 +21,6 @@ void subset(runtime::StageContext& context, const Options& options) {
     index_sentences(context, options, find_sentence_vectors(context, options));
   }
   code_entries(context, options);
-}
-
-std::vector<std::string> subset_stages(const Options& options) {
-  const SubsetOptions& subset = options.subset;
-  std::vector<const char*> names;
-  if (subset.encoder == SentenceEncoder::torchscript) names = {"subset-encode-sentences"};
-  if (subset.has_vectors()) {
-    names.insert(names.end(), {"subset-train-sentences", "subset-index-sentences"});
-  }
-  names.insert(names.end(), {"subset-train-codes", "subset-code"});
-  return {names.begin(), names.end()};
 }
 
 }  // namespace knnseq::stages

@@ -11,7 +11,4 @@ namespace knnseq::stages {
 /// rows. Each step is skipped when it is done, and goes on where it was stopped. Collective.
 void subset(runtime::StageContext& context, const Options& options);
 
-/// Names under which the steps of the config's encoder are recorded.
-std::vector<std::string> subset_stages(const Options& options);
-
 }  // namespace knnseq::stages

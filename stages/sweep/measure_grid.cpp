@@ -69,8 +69,7 @@ class Grid {
   std::optional<SweepRow> finished_row(const index::IndexSpec& spec, std::int64_t share) {
     if (!finished_) {
       core::Json records = core::Json::array();
-      comm::agree(comm_, [&] {
-        if (!comm_.is_root()) return;
+      comm::on_root(comm_, [&] {
         owner_ = runtime::begun_identity(folder_);
         records =
             store::Journal::read_all(folder_, journal_name, owner_,
@@ -86,9 +85,7 @@ class Grid {
   }
 
   void commit(const SweepRow& row) {
-    comm::agree(comm_, [&] {
-      if (comm_.is_root()) store::Journal(folder_ / journal_name, owner_).append(row);
-    });
+    comm::on_root(comm_, [&] { store::Journal(folder_ / journal_name, owner_).append(row); });
     if (!row.note.empty() && comm_.is_root()) {
       context_.log.warn(fmt::format("{} over {}: {}", row.index, share_name(row.share), row.note));
     }

@@ -36,16 +36,16 @@ std::vector<index::IndexSpec> parse_specs(const Options& options, std::int64_t w
 }
 
 /// Throws core::InputError where the config would encode otherwise than the datastore was.
-void require_same_keys(const core::Json& datastore, const Options& options,
+void require_same_keys(const DatastoreManifest& datastore, const Options& options,
                        const core::Json& model) {
-  const auto layers = datastore.at("content").at("decoder_layers").get<std::int64_t>();
-  const auto key = options.datastore.key.resolved(layers);
+  const auto key = options.datastore.key.resolved(datastore.keys.decoder_layers);
+  const core::Json before = datastore.made_from.to_json();
   const core::Json now = {{"model", model},
-                          {"key", model::to_string(key.kind)},
+                          {"key", core::name_of(key.kind)},
                           {"layer", key.layer},
                           {"dtype", options.datastore.dtype}};
   for (const auto& [name, value] : now.items()) {
-    const auto& made_with = datastore.at("inputs").at(name);
+    const auto& made_with = before.at(name);
     if (made_with == value) continue;
     throw core::InputError(
         fmt::format("the datastore's keys were made with {} {}, the config says {}", name,
@@ -59,8 +59,7 @@ runtime::StageOutcome make_report(runtime::StageContext& context, const Options&
   runtime::StageOutcome outcome;
   outcome.work = {"indexes", context.comm.is_root() ? std::ssize(rows) : 0, 0};
   const SweepResult result{options.sweep.k, options.threads, options.index.metric, std::move(rows)};
-  comm::agree(context.comm, [&] {
-    if (!context.comm.is_root()) return;
+  comm::on_root(context.comm, [&] {
     core::write_file_durably(folder / "sweep.json", core::Json(result).dump(1) + "\n");
     core::write_file_durably(folder / "sweep.csv", sweep_csv(result));
     core::write_file_durably(folder / "sweep.svg", sweep_plot(result));
@@ -83,28 +82,29 @@ void sweep(runtime::StageContext& context, const Options& options) {
     }
   });
   const auto corpus = corpus_manifest(context, options);
-  const auto datastore = manifest_of(context, first_corpus(options), "encode");
+  const auto datastore =
+      manifest_of<DatastoreManifest>(context, first_corpus(options).step("encode"));
   const auto tokenizer = tokenizer_fingerprint(context, options);
   const auto model = model_fingerprint(context, options.models.front());
-  const auto& content = datastore.at("content");
+  const KeyFacts& made = datastore.keys;
   std::vector<index::IndexSpec> specs;
   comm::agree(comm, [&] {
-    require_made_from(datastore, "corpus", corpus, "encode");
+    require_made_from({"corpus", datastore.made_from.corpus, "encode"}, corpus.identity);
     require_keys(datastore, "sweep");
     require_same_keys(datastore, options, model);
-    if (corpus.at("inputs").at("tokenizer") != tokenizer) {
+    if (corpus.tokenizer != tokenizer) {
       throw core::InputError("the datastore's corpus was tokenised otherwise than the config says");
     }
-    specs = parse_specs(options, content.at("width"));
+    specs = parse_specs(options, made.width);
     options.index.training.validate();
-    if (grid.k.back() > content.at("entries").get<std::int64_t>()) {
+    if (grid.k.back() > made.entries) {
       throw core::InputError(fmt::format("sweep.k {} is more than the datastore's {} entries",
-                                         grid.k.back(), content.at("entries").dump()));
+                                         grid.k.back(), made.entries));
     }
   });
   const auto sampled = SampledDatastore::of(first_corpus(options), corpus, datastore);
   const SampleSpec sample = options.datastore.sample.of(sampled.corpus.entries);
-  core::Json inputs = {{"datastore", datastore.at("identity")},
+  core::Json inputs = {{"datastore", datastore.identity},
                        {"text", fingerprint_files(context, {grid.source, grid.target})},
                        {"indexes", core::Json::array()},
                        {"metric", options.index.metric},
@@ -120,7 +120,7 @@ void sweep(runtime::StageContext& context, const Options& options) {
   inputs.update(sample_inputs(sample));
   inputs.update(training_inputs(options.index.training));
 
-  const KeySource keys{sampled, content.at("vocab_size"), sample};
+  const KeySource keys{sampled, made.vocab_size, sample};
   auto files = grid_files();
   files.insert(files.end(), report_files.begin(), report_files.end());
   runtime::run_stage(
@@ -128,8 +128,7 @@ void sweep(runtime::StageContext& context, const Options& options) {
       {"sweep", folders.sweep, inputs,
        [&] { return make_report(context, options, measure_grid(context, options, specs, keys)); },
        files});
-  comm::agree(comm, [&] {
-    if (!comm.is_root()) return;
+  comm::on_root(comm, [&] {
     remove_finished_rows(folders.sweep);  // only now that the manifest is there
     const SweepResult result = core::read_json(folders.sweep / "sweep.json");
     obs::print(fmt::format("\n{}", sweep_table(result)));

@@ -6,7 +6,7 @@ namespace knnseq::stages {
 
 void train(runtime::StageContext& context, const Options& options) {
   context.log.set_stage("train");
-  train_on_keys(context, options, codebook_step(first_corpus(options)), [&](std::int64_t width) {
+  train_on_keys(context, options, first_corpus(options).step("train"), [&](std::int64_t width) {
     return index::parse_index_spec(options.index.factory, width, options.index.metric);
   });
 }

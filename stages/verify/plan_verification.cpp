@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "core/json_field.hpp"
 #include "runtime/stage_runner.hpp"
+#include "stages/stage_table.hpp"
 #include "store/manifest.hpp"
 
 namespace knnseq::stages {
@@ -12,30 +13,6 @@ namespace knnseq::stages {
 namespace fs = std::filesystem;
 
 namespace {
-
-/// The stage whose manifest belongs in a folder; empty where any does.
-std::string stage_of(const fs::path& folder) {
-  std::vector<std::string> parts(folder.begin(), folder.end());
-  const auto corpus_stage = [](const std::string& name) -> std::string {
-    if (name == "corpus") return "partition";
-    if (name == "datastore") return "encode";
-    if (name == "index") return "add";
-    return name == "measure" ? name : "";
-  };
-  if (parts.size() == 3 && parts[0] == "append") {
-    const auto stage = corpus_stage(parts[2]);
-    return stage.empty() ? "" : "append-" + parts[1] + "-" + stage;
-  }
-  if (parts.size() == 2 && (parts[0] == "decode" || parts[0] == "tune")) {
-    return parts[0] + "-" + parts[1];
-  }
-  if (parts.size() != 1) return "";
-  if (parts[0] == "codebook") return "train";
-  for (const char* own : {"export", "evaluate", "sweep", "tune"}) {
-    if (parts[0] == own) return own;
-  }
-  return corpus_stage(parts[0]);
-}
 
 std::int64_t size_of(const fs::path& path) {
   std::error_code error;
@@ -83,16 +60,14 @@ class Finder {
     }
   }
 
-  void look_at_finished(const core::Json& manifest) {
-    const auto expected = stage_of(folder_);
-    const std::string stage = manifest.at("stage");
-    if (!expected.empty() && stage != expected) {
-      throw core::InputError(run_dir_ / folder_ / "manifest.json", "is that of stage " + stage);
+  void look_at_finished(const store::Manifest& manifest) {
+    const auto expected = step_in(folder_);
+    if (!expected.empty() && manifest.stage != expected) {
+      throw core::InputError(manifest.file, "is that of stage " + manifest.stage);
     }
     const fs::path folder = run_dir_ / folder_;
-    const auto& content = manifest.at("content");
-    const core::JsonField fields(folder / "manifest.json", content, "content");
-    for (const auto& [name, field] : fields.at("files").members()) {
+    const auto& content = manifest.content;
+    for (const auto& [name, field] : manifest.content_fields().at("files").members()) {
       if (!field.has("fingerprint")) continue;  // part of a shard
       add({CheckKind::file, folder_, name, 1, size_of(folder / name), content["files"][name]});
     }

@@ -23,8 +23,7 @@ namespace {
 /// Rank 0's list, on all ranks.
 std::vector<Check> all_checks(runtime::StageContext& context) {
   core::Json found = core::Json::array();
-  comm::agree(context.comm, [&] {
-    if (!context.comm.is_root()) return;
+  comm::on_root(context.comm, [&] {
     for (const auto& check : plan_verification(context.run_dir)) found.push_back(to_json(check));
     if (found.empty()) {
       throw core::InputError(context.run_dir,

@@ -6,14 +6,25 @@
 
 using namespace knnseq;
 
+namespace {
+/// One of each kind.
+const std::vector<stages::Stage> table = {
+    {.name = "encode", .help = "", .run = {}},
+    {.name = "decode", .help = "", .run = {}, .names = stages::Names::independent},
+    {.name = "doctor", .help = "", .run = {}, .run_directory = stages::RunDirectory::none},
+    {.name = "run", .help = "", .run = {}, .force = stages::Force::changed}};
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::vector<std::string> arguments{"knnseq"};
   for (const auto part : fuzz::parts(fuzz::as_text(data, size))) arguments.emplace_back(part);
   std::vector<const char*> argv;
   for (const auto& argument : arguments) argv.push_back(argument.c_str());
   fuzz::read([&] {
-    const auto command = stages::parse_command_line(static_cast<int>(argv.size()), argv.data());
+    const auto command =
+        stages::parse_command_line(static_cast<int>(argv.size()), argv.data(), table);
     if (command.help || command.version) return;
+    if (command.list && command.stage.empty()) return;
     fuzz::require(!command.stage.empty(), "a stage");
     fuzz::require(
         !command.config.empty() || (command.stage == "doctor" && command.overrides.empty()),

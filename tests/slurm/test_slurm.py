@@ -207,7 +207,7 @@ class Slurm(pipeline.PipelineTest):
         job = os.environ | {"PATH": f"{fake.parent}:{os.environ['PATH']}", "KNNSEQ_TOP": str(pipeline.ROOT),
                             "KNNSEQ_CLUSTER": str(cluster), "SLURM_JOB_NAME": "knnseq-partition",
                             "SLURM_JOB_ID": "1"}
-        done = subprocess.run(["bash", str(pipeline.ROOT / "slurm" / "partition.sbatch"), "--config",
+        done = subprocess.run(["bash", str(pipeline.ROOT / "slurm" / "stage.sbatch"), "partition", "--config",
                                str(self.config)], env=job, capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual(done.stderr.count("without having run the stage; starting it again"), 1, done.stderr)

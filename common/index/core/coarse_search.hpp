@@ -1,7 +1,7 @@
 // How k-means looks for the nearest centroids.
 #pragma once
 
-#include <string_view>
+#include "core/enum_names.hpp"
 
 namespace knnseq::index {
 
@@ -14,17 +14,10 @@ enum class CoarseSearch {
         ///< TwoLevelAssignment
 };
 
-/// As the config names it.
-constexpr std::string_view to_string(CoarseSearch search) {
-  switch (search) {
-    case CoarseSearch::automatic:
-      return "auto";
-    case CoarseSearch::all:
-      return "all";
-    case CoarseSearch::near:
-      break;
-  }
-  return "near";
+constexpr auto names_of(CoarseSearch) {
+  return core::enum_names<CoarseSearch>({{CoarseSearch::automatic, "auto"},
+                                         {CoarseSearch::all, "all"},
+                                         {CoarseSearch::near, "near"}});
 }
 
 }  // namespace knnseq::index

@@ -103,17 +103,11 @@ bool parse_storage(std::string_view part, IndexSpec& spec) {
 }
 
 Metric parse_metric(std::string_view metric) {
-  for (const Metric known : {Metric::l2, Metric::ip, Metric::cos}) {
-    if (metric == to_string(known)) return known;
-  }
+  if (const auto known = core::value_named<Metric>(metric)) return *known;
   throw core::InputError(fmt::format("metric '{}' is none of l2, ip and cos", metric));
 }
 
 }  // namespace
-
-std::string_view to_string(Metric metric) {
-  return metric == Metric::l2 ? "l2" : metric == Metric::ip ? "ip" : "cos";
-}
 
 std::int64_t IndexSpec::code_bytes() const {
   return has_quantizer() ? m * nbits() / 8 : d_out * static_cast<std::int64_t>(sizeof(float));

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/enum_names.hpp"
+
 namespace knnseq::index {
 
 enum class Transform { none, opq, pca };
@@ -12,6 +14,9 @@ enum class Transform { none, opq, pca };
 /// What the nearest entries are nearest by. cos is the inner product of vectors that were
 /// normalised in their original width.
 enum class Metric { l2, ip, cos };
+constexpr auto names_of(Metric) {
+  return core::enum_names<Metric>({{Metric::l2, "l2"}, {Metric::ip, "ip"}, {Metric::cos, "cos"}});
+}
 
 constexpr bool is_inner_product(Metric metric) { return metric != Metric::l2; }
 
@@ -65,8 +70,5 @@ struct IndexSpec {
 /// Throws core::InputError, naming what is supported, for everything else.
 IndexSpec parse_index_spec(std::string_view factory, std::int64_t d_in,
                            std::string_view metric = "l2");
-
-/// "l2", "ip" or "cos".
-std::string_view to_string(Metric metric);
 
 }  // namespace knnseq::index

@@ -37,8 +37,8 @@ void require_same_codebook(const std::filesystem::path& path, const Codebook& wa
   };
   if (shape(wanted) != shape(found)) {
     fail(fmt::format("it is {} ({}), not {} ({})", found.spec.factory(),
-                     to_string(found.spec.metric), wanted.spec.factory(),
-                     to_string(wanted.spec.metric)));
+                     core::name_of(found.spec.metric), wanted.spec.factory(),
+                     core::name_of(wanted.spec.metric)));
   }
   if (!same(wanted.rotation, found.rotation) || !same(wanted.bias, found.bias)) {
     fail("the transforms differ");

@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/enum_names.hpp"
 #include "index/core/probes.hpp"
 #include "index/faiss_io/codebook.hpp"
 #include "index/quantize/centroid_scan.hpp"
@@ -18,6 +19,10 @@ enum class Probing {
   exact,  ///< by comparing it with all centroids
   hnsw    ///< by faiss's graph over the centroids: faster with many lists, may miss some
 };
+
+constexpr auto names_of(Probing) {
+  return core::enum_names<Probing>({{Probing::exact, "exact"}, {Probing::hnsw, "hnsw"}});
+}
 
 /// Normalises for cos, then applies the codebook's transform (and L2norm behind it): keys [n, d_in]
 /// (fp16, bf16 or fp32) → [n, d_out] fp32, on the device of both. With nothing to do and fp32 keys

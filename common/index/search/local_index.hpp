@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/enum_names.hpp"
 #include "gpu/scan_launcher.hpp"
 #include "index/core/id_bounds.hpp"
 #include "index/core/probes.hpp"
@@ -18,6 +19,10 @@ namespace knnseq::index {
 /// Whose code scans inverted lists of PQ codes. Both find the same neighbours; distances differ by
 /// rounding. All other types are always faiss's.
 enum class Backend { knnseq, faiss };
+
+constexpr auto names_of(Backend) {
+  return core::enum_names<Backend>({{Backend::knnseq, "knnseq"}, {Backend::faiss, "faiss"}});
+}
 
 struct LocalIndexOptions {
   /// Of each shard's entries only those at positions ≡ part (mod parts) (of every list, where there

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 
+#include "core/enum_names.hpp"
 #include "core/error.hpp"
 
 namespace knnseq::model {
@@ -13,6 +13,10 @@ enum class KeyKind {
   ffn_in,   ///< input of a decoder layer's first feed-forward linear
   ffn_out,  ///< output of a decoder layer
 };
+
+constexpr auto names_of(KeyKind) {
+  return core::enum_names<KeyKind>({{KeyKind::ffn_in, "ffn_in"}, {KeyKind::ffn_out, "ffn_out"}});
+}
 
 /// In a post-norm model ffn_in is the output of the encoder-attention layer norm and ffn_out that
 /// of the layer's final layer norm; in a pre-norm model ffn_in is the output of the feed-forward
@@ -36,16 +40,5 @@ struct KeySpec {
     return {kind, at};
   }
 };
-
-inline std::string_view to_string(KeyKind kind) {
-  return kind == KeyKind::ffn_in ? "ffn_in" : "ffn_out";
-}
-
-/// Throws InputError naming the two possible values.
-inline KeyKind parse_key_kind(std::string_view name) {
-  if (name == "ffn_in") return KeyKind::ffn_in;
-  if (name == "ffn_out") return KeyKind::ffn_out;
-  throw core::InputError("key: '" + std::string(name) + "' is neither ffn_in nor ffn_out");
-}
 
 }  // namespace knnseq::model

@@ -9,8 +9,8 @@ KeySpec resolve_key(const ModelInfo& info, KeySpec asked, const std::string& whe
   if (info.only_key && key != *info.only_key) {
     throw core::InputError(
         where, fmt::format("key: its script gives {} of layer {} only, not {} of layer {}",
-                           to_string(info.only_key->kind), info.only_key->layer,
-                           to_string(key.kind), key.layer));
+                           core::name_of(info.only_key->kind), info.only_key->layer,
+                           core::name_of(key.kind), key.layer));
   }
   return key;
 }

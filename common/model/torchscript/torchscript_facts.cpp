@@ -58,13 +58,13 @@ std::vector<TokenId> read_tokens(ConfigReader& facts, const std::string& key,
 }
 
 KeySpec read_key(ConfigReader& facts, std::int64_t layers) {
-  const std::string kind = facts.text("key");
-  if (kind != "ffn_in" && kind != "ffn_out") facts.fail("key", "is neither ffn_in nor ffn_out");
+  const auto kind = core::value_named<KeyKind>(facts.text("key"));
+  if (!kind) facts.fail("key", "is neither ffn_in nor ffn_out");
   const std::int64_t layer = facts.integer("layer");
   if (layer < -layers || layer >= layers) {
     facts.fail("layer", fmt::format("{} does not exist: the decoder has {} layers", layer, layers));
   }
-  return KeySpec(parse_key_kind(kind), layer).resolved(layers);
+  return KeySpec(*kind, layer).resolved(layers);
 }
 
 }  // namespace

@@ -10,12 +10,12 @@
 
 namespace knnseq::stages {
 
-core::Json key_inputs(runtime::StageContext& context, const Options& options,
-                      const CorpusPaths& place, const core::Json& corpus) {
+KeyInputs key_inputs(runtime::StageContext& context, const Options& options,
+                     const CorpusPaths& place, const CorpusManifest& corpus) {
   const auto tokenizer = tokenizer_fingerprint(context, options);
   model::KeySpec key;
   comm::agree(context.comm, [&] {
-    if (corpus.at("inputs").at("tokenizer") != tokenizer) {
+    if (corpus.tokenizer != tokenizer) {
       throw core::InputError(
           "the corpus was tokenised for another model, language or command than " +
           options.tokenizer.string() + " and the config say; run 'knnseq " +
@@ -24,21 +24,21 @@ core::Json key_inputs(runtime::StageContext& context, const Options& options,
     const auto info = describe_model(context, options, *open_tokenizer(options));
     key = options.datastore.key.resolved(info.decoder_layers);
   });
-  return {{"corpus", corpus.at("identity")},
-          {"model", model_fingerprint(context, options.models.front())},
-          {"dtype", options.datastore.dtype},
-          {"device", context.placement.device.name()},
-          {"threads", options.threads},
-          {"unit_entries", store::unit_entries},
-          {"key", model::to_string(key.kind)},
-          {"layer", key.layer},
-          {"store", to_string(options.datastore.store)},
-          {"sentence_keys", options.datastore.sentence_keys}};
+  return {.corpus = corpus.identity,
+          .model = model_fingerprint(context, options.models.front()),
+          .dtype = options.datastore.dtype,
+          .device = context.placement.device.name(),
+          .threads = options.threads,
+          .unit_entries = store::unit_entries,
+          .key = key.kind,
+          .layer = key.layer,
+          .store = options.datastore.store,
+          .sentence_keys = options.datastore.sentence_keys};
 }
 
-void require_same_key_inputs(const core::Json& datastore, const core::Json& inputs,
+void require_same_key_inputs(const KeyInputs& made_from, const KeyInputs& inputs,
                              const CorpusPaths& place) {
-  const auto changes = store::describe_changes(datastore.at("inputs"), inputs);
+  const auto changes = store::describe_changes(made_from.to_json(), inputs.to_json());
   if (changes.empty()) return;
   throw core::InputError(
       place.datastore,

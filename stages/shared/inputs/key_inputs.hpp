@@ -1,22 +1,20 @@
 // What keys are made from.
 #pragma once
 
-#include "core/files.hpp"
 #include "runtime/stage_context.hpp"
+#include "stages/shared/inputs/manifests.hpp"
 #include "stages/shared/options/corpus_paths.hpp"
 
 namespace knnseq::stages {
 
-/// Everything that changes the keys of a corpus, by name: inputs of encode, and of add where it
-/// makes the keys again. `corpus`: manifest of partition. Throws core::InputError (on all ranks)
-/// where the corpus was tokenised otherwise than the config says. Collective.
-core::Json key_inputs(runtime::StageContext& context, const Options& options,
-                      const CorpusPaths& place, const core::Json& corpus);
+/// Everything that changes the keys of a corpus. Throws core::InputError (on all ranks) where the
+/// corpus was tokenised otherwise than the config says. Collective.
+KeyInputs key_inputs(runtime::StageContext& context, const Options& options,
+                     const CorpusPaths& place, const CorpusManifest& corpus);
 
 /// Throws core::InputError naming what differs, where encode made the sample's keys from something
-/// else than what `inputs` (key_inputs) would make all keys from now. `datastore`: manifest of
-/// encode. Call it inside comm::agree.
-void require_same_key_inputs(const core::Json& datastore, const core::Json& inputs,
+/// else (`made_from`) than all keys would be made from now. Call it inside comm::agree.
+void require_same_key_inputs(const KeyInputs& made_from, const KeyInputs& inputs,
                              const CorpusPaths& place);
 
 }  // namespace knnseq::stages

@@ -113,9 +113,7 @@ core::Json tokenizer_fingerprint(runtime::StageContext& context, const Options& 
 
 core::Json filter_inputs(runtime::StageContext& context, const std::string& command) {
   std::vector<std::filesystem::path> files;
-  comm::agree(context.comm, [&] {
-    if (context.comm.is_root()) files = text::files_of_command(command);
-  });
+  comm::on_root(context.comm, [&] { files = text::files_of_command(command); });
   const core::Json fingerprints = fingerprint_files(context, files);
   if (fingerprints.empty()) return command;
   return {{"command", command}, {"files", fingerprints}};

@@ -1,10 +1,11 @@
 #include "stages/shared/inputs/stage.hpp"
 
+#include <fmt/format.h>
+
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "core/json_field.hpp"
 #include "core/own_files.hpp"
-#include "stages/shared/inputs/finished_manifest.hpp"
 #include "store/sealed_json.hpp"
 
 namespace knnseq::stages {
@@ -30,8 +31,7 @@ core::Json fingerprint_files(runtime::StageContext& context,
                              const std::vector<std::filesystem::path>& files) {
   const auto cache_path = context.run_dir / "stamps.json";
   core::Json fingerprints = core::Json::array();
-  comm::agree(context.comm, [&] {
-    if (!context.comm.is_root()) return;
+  comm::on_root(context.comm, [&] {
     core::refuse_links(context.run_dir, cache_path);
     core::Json cache = read_stamps(context.log, cache_path);
     const core::Json before = cache;
@@ -46,54 +46,30 @@ core::Json fingerprint_files(runtime::StageContext& context,
   return core::Json::parse(context.comm.broadcast_string(fingerprints.dump()));
 }
 
-core::Json manifest_of(runtime::StageContext& context, const StageRef& step) {
-  core::Json manifest;
+CorpusManifest corpus_manifest(runtime::StageContext& context, const Options& options,
+                               const CorpusPaths& place) {
+  const auto corpus = manifest_of<CorpusManifest>(context, place.step("partition"));
   comm::agree(context.comm, [&] {
-    if (!context.comm.is_root()) return;
-    manifest = finished_manifest(step.folder, step.stage, step.command);
+    if (corpus.shards == options.shards) return;
+    throw core::InputError(place.text,
+                           fmt::format("the corpus was dealt to {} shards, the config says {}",
+                                       corpus.shards, options.shards));
   });
-  return core::Json::parse(context.comm.broadcast_string(manifest.dump()));
+  return corpus;
 }
 
-StageRef codebook_step(const CorpusPaths& place) { return {place.codebook, "train", "train"}; }
-
-core::Json manifest_of(runtime::StageContext& context, const CorpusPaths& place,
-                       const std::string& stage) {
-  if (stage == "train") return manifest_of(context, codebook_step(place));  // one for all corpora
-  return manifest_of(context,
-                     {place.made_by(stage), place.stage_name(stage), place.command(stage)});
-}
-
-core::Json corpus_manifest(runtime::StageContext& context, const Options& options,
-                           const CorpusPaths& place) {
-  const auto manifest = manifest_of(context, place, "partition");
-  comm::agree(context.comm, [&] {
-    const auto& shards = manifest.at("inputs").at("shards");
-    if (shards == options.shards) return;
-    throw core::InputError(place.text, "the corpus was dealt to " + shards.dump() +
-                                           " shards, the config says " +
-                                           std::to_string(options.shards));
-  });
-  return manifest;
-}
-
-core::Json corpus_manifest(runtime::StageContext& context, const Options& options) {
+CorpusManifest corpus_manifest(runtime::StageContext& context, const Options& options) {
   return corpus_manifest(context, options, first_corpus(options));
 }
 
-void require_made_from(const core::Json& manifest, const std::string& name, const core::Json& input,
-                       const std::string& command) {
-  if (manifest.at("inputs").at(name) == input.at("identity")) return;
-  throw core::InputError("the " + name + " has changed since; run 'knnseq " + command +
-                         " --force'");
+void require_made_from(const MadeFrom& made_from, const std::string& now) {
+  if (made_from.identity == now) return;
+  throw core::InputError(fmt::format("the {} has changed since; run 'knnseq {} --force'",
+                                     made_from.name, made_from.command));
 }
 
-bool stores_keys(const core::Json& datastore) {
-  return datastore.at("inputs").at("store") == to_string(KeyStore::keys);
-}
-
-void require_keys(const core::Json& datastore, const std::string& command) {
-  if (stores_keys(datastore)) return;
+void require_keys(const DatastoreManifest& datastore, const std::string& command) {
+  if (datastore.stores_keys()) return;
   throw core::InputError(command +
                          " needs the raw keys, which this datastore was made without; make it with "
                          "datastore.store: keys");
@@ -102,13 +78,13 @@ void require_keys(const core::Json& datastore, const std::string& command) {
 core::Json sample_inputs(const SampleSpec& sample) {
   return {{"sample", sample.size},
           {"sample_seed", sample.seed},
-          {"sample_unit", to_string(sample.unit)}};
+          {"sample_unit", core::name_of(sample.unit)}};
 }
 
 core::Json training_inputs(const index::TrainOptions& training) {
   return {{"seed", training.seed},
           {"coarse_iterations", training.coarse_iterations},
-          {"coarse_search", to_string(training.coarse_search)},
+          {"coarse_search", core::name_of(training.coarse_search)},
           {"opq_tolerance", training.opq_tolerance},
           {"opq_iterations", training.opq_iterations},
           {"opq_pq_iterations", training.opq_pq_iterations},

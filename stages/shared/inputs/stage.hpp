@@ -5,6 +5,7 @@
 
 #include "core/files.hpp"
 #include "runtime/stage_context.hpp"
+#include "stages/shared/inputs/manifests.hpp"
 #include "stages/shared/options/corpus_paths.hpp"
 #include "stages/shared/options/options.hpp"
 
@@ -17,42 +18,27 @@ namespace knnseq::stages {
 core::Json fingerprint_files(runtime::StageContext& context,
                              const std::vector<std::filesystem::path>& files);
 
-/// A step that was finished earlier: where it stands, what it is called, which command makes it.
-struct StageRef {
-  std::filesystem::path folder;
-  std::string stage;
-  std::string command;
+/// The manifest of partition. Throws core::InputError (on all ranks) where the corpus was
+/// distributed to another number of shards than the config says. Collective.
+CorpusManifest corpus_manifest(runtime::StageContext& context, const Options& options,
+                               const CorpusPaths& place);
+/// The same of the first corpus.
+CorpusManifest corpus_manifest(runtime::StageContext& context, const Options& options);
+
+/// Which input a step was made from, for require_made_from().
+struct MadeFrom {
+  std::string name;      ///< of the input, as in "corpus"
+  std::string identity;  ///< that the step's manifest keeps
+  std::string command;   ///< that makes the step again
 };
 
-/// Its manifest, or an error that says which command is missing. Collective.
-core::Json manifest_of(runtime::StageContext& context, const StageRef& step);
+/// Throws core::InputError where a step was not made from the input of this identity, which stands
+/// there now: the earlier stage has been made again since. Call it inside comm::agree.
+void require_made_from(const MadeFrom& made_from, const std::string& now);
 
-/// The step that trains the codebook of a corpus.
-StageRef codebook_step(const CorpusPaths& place);
-
-/// The manifest of an earlier stage (partition, encode, train, add or measure), or an error that
-/// says which command is missing. Collective.
-core::Json manifest_of(runtime::StageContext& context, const CorpusPaths& place,
-                       const std::string& stage);
-
-/// The manifest of partition. Throws core::InputError (on all ranks) where the corpus was dealt to
-/// another number of shards than the config says. Collective.
-core::Json corpus_manifest(runtime::StageContext& context, const Options& options,
-                           const CorpusPaths& place);
-/// The same of the first corpus.
-core::Json corpus_manifest(runtime::StageContext& context, const Options& options);
-
-/// Throws core::InputError where `manifest` (made by `command`) was not made from what stands in
-/// `input` now: the earlier stage has been made again since. Call it inside comm::agree.
-void require_made_from(const core::Json& manifest, const std::string& name, const core::Json& input,
-                       const std::string& command);
-
-/// Whether the datastore of this manifest (of encode) holds all keys.
-bool stores_keys(const core::Json& datastore);
-
-/// Throws core::InputError where it does not, saying that `command` needs them. Call it inside
-/// comm::agree.
-void require_keys(const core::Json& datastore, const std::string& command);
+/// Throws core::InputError where the datastore does not hold all keys, saying that `command` needs
+/// them. Call it inside comm::agree.
+void require_keys(const DatastoreManifest& datastore, const std::string& command);
 
 /// What the wanted sample of a datastore is, by name: inputs of the stages that use one.
 core::Json sample_inputs(const SampleSpec& sample);

@@ -36,6 +36,11 @@ std::string CorpusPaths::command(const std::string& stage) const {
   return appended() ? "append " + name : stage;
 }
 
+StageRef CorpusPaths::step(const std::string& stage) const {
+  if (stage == "train") return {codebook, stage, stage};
+  return {made_by(stage), stage_name(stage), command(stage)};
+}
+
 CorpusPaths first_corpus(const Options& options, const std::filesystem::path& run_dir) {
   CorpusPaths place = place_in(run_dir, run_dir);
   place.corpus = options.corpus;

@@ -25,6 +25,13 @@ struct Folders {
       tune_subsets;
 };
 
+/// A step that was finished earlier: where it stands, what it is called, which command makes it.
+struct StageRef {
+  std::filesystem::path folder;
+  std::string stage;
+  std::string command;
+};
+
 /// One corpus of a run directory: that of `corpus:`, or an item of `append:`, whose folders lie in
 /// append/<name>. The stages partition, encode and add work on either.
 struct CorpusPaths {
@@ -44,6 +51,9 @@ struct CorpusPaths {
   std::string stage_name(const std::string& stage) const;
   /// The command that runs it: "encode", or "append news".
   std::string command(const std::string& stage) const;
+  /// All three of a stage (partition, encode, train, add or measure). The codebook's is train of
+  /// the first corpus, whichever corpus this is.
+  StageRef step(const std::string& stage) const;
 };
 
 /// The corpus that the codebook is trained on, in `run_dir`.

@@ -36,6 +36,14 @@ std::vector<std::filesystem::path> paths(const Section& section, const std::stri
   return {texts.begin(), texts.end()};
 }
 
+/// One of an enum's names.
+template <class Enum>
+Enum choose(const Section& section, const std::string& key, Enum fallback) {
+  const auto name =
+      section.choice(key, core::all_names<Enum>(), std::string(core::name_of(fallback)));
+  return core::value_named<Enum>(name).value_or(fallback);
+}
+
 CorpusOptions read_corpus(const Section& section, CorpusOptions options) {
   options.source = paths(section, "source");
   options.target = paths(section, "target");
@@ -53,11 +61,11 @@ std::string read_dtype(const Section& section, const std::string& fallback) {
 
 DatastoreOptions read_datastore(const Section& section, const std::string& dtype) {
   DatastoreOptions options;
-  options.key = {model::parse_key_kind(section.choice("key", {"ffn_in", "ffn_out"}, "ffn_in")),
+  options.key = {choose(section, "key", model::KeyKind::ffn_in),
                  section.integer("layer", -1, {-10'000, 10'000})};
   options.dtype = read_dtype(section, dtype);
-  const bool stored = section.choice("store", {"keys", "none"}, "keys") == "keys";
-  options.store = stored ? KeyStore::keys : KeyStore::none;
+  options.store = choose(section, "store", KeyStore::keys);
+  const bool stored = options.store == KeyStore::keys;
   options.sentence_keys = section.flag("sentence_keys", stored);
   if (options.sentence_keys && !stored) {
     section.problem("sentence_keys",
@@ -66,15 +74,15 @@ DatastoreOptions read_datastore(const Section& section, const std::string& dtype
   }
   options.sample.size = section.integer("sample", options.sample.size, entry_bounds);
   options.sample.seed = static_cast<std::uint64_t>(section.integer("seed", 1, seed_bounds));
-  options.sample.unit = parse_sample_unit(
-      section.choice("sample_unit", {"entry", "batch"}, stored ? "entry" : "batch"));
+  options.sample.unit =
+      choose(section, "sample_unit", stored ? SampleUnit::entry : SampleUnit::batch);
   return options;
 }
 
 IndexOptions read_index(const Section& section) {
   IndexOptions options;
   options.factory = section.text("factory");
-  options.metric = section.choice("metric", {"l2", "ip", "cos"}, "l2");
+  options.metric = core::name_of(choose(section, "metric", index::Metric::l2));
   auto& training = options.training;
   const auto count = [&](const char* key, std::int64_t fallback) {
     return section.integer(key, fallback, iteration_bounds);
@@ -82,10 +90,7 @@ IndexOptions read_index(const Section& section) {
   training.seed = static_cast<std::uint64_t>(
       section.integer("seed", static_cast<std::int64_t>(training.seed), seed_bounds));
   training.coarse_iterations = count("coarse_iterations", training.coarse_iterations);
-  const auto search = section.choice("coarse_search", {"auto", "all", "near"}, "auto");
-  for (const auto known : {index::CoarseSearch::all, index::CoarseSearch::near}) {
-    if (search == index::to_string(known)) training.coarse_search = known;
-  }
+  training.coarse_search = choose(section, "coarse_search", training.coarse_search);
   training.opq_tolerance = section.number("opq_tolerance", training.opq_tolerance, {0, 0.999});
   training.opq_iterations = count("opq_iterations", training.opq_iterations);
   training.opq_pq_iterations = count("opq_pq_iterations", training.opq_pq_iterations);
@@ -99,20 +104,17 @@ IndexOptions read_index(const Section& section) {
 
 SubsetOptions read_subset(const Section& section) {
   SubsetOptions options;
-  const auto encoder = section.choice("encoder", {"mean", "bm25", "tfidf", "torchscript"}, "mean");
-  for (const auto known :
-       {SentenceEncoder::bm25, SentenceEncoder::tfidf, SentenceEncoder::torchscript}) {
-    if (encoder == to_string(known)) options.encoder = known;
-  }
+  options.encoder = choose(section, "encoder", options.encoder);
   options.model = section.text("model", "");
   if ((options.encoder == SentenceEncoder::torchscript) == options.model.empty()) {
-    section.problem("model", options.model.empty()
-                                 ? "is required where encoder is torchscript: a TorchScript file"
-                                 : "is of no use: encoder is " + encoder);
+    section.problem(
+        "model", options.model.empty()
+                     ? "is required where encoder is torchscript: a TorchScript file"
+                     : "is of no use: encoder is " + std::string(core::name_of(options.encoder)));
   }
   options.sentences = section.integer("sentences", options.sentences, count_bounds);
   options.index = section.text("index", options.index);
-  options.metric = section.choice("metric", {"l2", "ip", "cos"}, options.metric);
+  options.metric = core::name_of(choose(section, "metric", index::Metric::l2));
   options.nprobe = section.integer("nprobe", options.nprobe, list_bounds);
   options.sample = section.integer("sample", options.sample, entry_bounds);
   options.codes = section.text("codes", options.codes);
@@ -131,29 +133,13 @@ void read_temperature(const Section& section, const std::string& metric, DecodeO
   }
 }
 
-KnnMode read_mode(const Section& section, KnnMode fallback) {
-  const std::vector<std::string> names = {"plain", "subset", "memory"};  // in the enum's order
-  const auto name = section.choice("mode", names, names[static_cast<std::size_t>(fallback)]);
-  return static_cast<KnnMode>(std::find(names.begin(), names.end(), name) - names.begin());
-}
-
 /// The keys of `knn:`, which items of `decode:` may override.
 void read_knn(const Section& section, const std::string& metric, DecodeOptions& options) {
-  options.mode = read_mode(section, options.mode);
+  options.mode = choose(section, "mode", options.mode);
   options.search.k = section.integer("k", options.search.k, neighbour_bounds);
   options.search.nprobe = section.integer("nprobe", options.search.nprobe, list_bounds);
-  using index::Backend;
-  using index::Probing;
-  const bool hnsw = options.search.probing == Probing::hnsw;
-  options.search.probing =
-      section.choice("probing", {"exact", "hnsw"}, hnsw ? "hnsw" : "exact") == "hnsw"
-          ? Probing::hnsw
-          : Probing::exact;
-  const bool faiss = options.search.backend == Backend::faiss;
-  options.search.backend =
-      section.choice("backend", {"knnseq", "faiss"}, faiss ? "faiss" : "knnseq") == "faiss"
-          ? Backend::faiss
-          : Backend::knnseq;
+  options.search.probing = choose(section, "probing", options.search.probing);
+  options.search.backend = choose(section, "backend", options.search.backend);
   options.search.ef_search = section.integer("ef_search", options.search.ef_search, {1, 1'000'000});
   read_temperature(section, metric, options);
   options.interpolation.lambda =
@@ -343,7 +329,7 @@ TuneOptions read_tune(const Section& section, const DecodeOptions& defaults,
   if (options.nprobe.empty()) options.nprobe = {defaults.search.nprobe};
   options.sentences = section.integers("sentences", {}, count_bounds);
   if (options.sentences.empty()) options.sentences = {subset.sentences};
-  options.decoding.mode = read_mode(section, defaults.mode);
+  options.decoding.mode = choose(section, "mode", defaults.mode);
   if (options.decoding.mode == KnnMode::memory) section.problem("mode", "must be plain or subset");
   if (options.k.empty()) section.problem("k", "must not be empty");
   if (options.lambda.empty()) section.problem("lambda", "must not be empty");
@@ -367,21 +353,14 @@ TuneOptions read_tune(const Section& section, const DecodeOptions& defaults,
   return options;
 }
 
-gpu::Wanted read_device(const Section& root) {
-  const auto name = root.choice("device", {"auto", "cpu", "cuda"}, "auto");
-  if (name == "auto") return gpu::Wanted::automatic;
-  return name == "cuda" ? gpu::Wanted::cuda : gpu::Wanted::cpu;
-}
-
-}  // namespace
-
-Options read_options(const config::Config& config) {
+/// Notes what is wrong, for config.finish().
+Options read_all(const config::Config& config) {
   const Section root = config.root();
   Options options;
   options.run_dir = root.text("run_dir");
   read_model(root, options);
   const std::string dtype = read_dtype(root, "auto");
-  options.device = read_device(root);
+  options.device = choose(root, "device", options.device);
   options.shards = root.integer("shards", options.shards, {1, 99'999});
   options.threads = root.integer("threads", options.threads, {1, 4096});
   options.timeout_seconds = root.number("timeout_seconds", options.timeout_seconds, {0, 1e9});
@@ -409,24 +388,21 @@ Options read_options(const config::Config& config) {
   options.sweep = read_sweep(root.section("sweep"), options.index.factory);
   options.tune = read_tune(root.section("tune"), defaults, options.subset);
   note_inputs_in_run_dir(config, options);
+  return options;
+}
+
+}  // namespace
+
+Options read_options(const config::Config& config) {
+  Options options = read_all(config);
   config.finish();
   return options;
 }
 
-const char* to_string(KeyStore store) { return store == KeyStore::none ? "none" : "keys"; }
-
-std::string_view to_string(SentenceEncoder encoder) {
-  switch (encoder) {
-    case SentenceEncoder::bm25:
-      return "bm25";
-    case SentenceEncoder::tfidf:
-      return "tfidf";
-    case SentenceEncoder::torchscript:
-      return "torchscript";
-    case SentenceEncoder::mean:
-      break;
-  }
-  return "mean";
+std::vector<config::KnownKey> config_keys() {
+  const auto config = config::Config::parse("append: [{}]\ndecode: [{}]", "config");
+  read_all(config);
+  return config.known();
 }
 
 bool Options::decodes_subsets() const {

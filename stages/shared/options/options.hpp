@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "core/enum_names.hpp"
 #include "gpu/placement.hpp"
 #include "index/train/train_options.hpp"
 #include "model/base/key_kind.hpp"
@@ -32,8 +33,9 @@ enum class KeyStore {
   none   ///< the training sample; add makes keys itself and codes them at once
 };
 
-/// As the config names it.
-const char* to_string(KeyStore store);
+constexpr auto names_of(KeyStore) {
+  return core::enum_names<KeyStore>({{KeyStore::keys, "keys"}, {KeyStore::none, "none"}});
+}
 
 struct DatastoreOptions {
   model::KeySpec key;
@@ -56,6 +58,11 @@ enum class KnnMode {
   memory   ///< nowhere: the target of the most similar sentence is the translation
 };
 
+constexpr auto names_of(KnnMode) {
+  return core::enum_names<KnnMode>(
+      {{KnnMode::plain, "plain"}, {KnnMode::subset, "subset"}, {KnnMode::memory, "memory"}});
+}
+
 /// How similar sentences are found.
 enum class SentenceEncoder {
   mean,        ///< by the mean of the translation model's encoder output
@@ -63,6 +70,13 @@ enum class SentenceEncoder {
   tfidf,       ///< likewise
   torchscript  ///< by the vectors of a model of its own
 };
+
+constexpr auto names_of(SentenceEncoder) {
+  return core::enum_names<SentenceEncoder>({{SentenceEncoder::mean, "mean"},
+                                            {SentenceEncoder::bm25, "bm25"},
+                                            {SentenceEncoder::tfidf, "tfidf"},
+                                            {SentenceEncoder::torchscript, "torchscript"}});
+}
 
 /// Subset kNN-MT: similar sentences, and codes of all entries.
 struct SubsetOptions {
@@ -80,9 +94,6 @@ struct SubsetOptions {
     return encoder == SentenceEncoder::mean || encoder == SentenceEncoder::torchscript;
   }
 };
-
-/// As the config names it.
-std::string_view to_string(SentenceEncoder encoder);
 
 /// One translation of one test set.
 struct DecodeOptions {
@@ -183,5 +194,8 @@ struct Options {
 
 /// Reads and checks the whole configuration. Throws core::InputError listing every problem.
 Options read_options(const config::Config& config);
+
+/// All keys that read_options() reads, with their defaults.
+std::vector<config::KnownKey> config_keys();
 
 }  // namespace knnseq::stages

@@ -1,12 +1,18 @@
 #include "stages/shared/options/sample_spec.hpp"
 
+#include "core/error.hpp"
+
 namespace knnseq::stages {
 
-const char* to_string(SampleUnit unit) { return unit == SampleUnit::batch ? "batch" : "entry"; }
+namespace {
 
-SampleUnit parse_sample_unit(const std::string& name) {
-  return name == to_string(SampleUnit::batch) ? SampleUnit::batch : SampleUnit::entry;
+SampleUnit unit_from(const core::Json& name) {
+  const auto unit = core::value_named<SampleUnit>(name.get_ref<const std::string&>());
+  if (unit) return *unit;
+  throw core::InputError("unit", name.dump() + " is neither entry nor batch");
 }
+
+}  // namespace
 
 SampleSpec SampleSpec::of(std::int64_t entries) const {
   return size < entries ? *this : SampleSpec{entries, 0, SampleUnit::entry};
@@ -17,12 +23,12 @@ bool SampleSpec::holds(const SampleSpec& other, std::int64_t entries) const {
 }
 
 core::Json SampleSpec::to_json() const {
-  return {{"size", size}, {"seed", seed}, {"unit", to_string(unit)}};
+  return {{"size", size}, {"seed", seed}, {"unit", core::name_of(unit)}};
 }
 
 SampleSpec SampleSpec::from_json(const core::Json& json) {
   return {json.at("size").get<std::int64_t>(), json.at("seed").get<std::uint64_t>(),
-          parse_sample_unit(json.at("unit").get<std::string>())};
+          unit_from(json.at("unit"))};
 }
 
 }  // namespace knnseq::stages

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "core/enum_names.hpp"
 #include "core/files.hpp"
 
 namespace knnseq::stages {
@@ -11,10 +12,9 @@ namespace knnseq::stages {
 /// What is drawn: entries, or whole batches, so that few of them need be encoded for the sample.
 enum class SampleUnit { entry, batch };
 
-/// As the config names it.
-const char* to_string(SampleUnit unit);
-/// The reverse, of nothing else than these names.
-SampleUnit parse_sample_unit(const std::string& name);
+constexpr auto names_of(SampleUnit) {
+  return core::enum_names<SampleUnit>({{SampleUnit::entry, "entry"}, {SampleUnit::batch, "batch"}});
+}
 
 struct SampleSpec {
   std::int64_t size = 0;

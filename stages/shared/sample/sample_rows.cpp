@@ -144,15 +144,14 @@ bool is_stored(runtime::StageContext& context, const SampledDatastore& datastore
 
 }  // namespace
 
-SampledDatastore SampledDatastore::of(const CorpusPaths& place, const core::Json& corpus,
-                                      const core::Json& datastore) {
-  const auto& content = corpus.at("content");
+SampledDatastore SampledDatastore::of(const CorpusPaths& place, const CorpusManifest& corpus,
+                                      const DatastoreManifest& datastore) {
   return {place.datastore,
-          corpus.at("inputs").at("shards"),
-          {place.text, content.at("shards"), content.at("entries")},
-          SampleSpec::from_json(datastore.at("content").at("aside").at("sample")),
-          stores_keys(datastore),
-          datastore.at("content").at("width")};
+          corpus.shards,
+          {place.text, corpus.of_shards, corpus.entries},
+          datastore.keys.sample,
+          datastore.stores_keys(),
+          datastore.keys.width};
 }
 
 SampleRows find_sample_rows(runtime::StageContext& context, const SampledDatastore& datastore,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/stage_context.hpp"
+#include "stages/shared/inputs/manifests.hpp"
 #include "stages/shared/options/corpus_paths.hpp"
 #include "stages/shared/sample/sample_rule.hpp"
 
@@ -26,9 +27,8 @@ struct SampledDatastore {
   bool has_keys = true;    ///< whether all other rows are there too
   std::int64_t width = 0;  ///< of a key
 
-  /// corpus, datastore: manifests of partition and encode.
-  static SampledDatastore of(const CorpusPaths& place, const core::Json& corpus,
-                             const core::Json& datastore);
+  static SampledDatastore of(const CorpusPaths& place, const CorpusManifest& corpus,
+                             const DatastoreManifest& datastore);
 };
 
 /// Finds the rows of the wanted sample (as SampleSpec::of gives it), each by one rank: among those

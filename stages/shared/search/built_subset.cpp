@@ -15,10 +15,14 @@ constexpr const char* command = "subset";
 
 BuiltCorpus read_corpus(runtime::StageContext& context, const Options& options) {
   const CorpusPaths place = first_corpus(options);
-  BuiltCorpus built{
-      place, corpus_manifest(context, options, place), manifest_of(context, place, "encode"), {}};
-  comm::agree(context.comm,
-              [&] { require_made_from(built.datastore, "corpus", built.corpus, "encode"); });
+  BuiltCorpus built{place,
+                    corpus_manifest(context, options, place),
+                    manifest_of<DatastoreManifest>(context, place.step("encode")),
+                    {}};
+  comm::agree(context.comm, [&] {
+    require_made_from({"corpus", built.datastore.made_from.corpus, "encode"},
+                      built.corpus.identity);
+  });
   return built;
 }
 
@@ -46,10 +50,12 @@ SentenceVectors find_sentence_vectors(runtime::StageContext& context, const Opti
   if (options.subset.encoder == SentenceEncoder::torchscript) {
     const StageRef encoded = SubsetSteps(context.run_dir).vectors;
     vectors.source = {encoded.folder, "sentence_vectors", CodedRows::sentences};
-    vectors.manifest = manifest_of(context, encoded);
+    const auto sentences = manifest_of<SentencesManifest>(context, encoded);
+    vectors.identity = sentences.identity;
+    vectors.corpus = sentences.corpus;
     const auto model = fingerprint_files(context, {options.subset.model});
     comm::agree(context.comm, [&] {
-      if (vectors.manifest.at("inputs").at("model") == model) return;
+      if (sentences.model == model) return;
       throw core::InputError(vectors.source.folder,
                              "the sentences were encoded by another model "
                              "than " +
@@ -57,9 +63,12 @@ SentenceVectors find_sentence_vectors(runtime::StageContext& context, const Opti
     });
   } else {
     vectors.source = {Folders(context.run_dir).datastore, "sentence_keys", CodedRows::sentences};
-    vectors.manifest = manifest_of(context, first_corpus(options), "encode");
+    const auto datastore =
+        manifest_of<DatastoreManifest>(context, first_corpus(options).step("encode"));
+    vectors.identity = datastore.identity;
+    vectors.corpus = datastore.made_from.corpus;
     comm::agree(context.comm, [&] {
-      if (vectors.manifest.at("inputs").at("sentence_keys").get<bool>()) return;
+      if (datastore.made_from.sentence_keys) return;
       throw core::InputError(
           "subset.encoder: mean needs the sentence keys that encode writes unless "
           "datastore.sentence_keys is false; or use bm25 or tfidf");
@@ -75,30 +84,31 @@ BuiltSubset read_subset(runtime::StageContext& context, const Options& options) 
   comm::agree(context.comm, [&] { refuse_appended(options); });
   BuiltSubset built;
   built.corpus = read_corpus(context, options);
-  built.sentences = built.corpus.corpus.at("content").at("sentences");
   const SubsetSteps steps(context.run_dir);
-  const auto codebook = manifest_of(context, steps.codebook);
-  built.codes = manifest_of(context, steps.codes);
+  const auto codebook = manifest_of<CodebookManifest>(context, steps.codebook);
+  built.codes = manifest_of<CodesManifest>(context, steps.codes);
+  const auto& datastore = built.corpus.datastore.identity;
   comm::agree(context.comm, [&] {
-    require_made_from(codebook, "datastore", built.corpus.datastore, command);
-    require_made_from(built.codes, "codebook", codebook, command);
-    require_made_from(built.codes, "datastore", built.corpus.datastore, command);
+    require_made_from({"datastore", codebook.vectors, command}, datastore);
+    require_made_from({"codebook", built.codes.codebook, command}, codebook.identity);
+    require_made_from({"datastore", built.codes.vectors, command}, datastore);
   });
   require_config(context, options, built.corpus, options.models.front());
   if (!options.subset.has_vectors()) return built;
   const auto vectors = find_sentence_vectors(context, options);
-  const auto sentence_codebook = manifest_of(context, steps.sentence_codebook);
-  built.sentence_index = manifest_of(context, steps.sentence_index);
-  built.sentence_lists = sentence_codebook.at("content").at("lists");
+  const auto sentence_codebook = manifest_of<CodebookManifest>(context, steps.sentence_codebook);
+  built.sentence_index = manifest_of<CodesManifest>(context, steps.sentence_index);
+  const auto& index = built.sentence_index;
+  const auto lists = sentence_codebook.facts.lists;
   comm::agree(context.comm, [&] {
-    require_made_from(vectors.manifest, "corpus", built.corpus.corpus, command);
-    require_made_from(sentence_codebook, "vectors", vectors.manifest, command);
-    require_made_from(built.sentence_index, "codebook", sentence_codebook, command);
-    require_made_from(built.sentence_index, "vectors", vectors.manifest, command);
-    if (built.sentence_lists > 0 && options.subset.nprobe > built.sentence_lists) {
+    require_made_from({"corpus", vectors.corpus, command}, built.corpus.corpus.identity);
+    require_made_from({"vectors", sentence_codebook.vectors, command}, vectors.identity);
+    require_made_from({"codebook", index.codebook, command}, sentence_codebook.identity);
+    require_made_from({"vectors", index.vectors, command}, vectors.identity);
+    if (lists > 0 && options.subset.nprobe > lists) {
       throw core::InputError(
           fmt::format("subset.nprobe {} is more than the sentence index's {} lists",
-                      options.subset.nprobe, built.sentence_lists));
+                      options.subset.nprobe, lists));
     }
   });
   return built;

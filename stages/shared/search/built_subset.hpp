@@ -3,7 +3,6 @@
 
 #include <filesystem>
 
-#include "core/files.hpp"
 #include "runtime/stage_context.hpp"
 #include "stages/shared/inputs/stage.hpp"
 #include "stages/shared/shards/built_datastore.hpp"
@@ -21,10 +20,11 @@ struct SubsetSteps {
   StageRef codes;
 };
 
-/// The vectors that the sentence index is made of, and the manifest they belong to.
+/// The vectors that the sentence index is made of.
 struct SentenceVectors {
   VectorSource source;
-  core::Json manifest;
+  std::string identity;  ///< of the step that made them
+  std::string corpus;    ///< identity of the corpus that they are of
   std::int64_t width = 0;
 };
 
@@ -33,11 +33,9 @@ struct SentenceVectors {
 SentenceVectors find_sentence_vectors(runtime::StageContext& context, const Options& options);
 
 struct BuiltSubset {
-  BuiltCorpus corpus;               ///< the first one, without an index
-  core::Json codes;                 ///< manifests of the steps
-  core::Json sentence_index;        ///< null where similar sentences are found by pieces
-  std::int64_t sentences = 0;       ///< of the datastore
-  std::int64_t sentence_lists = 0;  ///< of the sentence index
+  BuiltCorpus corpus;            ///< the first one, without an index
+  CodesManifest codes;           ///< of its entries
+  CodesManifest sentence_index;  ///< empty where similar sentences are found by pieces
 };
 
 /// Reads and compares manifests. Throws core::InputError (on all ranks), naming the command, where

@@ -15,8 +15,8 @@ namespace {
 
 /// Whose code scans, and so rounds: on a GPU faiss's is another, in programs that have it.
 std::string_view backend_name(index::Backend backend, const gpu::Device& device) {
-  if (backend == index::Backend::knnseq) return "knnseq";
-  return device.cuda && index::has_faiss_gpu_index() ? "faiss on GPUs" : "faiss";
+  const bool on_gpu = device.cuda && index::has_faiss_gpu_index();
+  return backend == index::Backend::faiss && on_gpu ? "faiss on GPUs" : core::name_of(backend);
 }
 
 }  // namespace
@@ -40,12 +40,12 @@ core::Json search_inputs(const runtime::StageContext& context, const Options& op
   const bool memory = decoding.mode == KnnMode::memory;
   if (!memory) inputs["k"] = decoding.search.k;
   if (data.subset) {
-    inputs["mode"] = memory ? "memory" : "subset";
-    inputs["encoder"] = to_string(options.subset.encoder);
+    inputs["mode"] = core::name_of(decoding.mode);
+    inputs["encoder"] = core::name_of(options.subset.encoder);
     if (!memory) inputs["sentences"] = options.subset.sentences;
-    inputs["codes"] = data.subset->codes.at("identity");
+    inputs["codes"] = data.subset->codes.identity;
     if (options.subset.has_vectors()) {
-      inputs["sentence_index"] = data.subset->sentence_index.at("identity");
+      inputs["sentence_index"] = data.subset->sentence_index.identity;
       inputs["sentence_nprobe"] = options.subset.nprobe;
     }
     return inputs;
@@ -53,11 +53,11 @@ core::Json search_inputs(const runtime::StageContext& context, const Options& op
   inputs["indexes"] = core::Json::array();
   for (const auto& datastore : data.datastores) {
     for (const auto& corpus : datastore.corpora) {
-      inputs["indexes"].push_back(corpus.index.at("identity"));
+      inputs["indexes"].push_back(corpus.index.codes.identity);
     }
   }
   inputs["nprobe"] = decoding.search.nprobe;
-  inputs["probing"] = decoding.search.probing == index::Probing::hnsw ? "hnsw" : "exact";
+  inputs["probing"] = core::name_of(decoding.search.probing);
   inputs["backend"] = backend_name(decoding.search.backend, context.placement.device);
   inputs["ef_search"] = decoding.search.ef_search;
   return inputs;

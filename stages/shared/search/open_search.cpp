@@ -34,19 +34,18 @@ void check_settings(const retrieval::SearchOptions& search, const BuiltDatastore
     throw core::InputError(fmt::format("knn.k {} is more than the datastore's {} entries", search.k,
                                        datastore.entries()));
   }
-  const auto& codebook = datastore.codebook.at("content");
-  require_enough_lists(search, codebook.at("lists"));
-  const std::string factory = codebook.at("factory");
+  const auto& [factory, lists] = datastore.codebook.facts;
+  require_enough_lists(search, lists);
   if (search.probing == index::Probing::hnsw && factory.find("_HNSW") == factory.npos) {
     throw core::InputError(fmt::format(
-        "knn.probing: hnsw needs lists with a graph, such as IVF{}_HNSW32; the index is {}",
-        codebook.at("lists").dump(), factory));
+        "knn.probing: hnsw needs lists with a graph, such as IVF{}_HNSW32; the index is {}", lists,
+        factory));
   }
 }
 
 /// What the ids of its entries may be.
 index::IdBounds ids_of(const BuiltDatastore& datastore) {
-  return {datastore.first().datastore.at("content").at("vocab_size"), datastore.entries()};
+  return {datastore.first().datastore.keys.vocab_size, datastore.entries()};
 }
 
 /// Where ranks have GPUs, queries and results stay on them. Collective.
@@ -120,7 +119,7 @@ retrieval::DistributedSearch open_search(runtime::StageContext& context,
   index::Codebook codebook;
   std::unique_ptr<index::LocalIndex> local;
   comm::agree(context.comm, [&] {
-    codebook = read_trained_codebook(codebook_step(datastore.first().place));
+    codebook = read_trained_codebook(datastore.first().place.step("train"));
     std::vector<std::filesystem::path> files;
     for (const auto& corpus : datastore.corpora) {
       for (const auto shard : team.shards) {

@@ -40,10 +40,10 @@ class Loader {
     held.finish();
     const auto sentences = context_.comm.all_reduce(held.sentences(), comm::Reduction::sum);
     comm::agree(context_.comm, [&] {
-      if (sentences == built_.sentences) return;
+      if (sentences == built_.corpus.corpus.sentences) return;
       throw core::InputError(built_.corpus.place.text,
                              fmt::format("its shards hold {} sentences, its manifest says {}",
-                                         sentences, built_.sentences));
+                                         sentences, built_.corpus.corpus.sentences));
     });
     return held;
   }
@@ -60,14 +60,15 @@ class Loader {
 
  private:
   /// Sentences in a subset: no more than there are.
-  std::int64_t count() const { return std::min(options_.subset.sentences, built_.sentences); }
+  std::int64_t count() const {
+    return std::min(options_.subset.sentences, built_.corpus.corpus.sentences);
+  }
 
   void load_shard(std::int64_t shard, const text::Tokenizer& tokenizer,
                   retrieval::LocalSentenceStore& held) {
     const auto name = runtime::shard_name(shard);
-    const auto& manifests = built_.corpus.corpus.at("content").at("shards");
-    const auto corpus =
-        store::CorpusShard::read(built_.corpus.place.text, name, manifests.at(name));
+    const auto corpus = store::CorpusShard::read(built_.corpus.place.text, name,
+                                                 built_.corpus.corpus.of_shard(shard));
     store::require_tokens_below(corpus, tokenizer.source_vocab_size(), tokenizer.vocab_size());
     const ShardKeys rows(steps_.codes.folder, shard, "codes", store::DataType::uint8);
     if (rows.width() != held.m()) {
@@ -125,7 +126,7 @@ class Loader {
                                        search.backend,
                                        search.ef_search,
                                        nullptr,
-                                       {options_.shards, built_.sentences}});
+                                       {options_.shards, built_.corpus.corpus.sentences}});
     });
     return std::make_unique<retrieval::VectorFinder>(
         retrieval::DistributedSearch(context_.comm, codebook, std::move(local), search),
@@ -173,8 +174,8 @@ std::unique_ptr<retrieval::SubsetSearch> open_subset(runtime::StageContext& cont
   const auto most = comm.all_reduce(held.bytes(), comm::Reduction::max);
   context.log.info(fmt::format(
       "subsets of {} sentences by {}, of {} entries; codes and values: {} a rank",
-      std::min(options.subset.sentences, built.sentences), to_string(options.subset.encoder),
-      obs::with_commas(entries), obs::as_bytes(most)));
+      std::min(options.subset.sentences, built.corpus.corpus.sentences),
+      core::name_of(options.subset.encoder), obs::with_commas(entries), obs::as_bytes(most)));
   return std::make_unique<retrieval::SubsetSearch>(
       comm,
       retrieval::SubsetSearch::Parts{

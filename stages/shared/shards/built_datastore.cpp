@@ -13,16 +13,21 @@ namespace knnseq::stages {
 namespace {
 
 BuiltCorpus read_corpus(runtime::StageContext& context, const CorpusPaths& place) {
-  return {place, manifest_of(context, place, "partition"), manifest_of(context, place, "encode"),
-          manifest_of(context, place, "add")};
+  return {place, manifest_of<CorpusManifest>(context, place.step("partition")),
+          manifest_of<DatastoreManifest>(context, place.step("encode")),
+          manifest_of<IndexManifest>(context, place.step("add"))};
 }
 
-void require_chain(const BuiltCorpus& built, const core::Json& codebook) {
-  const auto& place = built.place;
-  require_made_from(built.datastore, "corpus", built.corpus, place.command("encode"));
-  if (!place.appended()) require_made_from(codebook, "datastore", built.datastore, "train");
-  require_made_from(built.index, "datastore", built.datastore, place.command("add"));
-  require_made_from(built.index, "codebook", codebook, place.command("add"));
+void require_chain(const BuiltCorpus& built, const CodebookManifest& codebook) {
+  const auto& [place, corpus, datastore, index] = built;
+  require_made_from({"corpus", datastore.made_from.corpus, place.command("encode")},
+                    corpus.identity);
+  if (!place.appended()) {
+    require_made_from({"datastore", codebook.vectors, "train"}, datastore.identity);
+  }
+  const std::string add = place.command("add");
+  require_made_from({"datastore", index.codes.vectors, add}, datastore.identity);
+  require_made_from({"codebook", index.codes.codebook, add}, codebook.identity);
 }
 
 void require_fits_first(const BuiltCorpus& built, const BuiltCorpus& first) {
@@ -30,18 +35,19 @@ void require_fits_first(const BuiltCorpus& built, const BuiltCorpus& first) {
     throw core::InputError(built.place.folder, what + "; run 'knnseq " +
                                                    built.place.command("partition") + " --force'");
   };
-  const auto same = [](const core::Json& a, const core::Json& b, const char* input) {
-    return a.at("inputs").at(input) == b.at("inputs").at(input);
-  };
   if (built.shards() != first.shards())
     fail("was dealt to another number of shards than the corpus");
-  if (!same(built.corpus, first.corpus, "tokenizer"))
+  if (built.corpus.tokenizer != first.corpus.tokenizer)
     fail("was tokenised otherwise than the corpus");
-  for (const char* input : {"model", "key", "layer"}) {
-    if (same(built.datastore, first.datastore, input)) continue;
+  const KeyInputs& its = built.datastore.made_from;
+  const KeyInputs& firsts = first.datastore.made_from;
+  const auto fail_for = [&](const char* input) {
     fail(fmt::format("its keys are of another {} than the datastore's", input));
-  }
-  if (built.index.at("inputs").at("first_entry") != built.place.first_entry) {
+  };
+  if (its.model != firsts.model) fail_for("model");
+  if (its.key != firsts.key) fail_for("key");
+  if (its.layer != firsts.layer) fail_for("layer");
+  if (built.index.first_entry != built.place.first_entry) {
     fail("the corpora before it have another number of entries since");
   }
 }
@@ -55,7 +61,7 @@ std::int64_t BuiltDatastore::entries() const {
 BuiltDatastore read_datastore(runtime::StageContext& context, const CorpusPaths& first,
                               const std::vector<CorpusPaths>& appended) {
   BuiltDatastore built;
-  built.codebook = manifest_of(context, first, "train");
+  built.codebook = manifest_of<CodebookManifest>(context, first.step("train"));
   built.corpora.push_back(read_corpus(context, first));
   for (const auto& place : appended) {
     const std::int64_t before = built.entries();
@@ -77,21 +83,20 @@ void require_config(runtime::StageContext& context, const Options& options,
   const auto fingerprint = model_fingerprint(context, model);
   comm::agree(context.comm, [&] {
     const auto& folder = built.place.folder;
-    const auto& stored = built.datastore.at("inputs");
-    const auto layers = built.datastore.at("content").at("decoder_layers").get<std::int64_t>();
-    const auto key = options.datastore.key.resolved(layers);
-    if (stored.at("key") != model::to_string(key.kind) || stored.at("layer") != key.layer) {
+    const KeyInputs& stored = built.datastore.made_from;
+    const auto key = options.datastore.key.resolved(built.datastore.keys.decoder_layers);
+    if (stored.key != key.kind || stored.layer != key.layer) {
       throw core::InputError(
-          folder, fmt::format("the datastore's keys are {} of layer {}, the config asks for {} of "
-                              "layer {}",
-                              stored.at("key").get<std::string>(), stored.at("layer").dump(),
-                              model::to_string(key.kind), key.layer));
+          folder,
+          fmt::format("the datastore's keys are {} of layer {}, the config asks for {} of "
+                      "layer {}",
+                      core::name_of(stored.key), stored.layer, core::name_of(key.kind), key.layer));
     }
-    if (stored.at("model") != fingerprint) {
+    if (stored.model != fingerprint) {
       throw core::InputError(
           folder, "the datastore's keys were made by another model than " + model.string());
     }
-    if (built.corpus.at("inputs").at("tokenizer") != tokenizer) {
+    if (built.corpus.tokenizer != tokenizer) {
       throw core::InputError(folder, "the datastore's corpus was tokenised otherwise");
     }
   });

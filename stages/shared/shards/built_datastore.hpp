@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "core/files.hpp"
 #include "runtime/stage_context.hpp"
+#include "stages/shared/inputs/manifests.hpp"
 #include "stages/shared/options/corpus_paths.hpp"
 
 namespace knnseq::stages {
@@ -12,14 +12,16 @@ namespace knnseq::stages {
 /// A corpus whose entries are in the index, and the manifests behind them.
 struct BuiltCorpus {
   CorpusPaths place;  ///< with its first_entry
-  core::Json corpus, datastore, index;
+  CorpusManifest corpus;
+  DatastoreManifest datastore;
+  IndexManifest index;
 
-  std::int64_t entries() const { return index.at("content").at("entries"); }
-  std::int64_t shards() const { return corpus.at("inputs").at("shards"); }
+  std::int64_t entries() const { return index.entries; }
+  std::int64_t shards() const { return corpus.shards; }
 };
 
 struct BuiltDatastore {
-  core::Json codebook;               ///< manifest of train
+  CodebookManifest codebook;
   std::vector<BuiltCorpus> corpora;  ///< the first one, then those appended
 
   const BuiltCorpus& first() const { return corpora.front(); }

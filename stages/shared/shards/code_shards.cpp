@@ -29,17 +29,17 @@ void warn_of_crowd(runtime::StageContext& context, const index::IndexSpec& spec,
 
 runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCoding& coding,
                                   const ShardIds& ids) {
-  const auto& content = coding.corpus.at("content");
-  const auto& shards = content.at("shards");
-  const char* unit_name = coding.vectors.rows == CodedRows::entries ? "entries" : "sentences";
+  const bool entries = coding.vectors.rows == CodedRows::entries;
+  const char* unit_name = entries ? "entries" : "sentences";
+  const std::int64_t rows = entries ? coding.corpus.entries : coding.corpus.sentences;
   core::keep_freed_memory();
   index::Codebook codebook;
   comm::agree(context.comm, [&] { codebook = read_trained_codebook(coding.codebook); });
   const index::VectorQuantizer quantizer(codebook, gpu::torch_device(context.placement.device));
   ShardCoder shard_coder(quantizer, coding.vectors);
 
-  const auto team = runtime::make_shard_team(context.comm, coding.corpus.at("inputs").at("shards"));
-  runtime::ShardJobs jobs(context, team, coding.folder, {unit_name, content.at(unit_name)});
+  const auto team = runtime::make_shard_team(context.comm, coding.corpus.shards);
+  runtime::ShardJobs jobs(context, team, coding.folder, {unit_name, rows});
   store::CorpusShard corpus;
   std::vector<core::Range> units;
   Written written;
@@ -47,7 +47,7 @@ runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCod
   work.result = ids ? ".faiss" : ".h5";
   work.prepare = [&](std::int64_t shard) {
     const auto name = runtime::shard_name(shard);
-    corpus = store::CorpusShard::read(coding.place.text, name, shards.at(name));
+    corpus = store::CorpusShard::read(coding.place.text, name, coding.corpus.of_shard(shard));
     units = store::cut_units(corpus);
     shard_coder.open_shard(corpus, shard);
     runtime::ShardPlan plan{shard_coder.layout(), {}};
@@ -74,7 +74,7 @@ runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCod
   context.log.info(report.text);
   warn_of_crowd(context, codebook.spec, written);
   outcome.work.details = report.record;
-  outcome.content[unit_name] = content.at(unit_name);
+  outcome.content[unit_name] = rows;
   return outcome;
 }
 

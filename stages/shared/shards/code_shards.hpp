@@ -15,7 +15,7 @@ namespace knnseq::stages {
 /// What is coded, with which codebook, and where it goes.
 struct ShardCoding {
   const CorpusPaths& place;
-  const core::Json& corpus;  ///< manifest of partition
+  const CorpusManifest& corpus;
   VectorSource vectors;
   StageRef codebook;  ///< what trained it
   std::filesystem::path folder;

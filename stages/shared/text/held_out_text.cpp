@@ -40,7 +40,7 @@ void warn_of_dropped(runtime::StageContext& context, const SentencePairs& pairs,
     if (dropped[reason] == 0) continue;
     context.log.warn(fmt::format("{}: {} pairs are left out: {}", file.string(),
                                  obs::with_commas(dropped[reason]),
-                                 to_string(static_cast<DropReason>(reason))));
+                                 core::name_of(static_cast<DropReason>(reason))));
   }
 }
 
@@ -64,9 +64,7 @@ HeldOutText read_held_out_text(runtime::StageContext& context, const Options& op
   warn_of_dropped(context, pairs, files.source);
   HeldOutText text{gather_side(comm, pairs.source_tokens, pairs.source_starts),
                    gather_side(comm, pairs.target_tokens, pairs.target_starts)};
-  comm::agree(comm, [&] {
-    if (comm.is_root()) std::filesystem::remove_all(files.scratch);
-  });
+  comm::on_root(comm, [&] { std::filesystem::remove_all(files.scratch); });
   runtime::require_unchanged_inputs(context);
   return text;
 }

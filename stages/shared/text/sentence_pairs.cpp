@@ -162,26 +162,6 @@ void append(const Side& side, std::size_t line, std::vector<core::TokenId>& toke
 
 }  // namespace
 
-const char* to_string(DropReason reason) {
-  switch (reason) {
-    case DropReason::none:
-      return "kept";
-    case DropReason::empty_source:
-      return "empty source";
-    case DropReason::empty_target:
-      return "empty target";
-    case DropReason::invalid_text:
-      return "invalid text (not UTF-8, or with NUL)";
-    case DropReason::special_token:
-      return "target with a special token";
-    case DropReason::source_too_long:
-      return "source longer than the model's positions";
-    case DropReason::target_too_long:
-      return "target longer than the model's positions";
-  }
-  return "";
-}
-
 DropCounts count_dropped(comm::Communicator& comm, const SentencePairs& pairs) {
   DropCounts counts{};
   std::ranges::transform(pairs.dropped, counts.begin(), &Dropped::count);
@@ -202,7 +182,7 @@ void require_pairs(comm::Communicator& comm, const SentencePairs& pairs, const s
     why = fmt::format("of {} pairs {} are left out for: {}; the first is {}",
                       std::accumulate(counts.begin(), counts.end(), std::int64_t{0}),
                       counts[static_cast<std::size_t>(most)],
-                      to_string(static_cast<DropReason>(most)),
+                      core::name_of(static_cast<DropReason>(most)),
                       std::string_view(place.data(), place.size()));
   }
   comm::agree(comm, [&] { throw core::InputError(what, "holds no usable sentence pair: " + why); });
@@ -277,11 +257,11 @@ SentencePairs read_sentence_pairs(runtime::StageContext& context, const PairRule
       if (place.empty()) place = fmt::format("pair {} of the corpus", line + 1);
       if (!options.drop_bad_pairs) {
         throw core::InputError(place,
-                               fmt::format("{} (corpus.bad_pairs is stop)", to_string(reason)));
+                               fmt::format("{} (corpus.bad_pairs is stop)", core::name_of(reason)));
       }
       auto& dropped = pairs.dropped[static_cast<std::size_t>(reason)];
       if (dropped.count++ == 0) dropped.first_place = place;
-      pairs.dropped_list += fmt::format("{}\t{}\n", line + 1, to_string(reason));
+      pairs.dropped_list += fmt::format("{}\t{}\n", line + 1, core::name_of(reason));
     }
   });
   for (const auto* tokens : {&pairs.source_tokens, &pairs.target_tokens}) {

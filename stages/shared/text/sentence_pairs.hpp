@@ -21,7 +21,16 @@ enum class DropReason : std::uint8_t {
   target_too_long,
 };
 inline constexpr std::size_t drop_reasons = 7;
-const char* to_string(DropReason reason);
+constexpr auto names_of(DropReason) {
+  return core::enum_names<DropReason>(
+      {{DropReason::none, "kept"},
+       {DropReason::empty_source, "empty source"},
+       {DropReason::empty_target, "empty target"},
+       {DropReason::invalid_text, "invalid text (not UTF-8, or with NUL)"},
+       {DropReason::special_token, "target with a special token"},
+       {DropReason::source_too_long, "source longer than the model's positions"},
+       {DropReason::target_too_long, "target longer than the model's positions"}});
+}
 
 /// Pairs that were dropped for one reason.
 struct Dropped {

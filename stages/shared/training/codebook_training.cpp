@@ -17,6 +17,7 @@
 #include "index/train/training_memory.hpp"
 #include "obs/resources.hpp"
 #include "runtime/stop_signal.hpp"
+#include "stages/shared/inputs/manifests.hpp"
 
 namespace knnseq::stages {
 
@@ -126,16 +127,11 @@ runtime::StageOutcome train_in_folder(runtime::StageContext& context,
   } catch (const core::InputError& e) {  // thrown on all ranks alike
     comm::agree(comm, [&] { throw e; });
   }
-  comm::agree(comm, [&] {
-    if (!comm.is_root()) return;
-    index::write_codebook(folder / codebook_name, codebook);
-  });
-  outcome.content = {{"factory", task.spec.factory()},
-                     {"lists", task.spec.nlist},
-                     {"checksum", index::checksum(codebook)},
-                     {"sample", sample_rows}};
-  comm::agree(comm, [&] {
-    if (!comm.is_root()) return;
+  comm::on_root(comm, [&] { index::write_codebook(folder / codebook_name, codebook); });
+  outcome.content = CodebookFacts{task.spec.factory(), task.spec.nlist}.to_json();
+  outcome.content["checksum"] = index::checksum(codebook);
+  outcome.content["sample"] = sample_rows;
+  comm::on_root(comm, [&] {
     outcome.content["files"] = runtime::describe_files(folder, {codebook_name});
     outcome.work.bytes = outcome.content["files"][codebook_name]["bytes"];
   });
@@ -145,9 +141,7 @@ runtime::StageOutcome train_in_folder(runtime::StageContext& context,
 std::vector<std::string> training_files() { return {checkpoint_name, codebook_name}; }
 
 void remove_checkpoint(runtime::StageContext& context, const std::filesystem::path& folder) {
-  comm::agree(context.comm, [&] {
-    if (context.comm.is_root()) std::filesystem::remove(folder / checkpoint_name);
-  });
+  comm::on_root(context.comm, [&] { std::filesystem::remove(folder / checkpoint_name); });
 }
 
 }  // namespace knnseq::stages

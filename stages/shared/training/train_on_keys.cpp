@@ -10,16 +10,17 @@ namespace knnseq::stages {
 void train_on_keys(runtime::StageContext& context, const Options& options, const StageRef& step,
                    const std::function<index::IndexSpec(std::int64_t width)>& spec_for) {
   const auto corpus = corpus_manifest(context, options);
-  const auto datastore = manifest_of(context, first_corpus(options), "encode");
+  const auto datastore =
+      manifest_of<DatastoreManifest>(context, first_corpus(options).step("encode"));
   index::IndexSpec spec;
   comm::agree(context.comm, [&] {
-    require_made_from(datastore, "corpus", corpus, "encode");
-    spec = spec_for(datastore.at("content").at("width"));
+    require_made_from({"corpus", datastore.made_from.corpus, "encode"}, corpus.identity);
+    spec = spec_for(datastore.keys.width);
     options.index.training.validate();
   });
   const auto sampled = SampledDatastore::of(first_corpus(options), corpus, datastore);
   const SampleSpec sample = options.datastore.sample.of(sampled.corpus.entries);
-  core::Json inputs = {{"datastore", datastore.at("identity")},
+  core::Json inputs = {{"datastore", datastore.identity},
                        {"factory", spec.factory()},
                        {"metric", options.index.metric},
                        {"device", context.placement.device.name()},

@@ -79,3 +79,18 @@ TEST_CASE("the rank that failed speaks for all, and knows whether it failed alon
     REQUIRE_ALL(of_all == (everyone || world.size() == 1));
   }
 }
+
+TEST_CASE("on_root works on rank 0 alone, and all throw what it throws") {
+  auto& world = test::world();
+  std::int64_t ran = 0;
+  comm::on_root(world, [&] { ran = 1; });
+  REQUIRE_ALL(world.all_reduce(ran, comm::Reduction::sum) == 1);
+  REQUIRE_ALL((ran == 1) == world.is_root());
+  std::string message;
+  try {
+    comm::on_root(world, [] { throw core::InputError("file.de", "is missing"); });
+  } catch (const comm::AgreedError& e) {
+    message = e.what();
+  }
+  REQUIRE_ALL(message == "file.de: is missing");
+}

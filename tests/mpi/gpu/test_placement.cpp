@@ -36,7 +36,7 @@ TEST_CASE("a build without CUDA refuses device: cuda on all ranks, with exit cod
 }
 
 TEST_CASE("each kind of device has the config's name") {
-  CHECK(gpu::to_string(gpu::Wanted::automatic) == "auto");
-  CHECK(gpu::to_string(gpu::Wanted::cpu) == "cpu");
-  CHECK(gpu::to_string(gpu::Wanted::cuda) == "cuda");
+  CHECK(core::name_of(gpu::Wanted::automatic) == "auto");
+  CHECK(core::name_of(gpu::Wanted::cpu) == "cpu");
+  CHECK(core::name_of(gpu::Wanted::cuda) == "cuda");
 }

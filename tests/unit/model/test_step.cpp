@@ -58,7 +58,7 @@ TEST_CASE("cached steps give the keys of teacher forcing", "[model]") {
         start += static_cast<std::int64_t>(targets[i].size());
       }
     }
-    INFO(to_string(kind));
+    INFO(core::name_of(kind));
     CHECK(relative_error(keys, forced.keys) < 1e-5);
     CHECK((log_probs - forced.log_probs).abs().max().item<double>() < 1e-4);
   }

@@ -15,6 +15,12 @@ using Catch::Matchers::Contains;
 using Use = RunDirectoryUse;
 namespace fs = std::filesystem;
 
+namespace {
+void require_run_directory(const fs::path& run_dir, Use use) {
+  runtime::require_run_directory(run_dir, use, {"corpus", "append", "decode", "tune"});
+}
+}  // namespace
+
 TEST_CASE("a missing or empty folder may become a run directory, and has to be one to be read") {
   test::TemporaryFolder folder;
   for (const auto& run_dir : {folder / "none", folder.path()}) {

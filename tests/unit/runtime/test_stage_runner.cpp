@@ -8,6 +8,7 @@
 #include "runtime/input_files.hpp"
 #include "runtime/stage_folder.hpp"
 #include "runtime/stage_runner.hpp"
+#include "store/sealed_json.hpp"
 #include "support/temporary_folder.hpp"
 
 using namespace knnseq;
@@ -136,5 +137,48 @@ TEST_CASE("results that are made anew keep their folder ours") {
   write("two");
   CHECK(core::read_file(stage.folder / "scores.md") == "two");
   CHECK_FALSE(fs::exists(stage.folder / "state.json"));
-  CHECK(require_manifest(stage.folder, "scores", "evaluate").at("stage") == "scores");
+  CHECK(require_manifest(stage.folder, "scores", "evaluate").stage == "scores");
+}
+
+TEST_CASE("what another version has left is refused, unless the stage starts over") {
+  Stage stage;
+  const auto rewrite = [&](const char* name, int version) {
+    core::Json record = core::read_json(stage.folder / name);
+    record["version"] = version;
+    if (std::string(name) == state_name) {
+      record.erase("checksum");
+      store::write_sealed(stage.folder / name, state_owner, record);
+    } else {
+      core::write_file_durably(stage.folder / name, record.dump());
+    }
+  };
+  const char* name = GENERATE("manifest.json", "state.json");
+  if (std::string(name) == "manifest.json") {
+    stage.run();
+  } else {
+    CHECK_THROWS(stage.run([] { throw std::runtime_error("killed"); }));
+  }
+  rewrite(name, store::manifest_version - 1);
+  CHECK_THROWS_WITH(stage.run(), Contains(std::string(name) + ": has version 3; this knnseq reads "
+                                                              "version 4; --force makes the stage "
+                                                              "again"));
+  stage.context.force = StageContext::Force::changed;
+  stage.run();
+  CHECK_FALSE(stage.resumed);
+  CHECK(require_manifest(stage.folder, "made", "make").stage == "made");
+  rewrite("manifest.json", store::manifest_version + 1);
+  CHECK_THROWS_WITH(
+      require_manifest(stage.folder, "made", "make"),
+      Contains("has version 5; this knnseq reads version 4; run 'knnseq make --force'"));
+}
+
+TEST_CASE("an unfinished stage that says no version is gone on with") {
+  Stage stage;
+  CHECK_THROWS(stage.run([] { throw std::runtime_error("killed"); }));
+  core::Json state = core::read_json(stage.folder / "state.json");
+  CHECK(state.at("version") == store::manifest_version);
+  for (const char* field : {"version", "checksum"}) state.erase(field);
+  store::write_sealed(stage.folder / "state.json", state_owner, state);
+  stage.run();
+  CHECK(stage.resumed);
 }

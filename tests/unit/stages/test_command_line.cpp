@@ -1,7 +1,10 @@
+#include <algorithm>
+
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
 #include "stages/command_line.hpp"
+#include "stages/shared/options/options.hpp"
 
 using namespace knnseq;
 using Catch::Matchers::Contains;
@@ -9,7 +12,8 @@ using Catch::Matchers::Contains;
 namespace {
 stages::CommandLine parse(std::vector<const char*> arguments) {
   arguments.insert(arguments.begin(), "knnseq");
-  return stages::parse_command_line(static_cast<int>(arguments.size()), arguments.data());
+  return stages::parse_command_line(static_cast<int>(arguments.size()), arguments.data(),
+                                    stages::stage_table());
 }
 }  // namespace
 
@@ -37,4 +41,57 @@ TEST_CASE("what is not understood is named") {
                     Contains("only append and decode take names"));
   CHECK(parse({"run", "--list", "--config", "a"}).list);
   CHECK_THROWS_WITH(parse({"encode", "--list", "--config", "a"}), Contains("is for run only"));
+}
+
+TEST_CASE("help follows from the table of stages") {
+  const auto table = stages::stage_table();
+  const auto text = stages::usage(table);
+  const auto list = stages::stage_list(table);
+  for (const auto& stage : table) {
+    CHECK_THAT(text, Contains("\n  " + stage.name + " "));
+    CHECK_THAT(list, Contains(stage.name + " "));
+    CHECK_FALSE(stage.help.empty());
+    CHECK(parse({stage.name.c_str(), "--help"}).help);
+  }
+  CHECK_THAT(text, Contains("doctor does without"));
+  CHECK_THAT(text, Contains("with append, tune and run:"));
+  CHECK_THAT(list, Contains("append ordered\n"));
+  CHECK_THAT(list, Contains("decode independent\n"));
+  CHECK_THAT(list, Contains("encode none\n"));
+  CHECK(parse({"--list"}).list);
+}
+
+TEST_CASE("a stage's help has the keys of the config that it reads, with what they are") {
+  const auto table = stages::stage_table();
+  const auto keys = stages::config_keys();
+  const auto of = [&](const char* name) {
+    return stages::stage_help(*stages::find_stage(table, name), keys);
+  };
+  CHECK_THAT(of("train"), Contains("index.factory                    is required\n"));
+  CHECK_THAT(of("train"), Contains("index.metric                     \"l2\"\n"));
+  CHECK_THAT(of("train"), !Contains("sweep."));
+  CHECK_THAT(of("partition"), Contains("corpus.max_tokens                4000\n"));
+  CHECK_THAT(of("partition"), Contains("corpus.source                    is required (one file"));
+  CHECK_THAT(of("decode"), Contains("decode[].source") && Contains("[NAME …]"));
+  CHECK_THAT(of("subset"), Contains("makes    subset/vectors/, subset/sentence-codebook/"));
+}
+
+TEST_CASE("every key of the config is read by some stage, and no stage reads others") {
+  const auto keys = stages::config_keys();
+  const auto lies_in = [](const std::string& key, const std::string& name) {
+    return key == name || key.starts_with(name + ".") || key.starts_with(name + "[");
+  };
+  for (const auto& key : keys) {
+    INFO(key.path);
+    CHECK(std::ranges::any_of(stages::stage_table(), [&](const stages::Stage& stage) {
+      return std::ranges::any_of(stage.keys,
+                                 [&](const auto& name) { return lies_in(key.path, name); });
+    }));
+  }
+  for (const auto& stage : stages::stage_table()) {
+    for (const auto& name : stage.keys) {
+      INFO(stage.name << " " << name);
+      CHECK(std::ranges::any_of(keys, [&](const auto& key) { return lies_in(key.path, name); }));
+    }
+  }
 }

@@ -1,0 +1,244 @@
+#include "stages/stage_table.hpp"
+
+#include <algorithm>
+
+#include "stages/add/add.hpp"
+#include "stages/append/append.hpp"
+#include "stages/decode/decode.hpp"
+#include "stages/doctor/doctor.hpp"
+#include "stages/encode/encode.hpp"
+#include "stages/evaluate/evaluate.hpp"
+#include "stages/export/export.hpp"
+#include "stages/inspect/inspect.hpp"
+#include "stages/partition/partition.hpp"
+#include "stages/run/run.hpp"
+#include "stages/subset/subset.hpp"
+#include "stages/sweep/sweep.hpp"
+#include "stages/train/train.hpp"
+#include "stages/tune/tune.hpp"
+#include "stages/verify/verify.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+using Context = runtime::StageContext;
+using Keys = std::vector<std::string>;
+
+/// Names of the config's items, as in `decode:`.
+template <class T>
+Items names_of(const std::vector<T>& all) {
+  Items names;
+  for (const auto& item : all) names.push_back(item.name);
+  return names;
+}
+
+/// The items of a stage that `run` calls once, if at all.
+Items once(bool wanted) { return wanted ? Items{""} : Items{}; }
+
+Items always(const Options&) { return once(true); }
+
+bool has_own_encoder(const Options& options) {
+  return options.subset.encoder == SentenceEncoder::torchscript;
+}
+
+bool has_sentence_vectors(const Options& options) { return options.subset.has_vectors(); }
+
+bool has_reference(const Options& options) {
+  return std::ranges::any_of(options.decode,
+                             [](const auto& set) { return set.reference.has_value(); });
+}
+
+Keys operator+(Keys keys, const Keys& more) {
+  keys.insert(keys.end(), more.begin(), more.end());
+  return keys;
+}
+
+// Groups of keys that several stages read. The test e2e.stage_table compares the keys of each stage
+// with the options that its code reads.
+const Keys process = {"run_dir", "device", "threads", "timeout_seconds"};
+const Keys tokens = {"tokenizer", "source_lang", "target_lang", "preprocess"};
+const Keys key_of_entries = {"dtype", "datastore.key", "datastore.layer", "datastore.dtype"};
+const Keys sample = {"datastore.sample", "datastore.seed", "datastore.sample_unit"};
+const Keys searches = {"dtype",         "append",         "knn", "beam_search", "subset",
+                       "datastore.key", "datastore.layer"};
+
+std::vector<Stage> make_table() {
+  std::vector<Stage> stages = {
+      {.name = "partition",
+       .help = "tokenise the corpus and distribute it over the shards",
+       .run = [](Context& context, const Options& options,
+                 const Items&) { partition(context, options, first_corpus(options)); },
+       .folders = {{"corpus", "partition"}},
+       .keys = process + tokens + key_of_entries +
+               Keys{"model", "shards", "corpus", "datastore.store", "datastore.sample",
+                    "index.factory", "index.metric", "knn.nprobe", "beam_search.dtype",
+                    "decode[].knn", "decode[].nprobe", "decode[].dtype"},
+       .items = always},
+      {.name = "encode",
+       .help = "compute the datastore's keys",
+       .run = [](Context& context, const Options& options,
+                 const Items&) { encode(context, options, first_corpus(options)); },
+       .folders = {{"datastore", "encode"}},
+       .keys = process + tokens + sample + key_of_entries +
+               Keys{"model", "shards", "datastore.store", "datastore.sentence_keys",
+                    "beam_search.dtype", "decode[].dtype"},
+       .items = always},
+      {.name = "train",
+       .help = "train the codebook (rotation, coarse centroids, product quantiser)",
+       .run = [](Context& context, const Options& options,
+                 const Items&) { train(context, options); },
+       .folders = {{"codebook", "train"}},
+       .keys = process + sample + Keys{"shards", "index"},
+       .items = always},
+      {.name = "add",
+       .help = "assign and code the keys: one faiss file a shard",
+       .run = [](Context& context, const Options& options,
+                 const Items&) { add(context, options, first_corpus(options)); },
+       .folders = {{"index", "add"}},
+       .keys = process + tokens + key_of_entries +
+               Keys{"model", "shards", "datastore.store", "datastore.sentence_keys",
+                    "beam_search.dtype", "decode[].dtype"},
+       .items = always},
+      {.name = "append",
+       .help = "the same for more text, under that codebook",
+       .run = [](Context& context, const Options& options,
+                 const Items& names) { append(context, options, names); },
+       .folders = {{"append/*/corpus", "append-*-partition"},
+                   {"append/*/datastore", "append-*-encode"},
+                   {"append/*/index", "append-*-add"},
+                   {"append/*/measure", "append-*-measure"}},
+       .keys = process + tokens + sample + key_of_entries +
+               Keys{"model", "shards", "append", "corpus.bad_pairs", "corpus.max_tokens",
+                    "datastore.store", "datastore.sentence_keys", "index.factory", "index.metric",
+                    "knn.nprobe", "beam_search.dtype", "decode[].knn", "decode[].nprobe",
+                    "decode[].dtype"},
+       .names = Names::ordered,
+       .force = Force::changed,
+       .items = [](const Options& options) { return names_of(options.append); }},
+      {.name = "subset",
+       .help = "what decode needs for subset kNN: a sentence index, and codes of all keys",
+       .run = [](Context& context, const Options& options,
+                 const Items&) { subset(context, options); },
+       .folders = {{"subset/vectors", "subset-encode-sentences", has_own_encoder},
+                   {"subset/sentence-codebook", "subset-train-sentences", has_sentence_vectors},
+                   {"subset/sentence-index", "subset-index-sentences", has_sentence_vectors},
+                   {"subset/codebook", "subset-train-codes"},
+                   {"subset/codes", "subset-code"}},
+       .keys =
+           process + sample +
+           Keys{"tokenizer", "source_lang", "target_lang", "shards", "append", "index", "subset"},
+       .items = [](const Options& options) { return once(options.decodes_subsets()); }},
+      {.name = "decode",
+       .help = "translate the test sets of the config",
+       .run = [](Context& context, const Options& options,
+                 const Items& names) { decode(context, options, names); },
+       .folders = {{"decode/*", "decode-*"}},
+       .keys = process + tokens + searches + Keys{"model", "shards", "postprocess", "decode"},
+       .names = Names::independent,
+       .items = [](const Options& options) { return names_of(options.decode); }},
+      {.name = "evaluate",
+       .help = "BLEU and chrF of what was decoded",
+       .run = [](Context& context, const Options& options,
+                 const Items&) { evaluate(context, options); },
+       .folders = {{"evaluate", "evaluate"}},
+       .keys = process + Keys{"evaluate", "decode[].name", "decode[].reference"},
+       .force = Force::nothing,
+       .items = [](const Options& options) { return once(has_reference(options)); }},
+      {.name = "inspect",
+       .help = "one test sentence and the neighbours that changed it",
+       .run = [](Context& context, const Options& options,
+                 const Items&) { inspect(context, options); },
+       .keys = process + tokens + searches + Keys{"model", "shards", "decode", "inspect"},
+       .force = Force::nothing,
+       .run_directory = RunDirectory::read},
+      {.name = "export",
+       .help = "all shards as one faiss file with a values.npy, for Python",
+       .run = [](Context& context, const Options& options,
+                 const Items&) { export_datastore(context, options); },
+       .folders = {{"export", "export"}},
+       .keys = process + Keys{"shards", "append"}},
+      {.name = "sweep",
+       .help = "recall, memory and speed of a grid of indexes on held-out text",
+       .run = [](Context& context, const Options& options,
+                 const Items&) { sweep(context, options); },
+       .folders = {{"sweep", "sweep"}},
+       .keys =
+           process + tokens + sample + key_of_entries + Keys{"model", "shards", "index", "sweep"}},
+      {.name = "tune",
+       .help = "the best kNN settings of a grid, on a validation set",
+       .run = [](Context& context, const Options& options,
+                 const Items&) { tune(context, options); },
+       .folders = {{"tune", "tune"},
+                   {"tune/*", "tune-*"},
+                   {"tune-subset", "tune"},
+                   {"tune-subset/*", "tune-*"}},
+       .keys = process + tokens + searches + Keys{"model", "shards", "postprocess", "tune"},
+       .force = Force::changed},
+      {.name = "verify",
+       .help = "compare every file of the run directory with its checksums",
+       .run = [](Context& context, const Options&, const Items&) { verify(context); },
+       .keys = process,
+       .force = Force::nothing,
+       .run_directory = RunDirectory::read},
+      {.name = "doctor",
+       .help = "report build, hardware and misconfiguration",
+       .run =
+           [](Context& context, const Options& options, const Items&) {
+             doctor(context.comm, {options.device, options.threads});
+           },
+       .keys = {"device", "threads"},
+       .force = Force::nothing,
+       .run_directory = RunDirectory::none},
+      {.name = "run",
+       .help = "all of partition … evaluate, skipping what is done",
+       .run = [](Context& context, const Options& options, const Items&) { run(context, options); },
+       .force = Force::changed},
+  };
+  Keys& of_run = stages.back().keys;
+  for (const auto& stage : stages) {
+    if (stage.items) of_run = of_run + stage.keys;
+  }
+  return stages;
+}
+
+}  // namespace
+
+std::span<const Stage> stage_table() {
+  static const std::vector<Stage> stages = make_table();
+  return stages;
+}
+
+std::string with_item(std::string pattern, const std::string& item) {
+  const auto star = pattern.find('*');
+  return star == pattern.npos ? pattern : pattern.replace(star, 1, item);
+}
+
+std::string step_in(const std::string& folder) {
+  for (const auto& stage : stage_table()) {
+    for (const auto& [pattern, step, wanted] : stage.folders) {
+      if (pattern == folder) return step;
+      const auto star = pattern.find('*');
+      if (star == pattern.npos) continue;
+      const auto after = pattern.size() - star - 1;
+      if (folder.size() < star + after) continue;
+      const auto item = folder.substr(star, folder.size() - star - after);
+      if (item.find('/') == item.npos && with_item(pattern, item) == folder) {
+        return with_item(step, item);
+      }
+    }
+  }
+  return "";
+}
+
+std::vector<std::string> stage_folders() {
+  std::vector<std::string> names;
+  for (const auto& stage : stage_table()) {
+    for (const auto& owned : stage.folders) {
+      names.push_back(owned.folder.substr(0, owned.folder.find('/')));
+    }
+  }
+  return names;
+}
+
+}  // namespace knnseq::stages

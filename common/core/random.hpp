@@ -1,9 +1,6 @@
 // Seeded random numbers that are the same on every rank, compiler and machine.
 #pragma once
 
-#include <cmath>
-#include <numbers>
-
 #include "core/hash.hpp"
 
 namespace knnseq::core {
@@ -24,12 +21,6 @@ class Random {
 
   /// Uniform integer in [0, bound), bound > 0.
   std::uint64_t below(std::uint64_t bound) { return next() % bound; }
-
-  /// Standard normal (Box–Muller).
-  double normal() {
-    const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform()));
-    return radius * std::cos(2.0 * std::numbers::pi * uniform());
-  }
 
  private:
   std::uint64_t state_;

@@ -6,7 +6,7 @@
 namespace knnseq::gpu {
 
 /// An operation x that is implemented twice has one header, x.hpp, and its implementations in
-/// x_cpu.cpp and x_torch.cpp.
+/// x_cpu.cpp (x.cpp where most is shared) and x_torch.cpp: docs/internals/gpu.md.
 enum class ComputePath {
   cpu,   ///< loops of ours over the host's memory, for the instruction set of this CPU
   torch  ///< operators of libtorch on tensors of any device, with kernels of ours on CUDA devices

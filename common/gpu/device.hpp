@@ -37,4 +37,7 @@ std::vector<DeviceFacts> visible_devices();
 /// Makes a device the current one of this process. Throws core::SystemError.
 void use_device(int index);
 
+/// libtorch's current stream (a cudaStream_t) on a CUDA device, −1: the current one.
+void* current_stream(int index = -1);
+
 }  // namespace knnseq::gpu

@@ -1,5 +1,6 @@
 #include <cstddef>
 
+#include <c10/cuda/CUDAStream.h>
 #include <fmt/format.h>
 
 #include "gpu/cuda_check.hpp"
@@ -45,5 +46,9 @@ std::vector<DeviceFacts> visible_devices() {
 }
 
 void use_device(int index) { cuda_check(cudaSetDevice(index), "cudaSetDevice"); }
+
+void* current_stream(int index) {
+  return c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(index)).stream();
+}
 
 }  // namespace knnseq::gpu

@@ -1,4 +1,4 @@
-// The search of inverted lists of PQ codes on a device, as raw memory. Also compiled as CUDA C++17.
+// The search of inverted lists of PQ codes on a CUDA device, as raw memory. Also compiled as C++17.
 #pragma once
 
 #include <cstdint>
@@ -73,6 +73,11 @@ struct ScanJob {
   float* distances = nullptr;   ///< out: [q, k], infinite where there are fewer
   std::int64_t* ids = nullptr;  ///< out: [q, k], −1 where there are fewer
 };
+
+/// Queues a search on a CUDA stream (a cudaStream_t); all of the job's memory is the device's.
+/// There must be queries and probes. Throws core::SystemError. Not in a build without CUDA, whose
+/// tests run the same kernels on the host.
+void launch_ivfpq_scan(const ScanJob& job, void* stream);
 
 /// Shared memory of a block that scans, and of one that merges.
 inline std::int64_t scan_shared_bytes(std::int64_t padded_m, std::int64_t nprobe,

@@ -1,8 +1,7 @@
 #include <c10/cuda/CUDACachingAllocator.h>
-#include <c10/cuda/CUDAStream.h>
 
 #include "gpu/cuda_check.hpp"
-#include "gpu/ivfpq_scan_launch.hpp"
+#include "gpu/ivfpq_scan.hpp"
 #include "gpu/scan_launcher.hpp"
 
 namespace knnseq::gpu {
@@ -16,13 +15,13 @@ class CudaScanLauncher final : public ScanLauncher {
         multiprocessors_(attribute(cudaDevAttrMultiProcessorCount)),
         shared_bytes_(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin)) {}
 
-  void scan(const ScanJob& job) const override { launch_ivfpq_scan(job, current_stream()); }
+  void scan(const ScanJob& job) const override { launch_ivfpq_scan(job, stream()); }
 
   c10::Device device() const override {
     return {c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(index_)};
   }
 
-  void* stream() const override { return current_stream(); }
+  void* stream() const override { return current_stream(index_); }
 
   /// What libtorch has set aside without using it is free too once it has given it back.
   std::int64_t free_bytes() const override {
@@ -37,10 +36,6 @@ class CudaScanLauncher final : public ScanLauncher {
   std::int64_t shared_bytes() const override { return shared_bytes_; }
 
  private:
-  cudaStream_t current_stream() const {
-    return c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(index_)).stream();
-  }
-
   int attribute(cudaDeviceAttr which) const {
     int value = 0;
     cuda_check(cudaDeviceGetAttribute(&value, which, index_), "cudaDeviceGetAttribute");

@@ -1,17 +1,12 @@
 #include "model/load_model.hpp"
 
-#include <array>
-
 #include "core/files.hpp"
 #include "model/base/dtype.hpp"
-#include "model/families/fairseq_config.hpp"
-#include "model/families/m2m100_config.hpp"
-#include "model/families/marian_config.hpp"
+#include "model/families/families.hpp"
 #include "model/families/transformer_weights.hpp"
 #include "model/safetensors/safetensors_folder.hpp"
 #include "model/torchscript/torchscript_model.hpp"
-#include "model/transformer/device_transformer.hpp"
-#include "model/transformer/native_transformer.hpp"
+#include "model/transformer/transformer.hpp"
 
 namespace knnseq::model {
 
@@ -21,19 +16,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* config_name = "config.json";
 constexpr const char* generation_name = "generation_config.json";
-
-/// One kind of model directory.
-struct Family {
-  const char* model_type;
-  ModelConfig (*read)(const fs::path& folder, const core::Json& config,
-                      const core::Json& generation);
-};
-
-constexpr std::array families{
-    Family{"fairseq_transformer", read_fairseq_config},
-    Family{"m2m_100", read_m2m100_config},
-    Family{"marian", read_marian_config},
-};
 
 /// Archives are files, the other models directories.
 bool is_torchscript(const fs::path& path) {
@@ -83,11 +65,11 @@ std::unique_ptr<TranslationModel> load_model(const fs::path& folder, const Model
   }
   const ModelConfig config = read_config(folder, options);
   const SafetensorsFolder weights(folder);
-  const bool fused = !options.device.is_cpu() || options.as_on_gpu;
-  const LinearKernel kernel = fused ? LinearKernel::fused : best_linear_kernel();
+  const auto path = options.path.value_or(gpu::compute_path_on(options.device));
+  const LinearKernel kernel =
+      path == gpu::ComputePath::torch ? LinearKernel::fused : best_linear_kernel();
   TransformerParts parts = read_transformer(config, weights, {dtype, options.device, kernel});
-  if (fused) return std::make_unique<DeviceTransformer>(std::move(parts));
-  return std::make_unique<NativeTransformer>(std::move(parts));
+  return make_transformer(std::move(parts), path);
 }
 
 ModelInfo read_model_info(const fs::path& folder, const ModelOptions& options) {

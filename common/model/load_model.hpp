@@ -3,9 +3,11 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "gpu/compute_path.hpp"
 #include "model/base/translation_model.hpp"
 
 namespace knnseq::model {
@@ -14,7 +16,8 @@ struct ModelOptions {
   std::string dtype = "auto";               ///< of weights and matrix products (parse_dtype())
   std::vector<TokenId> forced_tokens = {};  ///< see ModelInfo; the tokeniser knows them
   at::Device device = at::kCPU;
-  bool as_on_gpu = false;  ///< for tests: the code for GPUs also on a CPU
+  /// Unless given, that of the device; others are for tests.
+  std::optional<gpu::ComputePath> path = std::nullopt;
 };
 
 /// Loads a directory of config.json, generation_config.json where there is one, and

@@ -5,7 +5,7 @@
 
 #include <ATen/ATen.h>
 
-#include "gpu/device_collectives.hpp"
+#include "gpu/collectives.hpp"
 
 namespace knnseq::retrieval {
 
@@ -13,7 +13,7 @@ namespace knnseq::retrieval {
 /// stay tensors of the device on their whole way.
 struct SearchDevice {
   at::Device device = at::kCPU;
-  std::unique_ptr<gpu::DeviceCollectives> collectives = {};
+  std::unique_ptr<gpu::Collectives> collectives = {};
 };
 
 }  // namespace knnseq::retrieval

@@ -4,8 +4,8 @@ namespace knnseq::retrieval {
 
 namespace {
 
-const index::DeviceLists* device_lists(const index::LocalIndex& index) {
-  return dynamic_cast<const index::DeviceLists*>(&index);
+const index::ListIndexTorch* device_lists(const index::LocalIndex& index) {
+  return dynamic_cast<const index::ListIndexTorch*>(&index);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Search in a rank's entries with queries and results on a device.
 #pragma once
 
-#include "index/search/device_lists.hpp"
+#include "index/search/list_index_torch.hpp"
 #include "index/search/local_index.hpp"
 #include "retrieval/exchange/query_message.hpp"
 

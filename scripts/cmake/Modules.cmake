@@ -36,6 +36,29 @@ function(knnseq_module name)
   endif()
 endfunction()
 
+# knnseq_kernels(MODULE SOURCES …)
+# Files of a module that are compiled once for each instruction set of core::InstructionSet, with its
+# instructions switched on. core/compiled_for.hpp says what they must keep to.
+set(knnseq_avx2_flags -mavx2 -mfma)
+set(knnseq_avx512_flags ${knnseq_avx2_flags} -mavx512f -mavx512bw -mavx512dq -mavx512vl)
+set(knnseq_avx512_vbmi_flags ${knnseq_avx512_flags} -mavx512vbmi)
+function(knnseq_kernels module)
+  cmake_parse_arguments(arg "" "" "SOURCES" ${ARGN})
+  set(instruction_sets baseline)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    list(APPEND instruction_sets avx2 avx512 avx512_vbmi)
+  endif()
+  foreach(set ${instruction_sets})
+    set(name knnseq_${module}_${set})
+    add_library(${name} OBJECT ${arg_SOURCES})
+    target_link_libraries(${name} PRIVATE knnseq_flags)
+    # GCC's default: products are fused with sums if the instruction set can. clang's is another.
+    target_compile_options(${name} PRIVATE -ffp-contract=fast ${knnseq_${set}_flags})
+    target_compile_definitions(${name} PRIVATE KNNSEQ_INSTRUCTION_SET=${set})
+    target_sources(knnseq_${module} PRIVATE $<TARGET_OBJECTS:${name}>)
+  endforeach()
+endfunction()
+
 set(knnseq_test_environment
   OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
@@ -70,7 +93,7 @@ function(knnseq_test name)
   endif()
   target_compile_definitions(${name} PRIVATE KNNSEQ_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   if(arg_TORCH)
-    target_link_libraries(${name} PRIVATE libtorch knnseq_gpu_none)
+    target_link_libraries(${name} PRIVATE libtorch knnseq_without_cuda)
     target_precompile_headers(${name} REUSE_FROM knnseq_torch_pch)
   endif()
   if(arg_RANKS)

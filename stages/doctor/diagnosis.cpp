@@ -56,7 +56,7 @@ void diagnose_cores(const std::vector<RankFacts>& ranks, std::size_t first, std:
 void diagnose_processors(const std::vector<RankFacts>& ranks, Lines& lines) {
   std::set<std::string> kinds;
   for (const auto& rank : ranks) {
-    if (rank.gpu < 0) kinds.insert(rank.cpu_capability + "/" + rank.train_kernel);
+    if (rank.gpu < 0) kinds.insert(rank.cpu_capability + "/" + rank.instruction_set);
     if (rank.gpu >= 0) kinds.insert(rank.gpu_name);
   }
   if (kinds.size() < 2) return;

@@ -46,12 +46,12 @@ std::string device_text(const RankFacts& rank) {
 
 void print_ranks(const std::vector<RankFacts>& ranks, std::int64_t threads) {
   std::vector<obs::Cells> lines = {{"rank", "threads", "cores", "of", "memory", "host",
-                                    "libtorch's code", "our scans", "our training", "device"}};
+                                    "libtorch's code", "our code", "device"}};
   for (std::size_t i = 0; i < ranks.size(); ++i) {
     const auto& rank = ranks[i];
     lines.push_back({std::to_string(i), std::to_string(threads), std::to_string(rank.allowed_cores),
                      std::to_string(rank.host_cores), gibibytes(rank.memory_bytes), rank.host,
-                     rank.cpu_capability, rank.scan_kernel, rank.train_kernel, device_text(rank)});
+                     rank.cpu_capability, rank.instruction_set, device_text(rank)});
   }
   obs::print(fmt::format("\n{}\n", obs::markdown_table(lines, 0, 5)));
 }

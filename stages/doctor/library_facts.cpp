@@ -5,8 +5,8 @@
 #include <ATen/Version.h>
 #include <dlfcn.h>
 
+#include "gpu/collectives.hpp"
 #include "gpu/device.hpp"
-#include "gpu/nccl_collectives.hpp"
 
 namespace knnseq::stages {
 

@@ -36,9 +36,7 @@ RankFacts rank_facts(const gpu::Placement& placement) {
   read_cores(facts);
   facts.memory_bytes = std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
   facts.cpu_capability = at::get_cpu_capability();
-  const auto index = index::describe_index();
-  facts.scan_kernel = index.scan_kernel;
-  facts.train_kernel = index.train_kernel;
+  facts.instruction_set = index::describe_index().instruction_set;
   if (const char* bind = std::getenv("OMP_PROC_BIND")) facts.proc_bind = bind;
   facts.gpus = std::ssize(gpu::visible_devices());
   if (!placement.device.cuda) return facts;

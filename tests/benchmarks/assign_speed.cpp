@@ -8,7 +8,7 @@
 #include "comm/mpi_environment.hpp"
 #include "gpu/placement.hpp"
 #include "gpu/torch_device.hpp"
-#include "index/quantize/device_nearest.hpp"
+#include "index/quantize/nearest_centroids.hpp"
 #include "index/quantize/score_tiles.hpp"
 #include "obs/resources.hpp"
 #include "vectors.hpp"
@@ -106,7 +106,7 @@ int main(int argc, char** argv) {
     std::int64_t measured = 0;
     exact[dtype] = timed([&] {
       measured = 0;
-      return index::DeviceNearest(centroids, index::Metric::l2, dtype).nearest(x, &measured);
+      return index::BoundedNearest(centroids, index::Metric::l2, dtype).nearest(x, &measured);
     });
     report(dtype == at::kFloat ? "exact, by fp32" : "exact, by bf16", exact[dtype].seconds,
            fmt::format(", {:.1f} distances measured a row",

@@ -20,10 +20,10 @@
 #include "core/random.hpp"
 #include "gpu/cuda_check.hpp"
 #include "gpu/device.hpp"
-#include "gpu/pq_assign.hpp"
+#include "gpu/pq_codes.hpp"
 #include "index/core/parallel.hpp"
-#include "index/search/faiss_gpu_index.hpp"
-#include "index/search/gpu_list_index.hpp"
+#include "index/search/faiss_list_index.hpp"
+#include "index/search/ivfpq_scan.hpp"
 
 namespace {
 
@@ -84,7 +84,7 @@ struct Lists {
   std::int64_t size;  ///< of each
 };
 
-void fill(index::DeviceLists& index, const Lists& lists) {
+void fill(index::ListIndexTorch& index, const Lists& lists) {
   index::parallel_for(lists.nlist, [&](std::int64_t list) {
     core::Random random(static_cast<std::uint64_t>(list));
     std::vector<std::uint8_t> codes(static_cast<std::size_t>(lists.size * m));
@@ -99,7 +99,7 @@ void fill(index::DeviceLists& index, const Lists& lists) {
 }
 
 /// Bytes of codes scanned a second.
-double measure_scan(const index::DeviceLists& index, const Lists& lists, std::int64_t queries,
+double measure_scan(const index::ListIndexTorch& index, const Lists& lists, std::int64_t queries,
                     std::int64_t k) {
   const at::Tensor rotated = normal({queries, m * dsub}).to(device);
   const at::Tensor probed = std::get<1>(at::topk(at::rand({queries, lists.nlist}), nprobe));
@@ -114,7 +114,7 @@ double measure_scan(const index::DeviceLists& index, const Lists& lists, std::in
 
 void measure_faiss(const index::Codebook& codebook, const Lists& lists,
                    const std::vector<std::int64_t>& queries, std::int64_t k) {
-  if (!index::has_faiss_gpu_index()) {
+  if (!index::has_faiss_cuda()) {
     fmt::print("faiss: this one was built without GPUs\n");
     return;
   }
@@ -122,7 +122,7 @@ void measure_faiss(const index::Codebook& codebook, const Lists& lists,
   for (const bool precomputed_tables : {false, true}) {
     const char* tables = precomputed_tables ? "with tables for all lists" : "as knn.backend: faiss";
     try {
-      const auto index = index::make_faiss_gpu_index(
+      const auto index = index::make_faiss_list_index_cuda(
           codebook, sizes, gpu::make_scan_launcher({true, device.index()}), {precomputed_tables});
       fill(*index, lists);
       for (const std::int64_t count : queries) {
@@ -141,7 +141,7 @@ void measure_pq_assignment() {
   const at::Tensor packed = normal({m, 256, 1 + dsub}).to(device);
   const at::Tensor codes = at::empty({n, m}, x.options().dtype(at::kByte));
   const at::Tensor sums = at::zeros({m, 256, dsub + 1}, x.options().dtype(at::kLong));
-  gpu::PqAssignJob job;
+  gpu::PqCodesJob job;
   job.x = x.const_data_ptr<float>();
   job.packed = packed.const_data_ptr<float>();
   job.n = n;
@@ -155,7 +155,7 @@ void measure_pq_assignment() {
       job.counts = job.sums + m * 256 * dsub;
       job.scale = 1 << 20;
     }
-    const double seconds = seconds_of(5, [&] { gpu::pq_assign(job); });
+    const double seconds = seconds_of(5, [&] { gpu::assign_pq_codes(job); });
     fmt::print("PQ assignment{}: {:.1f} M vectors/s ({} sub-vectors of {}, 256 centroids)\n",
                with_sums ? " with sums" : "", static_cast<double>(n) / seconds / 1e6, m, dsub);
   }
@@ -184,8 +184,8 @@ void run(const std::vector<std::string>& arguments) {
   const auto codebook = random_codebook(lists.nlist);
   for (const bool half_tables : {true, false}) {
     const double lookups = lookup_rate(facts, half_tables);
-    index::GpuListIndex index(codebook, sizes, gpu::make_scan_launcher({true, facts.index}),
-                              {.half_tables = half_tables});
+    index::IvfPqScanTorch index(codebook, sizes, gpu::make_scan_launcher({true, facts.index}),
+                                {.half_tables = half_tables});
     fill(index, lists);
     fmt::print("{} entries in {} lists of {}, {} tables; {:.0f} G look-ups/s\n", index.entries(),
                lists.nlist, lists.size, half_tables ? "fp16" : "fp32", lookups / 1e9);

@@ -81,7 +81,7 @@ int main(int argc, char** argv) {
   auto options = options_from(settings);
   const auto placement = gpu::place_rank(*comm, wanted_device(settings));
   const at::Device device = gpu::torch_device(placement.device);
-  const auto collectives = gpu::make_device_collectives(*comm, placement, 0);
+  const auto collectives = gpu::make_collectives(*comm, placement, 0);
   const index::TrainContext context(*comm, device, *collectives);
   const obs::Stopwatch since_start;
   options.log = [&](const std::string& line) {

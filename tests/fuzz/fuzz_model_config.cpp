@@ -1,9 +1,7 @@
 // config.json and generation_config.json of all families, as one JSON array of the two.
 #include "core/parse_json.hpp"
 #include "fuzz.hpp"
-#include "model/families/fairseq_config.hpp"
-#include "model/families/m2m100_config.hpp"
-#include "model/families/marian_config.hpp"
+#include "model/families/families.hpp"
 
 using namespace knnseq;
 
@@ -12,10 +10,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto files = core::parse_json(fuzz::as_text(data, size), "input");
     if (!files.is_array() || files.empty()) return;
     const auto generation = files.size() > 1 ? files[1] : core::Json();
-    for (const auto family :
-         {model::read_fairseq_config, model::read_m2m100_config, model::read_marian_config}) {
+    for (const model::Family& family : model::families) {
       fuzz::read([&] {
-        const auto made = family("model", files[0], generation);
+        const auto made = family.read("model", files[0], generation);
         const auto inside = [&](core::TokenId id) { return id >= 0 && id < made.info.vocab_size; };
         fuzz::require(
             made.info.width > 0 && made.info.decoder_layers > 0 && made.info.source_vocab_size > 0,

@@ -7,7 +7,7 @@
 
 #include "core/parse_json.hpp"
 #include "fuzz.hpp"
-#include "text/tokenizers/marian_config.hpp"
+#include "text/tokenizers/marian_tokenizer_config.hpp"
 #include "text/tokenizers/multilingual_tokens.hpp"
 
 using namespace knnseq;

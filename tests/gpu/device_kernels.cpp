@@ -37,20 +37,20 @@ std::shared_ptr<const gpu::ScanLauncher> launcher_under_test() {
   return gpu::make_scan_launcher({true, 0});
 }
 
-void run_pq_assign(const gpu::PqAssignJob& job, unsigned /*row_blocks*/) {
+void run_pq_codes(const gpu::PqCodesJob& job, unsigned /*row_blocks*/) {
   const std::int64_t clusters = job.m * job.centroids;
   const DeviceCopy<const float> x(job.x, job.n * job.m * job.dsub);
   const DeviceCopy<const float> packed(job.packed, clusters * (1 + job.dsub));
   const DeviceCopy<std::uint8_t> codes(job.codes, job.n * job.m);
   const DeviceCopy<std::int64_t> sums(job.sums, clusters * job.dsub);
   const DeviceCopy<std::int64_t> counts(job.counts, clusters);
-  gpu::PqAssignJob on_device = job;
+  gpu::PqCodesJob on_device = job;
   on_device.x = x.data();
   on_device.packed = packed.data();
   on_device.codes = codes.data();
   on_device.sums = sums.data();
   on_device.counts = counts.data();
-  gpu::pq_assign(on_device);
+  gpu::assign_pq_codes(on_device);
   codes.copy_back();
   sums.copy_back();
   counts.copy_back();

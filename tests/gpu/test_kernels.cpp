@@ -30,7 +30,7 @@ TEST_CASE("a hundred thousand vectors: the CPU's codes, sums and counts") {
   const PqCase test = make_pq_case({.n = 100'000, .m = 64, .dsub = dsub, .centroids = 256});
   const PqOutcome expected = assign_on_cpu(test);
   PqOutcome found = no_outcome(test);
-  run_pq_assign(job_of(test, found), 0);
+  run_pq_codes(job_of(test, found), 0);
   CHECK(found.codes == expected.codes);
   CHECK(found.sums == expected.sums);
   CHECK(found.counts == expected.counts);

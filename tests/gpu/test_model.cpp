@@ -58,7 +58,7 @@ TEST_CASE("greedy translations of the demo model are the CPU's") {
   const testing::Reference reference;
   auto sources = reference.sentences("source");
   sources.resize(50);
-  const auto cpu = testing::load_demo_model(false);
+  const auto cpu = testing::load_demo_model();
   const auto gpu = load(testing::demo_folder, "fp32", {});
   CHECK(testing::greedy(*gpu, sources, 60) == testing::greedy(*cpu, sources, 60));
 }

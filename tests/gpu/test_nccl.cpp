@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "comm/self_communicator.hpp"
-#include "gpu/nccl_collectives.hpp"
+#include "gpu/collectives.hpp"
 
 using namespace knnseq;
 

@@ -1,10 +1,10 @@
 #include <catch2/catch.hpp>
 
-#include "index/quantize/device_nearest.hpp"
+#include "index/quantize/nearest_centroids.hpp"
 #include "unit/index/nearest_cases.hpp"
 
 using namespace knnseq;
-using index::DeviceNearest;
+using index::BoundedNearest;
 using index::Metric;
 
 namespace {
@@ -19,10 +19,10 @@ TEST_CASE("the GPU's nearest centroids by bf16 products are the CPU's, every one
   for (const auto& data : test::nearest_cases(metric)) {
     INFO(data.name << ", metric " << static_cast<int>(metric) << ", " << at::toString(dtype));
     const at::Tensor there =
-        DeviceNearest(data.centroids.to(gpu_device), metric, dtype).nearest(data.x.to(gpu_device));
+        BoundedNearest(data.centroids.to(gpu_device), metric, dtype).nearest(data.x.to(gpu_device));
     CHECK(there.device() == gpu_device);
     CHECK(
-        at::equal(there.cpu(), DeviceNearest(data.centroids, metric, at::kFloat).nearest(data.x)));
+        at::equal(there.cpu(), BoundedNearest(data.centroids, metric, at::kFloat).nearest(data.x)));
   }
 }
 
@@ -34,9 +34,9 @@ TEST_CASE("with many lists bf16 products leave the result as it is, and few dist
   const at::Tensor x =
       centroids.slice(0, 0, 10000) + 0.1 * test::normal(10000, d, 4).to(gpu_device);
   std::int64_t measured = 0;
-  const at::Tensor by_bf16 = DeviceNearest(centroids, metric).nearest(x, &measured);
+  const at::Tensor by_bf16 = BoundedNearest(centroids, metric).nearest(x, &measured);
   const double mean = static_cast<double>(measured) / 10000;
   INFO(lists << " lists, " << d << " dimensions: " << mean << " distances measured a row");
-  CHECK(at::equal(by_bf16, DeviceNearest(centroids, metric, at::kFloat).nearest(x)));
+  CHECK(at::equal(by_bf16, BoundedNearest(centroids, metric, at::kFloat).nearest(x)));
   CHECK(mean < 40 * index::ScoreBounds::group);
 }

@@ -2,8 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "gpu/collectives.hpp"
 #include "gpu/device_memory.hpp"
-#include "gpu/host_staged_collectives.hpp"
 #include "index/train/quantization_error.hpp"
 #include "index/train/training_memory.hpp"
 #include "unit/index/synthetic.hpp"
@@ -18,7 +18,7 @@ index::Codebook train_on_gpu(const at::Tensor& sample, const index::IndexSpec& s
                              const index::TrainOptions& options,
                              const index::CheckpointHooks& hooks = {}) {
   const auto self = comm::make_self_communicator();
-  const auto collectives = gpu::make_host_staged_collectives(*self);
+  const auto collectives = gpu::make_host_collectives(*self);
   return index::train_codebook({*self, gpu_device, *collectives},
                                index::deal_sample(sample, 4096, 0, 1), spec, options, hooks);
 }
@@ -121,7 +121,7 @@ TEST_CASE("sums on the GPU are the CPU's, bit by bit") {
   const at::Tensor x = test::normal(100000, 20, 7);
   const at::Tensor assignment = at::remainder(at::arange(100000, at::kInt) * 7919, 300);
   const auto self = comm::make_self_communicator();
-  const auto collectives = gpu::make_host_staged_collectives(*self);
+  const auto collectives = gpu::make_host_collectives(*self);
   const index::FixedPoint fixed_point(10, 100000);
   index::ClusterSums on_cpu(*self, fixed_point, 300, 20);
   index::RowPointers rows;

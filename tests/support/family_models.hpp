@@ -18,12 +18,13 @@ struct FamilyModel {
   core::Json beam;
   std::unique_ptr<model::TranslationModel> model;
 
-  /// as_on_gpu: by the code for GPUs.
-  explicit FamilyModel(const std::filesystem::path& directory, bool as_on_gpu = false)
+  /// On the CPU, by either path.
+  explicit FamilyModel(const std::filesystem::path& directory,
+                       gpu::ComputePath path = gpu::ComputePath::cpu)
       : folder(directory), beam(core::read_json(directory / "beam.json")) {
     model::ModelOptions options;
     options.forced_tokens = beam.value("forced", std::vector<core::TokenId>());
-    options.as_on_gpu = as_on_gpu;
+    options.path = path;
     model = model::load_model(folder, options);
   }
 };

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "gpu/pq_assign.hpp"
+#include "gpu/pq_codes.hpp"
 #include "gpu/scan_launcher.hpp"
 
 namespace knnseq::test {
@@ -12,6 +12,6 @@ namespace knnseq::test {
 std::shared_ptr<const gpu::ScanLauncher> launcher_under_test();
 
 /// A job in host memory. row_blocks: blocks a sub-vector, where that can be chosen.
-void run_pq_assign(const gpu::PqAssignJob& job, unsigned row_blocks);
+void run_pq_codes(const gpu::PqCodesJob& job, unsigned row_blocks);
 
 }  // namespace knnseq::test

@@ -8,7 +8,7 @@
 
 #include "comm/self_communicator.hpp"
 #include "core/files.hpp"
-#include "gpu/host_staged_collectives.hpp"
+#include "gpu/collectives.hpp"
 #include "model/load_model.hpp"
 #include "retrieval/distributed_search.hpp"
 #include "retrieval/mixing/interpolator.hpp"
@@ -89,7 +89,7 @@ class KnnDecoding {
     const auto self = comm::make_self_communicator();
     retrieval::SearchDevice device;
     if (how.tensors) {
-      device = {how.model.device, gpu::make_host_staged_collectives(*self)};
+      device = {how.model.device, gpu::make_host_collectives(*self)};
     }
     index::LocalIndexOptions local;
     local.launcher = how.launcher;

@@ -34,7 +34,7 @@ class ScoreBounds {
   /// numbers for rows that hold any.
   at::Tensor lowest(const at::Tensor& x) const;
 
-  /// Of each row the bound, at most, of a centroid at this distance (as device_distances() has it)
+  /// Of each row the bound, at most, of a centroid at this distance (as torch_distances() has it)
   /// or nearer: fp32 [n]. Groups above hold none.
   at::Tensor limits(const at::Tensor& x, const at::Tensor& distances) const;
 

@@ -1,10 +1,12 @@
-// Matrix products of rows with centroids, a tile at a time, on any device.
+// gpu::ComputePath::torch: products and distances of rows and centroids, a tile at a time.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 
 #include <ATen/ATen.h>
+
+#include "index/core/index_spec.hpp"
 
 namespace knnseq::index {
 
@@ -20,5 +22,12 @@ using ScoreTileVisitor = std::function<void(std::int64_t first, const at::Tensor
 /// Calls `visit` for rows [n, d] fp32 and tiles of 16,384 of the centroids [k, d], which ascend.
 void for_each_score_tile(const at::Tensor& rows, const at::Tensor& centroids,
                          const at::Tensor& norms, const ScoreTileVisitor& visit);
+
+/// Distances of each row of rows [n, d] fp32 to the centroids [k, d] fp32 that are its own, lists
+/// int64 [n, lists a row]: squared L2 distances, or inner products with their sign turned, fp32
+/// [n, lists a row]. Summed in fp64 and rounded once. The gathered centroids are in memory, and as
+/// many terms in fp64.
+at::Tensor torch_distances(const at::Tensor& rows, const at::Tensor& centroids,
+                           const at::Tensor& lists, Metric metric);
 
 }  // namespace knnseq::index

@@ -8,9 +8,8 @@
 #include "core/enum_names.hpp"
 #include "index/core/probes.hpp"
 #include "index/faiss_io/codebook.hpp"
-#include "index/quantize/centroid_scan.hpp"
-#include "index/quantize/device_pq.hpp"
-#include "index/quantize/pq_assign.hpp"
+#include "index/quantize/nearest_centroids.hpp"
+#include "index/quantize/pq_codes.hpp"
 
 namespace knnseq::index {
 
@@ -64,17 +63,11 @@ class VectorQuantizer {
                Probing probing = Probing::exact) const;
 
  private:
-  /// Codes [n, m] of vectors [n, d_out] as the product quantiser sees them.
-  void encode_vectors(const at::Tensor& vectors, at::Tensor codes) const;
-  Probes probe_exhaustively(const at::Tensor& queries, std::int64_t width) const;
-  Probes probe_graph(const at::Tensor& queries, std::int64_t width) const;
-
   Codebook codebook_;
   at::Device device_;
-  Codebook on_device_;                  ///< shares the tensors of codebook_ on the CPU
-  std::optional<CentroidScan> coarse_;  ///< with lists
-  std::optional<PqTables> pq_tables_;   ///< with codes of 8 bits a sub-vector; of kernels
-  std::optional<DevicePq> device_pq_;   ///< the same of tensors
+  Codebook on_device_;                         ///< shares the tensors of codebook_ on the CPU
+  std::optional<CentroidScan> coarse_;         ///< with lists
+  std::optional<ProductQuantizer> quantizer_;  ///< with codes of 8 bits a sub-vector
 };
 
 }  // namespace knnseq::index

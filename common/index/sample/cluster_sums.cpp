@@ -6,25 +6,14 @@
 #include "core/error.hpp"
 #include "core/types.hpp"
 #include "index/core/parallel.hpp"
-#include "index/sample/fixed_point_tensor.hpp"
 #include "index/simd/simd_kernels.hpp"
 
 namespace knnseq::index {
 
 namespace {
 
-constexpr std::int64_t rows_together = 1 << 16;  // of tensors, whose fp64 copies take memory
-
 std::span<std::int64_t> span_of(const at::Tensor& tensor) {
   return {tensor.mutable_data_ptr<std::int64_t>(), static_cast<std::size_t>(tensor.numel())};
-}
-
-/// Calls `body` for consecutive ranges of [0, rows).
-void for_each_range(std::int64_t rows,
-                    const std::function<void(std::int64_t, std::int64_t)>& body) {
-  for (std::int64_t first = 0; first < rows; first += rows_together) {
-    body(first, std::min(rows_together, rows - first));
-  }
 }
 
 }  // namespace
@@ -54,16 +43,6 @@ void ClusterSums::add(std::span<const float* const> rows,
   });
 }
 
-void ClusterSums::add(const at::Tensor& x, const at::Tensor& assignment) {
-  KNNSEQ_ASSERT(x.dim() == 2 && x.size(1) == dim_ && assignment.size(0) == x.size(0),
-                "a cluster for each row");
-  for_each_range(x.size(0), [&](std::int64_t first, std::int64_t rows) {
-    const at::Tensor clusters = assignment.narrow(0, first, rows).to(at::kLong);
-    sums_.index_add_(0, clusters, round_tensor(fixed_point_, x.narrow(0, first, rows)));
-    counts_.index_add_(0, clusters, at::ones_like(clusters));
-  });
-}
-
 void ClusterSums::merge(std::span<const std::int64_t> sums, std::span<const std::int64_t> counts) {
   const auto add_to = [](std::span<std::int64_t> to, std::span<const std::int64_t> from) {
     KNNSEQ_ASSERT(to.size() == from.size(), "shapes differ");
@@ -79,7 +58,7 @@ void ClusterSums::reduce() {
 }
 
 double ClusterSums::explained_sum_of_squares(const at::Tensor& centroids) const {
-  if (team_.uses_tensors()) return explained_by_torch(centroids);
+  if (team_.path == gpu::ComputePath::torch) return explained_torch(centroids);
   const at::Tensor dense = centroids.contiguous();
   const float* centroid = dense.const_data_ptr<float>();
   const auto* sum = sums_.const_data_ptr<std::int64_t>();
@@ -98,7 +77,7 @@ double ClusterSums::explained_sum_of_squares(const at::Tensor& centroids) const 
 }
 
 at::Tensor ClusterSums::means(const at::Tensor& centroids) const {
-  if (team_.uses_tensors()) return means_by_torch(centroids);
+  if (team_.path == gpu::ComputePath::torch) return means_torch(centroids);
   at::Tensor result = centroids.clone(at::MemoryFormat::Contiguous);
   float* mean = result.mutable_data_ptr<float>();
   const auto* sum = sums_.const_data_ptr<std::int64_t>();
@@ -111,29 +90,6 @@ at::Tensor ClusterSums::means(const at::Tensor& centroids) const {
     mean += dim_;
     sum += dim_;
   }
-  return result;
-}
-
-double ClusterSums::explained_by_torch(const at::Tensor& centroids) const {
-  double result = 0;
-  for_each_range(clusters(), [&](std::int64_t first, std::int64_t rows) {
-    const at::Tensor values = centroids.narrow(0, first, rows).to(at::kDouble);
-    const at::Tensor sums = value_tensor(fixed_point_, sums_.narrow(0, first, rows));
-    const at::Tensor counts = counts_.narrow(0, first, rows).to(at::kDouble);
-    const at::Tensor of_cluster = 2 * (values * sums).sum(1) - counts * values.square().sum(1);
-    result += of_cluster.sum().item<double>();
-  });
-  return result;
-}
-
-at::Tensor ClusterSums::means_by_torch(const at::Tensor& centroids) const {
-  at::Tensor result = centroids.clone(at::MemoryFormat::Contiguous);
-  for_each_range(clusters(), [&](std::int64_t first, std::int64_t rows) {
-    const at::Tensor sums = value_tensor(fixed_point_, sums_.narrow(0, first, rows));
-    const at::Tensor counts = counts_.narrow(0, first, rows).unsqueeze(1);
-    at::Tensor part = result.narrow(0, first, rows);
-    part.copy_(at::where(counts > 0, (sums / counts.to(at::kDouble)).to(at::kFloat), part));
-  });
   return result;
 }
 

@@ -1,4 +1,5 @@
-// The sums that turn an assignment into new centroids, exact for any order and any ranks.
+// The sums that turn an assignment into new centroids, exact for any order and any ranks. By loops
+// in cluster_sums.cpp, by tensors in cluster_sums_torch.cpp.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +41,8 @@ class ClusterSums {
   const FixedPoint& fixed_point() const { return fixed_point_; }
 
  private:
-  double explained_by_torch(const at::Tensor& centroids) const;
-  at::Tensor means_by_torch(const at::Tensor& centroids) const;
+  double explained_torch(const at::Tensor& centroids) const;
+  at::Tensor means_torch(const at::Tensor& centroids) const;
 
   TrainContext team_;
   FixedPoint fixed_point_;

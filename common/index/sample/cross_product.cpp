@@ -1,7 +1,6 @@
 #include "index/sample/cross_product.hpp"
 
 #include "index/core/parallel.hpp"
-#include "index/sample/fixed_point_tensor.hpp"
 #include "index/simd/simd_kernels.hpp"
 
 namespace knnseq::index {
@@ -16,8 +15,8 @@ CrossProduct::CrossProduct(const TrainContext& context, const SampleBlocks& samp
 void CrossProduct::add(const at::Tensor& left, const at::Tensor& right) {
   const at::Tensor product = at::mm(left.t(), right).contiguous();
   if (!sums_.defined()) sums_ = at::zeros(product.sizes(), product.options().dtype(at::kLong));
-  if (team_.uses_tensors()) {
-    sums_.add_(round_tensor(fixed_point_, product));
+  if (team_.path == gpu::ComputePath::torch) {
+    sums_.add_(fixed_point_.round(product));
     return;
   }
   auto* const sums = sums_.mutable_data_ptr<std::int64_t>();
@@ -32,7 +31,7 @@ at::Tensor CrossProduct::total(std::int64_t a, std::int64_t b) {
     sums_ = at::zeros({a, b}, at::TensorOptions(team_.device).dtype(at::kLong));
   }
   team_.sum(sums_);
-  return value_tensor(fixed_point_, sums_.cpu());
+  return fixed_point_.value(sums_.cpu());
 }
 
 }  // namespace knnseq::index

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include <ATen/ATen.h>
+
 #include "core/error.hpp"
 
 namespace knnseq::index {
@@ -16,6 +18,14 @@ FixedPoint::FixedPoint(double largest, std::int64_t terms) {
   std::frexp(std::max(largest, 0x1p-900), &top);
   const int bits = std::bit_width(static_cast<std::uint64_t>(std::max<std::int64_t>(terms, 1)));
   scale_ = std::ldexp(1.0, std::min(62 - bits, 50) - top);
+}
+
+at::Tensor FixedPoint::round(const at::Tensor& values) const {
+  return values.to(at::kDouble).mul_(scale_).round_().to(at::kLong);
+}
+
+at::Tensor FixedPoint::value(const at::Tensor& sums) const {
+  return sums.to(at::kDouble).div_(scale_);
 }
 
 double agree_on_largest(comm::Communicator& comm, double local_largest) {

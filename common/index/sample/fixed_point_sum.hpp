@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include <ATen/core/Tensor.h>
+
 #include "comm/communicator.hpp"
 #include "index/simd/fixed_point_magic.hpp"
 
@@ -20,6 +22,10 @@ class FixedPoint {
 
   std::int64_t round(double value) const { return round_to_fixed_point(value, scale_); }
   double value(std::int64_t sum) const { return static_cast<double>(sum) / scale_; }
+  /// The same of all values, int64, and of all sums, fp64, by tensors of any device: the same
+  /// integers everywhere, since both ways round halves to even.
+  at::Tensor round(const at::Tensor& values) const;
+  at::Tensor value(const at::Tensor& sums) const;
   double scale() const { return scale_; }
 
  private:

@@ -77,8 +77,8 @@ std::vector<Part> parts_by_torch(const SampleBlocks& sample, const Subsampling& 
 SampleScale scale_of(const TrainContext& context, const SampleBlocks& sample,
                      const Subsampling& subsampling) {
   comm::Communicator& comm = context.comm;
-  const auto parts = context.uses_tensors() ? parts_by_torch(sample, subsampling)
-                                            : parts_by_simd(sample, subsampling);
+  const auto parts = context.path == gpu::ComputePath::torch ? parts_by_torch(sample, subsampling)
+                                                             : parts_by_simd(sample, subsampling);
   Part mine;
   double largest_part = 0;
   for (const Part& part : parts) {

@@ -4,8 +4,8 @@
 #include <ATen/ATen.h>
 
 #include "comm/communicator.hpp"
+#include "gpu/collectives.hpp"
 #include "gpu/compute_path.hpp"
-#include "gpu/device_collectives.hpp"
 
 namespace knnseq::index {
 
@@ -14,20 +14,15 @@ namespace knnseq::index {
 struct TrainContext {
   /// On CPUs. Implicit: most callers have no more than a communicator.
   TrainContext(comm::Communicator& ranks) : comm(ranks) {}
-  /// On devices. `device_collectives` must live on.
-  TrainContext(comm::Communicator& ranks, at::Device where,
-               gpu::DeviceCollectives& device_collectives)
-      : comm(ranks),
-        device(where),
-        collectives(&device_collectives),
-        path(gpu::compute_path_on(where)) {}
+  /// On devices. `group` must live on.
+  TrainContext(comm::Communicator& ranks, at::Device where, gpu::Collectives& group)
+      : comm(ranks), device(where), collectives(&group), path(gpu::compute_path_on(where)) {}
 
   comm::Communicator& comm;
   at::Device device = at::kCPU;
-  gpu::DeviceCollectives* collectives = nullptr;  ///< needed by gpu::ComputePath::torch
+  gpu::Collectives* collectives = nullptr;        ///< needed by gpu::ComputePath::torch
   gpu::ComputePath path = gpu::ComputePath::cpu;  ///< others than the device's own are for tests
 
-  bool uses_tensors() const { return path == gpu::ComputePath::torch; }
   /// Sums an int64 tensor over the ranks, in place. Collective.
   void sum(const at::Tensor& values) const;
 };

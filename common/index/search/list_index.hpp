@@ -19,8 +19,4 @@ class ListIndex : public LocalIndex {
   virtual void finish() {}
 };
 
-/// Lists of these sizes ([nlist], most that append() will bring).
-std::unique_ptr<ListIndex> make_faiss_list_index(const Codebook& codebook,
-                                                 std::span<const std::int64_t> sizes);
-
 }  // namespace knnseq::index

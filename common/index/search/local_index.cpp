@@ -9,8 +9,7 @@
 #include "core/error.hpp"
 #include "core/types.hpp"
 #include "index/faiss_io/open_shards.hpp"
-#include "index/search/faiss_gpu_index.hpp"
-#include "index/search/gpu_list_index.hpp"
+#include "index/search/faiss_list_index.hpp"
 #include "index/search/ivfpq_scan.hpp"
 #include "index/search/list_index.hpp"
 #include "index/search/whole_index.hpp"
@@ -62,11 +61,11 @@ std::unique_ptr<ListIndex> make_list_index(const Codebook& codebook,
                                            const LocalIndexOptions& options) {
   if (options.launcher && scans_on_gpu(codebook.spec, options.backend)) {
     if (options.backend == Backend::faiss) {
-      return make_faiss_gpu_index(codebook, sizes, options.launcher);
+      return make_faiss_list_index_cuda(codebook, sizes, options.launcher);
     }
-    return std::make_unique<GpuListIndex>(
+    return std::make_unique<IvfPqScanTorch>(
         codebook, sizes, options.launcher,
-        GpuScanOptions{.inner_product = is_inner_product(codebook.spec.metric)});
+        ScanOptionsTorch{.inner_product = is_inner_product(codebook.spec.metric)});
   }
   if (codebook.spec.storage == Storage::pq && options.backend == Backend::knnseq) {
     return std::make_unique<IvfPqScan>(
@@ -117,7 +116,7 @@ WholePart take_part(const Codebook& codebook, FaissFile& file, const Stride& str
 
 bool scans_on_gpu(const IndexSpec& spec, Backend backend) {
   return spec.has_lists() && spec.storage == Storage::pq &&
-         (backend == Backend::knnseq || has_faiss_gpu_index());
+         (backend == Backend::knnseq || has_faiss_cuda());
 }
 
 std::unique_ptr<LocalIndex> load_local_index(const Codebook& codebook,

@@ -39,7 +39,7 @@ struct LocalIndexOptions {
 };
 
 /// Whether an index of this kind is searched by LocalIndexOptions::launcher where there is one; its
-/// LocalIndex is then a DeviceLists. With Backend::faiss the launcher's device must be a GPU.
+/// LocalIndex is then a ListIndexTorch. With Backend::faiss the launcher's device must be a GPU.
 bool scans_on_gpu(const IndexSpec& spec, Backend backend);
 
 /// The entries of some shards (or a part of them). Not collective.

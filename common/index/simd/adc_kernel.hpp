@@ -1,10 +1,9 @@
-// The inner loops of asymmetric distance computation, compiled once per instruction set. What is
-// inline here has internal linkage: see scan_kernel.hpp.
+// Asymmetric distance computation.
 #pragma once
 
 #include <cstdint>
 
-#include "index/simd/scan_kernel.hpp"
+#include "core/instruction_set.hpp"
 
 namespace knnseq::index {
 
@@ -29,18 +28,16 @@ struct AdcTableJob {
 inline constexpr std::int64_t score_lanes = 16;
 inline constexpr std::int64_t score_chunk = score_lanes * score_lanes;
 
-/// Tables, made with the same bits by every instruction set (no product is fused with a sum), and
-/// the scan of blocks with the byte table. find_minima: the smallest score of each group of whole
-/// chunks, scores [chunks · score_chunk] without NaN → minima [chunks, score_lanes].
 struct AdcKernel {
-  const char* name;
+  /// The same bits by every instruction set: no product is fused with a sum.
   void (*make_table)(AdcTableJob& job);
+  /// The smallest score of each group of whole chunks: scores [chunks · score_chunk] without NaN →
+  /// minima [chunks, score_lanes].
   void (*find_minima)(const float* scores, std::int64_t chunks, float* minima);
-  const ScanKernel* scan;
 };
 
-extern const AdcKernel adc_kernel_baseline;
-extern const AdcKernel adc_kernel_avx2;
-extern const AdcKernel adc_kernel_avx512;
+/// adc_kernel.cpp, compiled for this instruction set.
+template <core::InstructionSet set>
+AdcKernel adc_kernel();
 
 }  // namespace knnseq::index

@@ -1,7 +1,9 @@
-// The inner loop of a search for the nearest centroids.
+// The search for the nearest centroids.
 #pragma once
 
 #include <cstdint>
+
+#include "core/instruction_set.hpp"
 
 namespace knnseq::index {
 
@@ -18,8 +20,15 @@ struct NearestPanel {
   std::int32_t* nearest = nullptr;     ///< [panel rows]: their centroids
 };
 
-/// Scores lower than the best so far replace it, in the order of the list. A score depends on its
-/// row and centroid alone: products are summed in the order of the components, in fp32.
-using NearestKernel = void (*)(const NearestPanel&);
+struct NearestKernel {
+  /// Scores lower than the best so far replace it, in the order of the list. A score depends on its
+  /// row and centroid alone: products are summed in the order of the components, in fp32.
+  void (*scan)(const NearestPanel& panel);
+  std::int64_t panel_rows;
+};
+
+/// nearest_kernel.cpp, compiled for this instruction set.
+template <core::InstructionSet set>
+NearestKernel nearest_kernel();
 
 }  // namespace knnseq::index

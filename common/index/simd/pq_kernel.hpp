@@ -1,7 +1,9 @@
-// The inner loop of assignment to product-quantiser centroids.
+// The assignment to product-quantiser centroids.
 #pragma once
 
 #include <cstdint>
+
+#include "core/instruction_set.hpp"
 
 namespace knnseq::index {
 
@@ -25,11 +27,15 @@ struct PqChunk {
 
 /// Columns that are transposed together: whole sub-vectors, and a cache line of a row where it
 /// holds several.
-constexpr std::int64_t pq_tile_columns(std::int64_t dsub) {
+static constexpr std::int64_t pq_tile_columns(std::int64_t dsub) {
   constexpr std::int64_t cache_line = 16;
   return dsub < cache_line ? cache_line / dsub * dsub : dsub;
 }
 
 using PqKernel = void (*)(const PqChunk&);
+
+/// pq_kernel.cpp, compiled for this instruction set.
+template <core::InstructionSet set>
+PqKernel pq_kernel();
 
 }  // namespace knnseq::index

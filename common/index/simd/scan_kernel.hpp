@@ -1,8 +1,9 @@
-// The inner loops of IvfPqScan, compiled once per instruction set. What is inline here has internal
-// linkage: no other file may get it compiled for an instruction set that the processor may lack.
+// The scan of inverted lists: look-up tables, and sums of their bytes.
 #pragma once
 
 #include <cstdint>
+
+#include "core/instruction_set.hpp"
 
 namespace knnseq::index {
 
@@ -53,16 +54,14 @@ struct ScanRun {
   std::uint64_t* passing = nullptr;  ///< out: [count], bit i: scores[i] < limit
 };
 
-/// Both operations for one instruction set. Sums of bytes are exact, so that kernels differ only in
-/// how tables and scores are rounded.
+/// Sums of bytes are exact, so that kernels differ only in how tables and scores are rounded.
 struct ScanKernel {
-  const char* name;
   void (*make_table)(ScanTableJob& job);
   void (*scan)(const ScanRun& run);
 };
 
-extern const ScanKernel scan_kernel_baseline;
-extern const ScanKernel scan_kernel_avx2;
-extern const ScanKernel scan_kernel_avx512;  ///< needs AVX-512 F, BW, VL and VBMI
+/// scan_kernel.cpp, compiled for this instruction set.
+template <core::InstructionSet set>
+ScanKernel scan_kernel();
 
 }  // namespace knnseq::index

@@ -2,23 +2,21 @@
 
 namespace knnseq::index {
 
-namespace {
-
-SimdKernels kernels_of_this_cpu() {
-#if defined(__x86_64__) && !defined(__clang__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) {
-    return simd_kernels_avx512();
-  }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return simd_kernels_avx2();
-#endif
-  return simd_kernels_baseline();
+std::span<const SimdKernels> simd_kernels_of_this_cpu() {
+  static const auto kernels = core::kernels_of_this_cpu([]<core::InstructionSet set>() {
+    return SimdKernels{set,
+                       pq_kernel<set>(),
+                       nearest_kernel<set>(),
+                       sum_kernel<set>(),
+                       scan_kernel<set>(),
+                       adc_kernel<set>()};
+  });
+  return kernels;
 }
 
-}  // namespace
-
 const SimdKernels& simd_kernels() {
-  static const SimdKernels kernels = kernels_of_this_cpu();
-  return kernels;
+  static const SimdKernels& best = simd_kernels_of_this_cpu().front();
+  return best;
 }
 
 }  // namespace knnseq::index

@@ -1,25 +1,32 @@
-// The inner loops of training and adding, for the instruction set of this CPU.
+// All kernels of this module, for the instruction set of this CPU: the one place where they are
+// chosen.
 #pragma once
 
+#include <span>
+
+#include "index/simd/adc_kernel.hpp"
 #include "index/simd/nearest_kernel.hpp"
 #include "index/simd/pq_kernel.hpp"
+#include "index/simd/scan_kernel.hpp"
 #include "index/simd/sum_kernel.hpp"
 
 namespace knnseq::index {
 
+/// A kernel x has its contract in x_kernel.hpp and its loops in x_kernel.cpp, which is compiled
+/// once for each instruction set.
 struct SimdKernels {
+  core::InstructionSet set = core::InstructionSet::baseline;
   PqKernel pq = nullptr;
-  NearestKernel nearest = nullptr;
-  std::int64_t panel_rows = 0;  ///< rows that `nearest` works on at a time
+  NearestKernel nearest = {};
   SumKernel sum = nullptr;
-  const char* name = "";  ///< as ScanKernel's
+  ScanKernel scan = {};
+  AdcKernel adc = {};
 };
 
-/// Compiled for AVX-512, AVX2 with FMA and the baseline; chosen at run time.
-const SimdKernels& simd_kernels();
+/// For each instruction set that this CPU can run, the best first; the last is the baseline.
+std::span<const SimdKernels> simd_kernels_of_this_cpu();
 
-SimdKernels simd_kernels_baseline();
-SimdKernels simd_kernels_avx2();
-SimdKernels simd_kernels_avx512();
+/// The first of them.
+const SimdKernels& simd_kernels();
 
 }  // namespace knnseq::index

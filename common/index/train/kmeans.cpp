@@ -7,7 +7,7 @@
 
 #include "core/hash.hpp"
 #include "index/core/normalised.hpp"
-#include "index/quantize/centroid_scan.hpp"
+#include "index/quantize/nearest_centroids.hpp"
 #include "index/sample/sample_selection.hpp"
 #include "index/train/two_level_assignment.hpp"
 
@@ -91,7 +91,7 @@ Clustering kmeans(const TrainContext& context, const SampleBlocks& sample,
                   const AfterIteration& after_iteration) {
   Clustering state = std::move(start);
   const std::int64_t k = state.centroids.size(0);
-  const bool near = !context.uses_tensors() && looks_near(options.search, k);
+  const bool near = context.path == gpu::ComputePath::cpu && looks_near(options.search, k);
   for (const Phase& phase : phases(options, sample.total_rows, k, near)) {
     if (state.iterations >= phase.end) continue;
     const Subsampling subsampling{core::seeded_hash(options.seed, 2), phase.one_in};
@@ -100,7 +100,7 @@ Clustering kmeans(const TrainContext& context, const SampleBlocks& sample,
         for_each_segment(sample, subsampling,
                          [&](const RowPointers& rows) { sums.add(rows, scan.nearest(rows)); });
       };
-      if (context.uses_tensors()) {
+      if (context.path == gpu::ComputePath::torch) {
         add_blocks(sample, subsampling, CentroidScan(centroids, options.metric, context.path),
                    sums);
       } else if (phase.near) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/hash.hpp"
+#include "index/quantize/pq_codes.hpp"
 #include "index/sample/cross_product.hpp"
 #include "index/sample/root_tensor.hpp"
 #include "index/sample/sample_scale.hpp"

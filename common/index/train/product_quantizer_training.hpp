@@ -1,4 +1,4 @@
-// Distributed training of a product quantiser (Jégou et al., PAMI 2011), and its codes.
+// Distributed training of a product quantiser (Jégou et al., PAMI 2011).
 #pragma once
 
 #include <vector>
@@ -37,14 +37,5 @@ Clustering train_product_quantizer(const TrainContext& context, const ScaledSamp
                                    const QuantizerOptions& options, Clustering start,
                                    const AfterIteration& after_iteration = {},
                                    std::vector<at::Tensor>* codes = nullptr);
-
-/// Codes, uint8 [n, m], of x fp32 [n, m * dsub] under centroids [m, centroids, dsub].
-at::Tensor pq_encode(const at::Tensor& x, const at::Tensor& centroids);
-
-/// The vectors, fp32 [n, m * dsub], that codes stand for; on the device of both.
-at::Tensor pq_decode(const at::Tensor& codes, const at::Tensor& centroids, gpu::ComputePath path);
-inline at::Tensor pq_decode(const at::Tensor& codes, const at::Tensor& centroids) {
-  return pq_decode(codes, centroids, gpu::compute_path_on(codes.device()));
-}
 
 }  // namespace knnseq::index

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "index/quantize/pq_codes.hpp"
 #include "index/sample/fixed_point_sum.hpp"
-#include "index/train/product_quantizer_training.hpp"
 
 namespace knnseq::index {
 

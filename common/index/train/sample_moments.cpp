@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "index/quantize/nearest_rows.hpp"
+#include "index/quantize/nearest_centroids.hpp"
 #include "index/sample/cluster_sums.hpp"
 #include "index/sample/cross_product.hpp"
 #include "index/sample/sample_scale.hpp"
@@ -13,7 +13,7 @@ at::Tensor column_means(const TrainContext& context, const SampleBlocks& sample)
   ClusterSums sums(context, scale_of(context, sample).fixed_point, 1, sample.dim);
   for (const at::Tensor& stored : sample.blocks) {
     const at::Tensor block = stored.to(at::kFloat).contiguous();
-    if (context.uses_tensors()) {
+    if (context.path == gpu::ComputePath::torch) {
       sums.add(block, at::zeros({block.size(0)}, block.options().dtype(at::kInt)));
       continue;
     }

@@ -10,7 +10,7 @@
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "index/core/normalised.hpp"
-#include "index/quantize/centroid_scan.hpp"
+#include "index/quantize/nearest_centroids.hpp"
 #include "index/quantize/vector_quantizer.hpp"
 #include "index/sample/root_tensor.hpp"
 #include "index/sample/sample_selection.hpp"
@@ -88,7 +88,8 @@ class Training {
           fmt::format("{} training vectors are too few for {}, which needs at least {}",
                       sample_.total_rows, spec_.factory(), least));
     }
-    if (team_.uses_tensors() && spec_.has_lists() && options_.coarse_search == CoarseSearch::near) {
+    if (team_.path == gpu::ComputePath::torch && spec_.has_lists() &&
+        options_.coarse_search == CoarseSearch::near) {
       warn(
           "index.coarse_search: near has no effect on GPUs, where every vector is compared with "
           "all "

@@ -16,7 +16,7 @@ namespace knnseq::index {
 namespace {
 
 constexpr std::int64_t block_rows = SampleBlocks{}.block_rows;
-constexpr std::int64_t products_bytes = std::int64_t{256} << 20;   // DeviceNearest
+constexpr std::int64_t products_bytes = std::int64_t{256} << 20;   // BoundedNearest
 constexpr std::int64_t libraries_bytes = std::int64_t{256} << 20;  // workspaces, fragments
 constexpr std::int64_t fp16 = 2;
 constexpr std::int64_t bf16 = 2;

@@ -7,7 +7,7 @@
 #include <ATen/ATen.h>
 
 #include "comm/communicator.hpp"
-#include "index/quantize/centroid_scan.hpp"
+#include "index/quantize/nearest_centroids.hpp"
 #include "index/train/kmeans.hpp"
 
 namespace knnseq::index {

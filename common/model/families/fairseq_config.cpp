@@ -1,8 +1,7 @@
-#include "model/families/fairseq_config.hpp"
-
 #include <cmath>
 
 #include "core/error.hpp"
+#include "model/families/families.hpp"
 
 namespace knnseq::model {
 

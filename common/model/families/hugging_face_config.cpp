@@ -1,9 +1,9 @@
-#include "model/families/hugging_face_config.hpp"
-
 #include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
+
+#include "model/families/families.hpp"
 
 namespace knnseq::model {
 

@@ -1,6 +1,4 @@
-#include "model/families/marian_config.hpp"
-
-#include "model/families/hugging_face_config.hpp"
+#include "model/families/families.hpp"
 
 namespace knnseq::model {
 

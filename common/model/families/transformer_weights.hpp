@@ -1,7 +1,7 @@
 // Builds the native Transformer from a model directory's weights, of whatever family.
 #pragma once
 
-#include "model/families/model_config.hpp"
+#include "model/families/families.hpp"
 #include "model/families/weight_reader.hpp"
 #include "model/safetensors/safetensors_folder.hpp"
 #include "model/transformer/transformer_parts.hpp"

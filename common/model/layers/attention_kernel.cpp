@@ -1,59 +1,171 @@
+// Loops have fixed trip counts over small arrays, which compilers keep in registers.
 #include "model/layers/attention_kernel.hpp"
 
-#include <algorithm>
-#include <bit>
-#include <cmath>
-#include <cstddef>
-#include <limits>
+#include "core/compiled_for.hpp"
 
 namespace knnseq::model {
 
-#if defined(__x86_64__)
+namespace {
 
-namespace avx512 {
-#define KNNSEQ_KERNEL __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma")))
-#define KNNSEQ_LANES 16
-#include "model/layers/attention_kernel_body.inc"
-#undef KNNSEQ_KERNEL
-#undef KNNSEQ_LANES
-}  // namespace avx512
+constexpr std::int64_t lanes = core::float_lanes;
+constexpr std::int64_t query_tile = attention_query_tile;
+constexpr std::int64_t column_tile = 2 * lanes;
+static_assert(attention_column_tile % column_tile == 0);
 
-namespace avx2 {
-#define KNNSEQ_KERNEL __attribute__((target("avx2,fma")))
-#define KNNSEQ_LANES 8
-#include "model/layers/attention_kernel_body.inc"
-#undef KNNSEQ_KERNEL
-#undef KNNSEQ_LANES
-}  // namespace avx2
+inline std::int64_t least(std::int64_t a, std::int64_t b) { return b < a ? b : a; }
 
-#endif
-
-namespace plain {
-#define KNNSEQ_KERNEL
-#define KNNSEQ_LANES 4
-#include "model/layers/attention_kernel_body.inc"
-#undef KNNSEQ_KERNEL
-#undef KNNSEQ_LANES
-}  // namespace plain
-
-std::vector<AttentionKernel> attention_kernels() {
-  std::vector<AttentionKernel> kernels;
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
-    kernels.push_back({"avx512", avx512::attend, avx512::attend_chain});
-  }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    kernels.push_back({"avx2", avx2::attend, avx2::attend_chain});
-  }
-#endif
-  kernels.push_back({"plain", plain::attend, plain::attend_chain});
-  return kernels;
+/// e^x for x ≤ 0, within 2 ulp (Cephes' polynomial); 0 below −87.
+inline float exponential(float x) {
+  constexpr float rounding = 12582912.0f;  // 1.5·2²³: adding it leaves an integer in the low bits
+  const float clamped = x < -87.0f ? -87.0f : x;
+  const float shifted = clamped * 1.44269504088896341f + rounding;
+  const float n = shifted - rounding;
+  const float r = (clamped - n * 0.693359375f) + n * 2.12194440e-4f;
+  float y = 1.9875691500e-4f;
+  y = y * r + 1.3981999507e-3f;
+  y = y * r + 8.3334519073e-3f;
+  y = y * r + 4.1665795894e-2f;
+  y = y * r + 1.6666665459e-1f;
+  y = y * r + 5.0000001201e-1f;
+  y = y * r * r + r + 1.0f;
+  const float power =
+      __builtin_bit_cast(float, (__builtin_bit_cast(std::uint32_t, shifted) + 127u) << 23);
+  return x < -87.0f ? 0.0f : y * power;
 }
 
-const AttentionKernel& attention_kernel() {
-  static const AttentionKernel best = attention_kernels().front();
-  return best;
+/// In place: exp((score − greatest)·scale) of the first `seen` scores, 0 behind them up to
+/// `padded`, a multiple of `lanes`. Returns their sum, added up in a fixed order.
+inline float exponentials(float* row, std::int64_t seen, std::int64_t padded, float scale) {
+  for (std::int64_t j = seen; j < padded; ++j) row[j] = -__builtin_inff();
+  float lane[lanes];
+  for (std::int64_t l = 0; l < lanes; ++l) lane[l] = row[l];
+  for (std::int64_t j = lanes; j < padded; j += lanes) {
+    for (std::int64_t l = 0; l < lanes; ++l) lane[l] = row[j + l] > lane[l] ? row[j + l] : lane[l];
+  }
+  float most = lane[0];
+  for (std::int64_t l = 1; l < lanes; ++l) most = lane[l] > most ? lane[l] : most;
+  for (std::int64_t l = 0; l < lanes; ++l) lane[l] = 0.0f;
+  for (std::int64_t j = 0; j < padded; j += lanes) {
+    for (std::int64_t l = 0; l < lanes; ++l) {
+      row[j + l] = exponential((row[j + l] - most) * scale);
+      lane[l] += row[j + l];
+    }
+  }
+  float sum = 0.0f;
+  for (std::int64_t l = 0; l < lanes; ++l) sum += lane[l];
+  return sum;
+}
+
+/// scores[r·padded + l] = q_r·k_l for a tile; `keys` is transposed: [head_width, padded].
+inline void score_tile(const float* const* queries, const float* keys, std::int64_t padded,
+                std::int64_t head_width, float* scores) {
+  float sums[query_tile][column_tile] = {};
+  for (std::int64_t c = 0; c < head_width; ++c) {
+    const float* row = keys + c * padded;
+    for (std::int64_t r = 0; r < query_tile; ++r) {
+      const float q = queries[r][c];
+      for (std::int64_t l = 0; l < column_tile; ++l) sums[r][l] += q * row[l];
+    }
+  }
+  for (std::int64_t r = 0; r < query_tile; ++r) {
+    for (std::int64_t l = 0; l < column_tile; ++l) scores[r * padded + l] = sums[r][l];
+  }
+}
+
+/// What one tile of queries has so far: weights [query_tile, padded] and their sums.
+struct Weights {
+  const float* rows = nullptr;
+  std::int64_t padded = 0;
+  std::int64_t seen = 0;  ///< keys that have a weight
+  const float* sums = nullptr;
+};
+
+/// Writes `width` columns of the output for the queries from `first` on, at most query_tile.
+template <std::int64_t width>
+inline void mix(const AttentionJob& job, const Weights& weights, std::int64_t first, std::int64_t column) {
+  float sums[query_tile][width] = {};
+  for (std::int64_t j = 0; j < weights.seen; ++j) {
+    const float* row = job.values.data + j * job.values.stride + column;
+    for (std::int64_t r = 0; r < query_tile; ++r) {
+      const float w = weights.rows[r * weights.padded + j];
+      for (std::int64_t l = 0; l < width; ++l) sums[r][l] += w * row[l];
+    }
+  }
+  for (std::int64_t r = 0; r < query_tile; ++r) {
+    if (first + r >= job.query_count) break;
+    float* out = job.out + (first + r) * job.out_stride + column;
+    const float scale = 1.0f / weights.sums[r];
+    for (std::int64_t l = 0; l < width; ++l) out[l] = sums[r][l] * scale;
+  }
+}
+
+void attend(const AttentionJob& job, float* scratch) {
+  const std::int64_t padded = (job.key_count + column_tile - 1) / column_tile * column_tile;
+  float* keys = scratch;
+  float* scores = keys + job.head_width * padded;
+  for (std::int64_t j = 0; j < padded; ++j) {
+    const float* row = job.keys.data + least(j, job.key_count - 1) * job.keys.stride;
+    for (std::int64_t c = 0; c < job.head_width; ++c) keys[c * padded + j] = row[c];
+  }
+  const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(job.head_width));
+  for (std::int64_t first = 0; first < job.query_count; first += query_tile) {
+    const std::int64_t last = least(first + query_tile, job.query_count) - 1;
+    const std::int64_t seen = job.causal ? last + 1 : job.key_count;
+    const float* queries[query_tile];
+    for (std::int64_t r = 0; r < query_tile; ++r) {
+      queries[r] = job.queries.data + least(first + r, last) * job.queries.stride;
+    }
+    for (std::int64_t j = 0; j < seen; j += column_tile) {
+      score_tile(queries, keys + j, padded, job.head_width, scores + j);
+    }
+    const std::int64_t used = (seen + column_tile - 1) / column_tile * column_tile;
+    float sums[query_tile];
+    for (std::int64_t r = 0; r < query_tile; ++r) {
+      const std::int64_t own = job.causal ? least(first + r, last) + 1 : seen;
+      sums[r] = exponentials(scores + r * padded, own, used, scale);
+    }
+    const Weights weights{scores, padded, seen, sums};
+    std::int64_t column = 0;
+    for (; column + column_tile <= job.head_width; column += column_tile) {
+      mix<column_tile>(job, weights, first, column);
+    }
+    for (; column < job.head_width; ++column) mix<1>(job, weights, first, column);
+  }
+}
+
+inline float dot(const float* a, const float* b, std::int64_t size) {
+  float lane[lanes] = {};
+  std::int64_t c = 0;
+  for (; c + lanes <= size; c += lanes) {
+    for (std::int64_t l = 0; l < lanes; ++l) lane[l] += a[c + l] * b[c + l];
+  }
+  float sum = 0.0f;
+  for (; c < size; ++c) sum += a[c] * b[c];
+  for (std::int64_t l = 0; l < lanes; ++l) sum += lane[l];
+  return sum;
+}
+
+void attend_chain(const ChainJob& job, float* scratch) {
+  const std::int64_t padded = (job.count + lanes - 1) / lanes * lanes;
+  float* weights = scratch;
+  for (std::int64_t j = 0; j < job.count; ++j) {
+    weights[j] = dot(job.query, job.keys[j], job.head_width);
+  }
+  const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(job.head_width));
+  const float sum = exponentials(weights, job.count, padded, scale);
+  for (std::int64_t c = 0; c < job.head_width; ++c) job.out[c] = 0.0f;
+  for (std::int64_t j = 0; j < job.count; ++j) {
+    const float w = weights[j] / sum;
+    const float* value = job.values[j];
+    for (std::int64_t c = 0; c < job.head_width; ++c) job.out[c] += w * value[c];
+  }
+}
+
+}  // namespace
+
+template <>
+AttentionKernel attention_kernel<core::compiled_for>() {
+  return {core::compiled_for, attend, attend_chain};
 }
 
 }  // namespace knnseq::model

@@ -1,8 +1,10 @@
-// The inner loops of attention on CPUs, compiled for several instruction sets.
+// Attention of one head on CPUs.
 #pragma once
 
 #include <cstdint>
 #include <vector>
+
+#include "core/instruction_set.hpp"
 
 namespace knnseq::model {
 
@@ -35,19 +37,27 @@ struct ChainJob {
   std::int64_t head_width = 0;
 };
 
-/// Memory that jobs use and leave for the next one.
-using AttentionScratch = std::vector<float>;
-
+/// Of either job. `scratch`: attention_scratch() floats to work in.
 struct AttentionKernel {
-  const char* name;  ///< instruction set
-  void (*attend)(const AttentionJob& job, AttentionScratch& scratch);
-  void (*attend_chain)(const ChainJob& job, AttentionScratch& scratch);
+  core::InstructionSet set;
+  void (*attend)(const AttentionJob& job, float* scratch);
+  void (*attend_chain)(const ChainJob& job, float* scratch);
 };
 
-/// Those this CPU can run, fastest first: AVX-512, AVX2, plain. They differ in rounding only.
-std::vector<AttentionKernel> attention_kernels();
+/// attention_kernel.cpp, compiled for this instruction set.
+template <core::InstructionSet set>
+AttentionKernel attention_kernel();
 
-/// The first of them.
-const AttentionKernel& attention_kernel();
+inline constexpr std::int64_t attention_query_tile = 4;    ///< queries that are worked on together
+inline constexpr std::int64_t attention_column_tile = 32;  ///< floats, at most
+
+/// For a job of so many keys.
+static constexpr std::int64_t attention_scratch(std::int64_t keys, std::int64_t head_width) {
+  const std::int64_t tiles = (keys + attention_column_tile - 1) / attention_column_tile;
+  return (head_width + attention_query_tile) * tiles * attention_column_tile;
+}
+
+/// For each instruction set that this CPU can run, the best first. They differ in rounding only.
+const std::vector<AttentionKernel>& attention_kernels();
 
 }  // namespace knnseq::model

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "core/parse_json.hpp"
-#include "model/families/model_config.hpp"
+#include "model/families/families.hpp"
 #include "model/torchscript/torchscript_load.hpp"
 
 namespace knnseq::model {

@@ -15,7 +15,8 @@ namespace knnseq::model {
 
 namespace {
 
-/// As in NativeTransformer; and no operator chooses another kernel because weights have gradients.
+/// As in make_transformer_cpu(); and no operator chooses another kernel because weights have
+/// gradients.
 struct NoAutograd {
   at::NoGradGuard no_grad;
   at::AutoDispatchBelowADInplaceOrView below;

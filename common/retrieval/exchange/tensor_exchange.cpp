@@ -28,7 +28,7 @@ PreparedQueries unpack(const at::Tensor& packed, std::int64_t width, std::int64_
 
 }  // namespace
 
-PreparedQueries gather_queries(gpu::DeviceCollectives& collectives, const PreparedQueries& mine,
+PreparedQueries gather_queries(gpu::Collectives& collectives, const PreparedQueries& mine,
                                std::span<const std::int64_t> counts) {
   KNNSEQ_ASSERT(std::ssize(counts) == collectives.size(), "one count a rank");
   const std::int64_t most = std::ranges::max(counts);
@@ -45,8 +45,7 @@ PreparedQueries gather_queries(gpu::DeviceCollectives& collectives, const Prepar
   return unpack(at::cat(parts), mine.rotated.size(1), mine.probes.lists.size(1));
 }
 
-index::DeviceTopK return_and_merge(gpu::DeviceCollectives& collectives,
-                                   const index::DeviceTopK& found,
+index::DeviceTopK return_and_merge(gpu::Collectives& collectives, const index::DeviceTopK& found,
                                    std::span<const std::int64_t> counts) {
   if (std::ranges::max(counts) == 0) return found;
   const std::int64_t k = found.ids.size(1);

@@ -7,7 +7,6 @@
 
 #include "comm/communicator.hpp"
 #include "index/quantize/vector_quantizer.hpp"
-#include "index/search/device_subset_scan.hpp"
 #include "index/search/scan_centroids.hpp"
 #include "index/search/subset_scan.hpp"
 #include "retrieval/block_search.hpp"
@@ -40,7 +39,7 @@ struct NearestSentence {
 /// finds the sentences most similar to each of the block's and fetches their entries' codes from
 /// the ranks that hold them, to the device where the model computes; search() is local, and on a
 /// GPU it waits for nothing. Memory: the subsets of one block, in that device's memory, and on a
-/// GPU what DeviceSubsetScan works in.
+/// GPU what SubsetScanTorch works in.
 class SubsetSearch final : public BlockSearch {
  public:
   struct Parts {
@@ -74,8 +73,8 @@ class SubsetSearch final : public BlockSearch {
   // Of kernels or of tensors: the codebook, and the subsets of the block's sentences.
   std::optional<index::ScanCentroids> centroids_;
   std::optional<index::SubsetScan> subsets_;
-  std::optional<index::DeviceAdc> adc_;
-  std::optional<index::DeviceSubsetScan> device_subsets_;
+  std::optional<index::AdcTorch> adc_;
+  std::optional<index::SubsetScanTorch> device_subsets_;
   SubsetTimes times_;
 };
 

@@ -10,7 +10,7 @@
 
 #include "text/pieces/sentence_pieces.hpp"
 #include "text/pieces/vocabulary.hpp"
-#include "text/tokenizers/marian_config.hpp"
+#include "text/tokenizers/marian_tokenizer_config.hpp"
 
 namespace knnseq::text {
 

@@ -4,7 +4,7 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
-#include "index/search/faiss_gpu_index.hpp"
+#include "index/search/faiss_list_index.hpp"
 #include "retrieval/plain_search.hpp"
 #include "stages/shared/search/open_search.hpp"
 #include "stages/shared/search/open_subset.hpp"
@@ -15,7 +15,7 @@ namespace {
 
 /// Whose code scans, and so rounds: on a GPU faiss's is another, in programs that have it.
 std::string_view backend_name(index::Backend backend, const gpu::Device& device) {
-  const bool on_gpu = device.cuda && index::has_faiss_gpu_index();
+  const bool on_gpu = device.cuda && index::has_faiss_cuda();
   return backend == index::Backend::faiss && on_gpu ? "faiss on GPUs" : core::name_of(backend);
 }
 

@@ -5,7 +5,7 @@
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "gpu/torch_device.hpp"
-#include "index/search/faiss_gpu_index.hpp"
+#include "index/search/faiss_list_index.hpp"
 #include "obs/progress_meter.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "stages/shared/inputs/open_model.hpp"
@@ -52,7 +52,7 @@ index::IdBounds ids_of(const BuiltDatastore& datastore) {
 retrieval::SearchDevice search_device(runtime::StageContext& context) {
   if (!context.placement.device.cuda) return {};
   return {gpu::torch_device(context.placement.device),
-          gpu::make_device_collectives(context.comm, context.placement, context.timeout_seconds)};
+          gpu::make_collectives(context.comm, context.placement, context.timeout_seconds)};
 }
 
 /// What is to be known where ranks with GPUs search on their CPUs.
@@ -79,10 +79,10 @@ std::shared_ptr<const gpu::ScanLauncher> launcher_for(runtime::StageContext& con
     throw core::InputError(fmt::format("knn.k {} is more than the {} that are found on a GPU",
                                        search.k, gpu::most_scan_k));
   }
-  if (search.backend == index::Backend::faiss && search.nprobe > index::most_faiss_gpu_selection) {
+  if (search.backend == index::Backend::faiss && search.nprobe > index::most_faiss_cuda_selection) {
     throw core::InputError(
         fmt::format("knn.nprobe {} is more than the {} lists that faiss looks into on a GPU",
-                    search.nprobe, index::most_faiss_gpu_selection));
+                    search.nprobe, index::most_faiss_cuda_selection));
   }
   return gpu::make_scan_launcher(context.placement.device);
 }

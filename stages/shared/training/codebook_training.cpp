@@ -8,7 +8,7 @@
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "core/keep_freed_memory.hpp"
-#include "gpu/device_collectives.hpp"
+#include "gpu/collectives.hpp"
 #include "gpu/device_memory.hpp"
 #include "gpu/torch_device.hpp"
 #include "index/faiss_io/codebook.hpp"
@@ -65,7 +65,7 @@ void require_device_memory(runtime::StageContext& context, const CodebookTask& t
 index::Codebook train_on_devices(runtime::StageContext& context, const CodebookTask& task,
                                  index::SampleBlocks sample, const index::CheckpointHooks& hooks) {
   const auto collectives =
-      gpu::make_device_collectives(context.comm, context.placement, context.timeout_seconds);
+      gpu::make_collectives(context.comm, context.placement, context.timeout_seconds);
   const index::TrainContext training(context.comm, gpu::torch_device(context.placement.device),
                                      *collectives);
   index::Codebook codebook =

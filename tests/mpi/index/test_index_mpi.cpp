@@ -1,7 +1,7 @@
 #include <filesystem>
 
 #include "core/error.hpp"
-#include "gpu/host_staged_collectives.hpp"
+#include "gpu/collectives.hpp"
 #include "index/sample/fixed_point_sum.hpp"
 #include "index/sample/sample_selection.hpp"
 #include "index/train/quantization_error.hpp"
@@ -78,7 +78,7 @@ TEST_CASE("a codebook trained by tensors is bit by bit that of one rank") {
   auto options = test::quick_options();
   options.max_points_per_centroid = GENERATE(0, 4);
   const auto train = [&](comm::Communicator& comm) {
-    const auto collectives = gpu::make_host_staged_collectives(comm);
+    const auto collectives = gpu::make_host_collectives(comm);
     index::TrainContext context(comm, at::kCPU, *collectives);
     context.path = gpu::ComputePath::torch;
     return index::train_codebook(context, index::deal_sample(sample, 500, comm.rank(), comm.size()),

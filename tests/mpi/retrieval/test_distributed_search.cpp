@@ -1,6 +1,6 @@
 #include <filesystem>
 
-#include "gpu/host_staged_collectives.hpp"
+#include "gpu/collectives.hpp"
 #include "retrieval/distributed_search.hpp"
 #include "support/mpi_main.hpp"
 #include "support/temporary_folder.hpp"
@@ -43,7 +43,7 @@ at::Tensor my_queries(std::uint64_t seed) {
 /// Messages of the communicator, or tensors as between GPUs.
 retrieval::SearchDevice exchanging(bool tensors) {
   if (!tensors) return {};
-  return {at::kCPU, gpu::make_host_staged_collectives(world())};
+  return {at::kCPU, gpu::make_host_collectives(world())};
 }
 
 retrieval::Exchange search_alone(const Datastore& datastore, const at::Tensor& queries,

@@ -4,15 +4,15 @@
 #include <cstdint>
 #include <set>
 
-#include "index/search/gpu_list_index.hpp"
+#include "index/search/ivfpq_scan.hpp"
 #include "support/kernels_under_test.hpp"
 #include "unit/index/scan_cases.hpp"
 
 namespace knnseq::test {
 
-inline index::GpuListIndex make_gpu_scan(const Case& test, index::GpuScanOptions options = {}) {
+inline index::IvfPqScanTorch make_gpu_scan(const Case& test, index::ScanOptionsTorch options = {}) {
   options.inner_product = test.inner_product;
-  index::GpuListIndex scan(test.codebook, sizes_of(test), launcher_under_test(), options);
+  index::IvfPqScanTorch scan(test.codebook, sizes_of(test), launcher_under_test(), options);
   fill(scan, test);
   return scan;
 }

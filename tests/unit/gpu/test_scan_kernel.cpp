@@ -1,8 +1,8 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
-#include "index/search/faiss_gpu_index.hpp"
-#include "index/search/gpu_list_index.hpp"
+#include "index/search/faiss_list_index.hpp"
+#include "index/search/ivfpq_scan.hpp"
 #include "index/search/local_index.hpp"
 #include "support/kernels_under_test.hpp"
 #include "unit/gpu/scan_comparison.hpp"
@@ -118,11 +118,11 @@ TEST_CASE("lists that do not fit the device are refused with what would fit") {
   const Case test = make_case({8, 4}, false, 11);
   using Catch::Contains;
   const auto launcher = std::make_shared<SmallLauncher>();
-  CHECK_NOTHROW(index::GpuListIndex(test.codebook, sizes_of(test), launcher, {}));
+  CHECK_NOTHROW(index::IvfPqScanTorch(test.codebook, sizes_of(test), launcher, {}));
   auto sizes = sizes_of(test);
   sizes[0] = 10'000'000;
   CHECK_THROWS_WITH(
-      index::GpuListIndex(test.codebook, sizes, launcher, {}),
+      index::IvfPqScanTorch(test.codebook, sizes, launcher, {}),
       Contains("fewer bytes a code") && Contains("times as many ranks") && Contains("device: cpu"));
 }
 
@@ -135,7 +135,7 @@ TEST_CASE("a local index is searched by the launcher it was given, with the same
   index::LocalIndexOptions options;
   options.launcher = launcher_under_test();
   const auto on_gpu = index::make_local_index(codebook, entries, options);
-  const auto* lists = dynamic_cast<const index::DeviceLists*>(on_gpu.get());
+  const auto* lists = dynamic_cast<const index::ListIndexTorch*>(on_gpu.get());
   REQUIRE(lists != nullptr);
   const index::VectorQuantizer quantizer(codebook);
   const at::Tensor rotated = quantizer.rotate(normal(6, 40, 2));
@@ -144,9 +144,9 @@ TEST_CASE("a local index is searched by the launcher it was given, with the same
   CHECK(overlap(on_gpu->search(rotated, probes, 16), expected) >= 0.995);
   CHECK(at::equal(lists->search_on_device(rotated, probes, 16).ids.cpu(),
                   at::tensor(expected.ids).view({6, 16})));
-  if (index::has_faiss_gpu_index()) return;
+  if (index::has_faiss_cuda()) return;
   // faiss's own backend, and types without lists, stay where they are.
   options.backend = index::Backend::faiss;
-  CHECK(dynamic_cast<const index::DeviceLists*>(
+  CHECK(dynamic_cast<const index::ListIndexTorch*>(
             index::make_local_index(codebook, entries, options).get()) == nullptr);
 }

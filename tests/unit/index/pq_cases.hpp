@@ -7,10 +7,11 @@
 
 #include "comm/self_communicator.hpp"
 #include "core/random.hpp"
-#include "gpu/pq_assign.hpp"
+#include "gpu/pq_codes.hpp"
 #include "index/faiss_io/coded_entries.hpp"
-#include "index/quantize/pq_assign.hpp"
+#include "index/quantize/pq_codes.hpp"
 #include "index/sample/cluster_sums.hpp"
+#include "support/normal.hpp"
 
 namespace knnseq::test {
 
@@ -25,6 +26,7 @@ struct PqShape {
 struct PqCase {
   PqShape shape;
   std::vector<float> x;  ///< [n, m · dsub]
+  at::Tensor centroids;  ///< [m, centroids, dsub]
   index::PqTables tables;
   double scale = 0;
 };
@@ -40,7 +42,8 @@ struct PqOutcome {
 inline std::vector<float> draw_exact(std::int64_t count, core::Random& random) {
   std::vector<float> values(static_cast<std::size_t>(count));
   for (float& value : values) {
-    value = static_cast<float>(std::clamp(std::round(64 * random.normal()), -200.0, 200.0) / 64);
+    value =
+        static_cast<float>(std::clamp(std::round(64 * test::normal(random)), -200.0, 200.0) / 64);
   }
   return values;
 }
@@ -49,7 +52,7 @@ inline index::FixedPoint fixed_point_of(const PqShape& shape) { return {4.0, 2 *
 
 inline PqCase make_pq_case(const PqShape& shape) {
   core::Random random(static_cast<std::uint64_t>(shape.n + 1000 * shape.dsub));
-  PqCase test{shape, draw_exact(shape.n * shape.m * shape.dsub, random), {}, 0};
+  PqCase test{shape, draw_exact(shape.n * shape.m * shape.dsub, random), {}, {}, 0};
   auto centroids = draw_exact(shape.m * shape.centroids * shape.dsub, random);
   if (shape.different_centroids > 0) {
     for (std::int64_t i = 0; i < shape.m * shape.centroids; ++i) {
@@ -59,8 +62,8 @@ inline PqCase make_pq_case(const PqShape& shape) {
                   centroids.begin() + i * shape.dsub);
     }
   }
-  test.tables =
-      index::make_pq_tables({centroids.data(), shape.m * shape.centroids, shape.dsub}, shape.m);
+  test.centroids = at::tensor(centroids).view({shape.m, shape.centroids, shape.dsub});
+  test.tables = index::make_pq_tables(test.centroids);
   test.scale = fixed_point_of(shape).scale();
   return test;
 }
@@ -78,9 +81,11 @@ inline PqOutcome assign_on_cpu(const PqCase& test) {
   PqOutcome outcome = no_outcome(test);
   const auto self = comm::make_self_communicator();
   index::ClusterSums sums(*self, fixed_point_of(shape), shape.m * shape.centroids, shape.dsub);
-  const index::PqBlock block{{test.x.data(), shape.n, shape.m * shape.dsub},
-                             {outcome.codes.data(), shape.n, shape.m}};
-  index::pq_assign_and_sum({&block, 1}, test.tables, sums);
+  const at::Tensor x = at::tensor(test.x).view({shape.n, shape.m * shape.dsub});
+  const std::vector<at::Tensor> codes = {at::empty({shape.n, shape.m}, at::kByte)};
+  index::ProductQuantizer(test.centroids).encode_and_sum({&x, 1}, sums, &codes);
+  const auto found = index::span_of<std::uint8_t>(codes.front());
+  outcome.codes.assign(found.begin(), found.end());
   const auto numbers = index::span_of<std::int64_t>(sums.sums());
   outcome.sums.assign(numbers.begin(), numbers.end());
   const auto counts = index::span_of<std::int64_t>(sums.counts());
@@ -89,8 +94,8 @@ inline PqOutcome assign_on_cpu(const PqCase& test) {
 }
 
 /// The kernel's job, in host memory.
-inline gpu::PqAssignJob job_of(const PqCase& test, PqOutcome& outcome) {
-  gpu::PqAssignJob job;
+inline gpu::PqCodesJob job_of(const PqCase& test, PqOutcome& outcome) {
+  gpu::PqCodesJob job;
   job.x = test.x.data();
   job.packed = test.tables.packed.data();
   job.n = test.shape.n;

@@ -11,6 +11,7 @@
 #include "core/entry_id.hpp"
 #include "core/random.hpp"
 #include "index/search/ivfpq_scan.hpp"
+#include "support/normal.hpp"
 
 namespace knnseq::test {
 
@@ -27,8 +28,8 @@ struct Case {
   index::Probes probes;
   bool inner_product = false;
 
-  index::ScanOptions options(const index::ScanKernel* kernel = nullptr) const {
-    return {inner_product, kernel};
+  index::ScanOptions options(const index::SimdKernels* kernels = nullptr) const {
+    return {inner_product, kernels};
   }
   std::int64_t entries() const {
     std::size_t count = 0;
@@ -48,7 +49,7 @@ inline at::Tensor draw(at::IntArrayRef shape, core::Random& random, bool whole_n
   at::Tensor result = at::empty(shape, at::kFloat);
   auto* data = result.mutable_data_ptr<float>();
   for (std::int64_t i = 0; i < result.numel(); ++i) {
-    const double value = random.normal();
+    const double value = test::normal(random);
     data[i] =
         static_cast<float>(whole_numbers ? std::clamp(std::round(2 * value), -6.0, 6.0) : value);
   }
@@ -116,8 +117,8 @@ inline void fill(index::ListIndex& scan, const Case& test) {
   scan.finish();
 }
 
-inline index::IvfPqScan make_scan(const Case& test, const index::ScanKernel* kernel = nullptr) {
-  index::IvfPqScan scan(test.codebook, sizes_of(test), test.options(kernel));
+inline index::IvfPqScan make_scan(const Case& test, const index::SimdKernels* kernels = nullptr) {
+  index::IvfPqScan scan(test.codebook, sizes_of(test), test.options(kernels));
   fill(scan, test);
   return scan;
 }

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "index/search/device_subset_scan.hpp"
 #include "index/search/subset_scan.hpp"
 #include "unit/index/synthetic.hpp"
 
@@ -37,8 +36,8 @@ struct SubsetCase {
   }
 
   index::SubsetScan scan(const index::ScanCentroids& centroids,
-                         const index::AdcKernel* kernel = nullptr) const {
-    index::SubsetScan made({centroids, codebook.spec.metric, kernel}, sizes());
+                         const index::SimdKernels* kernels = nullptr) const {
+    index::SubsetScan made({centroids, codebook.spec.metric, kernels}, sizes());
     for (std::size_t set = 0; set < ids.size(); ++set) {
       const auto of_set = index::span_of<std::uint8_t>(codes[set]);
       const auto half = ids[set].size() / 2;
@@ -51,8 +50,8 @@ struct SubsetCase {
   }
 
   /// The same on a device, appended in the order of the entries.
-  index::DeviceSubsetScan device_scan(const index::DeviceAdc& adc, std::int64_t workspace) const {
-    index::DeviceSubsetScan made(adc, sizes(), workspace);
+  index::SubsetScanTorch device_scan(const index::AdcTorch& adc, std::int64_t workspace) const {
+    index::SubsetScanTorch made(adc, sizes(), workspace);
     const auto m = static_cast<std::size_t>(codebook.spec.m);
     for (std::size_t set = 0; set < ids.size(); ++set) {
       const auto of_set = index::span_of<std::uint8_t>(codes[set]);

@@ -9,6 +9,7 @@
 #include "index/faiss_io/index_builder.hpp"
 #include "index/quantize/vector_quantizer.hpp"
 #include "index/train/train_codebook.hpp"
+#include "support/normal.hpp"
 
 namespace knnseq::test {
 
@@ -16,7 +17,7 @@ inline at::Tensor normal(std::int64_t n, std::int64_t d, std::uint64_t seed) {
   core::Random random(seed);
   at::Tensor result = at::empty({n, d}, at::kFloat);
   auto* data = result.mutable_data_ptr<float>();
-  for (std::int64_t i = 0; i < n * d; ++i) data[i] = static_cast<float>(random.normal());
+  for (std::int64_t i = 0; i < n * d; ++i) data[i] = static_cast<float>(test::normal(random));
   return result;
 }
 

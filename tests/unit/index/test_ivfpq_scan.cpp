@@ -11,7 +11,8 @@
 #include "index/search/ivfpq_scan.hpp"
 #include "index/search/kth_smallest.hpp"
 #include "index/search/scan_query.hpp"
-#include "index/simd/scan_kernels.hpp"
+#include "index/simd/simd_kernels.hpp"
+#include "support/normal.hpp"
 #include "unit/index/scan_cases.hpp"
 #include "unit/index/synthetic.hpp"
 
@@ -59,9 +60,10 @@ TEST_CASE("a scan finds exactly what plain arithmetic finds, whatever the shape 
   const auto inner_product = GENERATE(false, true);
   const Case test = make_case({m, dsub, /*whole_numbers=*/true}, inner_product, 1);
   const auto answers = plain_answers(test);
-  for (const index::ScanKernel* kernel : index::scan_kernels_of_this_cpu()) {
-    const auto scan = make_scan(test, kernel);
-    INFO(kernel->name << ", m " << m << ", dsub " << dsub << (inner_product ? ", ip" : ", l2"));
+  for (const index::SimdKernels& kernels : index::simd_kernels_of_this_cpu()) {
+    const auto scan = make_scan(test, &kernels);
+    INFO(core::to_string(kernels.set)
+         << ", m " << m << ", dsub " << dsub << (inner_product ? ", ip" : ", l2"));
     CHECK(scan.entries() == test.entries());
     for (const std::int64_t k : {1, 7, 64, 2000}) {
       CHECK(differing_slots(answers, scan.search(test.queries, test.probes, k)) == 0);
@@ -74,8 +76,8 @@ TEST_CASE("entries with equal codes are told apart by their numbers, at the cut 
   // 3 codes: nearly all distances tie, hundreds of times.
   const Case test = make_case({4, 4, /*whole_numbers=*/true, /*codes=*/3}, inner_product, 2);
   const auto answers = plain_answers(test);
-  for (const index::ScanKernel* kernel : index::scan_kernels_of_this_cpu()) {
-    const auto scan = make_scan(test, kernel);
+  for (const index::SimdKernels& kernels : index::simd_kernels_of_this_cpu()) {
+    const auto scan = make_scan(test, &kernels);
     for (const std::int64_t k : {1, 10, 100, 333}) {
       CHECK(differing_slots(answers, scan.search(test.queries, test.probes, k)) == 0);
     }
@@ -89,12 +91,12 @@ TEST_CASE("of real numbers all kernels find the same, and what is right but for 
   Case test = make_case({m, 4}, inner_product, 3);
   test.codebook.pq_centroids[0] *=
       outlier;  // one sub-vector's steps are far too wide for the others
-  const auto kernels = index::scan_kernels_of_this_cpu();
-  const auto expected = make_scan(test, kernels.back()).search(test.queries, test.probes, 50);
+  const auto kernels = index::simd_kernels_of_this_cpu();
+  const auto expected = make_scan(test, &kernels.back()).search(test.queries, test.probes, 50);
   check_close(test, expected, 1e-4 * outlier * outlier);
-  for (const index::ScanKernel* kernel : kernels) {
-    INFO(kernel->name);
-    CHECK(same(make_scan(test, kernel).search(test.queries, test.probes, 50), expected));
+  for (const index::SimdKernels& some : kernels) {
+    INFO(core::to_string(some.set));
+    CHECK(same(make_scan(test, &some).search(test.queries, test.probes, 50), expected));
   }
 }
 
@@ -102,9 +104,9 @@ TEST_CASE("codes longer than 257 bytes do not overflow sums of 16 bits") {
   Case test = make_case({300, 1, /*whole_numbers=*/true}, false, 4, {200, 300});
   test.probes = draw_probes(test, 2);
   const auto answers = plain_answers(test);
-  for (const index::ScanKernel* kernel : index::scan_kernels_of_this_cpu()) {
-    CHECK(differing_slots(answers, make_scan(test, kernel).search(test.queries, test.probes, 20)) ==
-          0);
+  for (const index::SimdKernels& kernels : index::simd_kernels_of_this_cpu()) {
+    CHECK(differing_slots(answers,
+                          make_scan(test, &kernels).search(test.queries, test.probes, 20)) == 0);
   }
 }
 
@@ -115,23 +117,23 @@ TEST_CASE("sums of table bytes bound distances from both sides") {
   for (std::size_t i = 0; i < 256; ++i) {
     lists.append(0, std::span(test.lists[0].codes).subspan(i * 16, 16), 1, 0);
   }
-  for (const index::ScanKernel* kernel : index::scan_kernels_of_this_cpu()) {
+  for (const index::SimdKernels& kernels : index::simd_kernels_of_this_cpu()) {
     for (std::int64_t q = 0; q < 5; ++q) {
       std::vector<float> padded(64, 0);
       centroids.pad(test.queries.const_data_ptr<float>() + q * 64, -2, padded.data());
       at::Tensor table = at::empty({16, 256}, at::kByte);
-      const auto query = index::make_scan_query(*kernel, centroids, padded.data(),
+      const auto query = index::make_scan_query(kernels.scan, centroids, padded.data(),
                                                 table.mutable_data_ptr<std::uint8_t>());
       std::vector<float> scores(256);
       std::vector<std::uint64_t> passing(4);
-      kernel->scan({.blocks = lists.blocks(0),
-                    .count = 4,
-                    .m = 16,
-                    .table = query.table,
-                    .scale = query.scale,
-                    .limit = 10,
-                    .scores = scores.data(),
-                    .passing = passing.data()});
+      kernels.scan.scan({.blocks = lists.blocks(0),
+                         .count = 4,
+                         .m = 16,
+                         .table = query.table,
+                         .scale = query.scale,
+                         .limit = 10,
+                         .scores = scores.data(),
+                         .passing = passing.data()});
       CHECK(query.error(0) < 1e-2 * query.slack);
       double largest_gap = 0;
       for (std::int64_t i = 0; i < 256; ++i) {
@@ -152,7 +154,7 @@ TEST_CASE("the bound of the k-th smallest is one, and close") {
   constexpr float infinity = std::numeric_limits<float>::infinity();
   core::Random random(11);
   std::vector<float> values(1003);
-  for (float& value : values) value = static_cast<float>(1000 + random.normal());
+  for (float& value : values) value = static_cast<float>(1000 + test::normal(random));
   auto sorted = values;
   std::sort(sorted.begin(), sorted.end());
   const float step = (sorted.back() - sorted.front()) / 1000;

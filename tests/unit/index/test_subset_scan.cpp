@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "index/core/neighbour.hpp"
-#include "index/simd/adc_kernels.hpp"
+#include "index/simd/simd_kernels.hpp"
 #include "unit/index/subset_cases.hpp"
 
 using namespace knnseq;
@@ -52,9 +52,9 @@ TEST_CASE("asymmetric distances are those of plain loops, bit by bit, with every
       index::rotate_vectors(data.codebook, test::clustered(40, 24, 9) * 1.3).contiguous();
   std::vector<std::int64_t> sets;
   for (std::int64_t i = 0; i < queries.size(0); ++i) sets.push_back(i * 7 % 6);
-  for (const index::AdcKernel* kernel : index::adc_kernels_of_this_cpu()) {
-    INFO(kernel->name << " " << factory << " " << metric << " k " << k);
-    const auto found = data.scan(centroids, kernel).search(queries, sets, k);
+  for (const index::SimdKernels& kernels : index::simd_kernels_of_this_cpu()) {
+    INFO(core::to_string(kernels.set) << " " << factory << " " << metric << " k " << k);
+    const auto found = data.scan(centroids, &kernels).search(queries, sets, k);
     REQUIRE(found.queries == queries.size(0));
     for (std::size_t i = 0; i < sets.size(); ++i) {
       const auto expected = plain(

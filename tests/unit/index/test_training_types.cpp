@@ -70,8 +70,8 @@ TEST_CASE("for ip the product quantiser learns what centroids leave over") {
   const auto codebook = quickly(sample, "IVF8,PQ4", "ip");
   const at::Tensor lists = at::argmax(at::mm(sample, codebook.coarse_centroids.t()), 1);
   const at::Tensor residuals = sample - at::index_select(codebook.coarse_centroids, 0, lists);
-  const at::Tensor decoded =
-      index::pq_decode(index::pq_encode(residuals, codebook.pq_centroids), codebook.pq_centroids);
+  const at::Tensor decoded = index::pq_decode(
+      index::ProductQuantizer(codebook.pq_centroids).encode(residuals), codebook.pq_centroids);
   CHECK(at::square(residuals - decoded).sum().item<float>() <
         0.4F * at::square(residuals).sum().item<float>());
 }
@@ -81,7 +81,8 @@ TEST_CASE("16 centroids per sub-vector are as good as faiss's") {
   const auto codebook =
       test::train_alone(sample, index::parse_index_spec("PQ8x4fs", 16), index::TrainOptions{});
   const auto error_of = [&](const at::Tensor& centroids) {
-    const at::Tensor decoded = index::pq_decode(index::pq_encode(sample, centroids), centroids);
+    const at::Tensor decoded =
+        index::pq_decode(index::ProductQuantizer(centroids).encode(sample), centroids);
     return at::square(sample - decoded).sum().item<double>();
   };
   faiss::ProductQuantizer faiss_quantizer(16, 8, 4);

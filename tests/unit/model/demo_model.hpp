@@ -8,25 +8,29 @@
 
 #include <ATen/ATen.h>
 
+#include "model/families/families.hpp"
+#include "model/families/transformer_weights.hpp"
 #include "model/load_model.hpp"
 #include "model/safetensors/safetensors.hpp"
-#include "model/transformer/native_transformer.hpp"
+#include "model/transformer/transformer.hpp"
 
 namespace knnseq::model::testing {
 
 inline const std::filesystem::path source_folder = KNNSEQ_SOURCE_DIR;
 inline const std::filesystem::path demo_folder = source_folder / "models/demo-de-en";
 
-inline std::unique_ptr<NativeTransformer> load_demo_model() {
-  auto model = load_model(demo_folder);
-  return std::unique_ptr<NativeTransformer>(dynamic_cast<NativeTransformer*>(model.release()));
+/// On the CPU, by either path.
+inline std::unique_ptr<TranslationModel> load_demo_model(
+    gpu::ComputePath path = gpu::ComputePath::cpu) {
+  return load_model(demo_folder, {.path = path});
 }
 
-/// On the CPU by the code for CPUs, or by that for GPUs.
-inline std::unique_ptr<TranslationModel> load_demo_model(bool as_on_gpu) {
-  ModelOptions options;
-  options.as_on_gpu = as_on_gpu;
-  return load_model(demo_folder, options);
+/// Not through load_model(), which refuses dtypes that the CPU has no instructions for.
+inline TransformerParts read_demo_parts(const WeightTarget& target) {
+  const ModelConfig config =
+      read_marian_config(demo_folder, core::read_json(demo_folder / "config.json"),
+                         core::read_json(demo_folder / "generation_config.json"));
+  return read_transformer(config, SafetensorsFolder(demo_folder), target);
 }
 
 /// A file of figures; for what the demo model's holds see tests/support/make_marian_reference.py.

@@ -40,14 +40,16 @@ TEST_CASE("attention kernels agree with plain tensor operations", "[model]") {
                                      {200, 200, 128, true}};
   for (const AttentionKernel& kernel : attention_kernels()) {
     for (const Shape& shape : shapes) {
-      INFO(kernel.name << ": " << shape.queries << " queries, " << shape.keys << " keys, width "
-                       << shape.width << (shape.causal ? ", causal" : ""));
+      INFO(core::to_string(kernel.set)
+           << ": " << shape.queries << " queries, " << shape.keys << " keys, width " << shape.width
+           << (shape.causal ? ", causal" : ""));
       // Large scores: the softmax is far from uniform.
       const at::Tensor q = at::randn({shape.queries, shape.width}) * 3;
       const at::Tensor k = at::randn({shape.keys, shape.width}) * 3;
       const at::Tensor v = at::randn({shape.keys, shape.width});
       at::Tensor out = at::full({shape.queries, shape.width}, NAN);
-      AttentionScratch scratch;
+      std::vector<float> scratch(
+          static_cast<std::size_t>(attention_scratch(shape.keys, shape.width)));
       kernel.attend({.queries = {q.const_data_ptr<float>(), shape.width},
                      .keys = {k.const_data_ptr<float>(), shape.width},
                      .values = {v.const_data_ptr<float>(), shape.width},
@@ -57,7 +59,7 @@ TEST_CASE("attention kernels agree with plain tensor operations", "[model]") {
                      .key_count = shape.keys,
                      .head_width = shape.width,
                      .causal = shape.causal},
-                    scratch);
+                    scratch.data());
       CHECK(largest_difference(out, plain_attention(q, k, v, shape.causal)) < 2e-5);
 
       std::vector<const float*> keys;
@@ -73,7 +75,7 @@ TEST_CASE("attention kernels agree with plain tensor operations", "[model]") {
                            .out = single.mutable_data_ptr<float>(),
                            .count = shape.keys,
                            .head_width = shape.width},
-                          scratch);
+                          scratch.data());
       CHECK(largest_difference(single, plain_attention(q.narrow(0, 0, 1), k, v, false)) < 2e-5);
     }
   }

@@ -22,7 +22,8 @@ TEST_CASE("a sentence alone and in a batch of other lengths", "[model]") {
   const testing::Reference reference;
   const auto sources = reference.sentences("source");
   const auto targets = reference.sentences("target");
-  const auto model = testing::load_demo_model(GENERATE(false, true));
+  const auto model =
+      testing::load_demo_model(GENERATE(gpu::ComputePath::cpu, gpu::ComputePath::torch));
   const TeacherForcingOptions options{KeyKind::ffn_in, true, false};
   const TeacherForced together = model->teacher_force(sources, targets, options);
   const EncodedSource encoded = model->encode(sources);
@@ -51,9 +52,9 @@ TEST_CASE("the same batch gives the same bytes", "[model]") {
   const auto sources = reference.sentences("source");
   const auto targets = reference.sentences("target");
   const TeacherForcingOptions options{KeyKind::ffn_out, true, false};
-  const bool as_on_gpu = GENERATE(false, true);
+  const auto path = GENERATE(gpu::ComputePath::cpu, gpu::ComputePath::torch);
   const auto force = [&] {
-    return testing::load_demo_model(as_on_gpu)->teacher_force(sources, targets, options);
+    return testing::load_demo_model(path)->teacher_force(sources, targets, options);
   };
   const TeacherForced one = force();
   const TeacherForced two = force();
@@ -62,7 +63,8 @@ TEST_CASE("the same batch gives the same bytes", "[model]") {
 }
 
 TEST_CASE("an empty batch, and sentences that cannot be", "[model]") {
-  const auto model = testing::load_demo_model(GENERATE(false, true));
+  const auto model =
+      testing::load_demo_model(GENERATE(gpu::ComputePath::cpu, gpu::ComputePath::torch));
   const std::vector<std::vector<TokenId>> none;
   CHECK(model->teacher_force(none, none, {KeyKind::ffn_in, true, true}).keys.size(0) == 0);
   CHECK(model->encode(none).states.size(0) == 0);

@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
-#include "model/families/fairseq_config.hpp"
+#include "model/families/families.hpp"
 
 namespace knnseq::model {
 

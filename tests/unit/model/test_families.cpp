@@ -27,10 +27,11 @@ Agreement compare(const std::vector<TokenId>& made, const std::vector<TokenId>& 
 }  // namespace
 
 TEST_CASE("every family's hidden vectors and log-probs", "[model]") {
-  const bool as_on_gpu = GENERATE(false, true);
+  const auto path = GENERATE(gpu::ComputePath::cpu, gpu::ComputePath::torch);
   for (const auto& folder : test::family_folders()) {
-    DYNAMIC_SECTION(folder.filename().string() << (as_on_gpu ? ", as on GPUs" : "")) {
-      const test::FamilyModel family(folder, as_on_gpu);
+    DYNAMIC_SECTION(folder.filename().string()
+                    << (path == gpu::ComputePath::torch ? ", as on GPUs" : "")) {
+      const test::FamilyModel family(folder, path);
       const testing::Reference reference(folder / "expected.safetensors");
       const auto sources = reference.sentences("source");
       const auto targets = reference.sentences("target");
@@ -55,10 +56,11 @@ TEST_CASE("every family's hidden vectors and log-probs", "[model]") {
 }
 
 TEST_CASE("every family's greedy decoding token by token", "[model]") {
-  const bool as_on_gpu = GENERATE(false, true);
+  const auto path = GENERATE(gpu::ComputePath::cpu, gpu::ComputePath::torch);
   for (const auto& folder : test::family_folders()) {
-    DYNAMIC_SECTION(folder.filename().string() << (as_on_gpu ? ", as on GPUs" : "")) {
-      const test::FamilyModel family(folder, as_on_gpu);
+    DYNAMIC_SECTION(folder.filename().string()
+                    << (path == gpu::ComputePath::torch ? ", as on GPUs" : "")) {
+      const test::FamilyModel family(folder, path);
       const testing::Reference reference(folder / "expected.safetensors");
       const auto expected = reference.sentences("greedy");
       const at::Tensor all_gaps = reference.tensor("greedy_gaps");

@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
-#include "model/families/m2m100_config.hpp"
+#include "model/families/families.hpp"
 
 namespace knnseq::model {
 

@@ -3,7 +3,7 @@
 
 #include "core/error.hpp"
 #include "demo_model.hpp"
-#include "model/families/marian_config.hpp"
+#include "model/families/families.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace knnseq::model {

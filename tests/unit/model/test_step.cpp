@@ -40,7 +40,8 @@ TEST_CASE("cached steps give the keys of teacher forcing", "[model]") {
   const testing::Reference reference;
   const SentenceList sources = first(reference.sentences("source"), 40);
   const SentenceList targets = first(reference.sentences("target"), 40);
-  const auto model = testing::load_demo_model(GENERATE(false, true));
+  const auto model =
+      testing::load_demo_model(GENERATE(gpu::ComputePath::cpu, gpu::ComputePath::torch));
   for (const KeyKind kind : {KeyKind::ffn_in, KeyKind::ffn_out}) {
     const TeacherForced forced = model->teacher_force(sources, targets, {kind, false, true});
     const auto state = model->start(model->encode(sources), 1, kind);
@@ -68,7 +69,8 @@ TEST_CASE("reordered rows go on from their own past", "[model]") {
   const testing::Reference reference;
   const SentenceList sources = first(reference.sentences("source"), 3);
   const SentenceList targets = first(reference.sentences("target"), 3);
-  const auto model = testing::load_demo_model(GENERATE(false, true));
+  const auto model =
+      testing::load_demo_model(GENERATE(gpu::ComputePath::cpu, gpu::ComputePath::torch));
   const ModelInfo& info = model->info();
 
   // Row by row: the sentence and the tokens fed so far, next to what the model was told.
@@ -116,7 +118,8 @@ TEST_CASE("reordered rows go on from their own past", "[model]") {
 TEST_CASE("states refuse what makes no sense", "[model]") {
   const testing::Reference reference;
   const SentenceList sources = first(reference.sentences("source"), 2);
-  const auto model = testing::load_demo_model(GENERATE(false, true));
+  const auto model =
+      testing::load_demo_model(GENERATE(gpu::ComputePath::cpu, gpu::ComputePath::torch));
   const auto state = model->start(model->encode(sources), 2, KeyKind::ffn_in);
   const TokenId start = model->info().decoder_start;
   CHECK_THROWS_AS(model->step(*state, std::vector<TokenId>(3, start)), std::logic_error);

@@ -8,6 +8,7 @@
 #include "core/random.hpp"
 #include "retrieval/mixing/knn_distribution.hpp"
 #include "retrieval/mixing/tensor_distribution.hpp"
+#include "support/normal.hpp"
 
 using namespace knnseq;
 
@@ -85,7 +86,7 @@ TEST_CASE("interpolation equals the dense formula") {
   for (int round = 0; round < 200; ++round) {
     at::Tensor logits = at::empty({50}, at::kFloat);
     for (std::size_t w = 0; w < vocabulary; ++w) {
-      logits.mutable_data_ptr<float>()[w] = static_cast<float>(random.normal() * 3);
+      logits.mutable_data_ptr<float>()[w] = static_cast<float>(test::normal(random) * 3);
     }
     const at::Tensor log_softmax = at::log_softmax(logits, 0);
     const float* data = log_softmax.const_data_ptr<float>();

@@ -9,6 +9,7 @@
 #include "core/random.hpp"
 #include "retrieval/mixing/knn_distribution.hpp"
 #include "retrieval/mixing/likelihood_grid.hpp"
+#include "support/normal.hpp"
 
 using namespace knnseq;
 
@@ -35,7 +36,7 @@ struct Text {
         scores[i][j] = j < found ? score : -std::numeric_limits<float>::infinity();
         ids[i][j] = j < found ? core::pack_entry_id(token, 100 * i + j) : -1;
       }
-      for (std::int64_t w = 0; w < vocabulary; ++w) log_probs[i][w] = 3 * random.normal();
+      for (std::int64_t w = 0; w < vocabulary; ++w) log_probs[i][w] = 3 * test::normal(random);
       tokens.push_back(static_cast<core::TokenId>(random.below(5)));
     }
     log_probs = at::log_softmax(log_probs, 1);

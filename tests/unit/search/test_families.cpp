@@ -8,10 +8,11 @@
 namespace knnseq::search {
 
 TEST_CASE("every family's beam search, in batches of 1 and 32", "[search]") {
-  const bool as_on_gpu = GENERATE(false, true);
+  const auto path = GENERATE(gpu::ComputePath::cpu, gpu::ComputePath::torch);
   for (const auto& folder : test::family_folders()) {
-    DYNAMIC_SECTION(folder.filename().string() << (as_on_gpu ? ", as on GPUs" : "")) {
-      const test::FamilyModel family(folder, as_on_gpu);
+    DYNAMIC_SECTION(folder.filename().string()
+                    << (path == gpu::ComputePath::torch ? ", as on GPUs" : "")) {
+      const test::FamilyModel family(folder, path);
       const std::vector<std::vector<core::TokenId>> sources = family.beam.at("sources");
       REQUIRE(sources.size() == 32);
       for (const core::Json& one : family.beam.at("cases")) {

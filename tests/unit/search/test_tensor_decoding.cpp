@@ -9,7 +9,7 @@ namespace {
 
 void compare_with_tensors(const auto& decoding) {
   const auto expected = decoding.translate({.model = {.dtype = "fp32"}});
-  const auto made = decoding.translate({.model = {.dtype = "fp32", .as_on_gpu = true},
+  const auto made = decoding.translate({.model = {.dtype = "fp32", .path = gpu::ComputePath::torch},
                                         .selection = search::Selection::by_tensors,
                                         .tensors = true});
   REQUIRE(made.size() == expected.size());

@@ -30,7 +30,7 @@ RankFacts rank_on(const std::string& host) {
   rank.host = host;
   rank.host_cores = rank.allowed_cores = 16;
   rank.cpu_capability = "AVX512";
-  rank.train_kernel = "avx512";
+  rank.instruction_set = "avx512";
   return rank;
 }
 
@@ -133,7 +133,7 @@ TEST_CASE("facts of a rank survive their way to another") {
   auto rank = rank_on_gpu("a", 1);
   rank.first_core = 3;
   rank.memory_bytes = 5;
-  rank.scan_kernel = "avx2";
+  rank.instruction_set = "avx2";
   rank.proc_bind = "close";
   rank.gpu_capability = "9.0";
   rank.gpu_bytes = 7;

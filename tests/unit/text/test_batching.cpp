@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/random.hpp"
+#include "support/normal.hpp"
 #include "text/batching.hpp"
 
 using namespace knnseq;
@@ -21,7 +22,7 @@ std::vector<Pair> random_pairs(std::uint64_t seed, std::size_t count, std::int64
   std::vector<Pair> pairs;
   for (std::size_t i = 0; i < count; ++i) {
     const double target = 1 + 12 * -std::log(1 - random.uniform());
-    const double source = target * std::exp(0.25 * random.normal());
+    const double source = target * std::exp(0.25 * test::normal(random));
     const auto clamped = [&](double x) {
       return std::clamp(static_cast<std::int64_t>(x), std::int64_t{1}, longest);
     };

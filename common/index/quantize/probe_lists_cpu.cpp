@@ -1,0 +1,111 @@
+#include <algorithm>
+#include <compare>
+#include <vector>
+
+#include <faiss/IndexHNSW.h>
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "index/core/parallel.hpp"
+#include "index/core/plain_distance.hpp"
+#include "index/faiss_io/faiss_codebook.hpp"
+#include "index/quantize/probe_lists.hpp"
+
+namespace knnseq::index {
+
+namespace {
+
+struct Candidate {
+  float distance;
+  std::int32_t list;
+  auto operator<=>(const Candidate&) const = default;
+};
+
+/// Keeps the `count` smallest candidates as a heap with the worst on top.
+void offer(std::vector<Candidate>& heap, std::size_t count, const Candidate& candidate) {
+  if (heap.size() == count) {
+    if (!(candidate < heap.front())) return;
+    std::pop_heap(heap.begin(), heap.end());
+    heap.back() = candidate;
+  } else {
+    heap.push_back(candidate);
+  }
+  std::push_heap(heap.begin(), heap.end());
+}
+
+}  // namespace
+
+Probes probe_lists_cpu(const CentroidScan& scan, const at::Tensor& queries, std::int64_t width,
+                       Metric metric) {
+  const std::int64_t q = queries.size(0);
+  const std::int64_t d = queries.size(1);
+  // The matrix product rounds; a few more candidates than needed are measured again exactly.
+  const auto count = static_cast<std::size_t>(
+      std::min(scan.centroids().size(0), width + std::max<std::int64_t>(8, width / 4)));
+  std::vector<std::vector<Candidate>> nearest(static_cast<std::size_t>(q));
+  scan.visit_tiles(queries, [&](const ScoreTile& tile) {
+    parallel_for(tile.products.rows, [&](std::int64_t i) {
+      auto& heap = nearest[static_cast<std::size_t>(tile.first_row + i)];
+      for (std::int64_t j = 0; j < tile.products.columns; ++j) {
+        offer(heap, count, {tile.score(i, j), static_cast<std::int32_t>(tile.first_centroid + j)});
+      }
+    });
+  });
+
+  Probes probes{at::empty({q, width}, at::kLong), at::empty({q, width}, at::kFloat)};
+  auto* lists = probes.lists.mutable_data_ptr<std::int64_t>();
+  auto* distances = probes.distances.mutable_data_ptr<float>();
+  const float* query = queries.const_data_ptr<float>();
+  const float* centroids = scan.centroids().const_data_ptr<float>();
+  parallel_for(q, [&](std::int64_t i) {
+    auto& candidates = nearest[static_cast<std::size_t>(i)];
+    for (Candidate& candidate : candidates) {
+      candidate.distance = plain_distance(metric, query + i * d, centroids + candidate.list * d, d);
+    }
+    std::sort(candidates.begin(), candidates.end());
+    for (std::int64_t j = 0; j < width; ++j) {
+      const Candidate& chosen = candidates[static_cast<std::size_t>(j)];
+      lists[i * width + j] = chosen.list;
+      distances[i * width + j] = chosen.distance;
+    }
+  });
+  return probes;
+}
+
+Probes probe_graph(const Codebook& codebook, const at::Tensor& queries, std::int64_t width) {
+  if (!codebook.coarse_graph) {
+    throw core::InputError("probing by hnsw needs lists with a graph, such as " +
+                           fmt::format("IVF{}_HNSW32", codebook.spec.nlist));
+  }
+  const std::int64_t q = queries.size(0);
+  const std::int64_t d = queries.size(1);
+  Probes probes{at::empty({q, width}, at::kLong), at::empty({q, width}, at::kFloat)};
+  auto* lists = probes.lists.mutable_data_ptr<std::int64_t>();
+  auto* distances = probes.distances.mutable_data_ptr<float>();
+  const float* query = queries.const_data_ptr<float>();
+  const float* centroids = codebook.coarse_centroids.const_data_ptr<float>();
+  parallel_for(q, [&](std::int64_t i) {
+    std::vector<FaissId> found(static_cast<std::size_t>(width));
+    std::vector<float> scores(found.size());
+    codebook.coarse_graph->search(1, query + i * d, width, scores.data(), found.data());
+    // a graph in pieces may give too few: then any lists make up the number
+    std::erase(found, FaissId{-1});
+    for (FaissId list = 0; std::ssize(found) < width; ++list) {
+      if (std::find(found.begin(), found.end(), list) == found.end()) found.push_back(list);
+    }
+    std::vector<Candidate> candidates;
+    for (const FaissId list : found) {
+      candidates.push_back(
+          {plain_distance(codebook.spec.metric, query + i * d, centroids + list * d, d),
+           static_cast<std::int32_t>(list)});
+    }
+    std::sort(candidates.begin(), candidates.end());
+    for (std::int64_t j = 0; j < width; ++j) {
+      lists[i * width + j] = candidates[static_cast<std::size_t>(j)].list;
+      distances[i * width + j] = candidates[static_cast<std::size_t>(j)].distance;
+    }
+  });
+  return probes;
+}
+
+}  // namespace knnseq::index

@@ -1,0 +1,44 @@
+// Where a decoding by transformer_torch.cpp stands.
+#pragma once
+
+#include <numeric>
+#include <optional>
+#include <vector>
+
+#include "gpu/integer_upload.hpp"
+#include "model/base/translation_model.hpp"
+#include "model/layers/key_value_cache.hpp"
+#include "model/layers/padded_layout.hpp"
+
+namespace knnseq::model {
+
+/// A change of rows is kept on the host until the next step, whose tokens it goes over with.
+struct TransformerStateTorch final : DecoderState {
+  KeySpec key;                                         ///< resolved
+  PaddedLayout source;                                 ///< of the sentences on the device
+  std::vector<at::Tensor> cross_kv;                    ///< of each layer [sentences, longest, 2·d]
+  std::vector<KeyValueCache> past;                     ///< of each layer
+  std::int64_t sentences = 0;                          ///< after the changes to come
+  std::int64_t beams = 1;                              ///< likewise
+  std::int64_t position = 0;                           ///< steps done
+  std::optional<std::vector<std::int64_t>> rows_from;  ///< to come: old row of each new one
+  std::optional<std::vector<std::int64_t>> sentences_from;  ///< likewise; none: all stay
+
+  std::int64_t rows() const override { return sentences * beams; }
+};
+
+/// TranslationModel::reorder for this state.
+void reorder_state(TransformerStateTorch& state, std::span<const std::int64_t> rows);
+
+/// The changes to come as lists of an upload, and how they are made once it is sent.
+class StateMove {
+ public:
+  StateMove(const TransformerStateTorch& state, gpu::IntegerUpload& upload);
+  void apply(TransformerStateTorch& state, const std::vector<at::Tensor>& sent) const;
+
+ private:
+  std::optional<std::size_t> rows_;
+  std::optional<std::size_t> sentences_;
+};
+
+}  // namespace knnseq::model

@@ -34,7 +34,7 @@ ALLOWED = {  # room: the rooms it includes
     "model/families": "core model/base model/layers model/safetensors model/transformer",
     "model/torchscript": "core model/base model/families",
     "model": "core gpu model/base model/families model/safetensors model/torchscript model/transformer",
-    "search": "core model/base",
+    "search": "core gpu model/base",
     "index/simd": "core",
     "index/core": "core",
     "index/faiss_io": "core index/core obs",
@@ -43,8 +43,9 @@ ALLOWED = {  # room: the rooms it includes
     "index/train": "comm core index/core index/faiss_io index/quantize index/sample obs",
     "index/search": "core gpu index/core index/faiss_io index/simd",
     "retrieval/exchange": "comm core gpu index/core",
-    "retrieval/mixing": "comm core index/core retrieval/exchange",
-    "retrieval": "comm core gpu index/core index/quantize index/search retrieval/exchange",
+    "retrieval/mixing": "comm core gpu index/core",
+    "retrieval": "comm core gpu index/core index/quantize index/search retrieval/exchange "
+                 "retrieval/mixing",
     "retrieval/subset": "comm core index/core index/quantize index/search obs retrieval "
                         "retrieval/exchange",
 }

@@ -6,13 +6,6 @@
 
 namespace knnseq::metrics {
 
-/// One query's true neighbours, nearest first; more of them than the k that is asked for, so that
-/// those as near as the k-th are known. Missing ones (entry −1) come last.
-struct TrueNeighbours {
-  std::span<const std::int64_t> entries;
-  std::span<const float> distances;
-};
-
 /// Whole numbers, so that sums over queries do not depend on their order.
 struct RecallCount {
   std::int64_t hits = 0;
@@ -23,9 +16,10 @@ struct RecallCount {
 };
 
 /// How many of the k nearest are among the first k of `found` (entries, −1 where missing; none
-/// twice). Neighbours as near as the k-th are all as good as it. `of` is k, or less where there are
-/// not so many entries.
-RecallCount count_recall(std::span<const std::int64_t> found, const TrueNeighbours& truth,
-                         std::int64_t k);
+/// twice). nearest: the true entries in order, −1 where missing, with their distances; more of them
+/// than k, so that those as near as the k-th are known: all are as good as it. `of` is k, or less
+/// if there are not so many entries.
+RecallCount count_recall(std::span<const std::int64_t> found, std::span<const std::int64_t> nearest,
+                         std::span<const float> distances, std::int64_t k);
 
 }  // namespace knnseq::metrics

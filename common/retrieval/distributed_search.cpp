@@ -1,14 +1,10 @@
 #include "retrieval/distributed_search.hpp"
 
-#include <array>
-#include <span>
 #include <utility>
 
-#include "retrieval/exchange/neighbours.hpp"
-#include "retrieval/exchange/query_message.hpp"
-#include "retrieval/exchange/result_exchange.hpp"
-#include "retrieval/exchange/tensor_exchange.hpp"
-#include "retrieval/tensor_search.hpp"
+#include <fmt/format.h>
+
+#include "index/core/merge_top_k.hpp"
 #include "retrieval/timed.hpp"
 
 namespace knnseq::retrieval {
@@ -20,7 +16,8 @@ DistributedSearch::DistributedSearch(comm::Communicator& comm, const index::Code
       device_(std::move(device)),
       coder_(codebook, device_.device),
       local_index_(std::move(local_index)),
-      options_(options) {
+      options_(options),
+      statuses_() {
   options_.validate();
 }
 
@@ -30,85 +27,63 @@ void DistributedSearch::set_options(const SearchOptions& options) {
   local_index_->set_ef_search(options.ef_search);
 }
 
-Exchange DistributedSearch::search(const at::Tensor& queries, std::int64_t status) {
-  PreparedQueries prepared;
-  {
-    const Timed timed(times_.prepare_seconds);
-    prepared.rotated = coder_.rotate(queries.to(device_.device));
-    prepared.probes = coder_.probe(prepared.rotated, options_.nprobe, options_.probing);
-  }
+index::TopK DistributedSearch::search(const at::Tensor& queries, std::span<const std::int64_t>) {
+  const PreparedQueries prepared = prepare(queries);
   ++times_.exchanges;
   times_.queries += queries.size(0);
-  if (device_.collectives) return search_tensors_together(prepared, status);
   if (comm_.size() == 1) {
-    const Timed timed(times_.scan_seconds);
-    times_.scanned_queries += queries.size(0);
-    const Neighbours found =
-        to_neighbours(local_index_->search(prepared.rotated, prepared.probes, options_.k));
-    return {found.scores, found.ids, {status}};
+    statuses_ = {status_};
+    return scan(prepared);
   }
-  return search_together(prepared, status);
+  const GatheredQueries gathered = gather(prepared);
+  statuses_ = gathered.statuses;
+  return return_and_merge(scan(gathered.all), gathered);
 }
 
-Exchange DistributedSearch::search_together(const PreparedQueries& prepared, std::int64_t status) {
-  UnpackedQueries received;
+PreparedQueries DistributedSearch::prepare(const at::Tensor& queries) {
+  const Timed timed(times_.prepare_seconds);
+  PreparedQueries prepared;
+  prepared.rotated = coder_.rotate(queries.to(device_.device));
+  prepared.probes = coder_.probe(prepared.rotated, options_.nprobe, options_.probing);
+  return prepared;
+}
+
+GatheredQueries DistributedSearch::gather(const PreparedQueries& prepared) {
+  const Timed timed(times_.exchange_seconds);
+  return device_.collectives ? gather_queries(comm_, *device_.collectives, prepared, status_)
+                             : gather_queries(comm_, prepared, status_);
+}
+
+/// Queries and results are copied if the entries lie elsewhere.
+index::TopK DistributedSearch::scan(const PreparedQueries& queries) {
+  const Timed timed(times_.scan_seconds);
+  times_.scanned_queries += queries.rotated.size(0);
+  const at::Device there = local_index_->device();
+  return local_index_
+      ->search(queries.rotated.to(there),
+               {queries.probes.lists.to(there), queries.probes.distances.to(there)}, options_.k)
+      .to(device_.device);
+}
+
+index::TopK DistributedSearch::return_and_merge(const index::TopK& found,
+                                                const GatheredQueries& gathered) {
+  index::TopK partial;
   {
     const Timed timed(times_.exchange_seconds);
-    const auto mine = pack_queries(status, prepared);
-    const auto gathered = comm_.all_gather_bytes(mine);
-    std::vector<std::span<const std::byte>> messages;
-    for (int rank = 0; rank < comm_.size(); ++rank) messages.push_back(gathered.of(rank));
-    received = unpack_queries(messages, prepared.rotated.size(1), prepared.probes.lists.size(1));
+    partial = device_.collectives ? return_results(*device_.collectives, found, gathered.counts)
+                                  : return_results(comm_, found, gathered.counts);
   }
-
-  index::TopK found;
-  {
-    const Timed timed(times_.scan_seconds);
-    found = local_index_->search(received.all.rotated, received.all.probes, options_.k);
-    times_.scanned_queries += found.queries;
-  }
-
-  std::vector<index::TopK> partial;
-  {
-    const Timed timed(times_.exchange_seconds);
-    partial = return_results(comm_, found, received.counts);
-  }
-
   const Timed timed(times_.merge_seconds);
-  const Neighbours merged = to_neighbours(merge_results(partial));
-  return {merged.scores, merged.ids, received.statuses};
+  return device_.collectives ? index::merge_top_k_torch(partial, options_.k)
+                             : index::merge_top_k_cpu(partial, options_.k);
 }
 
-Exchange DistributedSearch::search_tensors_together(const PreparedQueries& prepared,
-                                                    std::int64_t status) {
-  Exchange exchange;
-  std::vector<std::int64_t> counts;
-  PreparedQueries all = prepared;
-  {
-    const Timed timed(times_.exchange_seconds);
-    const std::array<std::int64_t, 2> mine = {status, prepared.rotated.size(0)};
-    const auto headers = comm_.all_gather(std::span<const std::int64_t>(mine));
-    for (int rank = 0; rank < comm_.size(); ++rank) {
-      exchange.statuses.push_back(headers.of(rank)[0]);
-      counts.push_back(headers.of(rank)[1]);
-    }
-    if (comm_.size() > 1) all = gather_queries(*device_.collectives, prepared, counts);
-  }
-
-  index::DeviceTopK found;
-  {
-    const Timed timed(times_.scan_seconds);
-    found = search_tensors(*local_index_, all, options_.k);
-    times_.scanned_queries += all.rotated.size(0);
-  }
-
-  if (comm_.size() > 1) {
-    const Timed timed(times_.exchange_seconds);
-    found = return_and_merge(*device_.collectives, found, counts);
-  }
-  exchange.scores = found.distances.neg();
-  exchange.ids = found.ids;
-  return exchange;
+std::string DistributedSearch::summary() const {
+  return fmt::format(
+      "{} queries in {} exchanges; probing {:.1f} s, scanning {:.1f} s, exchanging and waiting "
+      "{:.1f} s, merging {:.1f} s",
+      times_.queries, times_.exchanges, times_.prepare_seconds, times_.scan_seconds,
+      times_.exchange_seconds, times_.merge_seconds);
 }
 
 }  // namespace knnseq::retrieval

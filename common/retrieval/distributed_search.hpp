@@ -1,8 +1,10 @@
-// Searches the local indexes of all ranks.
+// Search of a whole datastore, whose entries lie in the local indexes of all ranks.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <string>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -10,18 +12,12 @@
 #include "comm/communicator.hpp"
 #include "index/quantize/vector_quantizer.hpp"
 #include "index/search/local_index.hpp"
-#include "retrieval/exchange/query_message.hpp"
+#include "retrieval/exchange/query_exchange.hpp"
+#include "retrieval/knn_search.hpp"
 #include "retrieval/search_device.hpp"
 #include "retrieval/search_options.hpp"
 
 namespace knnseq::retrieval {
-
-/// What one exchange brings back to this rank.
-struct Exchange {
-  at::Tensor scores;  ///< fp32 [q, k]: −(squared distance) or inner product; −inf where missing
-  at::Tensor ids;     ///< int64 [q, k]: packed entry ids; −1 where missing
-  std::vector<std::int64_t> statuses;  ///< of all ranks, as they gave them to search()
-};
 
 /// Where the time of the exchanges went, in seconds, summed since construction. A GPU works on
 /// while the host goes on: there the time shows up where the host waits next.
@@ -35,7 +31,7 @@ struct SearchTimes {
   std::int64_t scanned_queries = 0;  ///< all ranks' ones
 };
 
-class DistributedSearch {
+class DistributedSearch final : public KnnSearch {
  public:
   /// `comm` must outlive this object. The codebook is the same on every rank; all ranks have
   /// collectives, or none.
@@ -44,27 +40,35 @@ class DistributedSearch {
                     SearchDevice device = {});
 
   /// One lockstep exchange; collective. queries [q, d_in] (fp32, fp16 or bf16), q may be 0 and
-  /// differs by rank. `status` is free for the caller and reaches all ranks. Results are those of
-  /// one unsharded index, and on the device. With collectives the ranks' counts of queries and
-  /// statuses go first, through the host, and then the tensors.
-  Exchange search(const at::Tensor& queries, std::int64_t status);
+  /// differs by rank; their sentences are of no matter. Results are those of one unsharded index,
+  /// and on the device.
+  index::TopK search(const at::Tensor& queries,
+                     std::span<const std::int64_t> sentences = {}) override;
 
   /// For later searches; the backend stays as it is. The same on every rank.
   void set_options(const SearchOptions& options);
 
-  std::int64_t width() const { return coder_.codebook().spec.d_in; }  ///< of queries
+  std::int64_t width() const override { return coder_.codebook().spec.d_in; }
+  bool collective() const override { return true; }
+  void set_status(std::int64_t status) override { status_ = status; }
+  std::span<const std::int64_t> statuses() const override { return statuses_; }
+  std::string summary() const override;
 
   const SearchTimes& times() const { return times_; }
 
  private:
-  Exchange search_together(const PreparedQueries& prepared, std::int64_t status);
-  Exchange search_tensors_together(const PreparedQueries& prepared, std::int64_t status);
+  PreparedQueries prepare(const at::Tensor& queries);
+  GatheredQueries gather(const PreparedQueries& prepared);
+  index::TopK scan(const PreparedQueries& queries);
+  index::TopK return_and_merge(const index::TopK& found, const GatheredQueries& gathered);
 
   comm::Communicator& comm_;
   SearchDevice device_;
   index::VectorQuantizer coder_;
   std::unique_ptr<index::LocalIndex> local_index_;
   SearchOptions options_;
+  std::int64_t status_ = 0;
+  std::vector<std::int64_t> statuses_;
   SearchTimes times_;
 };
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "index/core/merge_top_k.hpp"
 #include "index/core/parallel.hpp"
 #include "index/core/plain_distance.hpp"
-#include "retrieval/exchange/merge_top_k.hpp"
 
 namespace knnseq::retrieval {
 
@@ -23,9 +23,10 @@ ExactSearch::ExactSearch(const at::Tensor& queries, index::Metric metric, std::i
       norms_(squared_norms(queries_)),
       metric_(metric),
       subsets_(static_cast<std::size_t>(subsets)),
-      k_(static_cast<std::size_t>(k)),
+      k_(k),
       slack_(static_cast<float>(queries.size(1)) * 0x1p-21f),
-      nearest_(static_cast<std::size_t>(queries.size(0)) * subsets_) {
+      nearest_(static_cast<std::size_t>(queries.size(0)) * subsets_,
+               index::make_neighbour_heap(k)) {
   KNNSEQ_ASSERT(queries.scalar_type() == at::kFloat && subsets > 0 && subsets <= 64 && k > 0,
                 "queries are fp32 [q, d], subsets 1 to 64, k positive");
 }
@@ -63,8 +64,8 @@ void ExactSearch::scan(const ExactKeys& tile, const float* bounds, std::int64_t 
   const auto heaps =
       std::span(nearest_).subspan(static_cast<std::size_t>(query) * subsets_, subsets_);
   const auto loosest = [&] {
-    float limit = worst(heaps[0]);
-    for (const Heap& heap : heaps) limit = std::max(limit, worst(heap));
+    float limit = heaps[0].limit().distance;
+    for (const auto& heap : heaps) limit = std::max(limit, heap.limit().distance);
     return limit - of_query;
   };
   float limit = loosest();
@@ -72,25 +73,12 @@ void ExactSearch::scan(const ExactKeys& tile, const float* bounds, std::int64_t 
     const float bound = bounds[j] + products[j];
     if (bound > limit) continue;
     const float* key = tile.keys.const_data_ptr<float>() + static_cast<std::int64_t>(j) * d;
-    const Candidate candidate{distance(vector, key), tile.entries[j]};
+    const index::Neighbour candidate{distance(vector, key), tile.entries[j]};
     for (std::size_t subset = 0; subset < subsets_; ++subset) {
-      Heap& heap = heaps[subset];
-      if ((tile.subsets[j] >> subset & 1) == 0) continue;
-      if (heap.size() == k_) {
-        if (!(candidate < heap.front())) continue;
-        std::pop_heap(heap.begin(), heap.end());
-        heap.back() = candidate;
-      } else {
-        heap.push_back(candidate);
-      }
-      std::push_heap(heap.begin(), heap.end());
+      if ((tile.subsets[j] >> subset & 1) != 0) heaps[subset].offer(candidate);
     }
     limit = loosest();
   }
-}
-
-float ExactSearch::worst(const Heap& heap) const {
-  return heap.size() < k_ ? index::missing_distance : heap.front().distance;
 }
 
 float ExactSearch::distance(const float* query, const float* key) const {
@@ -99,36 +87,28 @@ float ExactSearch::distance(const float* query, const float* key) const {
 
 index::TopK ExactSearch::result(std::int64_t subset) const {
   const std::int64_t q = queries_.size(0);
-  index::TopK found{q, static_cast<std::int64_t>(k_),
-                    std::vector<float>(static_cast<std::size_t>(q) * k_, index::missing_distance),
-                    std::vector<std::int64_t>(static_cast<std::size_t>(q) * k_, index::missing_id)};
-  for (std::size_t query = 0; query < static_cast<std::size_t>(q); ++query) {
-    Heap sorted = nearest_[query * subsets_ + static_cast<std::size_t>(subset)];
-    std::sort_heap(sorted.begin(), sorted.end());
-    for (std::size_t j = 0; j < sorted.size(); ++j) {
-      found.distances[query * k_ + j] = sorted[j].distance;
-      found.ids[query * k_ + j] = sorted[j].entry;
-    }
+  const index::TopK found = index::missing_top_k(q, k_);
+  for (std::int64_t query = 0; query < q; ++query) {
+    index::NeighbourHeap nearest =
+        nearest_[static_cast<std::size_t>(query) * subsets_ + static_cast<std::size_t>(subset)];
+    found.set_row(query, nearest.take_sorted());
   }
   return found;
 }
 
 index::TopK merge_over_ranks(comm::Communicator& comm, const index::TopK& mine) {
   if (comm.size() == 1) return mine;
-  const auto distances = comm.all_gather(std::span<const float>(mine.distances));
-  const auto ids = comm.all_gather(std::span<const std::int64_t>(mine.ids));
-  index::TopK merged = mine;
-  const auto k = static_cast<std::size_t>(mine.k);
-  std::vector<NeighbourList> lists(static_cast<std::size_t>(comm.size()));
-  for (std::size_t row = 0; row < merged.ids.size(); row += k) {
-    for (int rank = 0; rank < comm.size(); ++rank) {
-      lists[static_cast<std::size_t>(rank)] = {distances.of(rank).subspan(row, k),
-                                               ids.of(rank).subspan(row, k)};
-    }
-    merge_top_k(lists, std::span(merged.distances).subspan(row, k),
-                std::span(merged.ids).subspan(row, k));
-  }
-  return merged;
+  const auto of_all_ranks = [&]<class T>(const at::Tensor& own) {
+    const auto all =
+        comm.all_gather(std::span(own.const_data_ptr<T>(), static_cast<std::size_t>(own.numel())));
+    return at::tensor(at::ArrayRef<T>(all.values), own.scalar_type())
+        .view({comm.size(), mine.queries(), mine.k()})
+        .transpose(0, 1)
+        .reshape({mine.queries(), comm.size() * mine.k()});
+  };
+  return index::merge_top_k_cpu({of_all_ranks.operator()<float>(mine.distances),
+                                 of_all_ranks.operator()<std::int64_t>(mine.ids)},
+                                mine.k());
 }
 
 }  // namespace knnseq::retrieval

@@ -1,7 +1,6 @@
 // Exact nearest neighbours among keys that pass by once.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -37,24 +36,16 @@ class ExactSearch {
   index::TopK result(std::int64_t subset) const;
 
  private:
-  struct Candidate {
-    float distance;
-    std::int64_t entry;
-    auto operator<=>(const Candidate&) const = default;
-  };
-  using Heap = std::vector<Candidate>;  ///< the worst on top
-
   void scan(const ExactKeys& tile, const float* bounds, std::int64_t query, const float* products);
-  float worst(const Heap& heap) const;
   float distance(const float* query, const float* key) const;
 
   at::Tensor queries_;
   at::Tensor norms_;  ///< fp32 [q], squared
   index::Metric metric_;
   std::size_t subsets_;
-  std::size_t k_;
+  std::int64_t k_;
   float slack_;  ///< most that a product can be off by, as a share of both squared norms
-  std::vector<Heap> nearest_;  ///< [q · subsets]
+  std::vector<index::NeighbourHeap> nearest_;  ///< [q · subsets]; ids are entry numbers
 };
 
 /// Each rank's neighbours of the same queries, merged. Collective; every rank gets all.

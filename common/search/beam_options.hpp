@@ -2,20 +2,16 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "core/types.hpp"
+#include "gpu/compute_path.hpp"
 #include "model/base/key_kind.hpp"
 
 namespace knnseq::search {
 
-/// Where the best continuations of a step are selected; of no matter for what they are.
-enum class Selection {
-  automatic,  ///< where the log-probs are
-  by_tensors  ///< by operators on tensors, as on a GPU, also where they are on the CPU
-};
-
-/// Defaults are fairseq's; each but `selection` changes results.
+/// Defaults are fairseq's; each but `path` changes results.
 struct BeamOptions {
   int beam = 5;
   double length_penalty = 1.0;  ///< hypotheses are ranked by Σ log-probs / length^length_penalty
@@ -24,7 +20,8 @@ struct BeamOptions {
   int max_length_b = 200;
   int nbest = 1;            ///< hypotheses returned, at most `beam`
   model::KeySpec key = {};  ///< what the kNN step gets as queries
-  Selection selection = Selection::automatic;
+  /// How the best continuations are selected; that of the log-probs' device if it is not given.
+  std::optional<gpu::ComputePath> path = {};
   /// Tokens that are never chosen, beside the model's pad and bad tokens.
   std::vector<core::TokenId> never = {};
 

@@ -4,24 +4,28 @@
 
 #include <ATen/ATen.h>
 
+#include "search/candidates.hpp"
+#include "search/masks.hpp"
 #include "search/sentence_beam.hpp"
-#include "search/tensor_candidates.hpp"
-#include "search/tensor_masks.hpp"
 
 namespace knnseq::search {
 
 namespace {
+
+SpecialTokens special_tokens(const model::ModelInfo& info, const BeamOptions& options) {
+  SpecialTokens special{info.eos, info.bad_tokens, info.forced_tokens};
+  special.never.push_back(info.pad);
+  special.never.insert(special.never.end(), options.never.begin(), options.never.end());
+  return special;
+}
 
 /// One block on its way: the sentences still in the batch and the model's state of them.
 class Block {
  public:
   Block(model::TranslationModel& model, model::Sentences sources,
         const model::EncodedSource& encoded, const BeamOptions& options)
-      : model_(model), options_(options) {
+      : model_(model), options_(options), masks_(special_tokens(model.info(), options)) {
     const model::ModelInfo& info = model.info();
-    special_ = {info.eos, info.bad_tokens, info.forced_tokens};
-    special_.never.push_back(info.pad);
-    special_.never.insert(special_.never.end(), options.never.begin(), options.never.end());
     for (std::size_t i = 0; i < sources.size(); ++i) {
       beams_.emplace_back(options,
                           options.greatest_length(std::ssize(sources[i]), info.target_positions));
@@ -66,7 +70,7 @@ class Block {
     std::int64_t row = 0;
     for (const std::size_t i : live_) {
       for (std::size_t beam = 0; beam < beams_[i].live(); ++beam, ++row) {
-        if (beams_[i].forced(special_)) continue;
+        if (beams_[i].forced(masks_.special())) continue;
         asking.push_back(row);
         queries.sentences.push_back(static_cast<std::int64_t>(i));
       }
@@ -98,21 +102,16 @@ class Block {
   /// Returns the old rows that go on and drops the sentences that ended.
   std::vector<std::int64_t> advance(at::Tensor& log_probs) {
     log_probs = log_probs.contiguous();
-    const bool by_rows = log_probs.is_cpu() && options_.selection == Selection::automatic;
-    std::vector<std::vector<Continuation>> best;
-    if (!by_rows) best = select_by_tensors(log_probs);
-    const std::int64_t columns = log_probs.size(1);
-    auto* data = by_rows ? log_probs.mutable_data_ptr<float>() : nullptr;
+    const auto best = select(log_probs);
     std::vector<std::int64_t> rows;
     std::vector<std::size_t> still;
     std::int64_t first = 0;
     for (std::size_t place = 0; place < live_.size(); ++place) {
       SentenceBeam& beam = beams_[live_[place]];
       const auto count = static_cast<std::int64_t>(beam.live());
-      const auto origins = by_rows
-                               ? beam.advance({data + first * columns, count, columns}, special_)
-                               : beam.advance(best[place], special_);
-      for (const std::int64_t origin : origins) rows.push_back(first + origin);
+      for (const std::int64_t origin : beam.advance(best[place], masks_.special())) {
+        rows.push_back(first + origin);
+      }
       if (!beam.finished()) still.push_back(live_[place]);
       first += count;
     }
@@ -120,8 +119,8 @@ class Block {
     return rows;
   }
 
-  /// The best continuations of each sentence still there, of log-probs on any device.
-  std::vector<std::vector<Continuation>> select_by_tensors(const at::Tensor& log_probs) {
+  /// The best continuations of each sentence still there; masks are written into the log-probs.
+  std::vector<std::vector<Continuation>> select(const at::Tensor& log_probs) {
     std::vector<float> scores;
     std::vector<std::uint8_t> at_end;
     for (const std::size_t i : live_) {
@@ -130,16 +129,18 @@ class Block {
         at_end.push_back(beams_[i].at_greatest_length() ? 1 : 0);
       }
     }
-    const SentenceBeam& any = beams_[live_.front()];
+    const SentenceBeam& any = beams_[live_.front()];  // all have the same length
     masks_.apply(log_probs, any.length(), at_end);
-    return best_continuations(log_probs, scores, static_cast<std::int64_t>(any.live()),
-                              2 * std::int64_t{options_.beam});
+    const auto path = options_.path.value_or(gpu::compute_path_on(log_probs.device()));
+    const auto best =
+        path == gpu::ComputePath::cpu ? best_continuations_cpu : best_continuations_torch;
+    return best(log_probs, scores, static_cast<std::int64_t>(any.live()),
+                2 * std::int64_t{options_.beam});
   }
 
   model::TranslationModel& model_;
   const BeamOptions& options_;
-  SpecialTokens special_;
-  TensorMasks masks_{special_};
+  Masks masks_;
   std::vector<SentenceBeam> beams_;
   std::vector<std::size_t> live_;
   std::unique_ptr<model::DecoderState> state_;

@@ -1,20 +1,27 @@
-// The best continuations of one sentence's hypotheses.
+// The best continuations of the hypotheses of each sentence, and the order in which they stand.
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <vector>
 
+#include <ATen/ATen.h>
+
 #include "core/types.hpp"
-#include "core/views.hpp"
 
 namespace knnseq::search {
 
 /// A hypothesis and the token that would go on from it.
 struct Candidate {
-  float score = 0.0f;  ///< the hypothesis's sum of log-probs with this token
+  float score = 0.0f;  ///< the hypothesis's sum of log-probs with this token, fp32
   std::int32_t beam = 0;
   core::TokenId token = 0;
+
+  /// The rule for ties: by score descending, then beam, then token. candidates_torch.cpp has the
+  /// same order in operators on tensors.
+  bool operator<(const Candidate& other) const {
+    if (score != other.score) return score > other.score;
+    return beam != other.beam ? beam < other.beam : token < other.token;
+  }
 };
 
 /// A candidate with its token's own log-prob.
@@ -23,16 +30,19 @@ struct Continuation {
   float log_prob = 0.0f;
 };
 
-/// Better first: by score descending, then beam, then token.
-inline bool operator<(const Candidate& a, const Candidate& b) {
-  if (a.score != b.score) return a.score > b.score;
-  return a.beam != b.beam ? a.beam < b.beam : a.token < b.token;
-}
-
-/// The `count` best of all scores[beam] + log_probs[beam][token], best first; fewer where there are
-/// not that many above −∞ (−∞ and NaN are no candidates). `log_probs` is [beams, V], `scores` one
-/// for each row. Sums are fp32.
-std::vector<Candidate> best_candidates(core::MatrixView<const float> log_probs,
-                                       std::span<const float> scores, std::size_t count);
+/// For each sentence the `count` best of scores[row] + log_probs[row][token], best first; fewer if
+/// there are not that many above −∞ (−∞ and NaN are no candidates). log_probs: fp32 [rows, V],
+/// contiguous; scores: one for each row, fp32; `beams` consecutive rows for a sentence.
+/// In the host's memory.
+std::vector<std::vector<Continuation>> best_continuations_cpu(const at::Tensor& log_probs,
+                                                              const std::vector<float>& scores,
+                                                              std::int64_t beams,
+                                                              std::int64_t count);
+/// On any device. A few candidates come to the host, in one copy; in a second one if so many scores
+/// are equal that the first cut went through them.
+std::vector<std::vector<Continuation>> best_continuations_torch(const at::Tensor& log_probs,
+                                                                const std::vector<float>& scores,
+                                                                std::int64_t beams,
+                                                                std::int64_t count);
 
 }  // namespace knnseq::search

@@ -13,27 +13,6 @@ namespace {
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 }
 
-void SentenceBeam::mask(core::MatrixView<float> log_probs, const SpecialTokens& special) const {
-  for (std::int64_t beam = 0; beam < log_probs.rows; ++beam) {
-    const std::span<float> row = log_probs.row(beam);
-    float& eos = row[static_cast<std::size_t>(special.eos)];
-    if (length_ < std::ssize(special.first)) {
-      std::ranges::fill(row, minus_infinity);
-      row[static_cast<std::size_t>(special.first[static_cast<std::size_t>(length_)])] = 0.0f;
-      continue;
-    }
-    if (length_ >= max_length_) {
-      const float kept = eos;
-      std::ranges::fill(row, minus_infinity);
-      eos = kept;
-      continue;
-    }
-    for (const core::TokenId token : special.never)
-      row[static_cast<std::size_t>(token)] = minus_infinity;
-    if (length_ == 0) eos = minus_infinity;
-  }
-}
-
 SentenceBeam::Live SentenceBeam::extend(const Continuation& continuation) const {
   const auto& [candidate, log_prob] = continuation;
   Live made = live_[static_cast<std::size_t>(candidate.beam)];
@@ -49,21 +28,6 @@ void SentenceBeam::finish(Live hypothesis) {
   const float score =
       hypothesis.score / static_cast<float>(std::pow(length, options_->length_penalty));
   done_.push_back({std::move(hypothesis.tokens), score, std::move(hypothesis.log_probs)});
-}
-
-std::vector<std::int64_t> SentenceBeam::advance(core::MatrixView<float> log_probs,
-                                                const SpecialTokens& special) {
-  mask(log_probs, special);
-  std::vector<float> scores;
-  for (const Live& live : live_) scores.push_back(live.score);
-  const core::MatrixView<const float> values{log_probs.data, log_probs.rows, log_probs.columns};
-  std::vector<Continuation> best;
-  for (const Candidate& candidate :
-       best_candidates(values, scores, 2 * static_cast<std::size_t>(options_->beam))) {
-    best.push_back(
-        {candidate, values.row(candidate.beam)[static_cast<std::size_t>(candidate.token)]});
-  }
-  return advance(best, special);
 }
 
 std::vector<std::int64_t> SentenceBeam::advance(std::span<const Continuation> best,

@@ -5,19 +5,12 @@
 #include <span>
 #include <vector>
 
-#include "core/views.hpp"
 #include "search/beam_options.hpp"
 #include "search/candidates.hpp"
 #include "search/hypothesis.hpp"
+#include "search/masks.hpp"
 
 namespace knnseq::search {
-
-/// Tokens that a search treats specially.
-struct SpecialTokens {
-  core::TokenId eos = 0;
-  std::vector<core::TokenId> never = {};  ///< pad, the model's bad tokens and the options' own
-  std::vector<core::TokenId> first = {};  ///< what every hypothesis starts with, at a log-prob of 0
-};
 
 /// Rules of one step (fairseq's, see beam_search.hpp), free of any model.
 class SentenceBeam {
@@ -41,13 +34,9 @@ class SentenceBeam {
   float score(std::size_t beam) const { return live_[beam].score; }
   bool at_greatest_length() const { return length_ >= max_length_; }
 
-  /// Takes the step's log-probs [live(), V] (changed: masks are written into them) and goes on.
-  /// Returns the old hypothesis that each new one continues; empty where the sentence is finished.
-  /// Throws core::Error where nothing has a finite score.
-  std::vector<std::int64_t> advance(core::MatrixView<float> log_probs,
-                                    const SpecialTokens& special);
-
-  /// The same with the 2·beam best continuations, of masked log-probs, best first.
+  /// Goes on with the 2·beam best continuations, of masked log-probs, best first. Returns the old
+  /// hypothesis that each new one continues; empty if the sentence is finished. Throws core::Error
+  /// if nothing has a finite score.
   std::vector<std::int64_t> advance(std::span<const Continuation> best,
                                     const SpecialTokens& special);
 
@@ -61,7 +50,6 @@ class SentenceBeam {
     float score = 0.0f;
   };
 
-  void mask(core::MatrixView<float> log_probs, const SpecialTokens& special) const;
   Live extend(const Continuation& continuation) const;
   void finish(Live hypothesis);
 

@@ -9,9 +9,6 @@
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "model/load_model.hpp"
-#include "retrieval/mixing/interpolator.hpp"
-#include "retrieval/mixing/knn_options.hpp"
-#include "retrieval/plain_search.hpp"
 #include "runtime/input_files.hpp"
 #include "runtime/long_work.hpp"
 #include "runtime/progress.hpp"
@@ -23,8 +20,7 @@
 #include "stages/decode/translations.hpp"
 #include "stages/shared/inputs/open_model.hpp"
 #include "stages/shared/inputs/stage.hpp"
-#include "stages/shared/search/open_block_search.hpp"
-#include "stages/shared/search/open_search.hpp"
+#include "stages/shared/search/open_mixer.hpp"
 #include "stages/shared/search/open_subset.hpp"
 #include "stages/shared/text/sentence_block.hpp"
 #include "text/files/line_filter.hpp"
@@ -61,61 +57,15 @@ class Decoder {
     for (auto i = static_cast<std::size_t>(context_.comm.rank()); i < left.size();
          i += static_cast<std::size_t>(context_.comm.size())) {
       if (runtime::stop_requested()) break;
-      translate(left[i], {});
+      commit(left[i], search::beam_search(model_, sources_of(left[i]), options_.beam));
     }
     work_.seconds = watch.seconds();
   }
 
-  /// All ranks step together: each step of a block is one exchange in which every rank searches its
-  /// part of the datastore for all (with several datastores: one after the other). A rank without a
-  /// block goes on searching for the others.
-  void run_with_knn(std::vector<retrieval::DistributedSearch>& searches) {
-    const obs::Stopwatch watch;
-    BlockSchedule schedule(blocks_left());
-    const search::KnnStep knn = [&](const search::KnnQueries& asked, at::Tensor& log_probs) {
-      std::int64_t column = 0;
-      for (std::size_t i = 0; i < searches.size(); ++i) {
-        const std::int64_t width = searches[i].width();
-        const auto found = searches[i].search(asked.vectors.narrow(1, column, width).contiguous(),
-                                              static_cast<std::int64_t>(RankStatus::busy));
-        if (i == 0) schedule.update(found.statuses, context_.comm.rank());
-        interpolator_.interpolate(log_probs, {found.scores, found.ids},
-                                  options_.interpolation.share_of(i, searches.size()));
-        column += width;
-      }
-    };
-    auto status = RankStatus::waiting;
-    while (!schedule.finished()) {
-      if (runtime::stop_requested()) status = RankStatus::stopped;
-      std::optional<std::int64_t> block;
-      for (std::size_t i = 0; i < searches.size(); ++i) {
-        const auto exchange = searches[i].search(at::empty({0, searches[i].width()}),
-                                                 static_cast<std::int64_t>(status));
-        if (i == 0) block = schedule.update(exchange.statuses, context_.comm.rank());
-      }
-      if (block) {
-        translate(*block, knn);
-      } else if (status == RankStatus::waiting) {
-        status = RankStatus::idle;
-      }
-    }
-    work_.seconds = watch.seconds();
-  }
-
-  /// Every rank begins one of the blocks that are left, all together, and then translates it
-  /// without the others. describe: what the search looks for a block's sentences by.
-  void run_in_subsets(retrieval::BlockSearch& search, const SentenceDescriber& describe) {
-    const search::KnnStep knn = [&](const search::KnnQueries& asked, at::Tensor& log_probs) {
-      const auto found = search.search(asked.vectors, asked.sentences);
-      interpolator_.interpolate(log_probs, found, options_.interpolation);
-    };
-    run_in_rounds([&](std::optional<std::int64_t> block) {
-      if (!block) return search.begin({});
-      const auto sources = sources_of(*block);
-      const auto encoded = model_.encode(sources);
-      search.begin(describe(sources, encoded));
-      commit(*block, search::beam_search(model_, sources, encoded, options_.beam, knn));
-    });
+  /// Translates with neighbours; describe: what sentences are looked for by in subsets.
+  void run_with_knn(retrieval::KnnMixer& mixer, const SentenceDescriber& describe) {
+    mixer.collective() ? run_in_steps(mixer) : run_in_subsets(mixer, describe);
+    for (const auto& line : mixer.summaries()) context_.log.info("search on rank 0: " + line);
   }
 
   /// What a translation memory gives: the target of the most similar source, whatever the model
@@ -151,6 +101,54 @@ class Decoder {
   }
 
  private:
+  /// All ranks step together: each step of a block is one exchange in which every rank searches its
+  /// part of the datastore for all (of several datastores one after the other). A rank without a
+  /// block goes on searching for the others.
+  void run_in_steps(retrieval::KnnMixer& mixer) {
+    const obs::Stopwatch watch;
+    BlockSchedule schedule(blocks_left());
+    const auto tell = [&](RankStatus status) {
+      mixer.set_status(static_cast<std::int64_t>(status));
+    };
+    const search::KnnStep knn = [&](const search::KnnQueries& asked, at::Tensor& log_probs) {
+      mixer.mix(asked.vectors, asked.sentences, log_probs);
+      schedule.update(mixer.statuses(), context_.comm.rank());
+    };
+    auto status = RankStatus::waiting;
+    while (!schedule.finished()) {
+      if (runtime::stop_requested()) status = RankStatus::stopped;
+      tell(status);
+      mixer.serve();
+      const auto block = schedule.update(mixer.statuses(), context_.comm.rank());
+      if (block) {
+        tell(RankStatus::busy);
+        const auto made = search::beam_search(model_, sources_of(*block), options_.beam, knn);
+        mixer.check();
+        commit(*block, made);
+      } else if (status == RankStatus::waiting) {
+        status = RankStatus::idle;
+      }
+    }
+    work_.seconds = watch.seconds();
+  }
+
+  /// Every rank begins one of the blocks that are left, all together, and then translates it
+  /// without the others.
+  void run_in_subsets(retrieval::KnnMixer& mixer, const SentenceDescriber& describe) {
+    const search::KnnStep knn = [&](const search::KnnQueries& asked, at::Tensor& log_probs) {
+      mixer.mix(asked.vectors, asked.sentences, log_probs);
+    };
+    run_in_rounds([&](std::optional<std::int64_t> block) {
+      if (!block) return mixer.begin({});
+      const auto sources = sources_of(*block);
+      const auto encoded = model_.encode(sources);
+      mixer.begin(describe(sources, encoded));
+      const auto made = search::beam_search(model_, sources, encoded, options_.beam, knn);
+      mixer.check();
+      commit(*block, made);
+    });
+  }
+
   /// Calls `work` with one of the blocks that are left, on all ranks together; without one where
   /// there are no more for this rank.
   void run_in_rounds(const std::function<void(std::optional<std::int64_t>)>& work) {
@@ -192,12 +190,7 @@ class Decoder {
     return sources;
   }
 
-  void translate(std::int64_t block, const search::KnnStep& knn) {
-    commit(block, search::beam_search(model_, sources_of(block), options_.beam, knn));
-  }
-
   void commit(std::int64_t block, const std::vector<std::vector<search::Hypothesis>>& hypotheses) {
-    interpolator_.check();
     const auto& lines = set_.blocks[static_cast<std::size_t>(block)];
     translations_.append(context_.comm.rank(), block, lines, hypotheses);
     for (const auto& nbest : hypotheses) work_.items += std::ssize(nbest.front().tokens);
@@ -210,15 +203,10 @@ class Decoder {
   model::TranslationModel& model_;
   const TestSet& set_;
   Translations& translations_;
-  retrieval::Interpolator interpolator_;
   runtime::Progress progress_;
   runtime::StageWork work_{"tokens", 0, 0};
   std::int64_t sentences_done_ = 0;
 };
-
-void report_search(runtime::StageContext& context, const std::string& summary) {
-  context.log.info("search on rank 0: " + summary);
-}
 
 runtime::StageOutcome translate_set(runtime::StageContext& context, const Options& options,
                                     const DecodeOptions& decoding, const SearchedData& data,
@@ -263,19 +251,9 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
     Options nearest = options;
     nearest.subset.sentences = 1;
     decoder.run_from_memory(*open_subset(context, nearest, *data.subset, 1), describe);
-  } else if (data.subset) {
-    const auto search = open_block_search(context, options, decoding, data);
-    decoder.run_in_subsets(*search, describe);
-    report_search(context, search->summary());
   } else if (decoding.knn) {
-    std::vector<retrieval::DistributedSearch> searches;
-    for (const auto& datastore : data.datastores) {
-      searches.push_back(open_search(context, datastore, decoding.search));
-    }
-    decoder.run_with_knn(searches);
-    for (const auto& search : searches) {
-      report_search(context, retrieval::describe(search.times()));
-    }
+    auto mixer = open_mixer(context, options, decoding, data);
+    decoder.run_with_knn(mixer, describe);
   } else {
     decoder.run_without_knn();
   }
@@ -343,10 +321,7 @@ core::Json decode_inputs(runtime::StageContext& context, const Options& options,
   if (!decoding.knn) return inputs;
   inputs.update(search_inputs(context, options, decoding, data));
   if (decoding.mode == KnnMode::memory) return inputs;
-  const auto& threshold = decoding.interpolation.threshold;
-  inputs["temperature"] = decoding.interpolation.temperature;
-  inputs["lambda"] = decoding.interpolation.lambda;
-  inputs["threshold"] = threshold ? core::Json(*threshold) : core::Json();
+  inputs.update(decoding.interpolation.inputs());
   return inputs;
 }
 

@@ -10,13 +10,11 @@
 #include "core/json_field.hpp"
 #include "core/parse_json.hpp"
 #include "obs/terminal.hpp"
-#include "retrieval/mixing/knn_distribution.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/inspect/datastore_sentences.hpp"
 #include "stages/shared/inputs/open_model.hpp"
 #include "stages/shared/inputs/stage.hpp"
-#include "stages/shared/search/open_block_search.hpp"
-#include "stages/shared/search/open_search.hpp"
+#include "stages/shared/search/open_mixer.hpp"
 #include "stages/shared/text/sentence_block.hpp"
 #include "text/files/line_filter.hpp"
 #include "text/files/read_lines.hpp"
@@ -151,34 +149,6 @@ std::string token_text(const text::Tokenizer& tokenizer, const Tokens& tokens,
       "'{}'", obs::printable(tokenizer.decode_target(std::span(tokens).subspan(position, 1))));
 }
 
-/// One rank's queries, and the sentence they belong to; the other ranks have none.
-struct Asked {
-  at::Tensor queries;
-  retrieval::SentenceBlock block;
-};
-
-/// Their neighbours in each datastore that the decoding searches. Collective.
-std::vector<retrieval::Neighbours> search_all(runtime::StageContext& context,
-                                              const Options& options, const DecodeOptions& decoding,
-                                              const SearchedData& data, const Asked& asked) {
-  if (data.subset) {
-    const auto search = open_block_search(context, options, decoding, data);
-    search->begin(asked.block);
-    const std::vector<std::int64_t> sentences(static_cast<std::size_t>(asked.queries.size(0)), 0);
-    return {retrieval::to_host(search->search(asked.queries, sentences))};
-  }
-  std::vector<retrieval::Neighbours> all;
-  std::int64_t column = 0;
-  for (const auto& datastore : data.datastores) {
-    auto search = open_search(context, datastore, decoding.search);
-    const auto part = asked.queries.narrow(1, column, search.width()).contiguous();
-    column += search.width();
-    const auto found = search.search(part, 0);
-    all.push_back(retrieval::to_host({found.scores, found.ids}));
-  }
-  return all;
-}
-
 }  // namespace
 
 void inspect(runtime::StageContext& context, const Options& options) {
@@ -204,7 +174,7 @@ void inspect(runtime::StageContext& context, const Options& options) {
   }
 
   // The query of the token at which they differ: both have the same prefix.
-  at::Tensor queries = at::empty({0, model->info().width});
+  at::Tensor queries;
   at::Tensor log_probs;
   retrieval::SentenceBlock block;
   comm::agree(comm, [&] {
@@ -225,23 +195,22 @@ void inspect(runtime::StageContext& context, const Options& options) {
     log_probs = made.log_probs.slice(0, row, row + 1).cpu().contiguous();
     block = make_sentence_block(options.subset, *tokenizer, source, model->encode(source));
   });
-  const auto all_found = search_all(context, options, decoding, data, {queries, block});
-  const auto& found = all_found.front();
-  at::Tensor mixed = log_probs.defined() ? log_probs.clone() : log_probs;
-  for (std::size_t i = 0; i < all_found.size() && comm.is_root(); ++i) {
-    retrieval::interpolate(mixed, all_found[i].scores, all_found[i].ids,
-                           decoding.interpolation.share_of(i, all_found.size()));
-  }
-  std::vector<retrieval::NeighbourProbability> neighbours;
+  auto mixer = open_mixer(context, options, decoding, data);
+  mixer.begin(block);
+  at::Tensor mixed;
+  std::vector<retrieval::NeighbourShare> neighbours;
   std::vector<std::int64_t> entries;
   if (comm.is_root()) {
-    const auto k = static_cast<std::size_t>(found.ids.size(1));
-    neighbours = retrieval::neighbour_probabilities({found.scores.const_data_ptr<float>(), k},
-                                                    {found.ids.const_data_ptr<std::int64_t>(), k},
-                                                    decoding.interpolation);
+    mixed = log_probs.clone();
+    const std::vector<std::int64_t> sentence = {0};
+    neighbours = mixer.mix_and_explain(queries, sentence, mixed).front().front();
     neighbours.resize(
         std::min(neighbours.size(), static_cast<std::size_t>(options.inspect.neighbours)));
-    for (const auto& neighbour : neighbours) entries.push_back(core::entry_number_of(neighbour.id));
+    for (const auto& [neighbour, share] : neighbours) {
+      entries.push_back(core::entry_number_of(neighbour.id));
+    }
+  } else if (mixer.collective()) {
+    mixer.serve();
   }
   entries = comm.all_gather(std::span<const std::int64_t>(entries)).values;
   const auto sentences = find_sentences(
@@ -261,13 +230,13 @@ void inspect(runtime::StageContext& context, const Options& options) {
       probability(shown.knn, mixed));
   text += fmt::format("  its nearest of k = {} neighbours:\n  {:>9} {:>7}  datastore sentence\n",
                       decoding.search.k, "distance", "p_knn");
-  for (const auto& neighbour : neighbours) {
+  for (const auto& [neighbour, share] : neighbours) {
     const auto sentence = sentences.find(core::entry_number_of(neighbour.id));
     if (sentence == sentences.end()) throw core::InputError("an entry is not in the corpus shards");
     const auto& [corpus, source, target, line] = sentence->second;
-    text += fmt::format("  {:>9.2f} {:>7.3f}  {}\n  {:>18} {}  (line {}{})\n", -neighbour.score,
-                        neighbour.probability, obs::printable(target), "<-", obs::printable(source),
-                        line, corpus.empty() ? "" : " of append." + corpus);
+    text += fmt::format("  {:>9.2f} {:>7.3f}  {}\n  {:>18} {}  (line {}{})\n", neighbour.distance,
+                        share, obs::printable(target), "<-", obs::printable(source), line,
+                        corpus.empty() ? "" : " of append." + corpus);
   }
   obs::print(text);
 }

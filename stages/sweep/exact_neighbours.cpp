@@ -7,15 +7,15 @@
 
 namespace knnseq::stages {
 
-ExactNeighbours find_exactly(runtime::StageContext& context, const KeySource& source,
-                             const runtime::ShardTeam& team, const ExactTask& task) {
+ExactAnswers find_exactly(runtime::StageContext& context, const KeySource& source,
+                          const runtime::ShardTeam& team, const ExactTask& task) {
   index::Codebook plain;  // nothing but what the metric does to vectors
   plain.spec.d_in = plain.spec.d_out = task.queries.size(1);
   plain.spec.metric = task.metric;
   const auto shares = std::ssize(task.shares);
   retrieval::ExactSearch search(index::rotate_vectors(plain, task.queries), task.metric, shares,
                                 task.k);
-  ExactNeighbours found;
+  ExactAnswers found;
   found.entries.resize(task.shares.size());
   visit_own_keys(context, source, team, [&](const KeyUnit& unit) {
     std::vector<std::int64_t> entries(static_cast<std::size_t>(unit.ids.size(0)));

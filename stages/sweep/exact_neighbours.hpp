@@ -11,7 +11,7 @@ namespace knnseq::stages {
 
 /// The true neighbours of some queries in some shares of the datastore, in the order of the shares;
 /// entry numbers as ids.
-struct ExactNeighbours {
+struct ExactAnswers {
   std::vector<index::TopK> truth;
   std::vector<std::int64_t> entries;  ///< of each share
 };
@@ -24,7 +24,7 @@ struct ExactTask {
 };
 
 /// One pass over the keys by all ranks. Every rank gets all. Collective.
-ExactNeighbours find_exactly(runtime::StageContext& context, const KeySource& source,
-                             const runtime::ShardTeam& team, const ExactTask& task);
+ExactAnswers find_exactly(runtime::StageContext& context, const KeySource& source,
+                          const runtime::ShardTeam& team, const ExactTask& task);
 
 }  // namespace knnseq::stages

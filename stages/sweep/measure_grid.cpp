@@ -205,7 +205,7 @@ class Grid {
   std::string owner_;  ///< what the stage was begun with; rank 0's
   std::optional<core::Json> finished_;
   at::Tensor queries_;
-  ExactNeighbours exact_;
+  ExactAnswers exact_;
 };
 
 }  // namespace

@@ -23,7 +23,6 @@ core::Range block_of(const comm::Communicator& comm, std::int64_t step, std::int
 /// Adds one block's hits to the counts, one for each k.
 void count_block(const SearchTask& task, core::Range block, const at::Tensor& found_ids,
                  std::vector<metrics::RecallCount>& counts) {
-  const auto width = static_cast<std::size_t>(task.truth.k);
   const auto* ids = found_ids.const_data_ptr<std::int64_t>();
   for (auto query = block.begin; query < block.end; ++query) {
     std::vector<std::int64_t> found;
@@ -31,11 +30,9 @@ void count_block(const SearchTask& task, core::Range block, const at::Tensor& fo
       const auto id = *ids++;
       found.push_back(id == index::missing_id ? id : core::entry_number_of(id));
     }
-    const auto row = static_cast<std::size_t>(query) * width;
-    const metrics::TrueNeighbours truth{std::span(task.truth.ids).subspan(row, width),
-                                        std::span(task.truth.distances).subspan(row, width)};
+    const auto [distances, entries] = task.truth.row(query);
     for (std::size_t i = 0; i < task.k.size(); ++i) {
-      counts[i] += metrics::count_recall(found, truth, task.k[i]);
+      counts[i] += metrics::count_recall(found, entries, distances, task.k[i]);
     }
   }
 }
@@ -55,7 +52,7 @@ SweepPoint measure_search(comm::Communicator& comm, retrieval::DistributedSearch
     const obs::Stopwatch watch;
     for (std::int64_t step = 0; step < steps; ++step) {
       const auto block = block_of(comm, step, queries);
-      found.push_back(search.search(task.queries.slice(0, block.begin, block.end), 0).ids);
+      found.push_back(search.search(task.queries.slice(0, block.begin, block.end)).ids);
     }
     seconds[pass] = comm.all_reduce(watch.seconds(), comm::Reduction::max);
     if (pass > 0) continue;

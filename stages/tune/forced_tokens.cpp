@@ -72,7 +72,6 @@ ForcedTokens force_tokens(runtime::StageContext& context, const Options& options
   for (const auto& target : text.targets) total += std::ssize(target);
   runtime::Progress progress(context, "tokens", total);
   ForcedTokens forced;
-  forced.width = with.model.info().width;
   forced.rounds = core::ceil_div(std::ssize(pieces), comm.size());
   for (std::int64_t round = 0; round < forced.rounds; ++round) {
     stop_if_asked(comm);
@@ -87,24 +86,24 @@ ForcedTokens force_tokens(runtime::StageContext& context, const Options& options
   return forced;
 }
 
-TokenNeighbours find_neighbours(runtime::StageContext& context, const ForcedTokens& forced,
-                                retrieval::BlockSearch& search, std::int64_t k) {
-  TokenNeighbours found{k, {}, {}};
+index::TopK find_neighbours(runtime::StageContext& context, const ForcedTokens& forced,
+                            retrieval::KnnMixer& mixer, std::int64_t k) {
+  std::vector<at::Tensor> distances = {at::empty({0, k}, at::kFloat)};
+  std::vector<at::Tensor> ids = {at::empty({0, k}, at::kLong)};
   for (std::size_t round = 0; round < static_cast<std::size_t>(forced.rounds); ++round) {
     stop_if_asked(context.comm);
-    const bool has_piece = round < forced.pieces.size();
-    search.begin(has_piece ? forced.pieces[round].block : retrieval::SentenceBlock{});
-    if (!has_piece && !search.collective()) continue;
-    const auto neighbours =
-        has_piece ? search.search(forced.pieces[round].queries, forced.pieces[round].sentences)
-                  : search.search(at::empty({0, forced.width}), {});
-    const auto [all_scores, all_ids] = retrieval::to_host(neighbours);
-    const auto* scores = all_scores.const_data_ptr<float>();
-    const auto* ids = all_ids.const_data_ptr<std::int64_t>();
-    found.scores.insert(found.scores.end(), scores, scores + all_scores.numel());
-    found.ids.insert(found.ids.end(), ids, ids + all_ids.numel());
+    if (round >= forced.pieces.size()) {
+      mixer.begin({});
+      if (mixer.collective()) mixer.serve();
+      continue;
+    }
+    const ForcedPiece& piece = forced.pieces[round];
+    mixer.begin(piece.block);
+    const auto found = mixer.find(piece.queries, piece.sentences).front().to(at::kCPU);
+    distances.push_back(found.distances);
+    ids.push_back(found.ids);
   }
-  return found;
+  return {at::cat(distances), at::cat(ids)};
 }
 
 }  // namespace knnseq::stages

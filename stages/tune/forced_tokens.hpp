@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "model/base/translation_model.hpp"
-#include "retrieval/block_search.hpp"
+#include "retrieval/knn_mixer.hpp"
 #include "runtime/stage_context.hpp"
 #include "stages/shared/options/options.hpp"
 #include "stages/shared/text/held_out_text.hpp"
@@ -25,7 +25,6 @@ struct ForcedTokens {
   std::vector<float> log_probs;       ///< [n] of the model alone
   std::vector<ForcedPiece> pieces;    ///< of these tokens, in this order
   std::int64_t rounds = 0;            ///< the most pieces that a rank has
-  std::int64_t width = 0;             ///< d
 
   std::int64_t count() const { return std::ssize(tokens); }
 };
@@ -42,16 +41,9 @@ struct PassModel {
 ForcedTokens force_tokens(runtime::StageContext& context, const Options& options,
                           const HeldOutText& text, const PassModel& with);
 
-/// The neighbours of this rank's tokens: [n, k], nearest first.
-struct TokenNeighbours {
-  std::int64_t k = 0;
-  std::vector<float> scores;      ///< −inf where missing
-  std::vector<std::int64_t> ids;  ///< packed; −1 where missing
-};
-
-/// Those of all tokens, found by one search; all ranks go through their pieces in rounds. Throws as
-/// force_tokens() does. Collective.
-TokenNeighbours find_neighbours(runtime::StageContext& context, const ForcedTokens& forced,
-                                retrieval::BlockSearch& search, std::int64_t k);
+/// The neighbours of this rank's tokens in the only datastore, [n, k], in the host's memory; all
+/// ranks go through their pieces in rounds. Throws as force_tokens() does. Collective.
+index::TopK find_neighbours(runtime::StageContext& context, const ForcedTokens& forced,
+                            retrieval::KnnMixer& mixer, std::int64_t k);
 
 }  // namespace knnseq::stages

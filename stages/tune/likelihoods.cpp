@@ -18,17 +18,16 @@ namespace {
 
 float rounded(double value) { return std::stof(fmt::format("{:.1e}", value)); }
 
-/// Mean of (best − last) over all ranks' queries that have neighbours.
-double spread_of(comm::Communicator& comm, const TokenNeighbours& neighbours) {
-  const auto k = static_cast<std::size_t>(neighbours.k);
+/// Mean of (last − first distance) over all ranks' queries that have neighbours.
+double spread_of(comm::Communicator& comm, const index::TopK& neighbours) {
   constexpr double unit = 0x1p-10;  // sums of whole numbers do not depend on the ranks
   std::int64_t sum = 0, count = 0;
-  for (std::size_t at = 0; at < neighbours.ids.size(); at += k) {
-    const auto ids = std::span(neighbours.ids).subspan(at, k);
+  for (std::int64_t query = 0; query < neighbours.queries(); ++query) {
+    const auto [distances, ids] = neighbours.row(query);
     const auto found = std::find(ids.begin(), ids.end(), index::missing_id) - ids.begin();
     if (found == 0) continue;
-    const double last = neighbours.scores[at + static_cast<std::size_t>(found) - 1];
-    sum += std::llround((neighbours.scores[at] - last) / unit);
+    const double last = distances[static_cast<std::size_t>(found) - 1];
+    sum += std::llround((last - distances.front()) / unit);
     ++count;
   }
   sum = comm.all_reduce(sum, comm::Reduction::sum);
@@ -37,7 +36,7 @@ double spread_of(comm::Communicator& comm, const TokenNeighbours& neighbours) {
 }
 
 std::vector<float> temperatures(comm::Communicator& comm, const TuneOptions& options,
-                                const TokenNeighbours& neighbours) {
+                                const index::TopK& neighbours) {
   if (!options.temperature.empty()) {
     return {options.temperature.begin(), options.temperature.end()};
   }
@@ -134,7 +133,7 @@ Likelihoods likelihoods_from(const std::string& file, const core::Json& json) {
 
 Likelihoods measure_likelihoods(comm::Communicator& comm, const TuneOptions& options,
                                 const ForcedTokens& forced,
-                                const std::vector<TokenNeighbours>& neighbours) {
+                                const std::vector<index::TopK>& neighbours) {
   const retrieval::SettingsGrid settings{options.k,
                                          temperatures(comm, options, neighbours.front()),
                                          {options.lambda.begin(), options.lambda.end()},
@@ -146,11 +145,9 @@ Likelihoods measure_likelihoods(comm::Communicator& comm, const TuneOptions& opt
                      .lambda = settings.lambda};
   for (std::size_t i = 0; i < neighbours.size(); ++i) {
     retrieval::LikelihoodGrid grid(settings);
-    const auto k = static_cast<std::size_t>(neighbours[i].k);
     for (std::size_t token = 0; token < forced.tokens.size(); ++token) {
       grid.add(forced.tokens[token], forced.log_probs[token],
-               std::span(neighbours[i].scores).subspan(token * k, k),
-               std::span(neighbours[i].ids).subspan(token * k, k));
+               neighbours[i].row(static_cast<std::int64_t>(token)));
     }
     grid.reduce(comm);
     result.tokens = grid.tokens();

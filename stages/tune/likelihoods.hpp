@@ -46,10 +46,10 @@ Likelihoods likelihoods_from(const std::string& file, const core::Json& json);
 
 /// From all ranks' tokens and their neighbours for each breadth; the same on every rank, for any
 /// number of ranks. Temperatures that the config does not name are eight powers of two times the
-/// neighbours' spread: the mean distance in score of a query's best from its last neighbour,
-/// divided by 16 … times 8, two digits kept. Collective.
+/// neighbours' spread: the mean difference in distance of a query's last and first
+/// neighbour, divided by 16 … times 8, two digits kept. Collective.
 Likelihoods measure_likelihoods(comm::Communicator& comm, const TuneOptions& options,
                                 const ForcedTokens& forced,
-                                const std::vector<TokenNeighbours>& neighbours);
+                                const std::vector<index::TopK>& neighbours);
 
 }  // namespace knnseq::stages

@@ -11,7 +11,7 @@
 #include "stages/decode/decode.hpp"
 #include "stages/shared/inputs/open_model.hpp"
 #include "stages/shared/inputs/stage.hpp"
-#include "stages/shared/search/open_block_search.hpp"
+#include "stages/shared/search/open_mixer.hpp"
 #include "stages/shared/text/held_out_text.hpp"
 #include "stages/tune/forced_tokens.hpp"
 #include "stages/tune/heat_map.hpp"
@@ -74,12 +74,12 @@ runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& op
                           model->info().source_positions, model->info().target_tokens()},
                          *tokenizer);
   const auto forced = force_tokens(context, options, text, {*model, *tokenizer});
-  std::vector<TokenNeighbours> neighbours;
+  std::vector<index::TopK> neighbours;
   for (const auto search_width : options.tune.breadths()) {
     const Options one = with_breadth(options, search_width);
     const auto data = check_data(context, one, one.tune.decoding);
-    const auto search = open_block_search(context, one, one.tune.decoding, data);
-    neighbours.push_back(find_neighbours(context, forced, *search, decoding.search.k));
+    auto mixer = open_mixer(context, one, one.tune.decoding, data);
+    neighbours.push_back(find_neighbours(context, forced, mixer, decoding.search.k));
   }
   const auto likelihoods = measure_likelihoods(comm, options.tune, forced, neighbours);
   runtime::StageOutcome outcome{core::Json::object(), {"tokens", forced.count(), 0}};

@@ -105,7 +105,7 @@ double measure_scan(const index::ListIndexTorch& index, const Lists& lists, std:
   const at::Tensor probed = std::get<1>(at::topk(at::rand({queries, lists.nlist}), nprobe));
   const index::Probes probes{probed.to(device).contiguous(),
                              at::rand({queries, nprobe}, at::kFloat).to(device)};
-  const double seconds = seconds_of(10, [&] { index.search_on_device(rotated, probes, k); });
+  const double seconds = seconds_of(10, [&] { index.search(rotated, probes, k); });
   const double rate = static_cast<double>(queries * nprobe * lists.size * m) / seconds;
   fmt::print("  {:>4} queries, k {}: {:7.3f} ms, {:7.1f} GB/s", queries, k, 1e3 * seconds,
              rate / 1e9);

@@ -13,6 +13,7 @@
 #include "core/files.hpp"
 #include "index/quantize/vector_quantizer.hpp"
 #include "index/search/local_index.hpp"
+#include "support/host_top_k.hpp"
 
 namespace {
 
@@ -73,8 +74,8 @@ int run(int argc, char** argv) {
       result.write(reinterpret_cast<const char*>(values.data()),
                    static_cast<std::streamsize>(values.size() * sizeof(values[0])));
     };
-    for (const index::TopK& part : found) write(part.distances);
-    for (const index::TopK& part : found) write(part.ids);
+    for (const test::HostTopK part : found) write(part.distances);
+    for (const test::HostTopK part : found) write(part.ids);
   }
   return 0;
 }

@@ -9,7 +9,7 @@ namespace {
 
 test::Decoding on_gpu(const std::string& dtype) {
   return {.model = {.dtype = dtype, .device = at::Device(at::kCUDA, 0)},
-          .tensors = true,
+          .path = gpu::ComputePath::torch,
           .launcher = gpu::make_scan_launcher({true, 0})};
 }
 

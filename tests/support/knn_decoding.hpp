@@ -11,8 +11,7 @@
 #include "gpu/collectives.hpp"
 #include "model/load_model.hpp"
 #include "retrieval/distributed_search.hpp"
-#include "retrieval/mixing/interpolator.hpp"
-#include "retrieval/mixing/tensor_distribution.hpp"
+#include "retrieval/knn_mixer.hpp"
 #include "search/beam_search.hpp"
 #include "unit/index/synthetic.hpp"
 
@@ -21,8 +20,7 @@ namespace knnseq::test {
 /// How translations are made.
 struct Decoding {
   model::ModelOptions model = {};
-  search::Selection selection = search::Selection::automatic;
-  bool tensors = false;  ///< exchange and distribution by tensors, as on a GPU
+  gpu::ComputePath path = gpu::ComputePath::cpu;  ///< of exchange, mixing and beam search
   std::shared_ptr<const gpu::ScanLauncher> launcher = nullptr;
 };
 
@@ -49,18 +47,20 @@ struct DemoEntries {
   }
 };
 
-/// A step that interpolates with what `find` finds for its queries.
-template <class Find>
-search::KnnStep interpolating(const Decoding& how, const Find& find) {
-  return [&how, find](const search::KnnQueries& asked, at::Tensor& log_probs) {
-    retrieval::KnnOptions options;
-    options.temperature = 10;
-    const auto found = find(asked);
-    if (how.tensors) {
-      retrieval::interpolate_tensors(log_probs, found.scores, found.ids, options);
-    } else {
-      retrieval::Interpolator().interpolate(log_probs, {found.scores, found.ids}, options);
-    }
+/// Mixes what one search finds.
+inline retrieval::KnnMixer make_mixer(const Decoding& how,
+                                      std::unique_ptr<retrieval::KnnSearch> search) {
+  std::vector<std::unique_ptr<retrieval::KnnSearch>> searches;
+  searches.push_back(std::move(search));
+  retrieval::MixingOptions options;
+  options.temperature = 10;
+  return {std::move(searches), retrieval::make_mixing_policy(options), how.path};
+}
+
+inline search::KnnStep step_of(retrieval::KnnMixer& mixer) {
+  return [&mixer](const search::KnnQueries& asked, at::Tensor& log_probs) {
+    mixer.mix(asked.vectors, asked.sentences, log_probs);
+    mixer.check();
   };
 }
 
@@ -88,19 +88,18 @@ class KnnDecoding {
   std::vector<search::Hypothesis> translate(const Decoding& how) const {
     const auto self = comm::make_self_communicator();
     retrieval::SearchDevice device;
-    if (how.tensors) {
+    if (how.path == gpu::ComputePath::torch) {
       device = {how.model.device, gpu::make_host_collectives(*self)};
     }
     index::LocalIndexOptions local;
     local.launcher = how.launcher;
-    retrieval::DistributedSearch datastore(*self, codebook_,
-                                           index::make_local_index(codebook_, entries_, local),
-                                           {.k = 8, .nprobe = 4}, std::move(device));
+    auto mixer =
+        make_mixer(how, std::make_unique<retrieval::DistributedSearch>(
+                            *self, codebook_, index::make_local_index(codebook_, entries_, local),
+                            retrieval::SearchOptions{.k = 8, .nprobe = 4}, std::move(device)));
     const auto model = DemoEntries::load(how.model);
-    return best_of(search::beam_search(*model, demo_.questions, {.selection = how.selection},
-                                       interpolating(how, [&](const search::KnnQueries& asked) {
-                                         return datastore.search(asked.vectors, 0);
-                                       })));
+    return best_of(
+        search::beam_search(*model, demo_.questions, {.path = how.path}, step_of(mixer)));
   }
 
  private:

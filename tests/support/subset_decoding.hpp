@@ -17,23 +17,22 @@ class SubsetDecoding {
         codes_(coded_entries(codebook_, demo_.keys).codes),
         means_(model::source_means(DemoEntries::load({.dtype = "fp32"})->encode(demo_.sources))) {}
 
-  /// The best translations. how.tensors: subsets are searched by tensors.
+  /// The best translations.
   std::vector<search::Hypothesis> translate(const Decoding& how) const {
     const auto self = comm::make_self_communicator();
-    retrieval::SubsetSearch subsets(*self, {codebook_, held(), {1, 1}, make_finder(*self)}, /*k=*/8,
-                                    how.model.device,
-                                    how.tensors ? gpu::ComputePath::torch : gpu::ComputePath::cpu);
+    auto mixer = make_mixer(
+        how,
+        std::make_unique<retrieval::SubsetSearch>(
+            *self, retrieval::SubsetSearch::Parts{codebook_, held(), {1, 1}, make_finder(*self)},
+            /*k=*/8, how.model.device, how.path));
     const auto model = DemoEntries::load(how.model);
     const auto encoded = model->encode(demo_.questions);
     retrieval::SentenceBlock block;
     block.sentences = std::ssize(demo_.questions);
     block.means = model::source_means(encoded);
-    subsets.begin(block);
-    return best_of(search::beam_search(*model, demo_.questions, encoded,
-                                       {.selection = how.selection},
-                                       interpolating(how, [&](const search::KnnQueries& asked) {
-                                         return subsets.search(asked.vectors, asked.sentences);
-                                       })));
+    mixer.begin(block);
+    return best_of(
+        search::beam_search(*model, demo_.questions, encoded, {.path = how.path}, step_of(mixer)));
   }
 
  private:

@@ -1,17 +1,19 @@
-// The best k of a scan that does not order ties, in the order of (distance, entry number).
+// The k nearest of a scan that does not order ties.
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <vector>
 
-#include "index/core/neighbour.hpp"
 #include "index/core/top_k.hpp"
 
 namespace knnseq::index {
 
-/// `scan(count)` returns at most `count` of one query's nearest neighbours (fewer where there are
-/// no more), of equal distances any. A scan keeps whichever of equal distances it saw first, so
-/// more than k are asked for, and more again where the cut falls into a tie.
+// A scan keeps whichever of equal distances it saw first. So it is asked for more than k, and for
+// more again if the cut falls into a tie; the result has the order of Neighbour.
+
+/// `scan(count)` returns at most `count` of one query's nearest neighbours (fewer if there are no
+/// more), of equal distances any.
 template <class Scan>
 std::vector<Neighbour> certain_top_k(std::size_t k, const Scan& scan) {
   for (std::size_t asked = k + std::max<std::size_t>(8, k / 2);; asked *= 2) {
@@ -23,20 +25,11 @@ std::vector<Neighbour> certain_top_k(std::size_t k, const Scan& scan) {
   }
 }
 
-/// No neighbours yet.
-inline TopK missing_top_k(std::int64_t queries, std::int64_t k) {
-  const auto size = static_cast<std::size_t>(queries * k);
-  return {queries, k, std::vector<float>(size, missing_distance),
-          std::vector<std::int64_t>(size, missing_id)};
-}
-
-/// Writes one query's neighbours, at most k.
-inline void set_row(TopK& result, std::int64_t query, const std::vector<Neighbour>& neighbours) {
-  auto position = static_cast<std::size_t>(query * result.k);
-  for (const Neighbour& neighbour : neighbours) {
-    result.distances[position] = neighbour.distance;
-    result.ids[position++] = neighbour.id;
-  }
-}
+/// The same for all queries at once, on any device: `scan(count)` returns `count` of the nearest
+/// neighbours of each query, nearest first, of equal distances any. No more than `most` are asked
+/// for; of more equal ones than these whichever `scan` took are kept. Waits for the device, to see
+/// whether a cut fell into a tie.
+TopK certain_top_k_torch(std::int64_t k, std::int64_t most,
+                         const std::function<TopK(std::int64_t)>& scan);
 
 }  // namespace knnseq::index

@@ -1,55 +1,37 @@
-// One found entry, and the best of many.
+// One found entry, and the order in which neighbours stand everywhere.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <vector>
+#include <limits>
 
+#include "core/bounded_heap.hpp"
 #include "core/entry_id.hpp"
-#include "index/core/top_k.hpp"
 
 namespace knnseq::index {
 
-/// Ordered by (distance, entry number).
+inline constexpr std::int64_t missing_id = -1;
+inline constexpr float missing_distance = std::numeric_limits<float>::infinity();
+
+/// The nearer one comes first; of equally near ones that with the smaller entry number. Equal codes
+/// are common, and without this rule results would depend on ranks and shards. merge_top_k_torch()
+/// and distance_keys() are the same order in operators on tensors.
 struct Neighbour {
-  float distance;
-  std::int64_t id;
+  float distance = missing_distance;  ///< squared L2 or −(inner product)
+  std::int64_t id = missing_id;       ///< packed entry id (core/entry_id.hpp)
+
   bool operator<(const Neighbour& other) const {
     if (distance != other.distance) return distance < other.distance;
     return core::entry_number_of(id) < core::entry_number_of(other.id);
   }
 };
 
-/// The k smallest of the neighbours offered, in whatever order they come. Distances that are not
-/// numbers or infinite are not kept.
-class BestNeighbours {
- public:
-  explicit BestNeighbours(std::int64_t k) : k_(static_cast<std::size_t>(k)), heap_() {}
+/// The k nearest of the neighbours offered.
+using NeighbourHeap = core::BoundedHeap<Neighbour>;
 
-  /// No neighbour with a larger distance will be kept; infinity while there are fewer than k.
-  float worst() const { return heap_.size() < k_ ? missing_distance : heap_.front().distance; }
-
-  void offer(const Neighbour& neighbour) {
-    if (heap_.size() == k_) {
-      if (!(neighbour < heap_.front())) return;
-      std::pop_heap(heap_.begin(), heap_.end());
-      heap_.back() = neighbour;
-    } else {
-      if (!(neighbour.distance < missing_distance)) return;
-      heap_.push_back(neighbour);
-    }
-    std::push_heap(heap_.begin(), heap_.end());
-  }
-
-  /// Sorts what was kept; nothing may be offered any more.
-  const std::vector<Neighbour>& sorted() {
-    std::sort_heap(heap_.begin(), heap_.end());
-    return heap_;
-  }
-
- private:
-  std::size_t k_;
-  std::vector<Neighbour> heap_;  ///< the worst on top
-};
+/// Infinite distances and those that are not numbers are not kept: nothing infinite comes before
+/// (∞, entry number 0).
+inline NeighbourHeap make_neighbour_heap(std::int64_t k) {
+  return {static_cast<std::size_t>(k), Neighbour{missing_distance, /*id=*/0}};
+}
 
 }  // namespace knnseq::index

@@ -5,6 +5,7 @@
 #include <faiss/IndexHNSW.h>
 #include <fmt/format.h>
 
+#include "core/bounded_heap.hpp"
 #include "core/error.hpp"
 #include "index/core/parallel.hpp"
 #include "index/core/plain_distance.hpp"
@@ -21,18 +22,6 @@ struct Candidate {
   auto operator<=>(const Candidate&) const = default;
 };
 
-/// Keeps the `count` smallest candidates as a heap with the worst on top.
-void offer(std::vector<Candidate>& heap, std::size_t count, const Candidate& candidate) {
-  if (heap.size() == count) {
-    if (!(candidate < heap.front())) return;
-    std::pop_heap(heap.begin(), heap.end());
-    heap.back() = candidate;
-  } else {
-    heap.push_back(candidate);
-  }
-  std::push_heap(heap.begin(), heap.end());
-}
-
 }  // namespace
 
 Probes probe_lists_cpu(const CentroidScan& scan, const at::Tensor& queries, std::int64_t width,
@@ -42,12 +31,13 @@ Probes probe_lists_cpu(const CentroidScan& scan, const at::Tensor& queries, std:
   // The matrix product rounds; a few more candidates than needed are measured again exactly.
   const auto count = static_cast<std::size_t>(
       std::min(scan.centroids().size(0), width + std::max<std::int64_t>(8, width / 4)));
-  std::vector<std::vector<Candidate>> nearest(static_cast<std::size_t>(q));
+  std::vector<core::BoundedHeap<Candidate>> nearest(static_cast<std::size_t>(q),
+                                                    core::BoundedHeap<Candidate>(count));
   scan.visit_tiles(queries, [&](const ScoreTile& tile) {
     parallel_for(tile.products.rows, [&](std::int64_t i) {
       auto& heap = nearest[static_cast<std::size_t>(tile.first_row + i)];
       for (std::int64_t j = 0; j < tile.products.columns; ++j) {
-        offer(heap, count, {tile.score(i, j), static_cast<std::int32_t>(tile.first_centroid + j)});
+        heap.offer({tile.score(i, j), static_cast<std::int32_t>(tile.first_centroid + j)});
       }
     });
   });
@@ -58,7 +48,7 @@ Probes probe_lists_cpu(const CentroidScan& scan, const at::Tensor& queries, std:
   const float* query = queries.const_data_ptr<float>();
   const float* centroids = scan.centroids().const_data_ptr<float>();
   parallel_for(q, [&](std::int64_t i) {
-    auto& candidates = nearest[static_cast<std::size_t>(i)];
+    auto candidates = nearest[static_cast<std::size_t>(i)].take_sorted();
     for (Candidate& candidate : candidates) {
       candidate.distance = plain_distance(metric, query + i * d, centroids + candidate.list * d, d);
     }

@@ -92,22 +92,22 @@ class FaissListIndexCuda final : public ListIndexTorch {
 
  private:
   void search_some(const at::Tensor& rotated, const Probes& probes,
-                   const DeviceTopK& out) const override {
+                   const TopK& out) const override {
     KNNSEQ_ASSERT(index_, "lists are searched before they are all there");
     const std::int64_t k = out.ids.size(1);
-    const DeviceTopK best =
-        certain_device_top_k(k, most_faiss_cuda_selection,
-                             [&](std::int64_t count) { return scan(rotated, probes, count); });
+    const TopK best = certain_top_k_torch(k, most_faiss_cuda_selection, [&](std::int64_t count) {
+      return scan(rotated, probes, count);
+    });
     out.distances.copy_(best.distances);
     out.ids.copy_(best.ids);
   }
 
-  DeviceTopK scan(const at::Tensor& rotated, const Probes& probes, std::int64_t count) const {
+  TopK scan(const at::Tensor& rotated, const Probes& probes, std::int64_t count) const {
     const bool inner_product = is_inner_product(spec_.metric);
     const at::Tensor centroid_distances =
         inner_product ? probes.distances.neg() : probes.distances;  // faiss takes the products
-    const DeviceTopK found{at::empty({rotated.size(0), count}, rotated.options()),
-                           at::empty({rotated.size(0), count}, probes.lists.options())};
+    const TopK found{at::empty({rotated.size(0), count}, rotated.options()),
+                     at::empty({rotated.size(0), count}, probes.lists.options())};
     faiss::IVFSearchParameters parameters;
     parameters.nprobe = static_cast<std::size_t>(probes.lists.size(1));
     try {

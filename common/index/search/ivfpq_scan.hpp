@@ -93,8 +93,7 @@ class IvfPqScanTorch final : public ListIndexTorch {
 
  private:
   /// Throws core::InputError where k is more than gpu::most_scan_k.
-  void search_some(const at::Tensor& rotated, const Probes& probes,
-                   const DeviceTopK& out) const override;
+  void search_some(const at::Tensor& rotated, const Probes& probes, const TopK& out) const override;
   gpu::ScanPlan plan(const Probes& probes, std::int64_t k) const;
 
   ScanOptionsTorch options_;

@@ -52,9 +52,7 @@ TopK IvfPqScan::search(const at::Tensor& rotated, const Probes& probes, std::int
   KNNSEQ_ASSERT(
       k > 0 && probes.lists.size(0) == q && probes.distances.sizes() == probes.lists.sizes(),
       "shapes of queries and probes differ");
-  const auto slots = static_cast<std::size_t>(q * k);
-  TopK result{q, k, std::vector<float>(slots, missing_distance),
-              std::vector<std::int64_t>(slots, missing_id)};
+  const TopK result = missing_top_k(q, k);
   if (entries() == 0 || probes.lists.size(1) == 0) return result;
   const at::Tensor queries = rotated.contiguous();
   const at::Tensor lists = probes.lists.contiguous();

@@ -124,7 +124,7 @@ gpu::ScanPlan IvfPqScanTorch::plan(const Probes& probes, std::int64_t k) const {
 }
 
 void IvfPqScanTorch::search_some(const at::Tensor& rotated, const Probes& probes,
-                                 const DeviceTopK& out) const {
+                                 const TopK& out) const {
   KNNSEQ_ASSERT(finished_, "lists are searched before they are all there");
   const std::int64_t q = rotated.size(0);
   const auto options = at::TensorOptions().device(device());

@@ -39,8 +39,7 @@ void ListIndexTorch::require_memory(std::int64_t bytes) const {
       free > spare_bytes ? fmt::format("{}", ranks) : std::string("several")));
 }
 
-DeviceTopK ListIndexTorch::search_on_device(const at::Tensor& rotated, const Probes& probes,
-                                            std::int64_t k) const {
+TopK ListIndexTorch::search(const at::Tensor& rotated, const Probes& probes, std::int64_t k) const {
   const std::int64_t q = rotated.size(0);
   KNNSEQ_ASSERT(
       rotated.dim() == 2 && rotated.scalar_type() == at::kFloat && rotated.size(1) == width_,
@@ -48,9 +47,7 @@ DeviceTopK ListIndexTorch::search_on_device(const at::Tensor& rotated, const Pro
   KNNSEQ_ASSERT(
       k > 0 && probes.lists.size(0) == q && probes.distances.sizes() == probes.lists.sizes(),
       "shapes of queries and probes differ");
-  const auto options = at::TensorOptions().device(device());
-  const DeviceTopK result{at::full({q, k}, missing_distance, options.dtype(at::kFloat)),
-                          at::full({q, k}, missing_id, options.dtype(at::kLong))};
+  const TopK result = missing_top_k(q, k, device());
   if (entries_ == 0 || probes.lists.size(1) == 0) return result;
   for (std::int64_t first = 0; first < q; first += most_queries) {
     const auto some = [&](const at::Tensor& tensor) {
@@ -63,10 +60,6 @@ DeviceTopK ListIndexTorch::search_on_device(const at::Tensor& rotated, const Pro
                 {some(result.distances), some(result.ids)});
   }
   return result;
-}
-
-TopK ListIndexTorch::search(const at::Tensor& rotated, const Probes& probes, std::int64_t k) const {
-  return to_host(search_on_device(rotated, probes, k));
 }
 
 }  // namespace knnseq::index

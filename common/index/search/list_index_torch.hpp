@@ -7,23 +7,19 @@
 #include <ATen/ATen.h>
 
 #include "gpu/scan_launcher.hpp"
-#include "index/core/device_top_k.hpp"
+#include "index/core/top_k.hpp"
 #include "index/search/list_index.hpp"
 
 namespace knnseq::index {
 
 class ListIndexTorch : public ListIndex {
  public:
+  /// Except with faiss's index it does not wait for the device: the result is ready for what is
+  /// queued there next. Queries and probes may also lie on the CPU. Probes that lie on the device
+  /// are not looked at here: they must be of lists there are.
   TopK search(const at::Tensor& rotated, const Probes& probes, std::int64_t k) const final;
 
-  /// As search(), without a copy to the host and, but with faiss's index, without waiting for the
-  /// device: the result is on device() and ready for what is queued there next. rotated and probes
-  /// may lie there or on the CPU. Probes that lie on the device are not looked at here: they must
-  /// be of lists there are.
-  DeviceTopK search_on_device(const at::Tensor& rotated, const Probes& probes,
-                              std::int64_t k) const;
-
-  at::Device device() const { return launcher_->device(); }
+  at::Device device() const final { return launcher_->device(); }
   std::int64_t entries() const final { return entries_; }
 
  protected:
@@ -37,7 +33,7 @@ class ListIndexTorch : public ListIndex {
   /// Some of the queries, at least one, and their probes, on the device and contiguous; writes to
   /// `out`. There are entries, and a list a query or more.
   virtual void search_some(const at::Tensor& rotated, const Probes& probes,
-                           const DeviceTopK& out) const = 0;
+                           const TopK& out) const = 0;
 
   const gpu::ScanLauncher& launcher() const { return *launcher_; }
 

@@ -49,8 +49,10 @@ class LocalIndex {
 
   /// The k best entries of each query by (distance, entry number): exactly (as the index has the
   /// distances), among the entries of the probed lists or, without lists, among all; of HNSW those
-  /// that walking the graph finds. rotated: fp32 [q, d_out], q may be 0.
+  /// that walking the graph finds. rotated: fp32 [q, d_out], q may be 0. All lie on device().
   virtual TopK search(const at::Tensor& rotated, const Probes& probes, std::int64_t k) const = 0;
+
+  virtual at::Device device() const { return at::kCPU; }
 
   /// As LocalIndexOptions::ef_search, for later searches; of no matter without a graph over
   /// entries.

@@ -27,7 +27,7 @@ ScanGroup::ScanGroup(const ScanTarget& target, const ScanBatch& batch, core::Ran
               0),
       tables_(at::empty({rows.size(), target.centroids.m() * 256}, at::kByte)),
       queries_(),
-      best_(static_cast<std::size_t>(rows.size()), BestNeighbours(k)),
+      best_(static_cast<std::size_t>(rows.size()), make_neighbour_heap(k)),
       scores_(),
       passing_() {
   const ScanCentroids& centroids = target_.centroids;
@@ -57,13 +57,9 @@ void ScanGroup::search() {
   }
 }
 
-void ScanGroup::write(TopK& result) {
+void ScanGroup::write(const TopK& result) {
   for (std::int64_t i = 0; i < rows_.size(); ++i) {
-    auto slot = static_cast<std::size_t>((rows_.begin + i) * k_);
-    for (const Neighbour& neighbour : best_[static_cast<std::size_t>(i)].sorted()) {
-      result.distances[slot] = neighbour.distance;
-      result.ids[slot++] = neighbour.id;
-    }
+    result.set_row(rows_.begin + i, best_[static_cast<std::size_t>(i)].take_sorted());
   }
 }
 
@@ -101,9 +97,9 @@ std::int64_t ScanGroup::search_nearest_lists(std::int64_t query) {
 }
 
 void ScanGroup::visit(const Visit& visit) {
-  const BestNeighbours& best = best_[static_cast<std::size_t>(visit.query)];
+  const NeighbourHeap& best = best_[static_cast<std::size_t>(visit.query)];
   const double margin = error_of(visit) - base_of(visit);
-  const auto limit = [&] { return above(static_cast<double>(best.worst()) + margin); };
+  const auto limit = [&] { return above(static_cast<double>(best.limit().distance) + margin); };
   run_kernel(visit, limit(), 0);
   for (std::size_t block = 0; block < passing_.size(); ++block) {
     for (std::uint64_t bits = passing_[block]; bits != 0; bits &= bits - 1) {

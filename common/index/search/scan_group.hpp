@@ -38,7 +38,7 @@ class ScanGroup {
 
   void search();
   /// Writes the group's rows of the result.
-  void write(TopK& result);
+  void write(const TopK& result);
 
  private:
   /// One list probed by one of the group's queries.
@@ -64,7 +64,7 @@ class ScanGroup {
   std::vector<float> padded_;  ///< [rows, m · padded_dsub]
   at::Tensor tables_;          ///< uint8 [rows, m, 256]
   std::vector<ScanQuery> queries_;
-  std::vector<BestNeighbours> best_;
+  std::vector<NeighbourHeap> best_;
   std::vector<float> scores_;                  ///< of the lists visited last
   std::vector<std::uint64_t> passing_;         ///< likewise
   const std::uint8_t* next_blocks_ = nullptr;  ///< of the list to be visited next

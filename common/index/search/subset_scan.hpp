@@ -9,8 +9,8 @@
 #include <ATen/ATen.h>
 
 #include "core/types.hpp"
-#include "index/core/device_top_k.hpp"
 #include "index/core/index_spec.hpp"
+#include "index/core/top_k.hpp"
 #include "index/search/adc_torch.hpp"
 #include "index/search/query_slots.hpp"
 #include "index/search/scan_centroids.hpp"
@@ -90,8 +90,7 @@ class SubsetScanTorch {
   /// The k best entries of each query in its set, by (distance, entry number). rotated: fp32
   /// [q, d_out] on the device; sets [q]. Waits for nothing: the result is on the device. Entries
   /// whose distance is infinite or not a number are not found.
-  DeviceTopK search(const at::Tensor& rotated, std::span<const std::int64_t> sets,
-                    std::int64_t k) const;
+  TopK search(const at::Tensor& rotated, std::span<const std::int64_t> sets, std::int64_t k) const;
 
   std::int64_t entries() const { return first_rows_.back(); }
   std::int64_t bytes() const;  ///< of the device's memory, without the workspace
@@ -110,7 +109,7 @@ class SubsetScanTorch {
   };
   std::int64_t size(std::int64_t set) const;
   Plan send(const std::vector<SlotPass>& passes, std::int64_t queries) const;
-  DeviceTopK search_pass(const at::Tensor& rotated, const Work& work, std::int64_t k) const;
+  TopK search_pass(const at::Tensor& rotated, const Work& work, std::int64_t k) const;
   at::Tensor tile_keys(const at::Tensor& tables, const Work& work, std::int64_t slots,
                        core::Range positions) const;
   std::int64_t tile_width(const SlotPass& pass) const;

@@ -44,14 +44,14 @@ class Searcher {
     const bool enough = std::ssize(minima_of_groups_) >= 2 * k_;
     const float kth = kth_smallest_at_most(enough ? minima_of_groups_ : scores_, k_);
     collect_below(above(static_cast<double>(kth) + slack_ + 2 * error_));
-    BestNeighbours best(k_);
+    NeighbourHeap best = make_neighbour_heap(k_);
     float limit = missing_distance;
     for (const auto position : passed_) {
       if (scores_[position] < limit && measure(position, best)) {
-        limit = above(static_cast<double>(best.worst()) - floor_ + error_);
+        limit = above(static_cast<double>(best.limit().distance) - floor_ + error_);
       }
     }
-    return best.sorted();
+    return best.take_sorted();
   }
 
  private:
@@ -130,7 +130,7 @@ class Searcher {
   }
 
   /// Whether it is among the best so far.
-  bool measure(std::size_t position, BestNeighbours& best) const {
+  bool measure(std::size_t position, NeighbourHeap& best) const {
     const std::uint8_t* code = row(position);
     const float* table = table_.data();
     float sums[4] = {};
@@ -142,7 +142,7 @@ class Searcher {
       sums[s % 4] += table[code[s]];
     }
     const float distance = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-    if (!(distance <= best.worst())) return false;
+    if (!(distance <= best.limit().distance)) return false;
     best.offer({distance, ids_[position]});
     return true;
   }
@@ -203,9 +203,8 @@ TopK SubsetScan::search(const at::Tensor& rotated, std::span<const std::int64_t>
     for (auto i = range.begin; i < range.end; ++i) {
       const auto set = sets[static_cast<std::size_t>(i)];
       const auto row = first_rows_[static_cast<std::size_t>(set)];
-      set_row(result, i,
-              searcher.search(queries.const_data_ptr<float>() + i * d, set,
-                              rows_.data() + row * lists_.m()));
+      result.set_row(i, searcher.search(queries.const_data_ptr<float>() + i * d, set,
+                                        rows_.data() + row * lists_.m()));
     }
   });
   return result;

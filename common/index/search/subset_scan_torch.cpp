@@ -81,8 +81,8 @@ std::int64_t SubsetScanTorch::size(std::int64_t set) const {
   return sizes_[static_cast<std::size_t>(set)];
 }
 
-DeviceTopK SubsetScanTorch::search(const at::Tensor& rotated, std::span<const std::int64_t> sets,
-                                   std::int64_t k) const {
+TopK SubsetScanTorch::search(const at::Tensor& rotated, std::span<const std::int64_t> sets,
+                             std::int64_t k) const {
   const std::int64_t q = rotated.size(0);
   KNNSEQ_ASSERT(rotated.dim() == 2 && rotated.scalar_type() == at::kFloat &&
                     rotated.size(1) == adc_.m * adc_.dsub && rotated.device() == adc_.device() &&
@@ -90,14 +90,13 @@ DeviceTopK SubsetScanTorch::search(const at::Tensor& rotated, std::span<const st
                 "queries are fp32 [q, d_out] on the device, each of one set");
   for (const auto set : sets) KNNSEQ_ASSERT(set >= 0 && set < std::ssize(sizes_), "no such set");
   if (q == 0 || entries() == 0) {
-    return {at::full({q, k}, missing_distance, rotated.options()),
-            at::full({q, k}, missing_id, rotated.options().dtype(at::kLong))};
+    return missing_top_k(q, k, rotated.device());
   }
   const auto passes = plan_slots(sets, sizes_, most_columns, workspace_ / 2 / table_bytes(adc_));
   const Plan plan = send(passes, q);
   std::vector<at::Tensor> distances, ids;
   for (const Work& work : plan.works) {
-    const DeviceTopK found = search_pass(rotated, work, k);
+    const TopK found = search_pass(rotated, work, k);
     distances.push_back(found.distances);
     ids.push_back(found.ids);
   }
@@ -137,8 +136,8 @@ SubsetScanTorch::Plan SubsetScanTorch::send(const std::vector<SlotPass>& passes,
 }
 
 /// Of all queries of the pass, those that fill up included, in their order.
-DeviceTopK SubsetScanTorch::search_pass(const at::Tensor& rotated, const Work& work,
-                                        std::int64_t k) const {
+TopK SubsetScanTorch::search_pass(const at::Tensor& rotated, const Work& work,
+                                  std::int64_t k) const {
   const auto& slots = work.pass.slots;
   const auto count = std::ssize(slots);
   const std::int64_t columns = work.pass.columns;

@@ -55,7 +55,7 @@ class WholeIndex final : public LocalIndex {
       }
       std::sort(found.begin(), found.end());
       found.resize(std::min(found.size(), static_cast<std::size_t>(k)));
-      set_row(result, i, found);
+      result.set_row(i, found);
     });
     return result;
   }

@@ -58,7 +58,7 @@ inline float exponentials(float* row, std::int64_t seen, std::int64_t padded, fl
 
 /// scores[r·padded + l] = q_r·k_l for a tile; `keys` is transposed: [head_width, padded].
 inline void score_tile(const float* const* queries, const float* keys, std::int64_t padded,
-                std::int64_t head_width, float* scores) {
+                       std::int64_t head_width, float* scores) {
   float sums[query_tile][column_tile] = {};
   for (std::int64_t c = 0; c < head_width; ++c) {
     const float* row = keys + c * padded;
@@ -82,7 +82,8 @@ struct Weights {
 
 /// Writes `width` columns of the output for the queries from `first` on, at most query_tile.
 template <std::int64_t width>
-inline void mix(const AttentionJob& job, const Weights& weights, std::int64_t first, std::int64_t column) {
+inline void mix(const AttentionJob& job, const Weights& weights, std::int64_t first,
+                std::int64_t column) {
   float sums[query_tile][width] = {};
   for (std::int64_t j = 0; j < weights.seen; ++j) {
     const float* row = job.values.data + j * job.values.stride + column;

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
-#include "index/core/top_k.hpp"
+#include "retrieval/mixing/interpolation.hpp"
 
 namespace knnseq::retrieval {
 
@@ -32,30 +31,30 @@ std::size_t LikelihoodGrid::place(GridPoint point) const {
 void LikelihoodGrid::add_to_all_lambdas(GridPoint first, double p_mt, double p_knn) {
   for (first.lambda = 0; first.lambda < grid_.lambda.size(); ++first.lambda) {
     const double lambda = grid_.lambda[first.lambda];
-    sums_[place(first)] += fixed(std::log((1 - lambda) * p_mt + lambda * p_knn));
+    sums_[place(first)] += fixed(std::log(interpolated(p_mt, p_knn, lambda)));
   }
 }
 
-void LikelihoodGrid::add(core::TokenId token, float log_prob, std::span<const float> scores,
-                         std::span<const std::int64_t> ids) {
-  KNNSEQ_ASSERT(std::ssize(scores) == grid_.k.back() && ids.size() == scores.size(),
+void LikelihoodGrid::add(core::TokenId token, float log_prob, const index::TopKRow& neighbours) {
+  const auto [distances, ids] = neighbours;
+  KNNSEQ_ASSERT(std::ssize(distances) == grid_.k.back() && ids.size() == distances.size(),
                 "as many neighbours as the largest k");
   ++tokens_;
   base_sum_ += fixed(log_prob);
   const double p_mt = std::exp(double{log_prob});
-  const float threshold = grid_.threshold.value_or(-std::numeric_limits<float>::infinity());
-  std::size_t usable = 0;  // a prefix, since scores descend
-  while (usable < ids.size() && ids[usable] != index::missing_id && scores[usable] >= threshold) {
+  std::size_t usable = 0;  // a prefix, since distances ascend
+  while (usable < ids.size() && is_usable(distances[usable], ids[usable], grid_.threshold)) {
     ++usable;
   }
-  const bool has_neighbours = usable > 0 && scores[0] > threshold;
+  const bool has_neighbours = usable > 0 && !(grid_.threshold && -distances[0] <= *grid_.threshold);
   for (std::size_t t = 0; t < grid_.temperature.size(); ++t) {
     double all = 0, matching = 0;
     std::size_t i = 0;
     for (std::size_t k = 0; k < grid_.k.size(); ++k) {
       const auto end = std::min(static_cast<std::size_t>(grid_.k[k]), usable);
       for (; i < end; ++i) {
-        const double weight = std::exp((double{scores[i]} - scores[0]) / grid_.temperature[t]);
+        const double weight =
+            std::exp((double{distances[0]} - distances[i]) / grid_.temperature[t]);
         all += weight;
         if (core::token_of(ids[i]) == token) matching += weight;
       }

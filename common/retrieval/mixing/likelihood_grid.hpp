@@ -3,11 +3,11 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <vector>
 
 #include "comm/communicator.hpp"
 #include "core/types.hpp"
+#include "index/core/top_k.hpp"
 
 namespace knnseq::retrieval {
 
@@ -16,7 +16,7 @@ struct SettingsGrid {
   std::vector<std::int64_t> k;  ///< ascending
   std::vector<float> temperature;
   std::vector<float> lambda;       ///< below 1
-  std::optional<float> threshold;  ///< as in KnnOptions
+  std::optional<float> threshold;  ///< as in Mixing
 
   std::size_t size() const { return k.size() * temperature.size() * lambda.size(); }
 };
@@ -27,7 +27,7 @@ struct GridPoint {
 };
 
 /// Sums log((1 − λ) p_mt(token) + λ p_knn(token)) over the true tokens of a text for every
-/// combination of k, T and λ: what interpolate() would give, of one token instead of the whole
+/// combination of k, T and λ: what interpolate_cpu() would give, of one token instead of the whole
 /// vocabulary. The sums are exact (64-bit fixed point, 2^-30), so that they do not depend on which
 /// rank added which token. Log-probabilities below −1000 count as −1000; at most 8 million tokens.
 class LikelihoodGrid {
@@ -35,10 +35,8 @@ class LikelihoodGrid {
   explicit LikelihoodGrid(SettingsGrid grid);
 
   /// One true token: its log-probability in the model's distribution, and the neighbours of its
-  /// query in the order of (distance, entry number): scores and packed ids, as many as the grid's
-  /// largest k, missing ones last.
-  void add(core::TokenId token, float log_prob, std::span<const float> scores,
-           std::span<const std::int64_t> ids);
+  /// query, as many as the grid's largest k.
+  void add(core::TokenId token, float log_prob, const index::TopKRow& neighbours);
 
   /// Adds up the ranks' sums. Collective.
   void reduce(comm::Communicator& comm);

@@ -3,9 +3,9 @@
 #include <numeric>
 
 #include "core/error.hpp"
-#include "index/core/certain_top_k.hpp"
+#include "index/core/merge_top_k.hpp"
 #include "index/core/parallel.hpp"
-#include "retrieval/exchange/result_exchange.hpp"
+#include "retrieval/exchange/query_exchange.hpp"
 
 namespace knnseq::retrieval {
 
@@ -69,11 +69,12 @@ LexicalFinder::LexicalFinder(comm::Communicator& comm, const PieceLists& mine,
 
 index::TopK LexicalFinder::find(const SentenceBlock& block) {
   const auto queries = gather(comm_, block.pieces);
-  return merge_results(return_results(comm_, search(queries.lists), queries.counts));
+  return index::merge_top_k_cpu(return_results(comm_, search(queries.lists), queries.counts),
+                                options_.count);
 }
 
 index::TopK LexicalFinder::search(const PieceLists& queries) const {
-  index::TopK result = index::missing_top_k(queries.sentences(), options_.count);
+  const index::TopK result = index::missing_top_k(queries.sentences(), options_.count);
   index::parallel_ranges(queries.sentences(), [&](core::Range range) {
     std::vector<double> scores(ids_.size(), 0);
     std::vector<char> seen(ids_.size(), 0);
@@ -91,7 +92,7 @@ index::TopK LexicalFinder::search(const PieceLists& queries) const {
           scores[sentence] += weights[i] * static_cast<double>(posting.weight);
         }
       }
-      index::BestNeighbours best(options_.count);
+      index::NeighbourHeap best = index::make_neighbour_heap(options_.count);
       for (const auto sentence : found) {
         const auto at = static_cast<std::size_t>(sentence);
         best.offer({-static_cast<float>(scores[at]), ids_[at]});
@@ -99,7 +100,7 @@ index::TopK LexicalFinder::search(const PieceLists& queries) const {
         seen[at] = 0;
       }
       found.clear();
-      index::set_row(result, query, best.sorted());
+      result.set_row(query, best.take_sorted());
     }
   });
   return result;

@@ -3,7 +3,7 @@
 
 #include "core/entry_id.hpp"
 #include "index/core/top_k.hpp"
-#include "retrieval/block_search.hpp"
+#include "retrieval/knn_search.hpp"
 
 namespace knnseq::retrieval {
 

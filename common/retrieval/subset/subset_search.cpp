@@ -17,13 +17,11 @@ using SubsetPlaces = std::vector<std::vector<std::size_t>>;
 
 /// The most similar sentences first.
 SubsetPlaces places_of(const index::TopK& similar, const FetchedSentences& fetched) {
-  SubsetPlaces places(static_cast<std::size_t>(similar.queries));
-  for (std::size_t i = 0; i < places.size(); ++i) {
-    for (std::int64_t j = 0; j < similar.k; ++j) {
-      const auto id =
-          similar.ids[i * static_cast<std::size_t>(similar.k) + static_cast<std::size_t>(j)];
+  SubsetPlaces places(static_cast<std::size_t>(similar.queries()));
+  for (std::int64_t i = 0; i < similar.queries(); ++i) {
+    for (const auto id : similar.row(i).ids) {
       if (id == index::missing_id) break;
-      places[i].push_back(fetched.place_of(id));
+      places[static_cast<std::size_t>(i)].push_back(fetched.place_of(id));
     }
   }
   return places;
@@ -79,7 +77,9 @@ void SubsetSearch::begin(const SentenceBlock& block) {
     similar = parts_.finder->find(block);
   }
   const Timed timed(times_.fetch_seconds);
-  std::vector<std::int64_t> wanted = similar.ids;
+  std::vector<std::int64_t> wanted(
+      similar.ids.const_data_ptr<std::int64_t>(),
+      similar.ids.const_data_ptr<std::int64_t>() + similar.ids.numel());
   std::erase(wanted, index::missing_id);
   const auto fetched = fetch_sentences(comm_, parts_.held, parts_.holders, wanted);
   SubsetPlaces places = places_of(similar, fetched);
@@ -98,31 +98,30 @@ void SubsetSearch::begin(const SentenceBlock& block) {
       std::max(times_.most_bytes, adc_ ? device_subsets_->bytes() : subsets_->bytes());
 }
 
-Neighbours SubsetSearch::search(const at::Tensor& queries,
-                                std::span<const std::int64_t> sentences) {
+index::TopK SubsetSearch::search(const at::Tensor& queries,
+                                 std::span<const std::int64_t> sentences) {
   KNNSEQ_ASSERT(subsets_ || device_subsets_, "begin() comes first");
   const Timed timed(times_.scan_seconds);
   times_.queries += queries.size(0);
   const at::Tensor rotated = coder_.rotate(queries.to(coder_.device()));
-  if (subsets_) return to_neighbours(subsets_->search(rotated, sentences, k_));
-  const index::DeviceTopK found = device_subsets_->search(rotated, sentences, k_);
-  return {found.distances.neg(), found.ids};
+  return subsets_ ? subsets_->search(rotated, sentences, k_)
+                  : device_subsets_->search(rotated, sentences, k_);
 }
 
 std::vector<NearestSentence> SubsetSearch::find_nearest(const SentenceBlock& block) {
   const index::TopK similar = parts_.finder->find(block);
   std::vector<std::int64_t> wanted;
-  for (std::int64_t i = 0; i < similar.queries; ++i) {
-    const auto id = similar.ids[static_cast<std::size_t>(i * similar.k)];
+  for (std::int64_t i = 0; i < similar.queries(); ++i) {
+    const auto id = similar.row(i).ids.front();
     if (id != index::missing_id) wanted.push_back(id);
   }
   const auto fetched = fetch_sentences(comm_, parts_.held, parts_.holders, wanted);
-  std::vector<NearestSentence> nearest(static_cast<std::size_t>(similar.queries));
+  std::vector<NearestSentence> nearest(static_cast<std::size_t>(similar.queries()));
   for (std::size_t i = 0; i < nearest.size(); ++i) {
-    const auto first = i * static_cast<std::size_t>(similar.k);
-    if (similar.ids[first] == index::missing_id) continue;
-    nearest[i].distance = similar.distances[first];
-    for (const auto entry : fetched.ids_of(fetched.place_of(similar.ids[first]))) {
+    const auto [distances, ids] = similar.row(static_cast<std::int64_t>(i));
+    if (ids.front() == index::missing_id) continue;
+    nearest[i].distance = distances.front();
+    for (const auto entry : fetched.ids_of(fetched.place_of(ids.front()))) {
       nearest[i].target.push_back(core::token_of(entry));
     }
   }

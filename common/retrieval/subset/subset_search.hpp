@@ -9,7 +9,7 @@
 #include "index/quantize/vector_quantizer.hpp"
 #include "index/search/scan_centroids.hpp"
 #include "index/search/subset_scan.hpp"
-#include "retrieval/block_search.hpp"
+#include "retrieval/knn_search.hpp"
 #include "retrieval/subset/local_sentence_store.hpp"
 #include "retrieval/subset/sentence_finder.hpp"
 #include "retrieval/subset/shard_holders.hpp"
@@ -40,7 +40,7 @@ struct NearestSentence {
 /// the ranks that hold them, to the device where the model computes; search() is local, and on a
 /// GPU it waits for nothing. Memory: the subsets of one block, in that device's memory, and on a
 /// GPU what SubsetScanTorch works in.
-class SubsetSearch final : public BlockSearch {
+class SubsetSearch final : public KnnSearch {
  public:
   struct Parts {
     index::Codebook codebook;  ///< of the codes: without lists
@@ -56,7 +56,8 @@ class SubsetSearch final : public BlockSearch {
                gpu::ComputePath path);
 
   void begin(const SentenceBlock& block) override;
-  Neighbours search(const at::Tensor& queries, std::span<const std::int64_t> sentences) override;
+  index::TopK search(const at::Tensor& queries, std::span<const std::int64_t> sentences) override;
+  std::int64_t width() const override { return parts_.codebook.spec.d_in; }
   bool collective() const override { return false; }
 
   /// What a translation memory would give for the block's sentences. Collective.

@@ -17,7 +17,10 @@ class VectorFinder final : public SentenceFinder {
   VectorFinder(DistributedSearch search, SentenceVectors vectors)
       : search_(std::move(search)), vectors_(std::move(vectors)) {}
 
-  index::TopK find(const SentenceBlock& block) override;
+  index::TopK find(const SentenceBlock& block) override {
+    const at::Tensor none = at::empty({0, search_.width()}, at::kFloat);
+    return search_.search(block.sentences > 0 ? vectors_(block) : none).to(at::kCPU);
+  }
 
  private:
   DistributedSearch search_;

@@ -12,7 +12,7 @@
 #include "gpu/placement.hpp"
 #include "index/train/train_options.hpp"
 #include "model/base/key_kind.hpp"
-#include "retrieval/mixing/knn_options.hpp"
+#include "retrieval/mixing/mixing_policy.hpp"
 #include "retrieval/search_options.hpp"
 #include "search/beam_options.hpp"
 #include "stages/shared/options/sample_spec.hpp"
@@ -106,7 +106,7 @@ struct DecodeOptions {
   /// Run directories of the datastores: none for this run's own, else one for each model.
   std::vector<std::filesystem::path> datastores = {};
   retrieval::SearchOptions search;
-  retrieval::KnnOptions interpolation;
+  retrieval::MixingOptions interpolation;
   search::BeamOptions beam;
   std::int64_t block_sentences = 32;
 };

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "model/base/translation_model.hpp"
-#include "retrieval/block_search.hpp"
+#include "retrieval/knn_search.hpp"
 #include "stages/shared/options/options.hpp"
 #include "text/tokenizers/tokenizer.hpp"
 
@@ -15,7 +15,7 @@ namespace knnseq::stages {
 std::span<const core::TokenId> own_tokens(std::span<const core::TokenId> source,
                                           const text::SourceFrame& frame);
 
-/// What BlockSearch::begin() takes of these sources (as the encoder takes them, and `encoded` by
+/// What KnnMixer::begin() takes of these sources (as the encoder takes them, and `encoded` by
 /// it): as much as the config's sentence encoder reads.
 retrieval::SentenceBlock make_sentence_block(const SubsetOptions& options,
                                              const text::Tokenizer& tokenizer,

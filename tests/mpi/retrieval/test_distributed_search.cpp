@@ -46,13 +46,13 @@ retrieval::SearchDevice exchanging(bool tensors) {
   return {at::kCPU, gpu::make_host_collectives(world())};
 }
 
-retrieval::Exchange search_alone(const Datastore& datastore, const at::Tensor& queries,
-                                 const retrieval::SearchOptions& options) {
+index::TopK search_alone(const Datastore& datastore, const at::Tensor& queries,
+                         const retrieval::SearchOptions& options) {
   const auto self = comm::make_self_communicator();
   return retrieval::DistributedSearch(
              *self, datastore.codebook,
              index::load_local_index(datastore.codebook, {datastore.folder / "all"}), options)
-      .search(queries, 0);
+      .search(queries);
 }
 
 }  // namespace
@@ -69,12 +69,13 @@ TEST_CASE("distributed search equals search in one index") {
         exchanging(tensors));
     for (std::uint64_t step = 0; step < 3; ++step) {
       const at::Tensor queries = my_queries(100 * step);
-      const auto found = together.search(queries, world().rank() * 10);
+      together.set_status(world().rank() * 10);
+      const auto found = together.search(queries);
       const auto expected = search_alone(datastore, queries, options);
       REQUIRE_ALL(at::equal(found.ids, expected.ids));
-      REQUIRE_ALL(at::equal(found.scores, expected.scores));
-      REQUIRE_ALL(found.statuses.size() == static_cast<std::size_t>(world().size()));
-      REQUIRE_ALL(found.statuses.back() == (world().size() - 1) * 10);
+      REQUIRE_ALL(at::equal(found.distances, expected.distances));
+      REQUIRE_ALL(together.statuses().size() == static_cast<std::size_t>(world().size()));
+      REQUIRE_ALL(together.statuses().back() == (world().size() - 1) * 10);
     }
     REQUIRE_ALL(together.times().exchanges == 3);
     REQUIRE_ALL(together.times().scanned_queries >= 3);
@@ -91,11 +92,12 @@ TEST_CASE("a rank may hold no entries, and no rank need ask anything") {
                                         index::load_local_index(datastore.codebook, files), options,
                                         exchanging(tensors));
   const at::Tensor queries = my_queries(7);
-  const auto found = together.search(queries, 0);
+  const auto found = together.search(queries);
   REQUIRE_ALL(at::equal(found.ids, search_alone(datastore, queries, options).ids));
-  const auto nothing = together.search(queries.narrow(0, 0, 0), 5);
+  together.set_status(5);
+  const auto nothing = together.search(queries.narrow(0, 0, 0));
   REQUIRE_ALL(nothing.ids.size(0) == 0 && nothing.ids.size(1) == 16);
-  REQUIRE_ALL(nothing.statuses.front() == 5);
+  REQUIRE_ALL(together.statuses().front() == 5);
 }
 
 TEST_CASE("settings can change between searches") {
@@ -110,7 +112,7 @@ TEST_CASE("settings can change between searches") {
   const at::Tensor queries = my_queries(11);
   for (const auto& options : {first, second, first}) {
     together.set_options(options);
-    const auto found = together.search(queries, 0);
+    const auto found = together.search(queries);
     REQUIRE_ALL(at::equal(found.ids, search_alone(datastore, queries, options).ids));
   }
   CHECK_THROWS(together.set_options(retrieval::SearchOptions{0, 1}));

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "retrieval/exact_search.hpp"
+#include "support/host_top_k.hpp"
 #include "support/mpi_main.hpp"
 #include "unit/index/synthetic.hpp"
 
@@ -30,8 +31,8 @@ double distance(const at::Tensor& a, const at::Tensor& b, index::Metric metric) 
 
 /// This rank's keys, some at a time: entry e is on rank e / 7 mod ranks; of more than two ranks the
 /// last has none.
-index::TopK search_together(const at::Tensor& queries, index::Metric metric, std::int64_t subset,
-                            std::int64_t piece) {
+test::HostTopK search_together(const at::Tensor& queries, index::Metric metric, std::int64_t subset,
+                               std::int64_t piece) {
   retrieval::ExactSearch search(queries, metric, 3, k);
   const at::Tensor keys = all_keys();
   const int holders = world().size() > 2 ? world().size() - 1 : world().size();

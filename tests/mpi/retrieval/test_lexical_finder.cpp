@@ -4,6 +4,7 @@
 #include "comm/self_communicator.hpp"
 #include "core/files.hpp"
 #include "retrieval/subset/lexical_finder.hpp"
+#include "support/host_top_k.hpp"
 #include "support/mpi_main.hpp"
 
 using namespace knnseq;
@@ -74,7 +75,7 @@ TEST_CASE("BM25 and TF-IDF are rank_bm25's and scikit-learn's, for any number of
     block.pieces.push_back(reference.queries[i]);
   }
   block.sentences = std::ssize(asked);
-  const auto found = finder.find(block);
+  const test::HostTopK found = finder.find(block);
   REQUIRE_ALL(found.queries == block.sentences && found.k == count);
   std::size_t compared = 0;
   bool same = true;
@@ -104,7 +105,7 @@ TEST_CASE("scores are the same bits for any number of ranks") {
     retrieval::SentenceBlock block;
     block.pieces = reference.queries;
     block.sentences = std::ssize(reference.queries);
-    const auto together = finder.find(block);
+    const test::HostTopK together = finder.find(block);
 
     const auto self = comm::make_self_communicator();
     retrieval::PieceLists all;
@@ -114,7 +115,7 @@ TEST_CASE("scores are the same bits for any number of ranks") {
       all.add(sentence);
     }
     retrieval::LexicalFinder alone(*self, all, ids, {score, reference.json.at("vocabulary"), 20});
-    const auto expected = alone.find(block);
+    const test::HostTopK expected = alone.find(block);
     REQUIRE_ALL(together.ids == expected.ids);
     REQUIRE_ALL(together.distances == expected.distances);
   }

@@ -149,9 +149,10 @@ TEST_CASE("subset search finds what one process finds by the definition") {
     for (std::int64_t i = 0; i < 2 * block.sentences; ++i) of.push_back(i / 2);
     const auto found = search.search(queries, of);
     const auto same = alone.search(queries, of);
-    REQUIRE_ALL(at::equal(found.ids, same.ids) && at::equal(found.scores, same.scores));
+    REQUIRE_ALL(at::equal(found.ids, same.ids) && at::equal(found.distances, same.distances));
     const auto on_device = by_tensors.search(queries, of);
-    REQUIRE_ALL(at::equal(found.ids, on_device.ids) && at::equal(found.scores, on_device.scores));
+    REQUIRE_ALL(at::equal(found.ids, on_device.ids) &&
+                at::equal(found.distances, on_device.distances));
 
     bool right = true;
     for (std::int64_t i = 0; i < queries.size(0); ++i) {
@@ -166,7 +167,7 @@ TEST_CASE("subset search finds what one process finds by the definition") {
         const auto& neighbour = expected[static_cast<std::size_t>(j)];
         right = right && core::entry_number_of(id) == neighbour.entry &&
                 core::token_of(id) == static_cast<core::TokenId>(Corpus::value(neighbour.entry)) &&
-                std::abs(-found.scores[i][j].item<double>() - neighbour.distance) <
+                std::abs(found.distances[i][j].item<double>() - neighbour.distance) <
                     1e-5 * (1 + std::abs(neighbour.distance));
       }
     }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "index/search/ivfpq_scan.hpp"
+#include "support/host_top_k.hpp"
 #include "support/kernels_under_test.hpp"
 #include "unit/index/scan_cases.hpp"
 
@@ -17,11 +18,11 @@ inline index::IvfPqScanTorch make_gpu_scan(const Case& test, index::ScanOptionsT
   return scan;
 }
 
-inline index::TopK search(const Case& test, const index::LocalIndex& scan, std::int64_t k) {
+inline HostTopK search(const Case& test, const index::LocalIndex& scan, std::int64_t k) {
   return scan.search(test.queries, test.probes, k);
 }
 
-inline std::int64_t differing(const index::TopK& a, const index::TopK& b) {
+inline std::int64_t differing(const HostTopK& a, const HostTopK& b) {
   std::int64_t different = 0;
   for (std::size_t i = 0; i < a.ids.size(); ++i) {
     different += a.ids[i] == b.ids[i] && a.distances[i] == b.distances[i] ? 0 : 1;
@@ -30,7 +31,7 @@ inline std::int64_t differing(const index::TopK& a, const index::TopK& b) {
 }
 
 /// The share of b's neighbours that are among a's.
-inline double overlap(const index::TopK& a, const index::TopK& b) {
+inline double overlap(const HostTopK& a, const HostTopK& b) {
   std::int64_t found = 0;
   std::int64_t all = 0;
   for (std::int64_t i = 0; i < a.queries; ++i) {

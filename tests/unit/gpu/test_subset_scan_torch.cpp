@@ -24,7 +24,7 @@ std::int64_t differing(const SubsetCase& data, const at::Tensor& rotated,
   const index::AdcTorch adc(data.codebook.pq_centroids, data.codebook.spec.metric, device);
   const auto scan = data.device_scan(adc, workspace);
   CHECK(scan.bytes() == scan.entries() * (data.codebook.spec.m + 8));
-  return test::differing(to_host(scan.search(rotated.to(device), sets, k)),
+  return test::differing(scan.search(rotated.to(device), sets, k),
                          data.scan(centroids).search(rotated, sets, k));
 }
 
@@ -56,20 +56,20 @@ TEST_CASE("subsets on a device: ties, nothing to tell entries apart by, and noth
   const index::AdcTorch adc(data.codebook.pq_centroids, data.codebook.spec.metric, device);
   const auto scan = data.device_scan(adc, usual);
   // All products are 0: the lowest entry numbers are the nearest.
-  const auto found =
-      to_host(scan.search(at::zeros({1, 24}).to(device), std::vector<std::int64_t>{0}, 3));
+  const HostTopK found =
+      scan.search(at::zeros({1, 24}).to(device), std::vector<std::int64_t>{0}, 3);
   CHECK(core::entry_number_of(found.ids[0]) == 100'000 - 499);
   CHECK(core::entry_number_of(found.ids[2]) == 100'000 - 497);
-  CHECK(to_host(scan.search(at::empty({0, 24}).to(device), {}, 3)).ids.empty());
+  CHECK(scan.search(at::empty({0, 24}).to(device), {}, 3).ids.numel() == 0);
   const at::Tensor no_number = at::full({1, 24}, std::numeric_limits<float>::quiet_NaN());
-  const auto none = to_host(scan.search(no_number.to(device), std::vector<std::int64_t>{1}, 2));
+  const HostTopK none = scan.search(no_number.to(device), std::vector<std::int64_t>{1}, 2);
   CHECK(none.ids == std::vector<std::int64_t>(2, index::missing_id));
   CHECK(none.distances == std::vector<float>(2, index::missing_distance));
   const SubsetCase empty("PQ8", "l2", {0, 0});
   const auto nothing = empty.device_scan(adc, usual);
-  CHECK(
-      to_host(nothing.search(at::zeros({1, 24}).to(device), std::vector<std::int64_t>{1}, 2)).ids ==
-      none.ids);
+  const HostTopK of_nothing =
+      nothing.search(at::zeros({1, 24}).to(device), std::vector<std::int64_t>{1}, 2);
+  CHECK(of_nothing.ids == none.ids);
   CHECK_THROWS_AS(scan.search(at::zeros({1, 24}).to(device), std::vector<std::int64_t>{2}, 3),
                   std::logic_error);
 }

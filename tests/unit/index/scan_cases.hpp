@@ -11,6 +11,7 @@
 #include "core/entry_id.hpp"
 #include "core/random.hpp"
 #include "index/search/ivfpq_scan.hpp"
+#include "support/host_top_k.hpp"
 #include "support/normal.hpp"
 
 namespace knnseq::test {
@@ -170,7 +171,7 @@ inline Answers plain_answers(const Case& test) {
 }
 
 /// Slots that are not exactly what plain arithmetic gives.
-inline std::int64_t differing_slots(const Answers& answers, const index::TopK& found) {
+inline std::int64_t differing_slots(const Answers& answers, const HostTopK& found) {
   std::int64_t different = 0;
   for (std::int64_t i = 0; i < found.queries; ++i) {
     const auto& expected = answers[static_cast<std::size_t>(i)];

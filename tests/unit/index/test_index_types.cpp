@@ -15,6 +15,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "index/search/local_index.hpp"
+#include "support/host_top_k.hpp"
 #include "support/temporary_folder.hpp"
 #include "unit/index/synthetic.hpp"
 
@@ -98,7 +99,7 @@ TEST_CASE("every type and metric finds the nearest entries, ties by number, howe
   CHECK(one->entries() == n);
   CHECK(one->bytes() >= n * codebook.spec.code_bytes());
   constexpr std::int64_t k = 33;
-  const auto found = one->search(rotated, probes, k);
+  const test::HostTopK found = one->search(rotated, probes, k);
 
   for (std::int64_t i = 0; i < rotated.size(0); ++i) {
     const auto distances = plain_distances(codebook, entries, rotated.select(0, i));
@@ -136,22 +137,23 @@ TEST_CASE("every type and metric finds the nearest entries, ties by number, howe
 
   const auto merged =
       index::load_local_index(codebook, shards, {.part = 0, .parts = 1, .backend = backend});
-  CHECK(merged->search(rotated, probes, k).ids == found.ids);
-  CHECK(index::make_local_index(codebook, entries, {.part = 0, .parts = 1, .backend = backend})
-            ->search(rotated, probes, k)
-            .ids == found.ids);
+  CHECK(test::HostTopK(merged->search(rotated, probes, k)).ids == found.ids);
+  const test::HostTopK from_memory =
+      index::make_local_index(codebook, entries, {.part = 0, .parts = 1, .backend = backend})
+          ->search(rotated, probes, k);
+  CHECK(from_memory.ids == found.ids);
   const auto even =
       index::load_local_index(codebook, shards, {.part = 0, .parts = 2, .backend = backend});
   const auto odd =
       index::load_local_index(codebook, shards, {.part = 1, .parts = 2, .backend = backend});
   CHECK(even->entries() + odd->entries() == n);
   CHECK(std::min(even->entries(), odd->entries()) > n / 2 - 40);
-  const auto a = even->search(rotated, probes, n);
-  const auto b = odd->search(rotated, probes, n);
-  const auto all = one->search(rotated, probes, n);
+  const test::HostTopK a = even->search(rotated, probes, n);
+  const test::HostTopK b = odd->search(rotated, probes, n);
+  const test::HostTopK all = one->search(rotated, probes, n);
   for (std::int64_t i = 0; i < rotated.size(0); ++i) {
     const auto row = static_cast<std::ptrdiff_t>(i * n);
-    const auto ids_of = [&](const index::TopK& top) {
+    const auto ids_of = [&](const test::HostTopK& top) {
       std::vector<std::int64_t> ids(top.ids.begin() + row, top.ids.begin() + row + n);
       std::erase(ids, index::missing_id);
       return ids;
@@ -180,7 +182,7 @@ TEST_CASE("graphs and 4-bit codes find most of the nearest; part 0 has them whol
   CHECK(probes.lists.size(1) == 0);
   const auto one = index::load_local_index(codebook, {folder / "all"});
   CHECK(one->entries() == 600);
-  const auto found = one->search(rotated, probes, 10);
+  const test::HostTopK found = one->search(rotated, probes, 10);
   int near = 0;
   for (std::int64_t i = 0; i < 20; ++i) {
     auto distances = plain_distances(codebook, entries, rotated.select(0, i));
@@ -197,8 +199,8 @@ TEST_CASE("graphs and 4-bit codes find most of the nearest; part 0 has them whol
   const auto second = index::load_local_index(codebook, {folder / "all"}, {.part = 1, .parts = 2});
   CHECK(first->entries() == 600);
   CHECK(second->entries() == 0);
-  CHECK(first->search(rotated, probes, 10).ids == found.ids);
-  CHECK(second->search(rotated, probes, 10).ids[0] == index::missing_id);
+  CHECK(test::HostTopK(first->search(rotated, probes, 10)).ids == found.ids);
+  CHECK(test::HostTopK(second->search(rotated, probes, 10)).ids[0] == index::missing_id);
 }
 
 TEST_CASE("4-bit codes of many equal keys are searched") {
@@ -207,8 +209,8 @@ TEST_CASE("4-bit codes of many equal keys are searched") {
   const auto entries = test::coded_entries(codebook, keys);
   const index::VectorQuantizer vector_quantizer(codebook);
   const at::Tensor rotated = vector_quantizer.rotate(keys.narrow(0, 0, 3));
-  const auto found = index::make_local_index(codebook, entries)
-                         ->search(rotated, vector_quantizer.probe(rotated, 1), 48);
+  const test::HostTopK found = index::make_local_index(codebook, entries)
+                                   ->search(rotated, vector_quantizer.probe(rotated, 1), 48);
   for (std::size_t i = 0; i < 48; ++i) {  // the key's own copies, by their numbers
     CHECK(core::entry_number_of(found.ids[i]) == static_cast<std::int64_t>(3 * i));
   }
@@ -221,7 +223,7 @@ TEST_CASE("a graph is walked as far as was asked last") {
   const at::Tensor queries = test::normal(50, width, 5);
   const auto distance_sum = [&](std::int64_t ef_search) {
     index->set_ef_search(ef_search);
-    const auto found = index->search(queries, {}, 4);
+    const test::HostTopK found = index->search(queries, {}, 4);
     return std::accumulate(found.distances.begin(), found.distances.end(), 0.0);
   };
   const double near = distance_sum(500);
@@ -264,8 +266,8 @@ TEST_CASE("faiss opens files of every type, and they are the same bytes each tim
   opened->search(30, queries.const_data_ptr<float>(), 10, distances.data(), ids.data());
   const index::VectorQuantizer vector_quantizer(codebook);
   const at::Tensor rotated = vector_quantizer.rotate(queries);
-  const auto found = index::load_local_index(codebook, {path})
-                         ->search(rotated, vector_quantizer.probe(rotated, 4), 10);
+  const test::HostTopK found = index::load_local_index(codebook, {path})
+                                   ->search(rotated, vector_quantizer.probe(rotated, 4), 10);
   const float sign = index::is_inner_product(codebook.spec.metric) ? -1.0f : 1.0f;
   int different = 0;  // entries of (nearly) the same distance may stand in another order
   for (std::size_t i = 0; i < 300; ++i) {

@@ -12,6 +12,7 @@
 #include "index/search/kth_smallest.hpp"
 #include "index/search/scan_query.hpp"
 #include "index/simd/simd_kernels.hpp"
+#include "support/host_top_k.hpp"
 #include "support/normal.hpp"
 #include "unit/index/scan_cases.hpp"
 #include "unit/index/synthetic.hpp"
@@ -22,7 +23,7 @@ using namespace knnseq::test;
 namespace {
 
 /// The same, but for rounding: distances within `tolerance`, neighbours exchanged only within it.
-void check_close(const Case& test, const index::TopK& found, double tolerance) {
+void check_close(const Case& test, const HostTopK& found, double tolerance) {
   std::int64_t far = 0;
   std::int64_t unsorted = 0;
   for (std::int64_t i = 0; i < found.queries; ++i) {
@@ -48,7 +49,7 @@ void check_close(const Case& test, const index::TopK& found, double tolerance) {
   CHECK(unsorted == 0);
 }
 
-bool same(const index::TopK& a, const index::TopK& b) {
+bool same(const HostTopK& a, const HostTopK& b) {
   return a.ids == b.ids && a.distances == b.distances;
 }
 
@@ -182,7 +183,7 @@ TEST_CASE("results depend neither on threads and batches nor on where the entrie
   const Case test = make_case({8, 4, false, /*codes=*/40}, inner_product, 6, some_sizes, 25);
   const auto whole = make_scan(test);
   constexpr std::int64_t k = 30;
-  const auto expected = whole.search(test.queries, test.probes, k);
+  const HostTopK expected = whole.search(test.queries, test.probes, k);
 
   const int threads = at::get_num_threads();
   for (const int count : {1, 2, 3}) {
@@ -202,19 +203,19 @@ TEST_CASE("results depend neither on threads and batches nor on where the entrie
       part.codes.insert(part.codes.end(), code, code + 8);
     }
   }
-  const auto of_even = make_scan(even).search(test.queries, test.probes, k);
-  const auto of_odd = make_scan(odd).search(test.queries, test.probes, k);
+  const HostTopK of_even = make_scan(even).search(test.queries, test.probes, k);
+  const HostTopK of_odd = make_scan(odd).search(test.queries, test.probes, k);
   for (std::int64_t i = 0; i < 25; ++i) {
-    const auto alone = whole.search(
+    const HostTopK alone = whole.search(
         test.queries.slice(0, i, i + 1),
         {test.probes.lists.slice(0, i, i + 1), test.probes.distances.slice(0, i, i + 1)}, k);
-    index::BestNeighbours merged(k);
+    index::NeighbourHeap merged = index::make_neighbour_heap(k);
     for (auto slot = static_cast<std::size_t>(i * k); slot < static_cast<std::size_t>((i + 1) * k);
          ++slot) {
       merged.offer({of_even.distances[slot], of_even.ids[slot]});
       merged.offer({of_odd.distances[slot], of_odd.ids[slot]});
     }
-    const auto& sorted = merged.sorted();
+    const auto sorted = merged.take_sorted();
     std::int64_t different = 0;
     for (std::size_t j = 0; j < static_cast<std::size_t>(k); ++j) {
       const auto slot = static_cast<std::size_t>(i * k) + j;
@@ -248,7 +249,7 @@ TEST_CASE("faiss finds the same neighbours in the same lists") {
                                   test.probes.distances.const_data_ptr<float>(), distances.data(),
                                   ids.data(), false);
   REQUIRE(test.probes.lists.size(1) == 3);
-  const auto found = make_scan(test).search(test.queries, test.probes, 20);
+  const HostTopK found = make_scan(test).search(test.queries, test.probes, 20);
   std::size_t same_ids = 0;
   for (std::size_t i = 0; i < slots; ++i) {
     CHECK(found.distances[i] == Approx(distances[i]).epsilon(1e-4));
@@ -262,23 +263,25 @@ TEST_CASE("without entries or queries nothing is found, and numbers that are non
   const auto scan = make_scan(test);
   const at::Tensor lists = test.probes.lists.slice(0, 0, 0);
   CHECK(scan.search(test.queries.slice(0, 0, 0), {lists, test.probes.distances.slice(0, 0, 0)}, 3)
-            .ids.empty());
+            .ids.numel() == 0);
   const index::Probes no_probes{test.probes.lists.slice(1, 0, 0),
                                 test.probes.distances.slice(1, 0, 0)};
-  CHECK(scan.search(test.queries, no_probes, 2).ids == std::vector<std::int64_t>(24, -1));
+  CHECK(HostTopK(scan.search(test.queries, no_probes, 2)).ids == std::vector<std::int64_t>(24, -1));
   const std::vector<std::int64_t> no_entries(some_sizes.size(), 0);
   const index::IvfPqScan empty(test.codebook, no_entries);
   CHECK(empty.entries() == 0);
-  CHECK(empty.search(test.queries, test.probes, 2).ids == std::vector<std::int64_t>(24, -1));
+  CHECK(HostTopK(empty.search(test.queries, test.probes, 2)).ids ==
+        std::vector<std::int64_t>(24, -1));
   const index::IvfPqScan unfilled(test.codebook, some_sizes);
-  CHECK(unfilled.search(test.queries, test.probes, 2).ids == std::vector<std::int64_t>(24, -1));
+  CHECK(HostTopK(unfilled.search(test.queries, test.probes, 2)).ids ==
+        std::vector<std::int64_t>(24, -1));
 
-  const auto before = scan.search(test.queries, test.probes, 5);
+  const HostTopK before = scan.search(test.queries, test.probes, 5);
   const at::Tensor broken = test.queries.clone();
   broken[3][0] = std::numeric_limits<float>::quiet_NaN();
   broken[4][7] = std::numeric_limits<float>::infinity();
   broken[5].fill_(3e38);
-  const auto after = scan.search(broken, test.probes, 5);
+  const HostTopK after = scan.search(broken, test.probes, 5);
   for (std::size_t slot = 0; slot < 60; ++slot) {
     const bool is_broken = slot >= 15 && slot < 30;
     if (slot < 20) CHECK(after.ids[slot] == (is_broken ? -1 : before.ids[slot]));

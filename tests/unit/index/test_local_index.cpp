@@ -11,6 +11,7 @@
 #include "core/files.hpp"
 #include "index/search/local_index.hpp"
 #include "index/train/product_quantizer_training.hpp"
+#include "support/host_top_k.hpp"
 #include "support/temporary_folder.hpp"
 #include "unit/index/synthetic.hpp"
 
@@ -70,12 +71,12 @@ TEST_CASE("shards and parts of shards together give what one index gives, ties i
   CHECK(even->entries() + odd->entries() == n);
 
   for (const std::int64_t k : {1, 16, 100}) {
-    const auto expected = one->search(rotated, probes, k);
-    const auto found = merged->search(rotated, probes, k);
+    const test::HostTopK expected = one->search(rotated, probes, k);
+    const test::HostTopK found = merged->search(rotated, probes, k);
     CHECK(found.ids == expected.ids);
     CHECK(found.distances == expected.distances);
-    const auto a = even->search(rotated, probes, k);
-    const auto b = odd->search(rotated, probes, k);
+    const test::HostTopK a = even->search(rotated, probes, k);
+    const test::HostTopK b = odd->search(rotated, probes, k);
     for (std::int64_t i = 0; i < 40; ++i) {
       std::vector<std::pair<float, std::int64_t>> both;
       for (auto j = static_cast<std::size_t>(i * k); j < static_cast<std::size_t>((i + 1) * k);
@@ -105,7 +106,7 @@ TEST_CASE("neighbours are those of plain arithmetic; what is missing is marked")
   const index::VectorQuantizer quantizer(codebook);
   const at::Tensor rotated = quantizer.rotate(test::clustered(20, 16, 22));
   const auto probes = quantizer.probe(rotated, 3);
-  const auto found = index->search(rotated, probes, 60);
+  const test::HostTopK found = index->search(rotated, probes, 60);
   for (std::int64_t i = 0; i < 20; ++i) {
     const auto expected =
         plain_search(codebook, entries, rotated.select(0, i), probes.lists.select(0, i));
@@ -123,9 +124,9 @@ TEST_CASE("neighbours are those of plain arithmetic; what is missing is marked")
   }
   const auto empty = index::load_local_index(codebook, {});
   CHECK(empty->entries() == 0);
-  CHECK(empty->search(rotated, probes, 2).ids == std::vector<std::int64_t>(40, -1));
+  CHECK(test::HostTopK(empty->search(rotated, probes, 2)).ids == std::vector<std::int64_t>(40, -1));
   CHECK(index->search(rotated.narrow(0, 0, 0), quantizer.probe(rotated.narrow(0, 0, 0), 3), 2)
-            .ids.empty());
+            .ids.numel() == 0);
 }
 
 TEST_CASE("faiss opens the files and finds the same neighbours") {
@@ -146,7 +147,7 @@ TEST_CASE("faiss opens the files and finds the same neighbours") {
   opened->search(50, queries.const_data_ptr<float>(), 10, distances.data(), ids.data());
   const index::VectorQuantizer quantizer(codebook);
   const at::Tensor rotated = quantizer.rotate(queries);
-  const auto found =
+  const test::HostTopK found =
       index::load_local_index(codebook, {path})->search(rotated, quantizer.probe(rotated, 4), 10);
   int same = 0;
   for (std::size_t i = 0; i < 500; ++i) {

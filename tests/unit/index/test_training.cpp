@@ -13,6 +13,7 @@
 #include "index/train/product_quantizer_training.hpp"
 #include "index/train/sample_moments.hpp"
 #include "index/train/train_state.hpp"
+#include "support/host_top_k.hpp"
 #include "support/temporary_folder.hpp"
 #include "unit/index/synthetic.hpp"
 
@@ -42,7 +43,7 @@ double recall_at_10(const index::Codebook& codebook, const at::Tensor& keys,
   index::write_local_index(path, codebook, test::coded_entries(codebook, keys));
   const index::VectorQuantizer quantizer(codebook);
   const at::Tensor rotated = quantizer.rotate(queries);
-  const auto found =
+  const test::HostTopK found =
       index::load_local_index(codebook, {path})->search(rotated, quantizer.probe(rotated, 8), 10);
   const at::Tensor truth = at::argmin(at::cdist(queries, keys), 1);
   int hits = 0;

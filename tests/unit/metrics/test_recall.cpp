@@ -12,7 +12,7 @@ const std::vector<std::int64_t> entries = {7, 3, 9, 1, 4};
 const std::vector<float> distances = {1, 2, 2, 2, 5};
 
 RecallCount recall(const std::vector<std::int64_t>& found, std::int64_t k) {
-  return count_recall(found, {entries, distances}, k);
+  return count_recall(found, entries, distances, k);
 }
 
 }  // namespace
@@ -37,11 +37,11 @@ TEST_CASE("a neighbour as near as the k-th is as good as it") {
 TEST_CASE("fewer neighbours than k") {
   const std::vector<std::int64_t> two = {5, 6, -1, -1};
   const std::vector<float> at = {1, 2, INFINITY, INFINITY};
-  const auto count = count_recall(std::vector<std::int64_t>{6, 5, -1}, {two, at}, 3);
+  const auto count = count_recall(std::vector<std::int64_t>{6, 5, -1}, two, at, 3);
   CHECK(count.hits == 2);
   CHECK(count.of == 2);
   const std::vector<std::int64_t> none = {-1};
-  const auto nothing = count_recall(none, {none, std::vector<float>{INFINITY}}, 1);
+  const auto nothing = count_recall(none, none, std::vector<float>{INFINITY}, 1);
   CHECK(nothing.of == 0);
   CHECK(nothing.share() == 0);
 }

@@ -7,7 +7,7 @@
 #include "comm/self_communicator.hpp"
 #include "core/entry_id.hpp"
 #include "core/random.hpp"
-#include "retrieval/mixing/knn_distribution.hpp"
+#include "retrieval/mixing/interpolation.hpp"
 #include "retrieval/mixing/likelihood_grid.hpp"
 #include "support/normal.hpp"
 
@@ -21,20 +21,20 @@ constexpr std::int64_t most = 16;
 /// A text's tokens with a random model and random neighbours, some of them missing.
 struct Text {
   at::Tensor log_probs = at::empty({40, vocabulary}, at::kFloat);
-  at::Tensor scores = at::empty({40, most}, at::kFloat);
-  at::Tensor ids = at::empty({40, most}, at::kLong);
+  index::TopK found = index::missing_top_k(40, most);
   std::vector<core::TokenId> tokens;
 
   explicit Text(std::uint64_t seed) {
     core::Random random(seed);
     for (std::int64_t i = 0; i < 40; ++i) {
-      const auto found = static_cast<std::int64_t>(random.below(most + 1));
-      float score = -5;
+      const auto count = static_cast<std::int64_t>(random.below(most + 1));
+      float distance = 5;
       for (std::int64_t j = 0; j < most; ++j) {
-        score -= static_cast<float>(random.uniform()) * 4;
+        distance += static_cast<float>(random.uniform()) * 4;
         const auto token = static_cast<core::TokenId>(random.below(4));
-        scores[i][j] = j < found ? score : -std::numeric_limits<float>::infinity();
-        ids[i][j] = j < found ? core::pack_entry_id(token, 100 * i + j) : -1;
+        if (j >= count) continue;
+        found.distances[i][j] = distance;
+        found.ids[i][j] = core::pack_entry_id(token, 100 * i + j);
       }
       for (std::int64_t w = 0; w < vocabulary; ++w) log_probs[i][w] = 3 * test::normal(random);
       tokens.push_back(static_cast<core::TokenId>(random.below(5)));
@@ -45,17 +45,17 @@ struct Text {
   void add_to(retrieval::LikelihoodGrid& grid, std::int64_t first, std::int64_t end) const {
     for (std::int64_t i = first; i < end; ++i) {
       const auto token = tokens[static_cast<std::size_t>(i)];
-      grid.add(token, log_probs[i][token].item<float>(),
-               {scores[i].const_data_ptr<float>(), static_cast<std::size_t>(most)},
-               {ids[i].const_data_ptr<std::int64_t>(), static_cast<std::size_t>(most)});
+      grid.add(token, log_probs[i][token].item<float>(), found.row(i));
     }
   }
 
   /// By interpolating the whole vocabulary with the k nearest.
-  double mean_log_likelihood(std::int64_t k, const retrieval::KnnOptions& options) const {
-    at::Tensor mixed = log_probs.clone();
-    retrieval::interpolate(mixed, scores.narrow(1, 0, k).contiguous(),
-                           ids.narrow(1, 0, k).contiguous(), options);
+  double mean_log_likelihood(std::int64_t k, const retrieval::Mixing& how) const {
+    const at::Tensor mixed = log_probs.clone();
+    retrieval::interpolate_cpu(
+        mixed,
+        {found.distances.narrow(1, 0, k).contiguous(), found.ids.narrow(1, 0, k).contiguous()},
+        how);
     double sum = 0;
     for (std::int64_t i = 0; i < 40; ++i) {
       sum += mixed[i][tokens[static_cast<std::size_t>(i)]].item<double>();
@@ -78,8 +78,10 @@ TEST_CASE("the grid's likelihoods are those of interpolating with each setting")
         for (std::size_t l = 0; l < 3; ++l) {
           INFO("k " << settings.k[k] << " T " << settings.temperature[t] << " lambda "
                     << settings.lambda[l]);
-          const double expected = text.mean_log_likelihood(
-              settings.k[k], {settings.temperature[t], settings.lambda[l], threshold});
+          const double expected =
+              text.mean_log_likelihood(settings.k[k], {.lambda = {settings.lambda[l]},
+                                                       .temperature = {settings.temperature[t]},
+                                                       .threshold = threshold});
           CHECK(grid.log_likelihood({k, t, l}) == Approx(expected).epsilon(1e-5));
         }
       }
@@ -99,10 +101,10 @@ TEST_CASE("sums do not depend on the order of the tokens, and impossible tokens 
   CHECK(forward.log_likelihood({}) == backward.log_likelihood({}));
 
   retrieval::LikelihoodGrid grid(settings);
-  const std::vector<float> scores(most, -1);
+  const std::vector<float> distances(most, 1);
   const std::vector<std::int64_t> ids(most, core::pack_entry_id(1, 7));
-  grid.add(2, -std::numeric_limits<float>::infinity(), scores, ids);
+  grid.add(2, -std::numeric_limits<float>::infinity(), {distances, ids});
   CHECK(grid.log_likelihood({}) == -1000);
-  grid.add(1, -std::numeric_limits<float>::infinity(), scores, ids);
+  grid.add(1, -std::numeric_limits<float>::infinity(), {distances, ids});
   CHECK(grid.log_likelihood({}) == Approx((-1000 + std::log(0.5)) / 2));
 }

@@ -19,7 +19,7 @@ void compare(const test::FakeModelOptions& fake, const BeamOptions& options, std
   const auto sources = testing::random_sources(fake.seed + 100, count, fake.vocab_size);
   const auto together = beam_search(model, sources, options);
   BeamOptions as_on_gpu = options;
-  as_on_gpu.selection = Selection::by_tensors;
+  as_on_gpu.path = gpu::ComputePath::torch;
   const auto by_tensors = beam_search(model, sources, as_on_gpu);
   REQUIRE(together.size() == sources.size());
   for (std::size_t i = 0; i < sources.size(); ++i) {
@@ -77,11 +77,11 @@ TEST_CASE("forced tokens come first, ask for no neighbours and count in the leng
 }
 
 TEST_CASE("bad tokens are never chosen, with words enough left", "[search]") {
-  for (const auto selection : {Selection::automatic, Selection::by_tensors}) {
+  for (const auto path : {gpu::ComputePath::cpu, gpu::ComputePath::torch}) {
     test::FakeModel model({.vocab_size = 2000, .seed = 21, .eos_bias = 3.0});
     const auto sources = testing::random_sources(22, 10, 24);
     const BeamOptions options{
-        .beam = 4, .max_length_a = 0.5, .max_length_b = 3, .nbest = 4, .selection = selection};
+        .beam = 4, .max_length_a = 0.5, .max_length_b = 3, .nbest = 4, .path = path};
     const auto made = beam_search(model, sources, options);
     for (std::size_t i = 0; i < sources.size(); ++i) {
       CHECK(testing::same(

@@ -1,13 +1,14 @@
 // The selection of the best continuations against a full sort.
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include <ATen/ATen.h>
 #include <catch2/catch.hpp>
 
 #include "core/random.hpp"
+#include "core/views.hpp"
 #include "search/candidates.hpp"
-#include "search/tensor_candidates.hpp"
 
 namespace knnseq::search {
 
@@ -25,7 +26,9 @@ std::vector<Candidate> sorted_all(core::MatrixView<const float> log_probs,
       }
     }
   }
-  std::ranges::sort(all, [](const Candidate& a, const Candidate& b) { return a < b; });
+  std::ranges::sort(all, [](const Candidate& a, const Candidate& b) {
+    return std::tuple(-a.score, a.beam, a.token) < std::tuple(-b.score, b.beam, b.token);
+  });
   if (all.size() > count) all.resize(count);
   return all;
 }
@@ -36,11 +39,11 @@ std::vector<float> twice(std::vector<float> values) {
   return values;
 }
 
-/// Selection by tensors, of one or more sentences.
-void check_tensors(const at::Tensor& log_probs, const std::vector<float>& scores,
-                   std::int64_t beams, const std::vector<std::vector<Candidate>>& expected,
-                   std::size_t count) {
-  const auto made = best_continuations(log_probs, scores, beams, static_cast<std::int64_t>(count));
+/// Of one or more sentences.
+void check(const auto& select, const at::Tensor& log_probs, const std::vector<float>& scores,
+           std::int64_t beams, const std::vector<std::vector<Candidate>>& expected,
+           std::size_t count) {
+  const auto made = select(log_probs, scores, beams, static_cast<std::int64_t>(count));
   REQUIRE(made.size() == expected.size());
   for (std::size_t sentence = 0; sentence < made.size(); ++sentence) {
     REQUIRE(made[sentence].size() == expected[sentence].size());
@@ -78,17 +81,12 @@ TEST_CASE("the best candidates are those of a full sort", "[search]") {
     }
     const core::MatrixView<const float> view{values.data(), beams, columns};
     const std::size_t count = 1 + random.below(12);
-    const auto made = best_candidates(view, scores, count);
     const auto expected = sorted_all(view, scores, count);
     const at::Tensor tensor = at::tensor(values).view({beams, columns});
-    check_tensors(tensor, scores, beams, {expected}, count);
-    check_tensors(at::cat({tensor, tensor}), twice(scores), beams, {expected, expected}, count);
     INFO("round " << round);
-    REQUIRE(made.size() == expected.size());
-    for (std::size_t i = 0; i < made.size(); ++i) {
-      CHECK(made[i].score == expected[i].score);
-      CHECK(made[i].beam == expected[i].beam);
-      CHECK(made[i].token == expected[i].token);
+    for (const auto select : {best_continuations_cpu, best_continuations_torch}) {
+      check(select, tensor, scores, beams, {expected}, count);
+      check(select, at::cat({tensor, tensor}), twice(scores), beams, {expected, expected}, count);
     }
   }
 }

@@ -14,8 +14,8 @@ TEST_CASE("beam search agrees with transformers on real sentences", "[search]") 
   const core::Json reference = core::read_json(root / "tests/unit/search/beam_reference.json");
   std::vector<std::vector<core::TokenId>> sources;
   for (const auto& sentence : reference) sources.push_back(sentence.at("source"));
-  const auto selection = GENERATE(Selection::automatic, Selection::by_tensors);
-  const auto made = beam_search(*model, sources, {.nbest = 5, .selection = selection});
+  const auto path = GENERATE(gpu::ComputePath::cpu, gpu::ComputePath::torch);
+  const auto made = beam_search(*model, sources, {.nbest = 5, .path = path});
   std::size_t compared = 0;
   for (std::size_t i = 0; i < sources.size(); ++i) {
     const core::Json& nbest = reference[i].at("nbest");

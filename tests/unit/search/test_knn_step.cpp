@@ -32,7 +32,7 @@ TEST_CASE("interpolated log-probs decide the search", "[search]") {
                             .max_length_b = 2,
                             .nbest = 3,
                             .key = GENERATE(model::KeyKind::ffn_in, model::KeyKind::ffn_out),
-                            .selection = GENERATE(Selection::automatic, Selection::by_tensors)};
+                            .path = GENERATE(gpu::ComputePath::cpu, gpu::ComputePath::torch)};
   test::FakeModel model({.seed = 11});
   const auto sources = testing::random_sources(12, 20, model.info().vocab_size);
   const auto vocab_size = model.info().vocab_size;
@@ -91,18 +91,19 @@ TEST_CASE("masks come after the kNN step, and forced steps ask nothing", "[searc
   test::FakeModel model({.seed = 13});
   const auto sources = testing::random_sources(14, 5, model.info().vocab_size);
   std::int64_t calls = 0;
-  const auto selection = GENERATE(Selection::automatic, Selection::by_tensors);
-  const auto made =
-      beam_search(model, sources, {.beam = 2, .max_length_b = 4, .selection = selection},
-                  [&](const KnnQueries&, at::Tensor& log_probs) {
-                    ++calls;
-                    // EOS and pad would win everywhere, and EOS is not allowed at
-                    // first, pad never.
-                    log_probs.fill_(-5.0f);
-                    log_probs.select(1, model.info().pad).fill_(-0.1f);
-                    if (calls == 1) log_probs.select(1, model.info().eos).fill_(-0.1f);
-                    if (calls > 1) log_probs.select(1, model.info().eos).fill_(-50.0f);
-                  });
+  const auto path = GENERATE(gpu::ComputePath::cpu, gpu::ComputePath::torch);
+  const auto made = beam_search(model, sources, {.beam = 2, .max_length_b = 4, .path = path},
+                                [&](const KnnQueries&, at::Tensor& log_probs) {
+                                  ++calls;
+                                  // EOS and pad would win everywhere, and EOS is not allowed at
+                                  // first, pad never.
+                                  log_probs.fill_(-5.0f);
+                                  log_probs.select(1, model.info().pad).fill_(-0.1f);
+                                  if (calls == 1)
+                                    log_probs.select(1, model.info().eos).fill_(-0.1f);
+                                  if (calls > 1)
+                                    log_probs.select(1, model.info().eos).fill_(-50.0f);
+                                });
   CHECK(calls == 4);
   for (const auto& nbest : made) {
     // Words tie, so the lowest is taken; which of the last ones wins is up to the model's EOS.
@@ -116,9 +117,9 @@ TEST_CASE("masks come after the kNN step, and forced steps ask nothing", "[searc
 TEST_CASE("a kNN step that leaves nothing, or the wrong shape", "[search]") {
   test::FakeModel model;
   const auto sources = testing::random_sources(15, 2, model.info().vocab_size);
-  const auto selection = GENERATE(Selection::automatic, Selection::by_tensors);
+  const auto path = GENERATE(gpu::ComputePath::cpu, gpu::ComputePath::torch);
   CHECK_THROWS_WITH(
-      beam_search(model, sources, {.selection = selection},
+      beam_search(model, sources, {.path = path},
                   [](const KnnQueries&, at::Tensor& log_probs) { log_probs.fill_(NAN); }),
       Catch::Contains("no continuation has a finite log-probability"));
   CHECK_THROWS_AS(beam_search(model, sources, {},

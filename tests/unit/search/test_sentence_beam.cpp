@@ -11,9 +11,14 @@ namespace {
 
 const SpecialTokens special{0, {4}};
 
-std::vector<std::int64_t> advance(SentenceBeam& beam, std::vector<float> log_probs) {
-  const auto rows = static_cast<std::int64_t>(log_probs.size()) / 5;
-  return beam.advance({log_probs.data(), rows, 5}, special);
+/// Masks, selects the four best (beam is 2 here), and goes on.
+std::vector<std::int64_t> advance(SentenceBeam& beam, const std::vector<float>& log_probs) {
+  const at::Tensor rows = at::tensor(log_probs).view({-1, 5});
+  std::vector<float> scores;
+  for (std::size_t i = 0; i < beam.live(); ++i) scores.push_back(beam.score(i));
+  const std::vector<std::uint8_t> at_end(scores.size(), beam.at_greatest_length() ? 1 : 0);
+  Masks(special).apply(rows, beam.length(), at_end);
+  return beam.advance(best_continuations_cpu(rows, scores, rows.size(0), 4).front(), special);
 }
 
 }  // namespace

@@ -1,0 +1,51 @@
+// The best of many items that pass by.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace knnseq::core {
+
+/// Keeps the `capacity` (at least 1) smallest items by operator<, whatever the order in which they
+/// come. Where operator< is a total order the result depends on nothing else.
+template <class T>
+class BoundedHeap {
+ public:
+  /// Takes every item until it is full.
+  explicit BoundedHeap(std::size_t capacity) : capacity_(capacity), limit_(), items_() {}
+  /// Takes only items that are smaller than `limit`.
+  BoundedHeap(std::size_t capacity, const T& limit)
+      : capacity_(capacity), limit_(limit), items_() {}
+
+  /// What an item must be smaller than to be kept: the largest item kept, or the limit while there
+  /// is room. The heap has a limit or is full.
+  const T& limit() const { return items_.size() < capacity_ ? *limit_ : items_.front(); }
+
+  void offer(const T& item) {
+    if (items_.size() == capacity_) {
+      if (!(item < items_.front())) return;
+      std::pop_heap(items_.begin(), items_.end());
+      items_.back() = item;
+    } else {
+      if (limit_ && !(item < *limit_)) return;
+      items_.push_back(item);
+    }
+    std::push_heap(items_.begin(), items_.end());
+  }
+
+  /// What was kept, ascending; the heap is empty afterwards.
+  std::vector<T> take_sorted() {
+    std::sort_heap(items_.begin(), items_.end());
+    return std::exchange(items_, {});
+  }
+
+ private:
+  std::size_t capacity_;
+  std::optional<T> limit_;
+  std::vector<T> items_;  ///< the largest in front
+};
+
+}  // namespace knnseq::core

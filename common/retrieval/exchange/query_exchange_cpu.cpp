@@ -1,0 +1,116 @@
+#include <cstddef>
+#include <cstring>
+#include <numeric>
+
+#include "core/error.hpp"
+#include "core/types.hpp"
+#include "retrieval/exchange/query_exchange.hpp"
+
+namespace knnseq::retrieval {
+
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+struct Header {
+  std::int64_t status;
+  std::int64_t queries;
+};
+
+void append(Bytes& bytes, const void* data, std::size_t size) {
+  const auto* first = static_cast<const std::byte*>(data);
+  bytes.insert(bytes.end(), first, first + size);
+}
+
+void append(Bytes& bytes, const at::Tensor& rows) {
+  append(bytes, rows.const_data_ptr(), rows.nbytes());
+}
+
+/// Fills `target`, contiguous, with the start of the message, which is taken off.
+void take(std::span<const std::byte>& message, const at::Tensor& target) {
+  KNNSEQ_ASSERT(message.size() >= target.nbytes(), "a message is too short");
+  if (target.nbytes() > 0) {
+    std::memcpy(target.mutable_data_ptr(), message.data(), target.nbytes());
+  }
+  message = message.subspan(target.nbytes());
+}
+
+/// A header, then rotated queries, distances and lists.
+Bytes pack_queries(const PreparedQueries& queries, std::int64_t status) {
+  const Header header{status, queries.rotated.size(0)};
+  const at::Tensor lists = queries.probes.lists.to(at::kInt);
+  Bytes bytes;
+  bytes.reserve(sizeof(header) + queries.rotated.nbytes() + queries.probes.distances.nbytes() +
+                lists.nbytes());
+  append(bytes, &header, sizeof(header));
+  append(bytes, queries.rotated);
+  append(bytes, queries.probes.distances);
+  append(bytes, lists);
+  return bytes;
+}
+
+}  // namespace
+
+GatheredQueries gather_queries(comm::Communicator& comm, const PreparedQueries& mine,
+                               std::int64_t status) {
+  const auto messages = comm.all_gather_bytes(pack_queries(mine, status));
+  GatheredQueries gathered;
+  for (int rank = 0; rank < comm.size(); ++rank) {
+    const std::span<const std::byte> message = messages.of(rank);
+    Header header{};
+    KNNSEQ_ASSERT(message.size() >= sizeof(header), "a message is too short");
+    std::memcpy(&header, message.data(), sizeof(header));
+    gathered.statuses.push_back(header.status);
+    gathered.counts.push_back(header.queries);
+  }
+  const std::int64_t total =
+      std::accumulate(gathered.counts.begin(), gathered.counts.end(), std::int64_t{0});
+  const std::int64_t nprobe = mine.probes.lists.size(1);
+  const at::Tensor lists = at::empty({total, nprobe}, at::kInt);
+  gathered.all.rotated = at::empty({total, mine.rotated.size(1)}, at::kFloat);
+  gathered.all.probes.distances = at::empty({total, nprobe}, at::kFloat);
+  std::int64_t row = 0;
+  for (int rank = 0; rank < comm.size(); ++rank) {
+    const auto count = gathered.counts[static_cast<std::size_t>(rank)];
+    std::span<const std::byte> rest = messages.of(rank).subspan(sizeof(Header));
+    take(rest, gathered.all.rotated.narrow(0, row, count));
+    take(rest, gathered.all.probes.distances.narrow(0, row, count));
+    take(rest, lists.narrow(0, row, count));
+    KNNSEQ_ASSERT(rest.empty(), "a message is too long");
+    row += count;
+  }
+  gathered.all.probes.lists = lists.to(at::kLong);
+  return gathered;
+}
+
+index::TopK return_results(comm::Communicator& comm, const index::TopK& found,
+                           std::span<const std::int64_t> counts) {
+  Bytes outgoing;
+  std::vector<std::int64_t> sizes;
+  core::Range rows;
+  for (const auto count : counts) {
+    rows = {rows.end, rows.end + count};
+    const auto before = std::ssize(outgoing);
+    append(outgoing, found.distances.narrow(0, rows.begin, count));
+    append(outgoing, found.ids.narrow(0, rows.begin, count));
+    sizes.push_back(std::ssize(outgoing) - before);
+  }
+  const auto incoming = comm.all_to_all_bytes(outgoing, sizes);
+  const std::int64_t queries = counts[static_cast<std::size_t>(comm.rank())];
+  const std::int64_t k = found.k();
+  // [ranks, queries, k] → [queries, ranks · k]
+  const index::TopK partial{at::empty({comm.size(), queries, k}, at::kFloat),
+                            at::empty({comm.size(), queries, k}, at::kLong)};
+  for (int rank = 0; rank < comm.size(); ++rank) {
+    std::span<const std::byte> message = incoming.of(rank);
+    take(message, partial.distances[rank]);
+    take(message, partial.ids[rank]);
+    KNNSEQ_ASSERT(message.empty(), "a message is too long");
+  }
+  const auto side_by_side = [&](const at::Tensor& of_ranks) {
+    return of_ranks.transpose(0, 1).reshape({queries, comm.size() * k});
+  };
+  return {side_by_side(partial.distances), side_by_side(partial.ids)};
+}
+
+}  // namespace knnseq::retrieval

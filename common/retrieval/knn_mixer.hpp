@@ -1,0 +1,83 @@
+// kNN in decoding: from queries and the model's log-probs to mixed log-probs.
+//
+// How it is used, if the search is collective (in a whole datastore): all ranks step together. A
+// rank calls mix() at each step of a block that it translates, and serve() while it has none, so
+// that the others can search its entries. All ranks' statuses come with each call.
+//
+// If the search is local (in subsets): all ranks work in rounds. In each round a rank has one block
+// of sentences, or none; all call begin() together, and then each mixes by itself.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include "gpu/compute_path.hpp"
+#include "retrieval/knn_search.hpp"
+#include "retrieval/mixing/mixing_policy.hpp"
+
+namespace knnseq::retrieval {
+
+class KnnMixer {
+ public:
+  /// At least one search: one for each datastore, all collective or one local. Everywhere the
+  /// queries' columns are those of the first search, then those of the next. `path` other than that
+  /// of the log-probs' device is for tests.
+  KnnMixer(std::vector<std::unique_ptr<KnnSearch>> searches, std::unique_ptr<MixingPolicy> policy,
+           std::optional<gpu::ComputePath> path = {});
+
+  bool collective() const { return searches_.front()->collective(); }
+
+  /// The sentences of this rank's queries from now on; there may be none. Collective.
+  void begin(const SentenceBlock& block);
+
+  /// log_probs [q, V] (fp32, contiguous), changed in place: where the policy searches, the
+  /// neighbours' distribution is mixed in. queries [q, Σ width] (fp32, fp16 or bf16) on the same
+  /// device; sentences [q]: each query's sentence, by its place in the block. Collective if
+  /// collective(). Throws core::InputError if a neighbour's token is not in the vocabulary: in the
+  /// host's memory at once, on a GPU from check().
+  void mix(const at::Tensor& queries, std::span<const std::int64_t> sentences,
+           const at::Tensor& log_probs);
+
+  /// The usable neighbours of each query with their shares: [datastores][q].
+  using Explanation = std::vector<std::vector<std::vector<NeighbourShare>>>;
+  /// The same, with the neighbours that it came from. Waits for the device.
+  Explanation mix_and_explain(const at::Tensor& queries, std::span<const std::int64_t> sentences,
+                              const at::Tensor& log_probs);
+
+  /// The neighbours of all queries in each datastore, where the search computes, without mixing.
+  std::vector<index::TopK> find(const at::Tensor& queries, std::span<const std::int64_t> sentences);
+
+  /// Takes part in one step without a query. Collective.
+  void serve();
+  /// A word of this rank that reaches all ranks with each later step (0 before), and those [ranks]
+  /// that came with the last step. Of collective searches.
+  void set_status(std::int64_t status) { searches_.front()->set_status(status); }
+  std::span<const std::int64_t> statuses() const { return searches_.front()->statuses(); }
+
+  /// Before anything is made of mixed log-probs. Throws core::InputError; waits for the device.
+  void check();
+
+  /// Where the time went on this rank: one line for each datastore.
+  std::vector<std::string> summaries() const;
+
+ private:
+  void mix(const at::Tensor& queries, std::span<const std::int64_t> sentences,
+           const at::Tensor& log_probs, Explanation* explanation);
+  void mix_all(const at::Tensor& queries, std::span<const std::int64_t> sentences,
+               const at::Tensor& log_probs, Explanation* explanation);
+  void interpolate(const at::Tensor& log_probs, const index::TopK& found, const Mixing& how);
+
+  std::vector<std::unique_ptr<KnnSearch>> searches_;
+  std::unique_ptr<MixingPolicy> policy_;
+  std::optional<gpu::ComputePath> path_;
+  std::int64_t vocabulary_ = 0;
+  at::Tensor greatest_;  ///< int64 []: of all tokens since check(), on the device
+};
+
+}  // namespace knnseq::retrieval

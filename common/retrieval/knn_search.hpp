@@ -1,0 +1,58 @@
+// A search for neighbours while sentences are translated: in a whole datastore, or in a subset for
+// each sentence. KnnMixer owns one or more of them and is what stages use.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include "core/types.hpp"
+#include "index/core/top_k.hpp"
+
+namespace knnseq::retrieval {
+
+/// What a block's sentences can be looked for by; a search of the whole datastore reads none of it.
+struct SentenceBlock {
+  std::int64_t sentences = 0;
+  at::Tensor means;                                ///< fp32 [sentences, d]: encoder's output
+  std::vector<std::vector<core::TokenId>> pieces;  ///< [sentences]: sources' own tokens
+  std::vector<std::string> texts;                  ///< [sentences]: the sources
+};
+
+class KnnSearch {
+ public:
+  virtual ~KnnSearch() = default;
+
+  /// The sentences of this rank's queries from now on; there may be none. Collective.
+  virtual void begin(const SentenceBlock& /*block*/) {}
+
+  /// The k nearest of queries [q, width()] (fp32, fp16 or bf16; q may be 0), on the device where
+  /// the search computes. sentences [q]: each query's sentence, by its place in the block.
+  /// Collective if collective(): then all ranks call it equally often, those without queries with
+  /// none.
+  virtual index::TopK search(const at::Tensor& queries,
+                             std::span<const std::int64_t> sentences) = 0;
+
+  virtual std::int64_t width() const = 0;  ///< of queries
+  virtual bool collective() const = 0;
+
+  /// Of a collective search: a word of this rank that reaches all ranks with each later search, and
+  /// the words [ranks] that came with the last one.
+  virtual void set_status(std::int64_t /*status*/) {}
+  virtual std::span<const std::int64_t> statuses() const { return {}; }
+
+  /// Where the time went on this rank, in one line for the log.
+  virtual std::string summary() const = 0;
+
+ protected:
+  KnnSearch() = default;
+  KnnSearch(const KnnSearch&) = default;
+  KnnSearch(KnnSearch&&) = default;
+  KnnSearch& operator=(const KnnSearch&) = default;
+  KnnSearch& operator=(KnnSearch&&) = default;
+};
+
+}  // namespace knnseq::retrieval

@@ -1,0 +1,128 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/entry_id.hpp"
+#include "core/error.hpp"
+#include "retrieval/mixing/interpolation.hpp"
+
+namespace knnseq::retrieval {
+
+namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr std::int64_t slice = 64;  // neighbours that all others are compared with at a time
+
+/// λ, 1 / T and the like: a number for all queries (Value: float), or fp32 [q, 1] (Value:
+/// at::Tensor). Numbers need no copy to the device.
+template <class Value>
+struct Weights {
+  Value lambda, temperature, log_lambda, log_rest;
+};
+
+Weights<float> weights_of_all(const Mixing& how) {
+  const float lambda = how.lambda.all;
+  // −inf for λ = 1
+  return {lambda, how.temperature.all, std::log(lambda), std::log1p(-lambda)};
+}
+
+Weights<at::Tensor> weights_of_each(const Mixing& how, const at::Tensor& log_probs) {
+  const auto column = [&](const PerQuery& value) {
+    return value.each.defined() ? value.each.unsqueeze(1)
+                                : at::full({log_probs.size(0), 1}, value.all, log_probs.options());
+  };
+  const at::Tensor lambda = column(how.lambda);
+  return {lambda, column(how.temperature), lambda.log(), lambda.neg().log1p()};
+}
+
+/// Shifts the log-probs of queries that have neighbours by log(1 − λ).
+void shift(const at::Tensor& log_probs, const at::Tensor& any, const Weights<float>& weights) {
+  if (weights.lambda == 1) {
+    log_probs.masked_fill_(any, weights.log_rest);  // also where p_mt is not a number
+  } else {
+    log_probs.add_(at::where(any, weights.log_rest, 0.0F));
+  }
+}
+
+void shift(const at::Tensor& log_probs, const at::Tensor& any, const Weights<at::Tensor>& weights) {
+  log_probs.add_(at::where(any, weights.log_rest, 0.0F));
+  log_probs.masked_fill_(any.logical_and(weights.lambda == 1), -infinity);
+}
+
+/// Each neighbour's share of p_knn.
+struct Shares {
+  at::Tensor usable;  ///< bool [q, k]
+  at::Tensor any;     ///< bool [q, 1]: whether the query has usable neighbours
+  at::Tensor best;    ///< int64 [q, 1]: place of the best
+  at::Tensor values;  ///< fp32 [q, k]: 0 for unusable ones
+};
+
+template <class Value>
+Shares shares_of(const index::TopK& found, const Mixing& how, const Value& temperature) {
+  const at::Tensor scores = found.distances.neg();
+  const float threshold = how.threshold.value_or(-infinity);
+  Shares shares;
+  shares.usable = (found.ids >= 0).logical_and(scores >= threshold).logical_and(scores.isfinite());
+  if (how.k.defined()) {
+    shares.usable.logical_and_(at::arange(found.k(), found.ids.options()) < how.k.unsqueeze(1));
+  }
+  const auto [best, place] = scores.masked_fill(~shares.usable, -infinity).max(1, true);
+  shares.any = best > threshold;
+  shares.best = place;
+  const at::Tensor weights = ((scores - best) / temperature).exp().masked_fill(~shares.usable, 0);
+  shares.values = weights / weights.sum({1}, true);
+  return shares;
+}
+
+/// Σ of the shares whose neighbours have the token of neighbour i, fp32 [q, k]. By comparing all
+/// with all: adding by index would be fewer operations, but on a GPU in an order left to chance.
+at::Tensor mass_by_token(const at::Tensor& tokens, const at::Tensor& shares) {
+  at::Tensor mass;
+  for (std::int64_t first = 0; first < tokens.size(1); first += slice) {
+    const std::int64_t count = std::min(slice, tokens.size(1) - first);
+    const at::Tensor same =
+        tokens.unsqueeze(2) == tokens.narrow(1, first, count).unsqueeze(1);  // [q, k, count]
+    const at::Tensor part =
+        at::where(same, shares.narrow(1, first, count).unsqueeze(1), 0.0F).sum({2});
+    mass = mass.defined() ? mass + part : part;
+  }
+  return mass;
+}
+
+template <class Value>
+at::Tensor interpolate(const at::Tensor& log_probs, const index::TopK& found, const Mixing& how,
+                       const Weights<Value>& weights) {
+  const Shares shares = shares_of(found, how, weights.temperature);
+  const at::Tensor own = found.ids.bitwise_right_shift(core::entry_number_bits);
+  const at::Tensor greatest = own.masked_fill(~shares.usable.logical_and(shares.any), -1).max();
+
+  // Unusable neighbours stand for the best one's token, so that every write to a place is of the
+  // same value. In a query without any the value is what it was.
+  const at::Tensor tokens =
+      at::where(shares.usable, own, own.gather(1, shares.best)).clamp(0, log_probs.size(1) - 1);
+  const at::Tensor mass = mass_by_token(tokens, shares.values);
+  const at::Tensor before = log_probs.gather(1, tokens);
+  const at::Tensor after =
+      at::logaddexp(before + weights.log_rest, mass.log() + weights.log_lambda);
+  shift(log_probs, shares.any, weights);
+  log_probs.scatter_(1, tokens, at::where(shares.any, after, before));
+  return greatest;
+}
+
+}  // namespace
+
+at::Tensor interpolate_torch(const at::Tensor& log_probs, const index::TopK& found,
+                             const Mixing& how) {
+  KNNSEQ_ASSERT(log_probs.dim() == 2 && log_probs.scalar_type() == at::kFloat &&
+                    log_probs.is_contiguous() && found.queries() == log_probs.size(0) &&
+                    found.ids.sizes() == found.distances.sizes(),
+                "log-probabilities [q, V], neighbours [q, k]");
+  const bool each = how.lambda.each.defined() || how.temperature.each.defined();
+  if (found.ids.numel() == 0 || (!how.lambda.each.defined() && how.lambda.all == 0)) {
+    return at::full({}, -1, found.ids.options());
+  }
+  return each ? interpolate(log_probs, found, how, weights_of_each(how, log_probs))
+              : interpolate(log_probs, found, how, weights_of_all(how));
+}
+
+}  // namespace knnseq::retrieval

@@ -25,12 +25,26 @@
 #include "stages/command_line.hpp"
 #include "stages/run/run.hpp"
 #include "stages/shared/options/inputs_outside.hpp"
-#include "stages/shared/options/resolve_dtypes.hpp"
 #include "stages/stage_table.hpp"
 
 namespace {
 
 using namespace knnseq;
+
+/// Gives `dtype: auto` the name that fingerprints keep: fp32 on CPUs; on GPUs bf16, or fp16 if a
+/// rank's GPU is older than compute capability 8.0 and has no instructions for bf16. Collective.
+void resolve_dtypes(stages::Options& options, comm::Communicator& comm,
+                    const gpu::Placement& placement) {
+  constexpr int first_with_bf16 = 8;
+  const bool has_bf16 = comm.all(placement.facts.major >= first_with_bf16);
+  const std::string best = !placement.device.cuda ? "fp32" : has_bf16 ? "bf16" : "fp16";
+  const auto resolve = [&](std::string& dtype) {
+    if (dtype == "auto") dtype = best;
+  };
+  resolve(options.datastore.dtype);
+  resolve(options.tune.decoding.dtype);
+  for (auto& decoding : options.decode) resolve(decoding.dtype);
+}
 
 void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, obs::Log& log,
                  std::unique_ptr<comm::Communicator>& world) {
@@ -76,7 +90,7 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
   const auto force = !command.force ? Force::no : several ? Force::changed : Force::always;
   const gpu::Placement placement = gpu::place_rank(*world, options.device);
   gpu::report_placement(*world, log, placement);
-  stages::resolve_dtypes(options, *world, placement);
+  resolve_dtypes(options, *world, placement);
   runtime::StageContext context{
       *world, log, options.run_dir, force, resolved, options.timeout_seconds, placement};
   const c10::InferenceMode no_gradients;

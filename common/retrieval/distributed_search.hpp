@@ -10,14 +10,21 @@
 #include <ATen/ATen.h>
 
 #include "comm/communicator.hpp"
+#include "gpu/collectives.hpp"
 #include "index/quantize/vector_quantizer.hpp"
 #include "index/search/local_index.hpp"
 #include "retrieval/exchange/query_exchange.hpp"
 #include "retrieval/knn_search.hpp"
-#include "retrieval/search_device.hpp"
 #include "retrieval/search_options.hpp"
 
 namespace knnseq::retrieval {
+
+/// Where a rank's part of the search computes: by default on the CPU, with messages of the
+/// communicator. With `collectives` queries and results stay tensors of the device all the way.
+struct SearchDevice {
+  at::Device device = at::kCPU;
+  std::unique_ptr<gpu::Collectives> collectives = {};
+};
 
 /// Where the time of the exchanges went, in seconds, summed since construction. A GPU works on
 /// while the host goes on: there the time shows up where the host waits next.

@@ -1,5 +1,7 @@
 #include "stages/encode/encode.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"
@@ -8,12 +10,12 @@
 #include "runtime/input_files.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "runtime/stage_runner.hpp"
-#include "stages/encode/encode_report.hpp"
 #include "stages/encode/shard_encoder.hpp"
 #include "stages/shared/inputs/key_inputs.hpp"
 #include "stages/shared/inputs/open_model.hpp"
 #include "stages/shared/inputs/stage.hpp"
 #include "stages/shared/sample/sample_rule.hpp"
+#include "stages/shared/shards/unit_report.hpp"
 #include "store/sealed_json.hpp"
 
 namespace knnseq::stages {
@@ -53,6 +55,24 @@ SampleSpec begun_sample(runtime::StageContext& context, const Options& options,
                   "with ({} entries, seed {}); train finds the config's",
                   sample.size, sample.seed));
   return sample;
+}
+
+/// Logs report_units() and, on GPUs, how much of the attention was padding. Returns the same for
+/// the stage's record. Collective.
+core::Json report_encoding(runtime::StageContext& context, const runtime::UnitSeconds& units,
+                           const EncodingCost& cost) {
+  UnitReport report = report_units(context, units, {cost.seconds, 0});
+  if (context.placement.device.cuda) {
+    auto& comm = context.comm;
+    const auto tokens = static_cast<double>(comm.all_reduce(cost.tokens, comm::Reduction::sum));
+    const auto padded_tokens =
+        static_cast<double>(comm.all_reduce(cost.padded_tokens, comm::Reduction::sum));
+    const double padding = 1.0 - tokens / std::max(padded_tokens, 1.0);
+    report.record["padding_share"] = padding;
+    report.text += fmt::format(", padding {:.1f} %", 100 * padding);
+  }
+  context.log.info(report.text);
+  return report.record;
 }
 
 runtime::StageOutcome make_datastore(runtime::StageContext& context, const Options& options,

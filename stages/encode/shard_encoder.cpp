@@ -147,7 +147,7 @@ void ShardEncoder::count_padding(core::Range sentences, Unit& unit) const {
     longest_target = std::max(longest_target, target);
     unit.tokens += source + target;
   }
-  unit.places += sentences.size() * (longest_source + longest_target);
+  unit.padded_tokens += sentences.size() * (longest_source + longest_target);
 }
 
 runtime::ComputedUnit ShardEncoder::compute_unit(core::Range batches,
@@ -165,7 +165,7 @@ runtime::ComputedUnit ShardEncoder::compute_unit(core::Range batches,
             write_unit(*unit, file);
             cost_.seconds += clock->seconds();
             cost_.tokens += unit->tokens;
-            cost_.places += unit->places;
+            cost_.padded_tokens += unit->padded_tokens;
           }};
 }
 

@@ -17,7 +17,8 @@ namespace knnseq::stages {
 struct EncodingCost {
   double seconds = 0;       ///< in which the device worked on batches
   std::int64_t tokens = 0;  ///< of both sides
-  std::int64_t places = 0;  ///< the same with every sentence of a batch as long as its longest
+  std::int64_t padded_tokens =
+      0;  ///< the same with every sentence of a batch as long as its longest
 };
 
 /// Encodes the units of a shard that are not done yet.
@@ -54,7 +55,7 @@ class ShardEncoder {
     at::Tensor keys, sentence_keys, sample_keys;
     at::Tensor finite;  ///< [entries] bool
     std::int64_t tokens = 0;
-    std::int64_t places = 0;
+    std::int64_t padded_tokens = 0;
   };
   Unit empty_unit(core::Range batches) const;
   void encode_batch(std::int64_t batch, Unit& unit);

@@ -24,8 +24,8 @@ struct Sources {
 };
 
 runtime::StageOutcome make_index(runtime::StageContext& context, const Options& options,
-                                 const CorpusPaths& place, const Sources& sources) {
-  VectorSource keys{place.datastore};
+                                 const CorpusPaths& paths, const Sources& sources) {
+  VectorSource keys{paths.datastore};
   std::unique_ptr<model::TranslationModel> model;
   std::optional<BatchEncoder> encoder;
   if (!sources.datastore.stores_keys()) {
@@ -35,45 +35,45 @@ runtime::StageOutcome make_index(runtime::StageContext& context, const Options& 
     keys.encoder = &encoder.emplace(*model, options.datastore);
   }
   const std::int64_t vocab_size = sources.datastore.keys.vocab_size;
-  return code_shards(context, {place, sources.corpus, keys, place.step("train"), place.index},
+  return code_shards(context, {paths, sources.corpus, keys, paths.step("train"), paths.index},
                      [&](const store::CorpusShard& corpus, std::int64_t) {
-                       return entry_ids(corpus, vocab_size, place.first_entry);
+                       return entry_ids(corpus, vocab_size, paths.first_entry);
                      });
 }
 
 }  // namespace
 
-void add(runtime::StageContext& context, const Options& options, const CorpusPaths& place) {
-  const std::string name = place.stage_name("add");
+void add(runtime::StageContext& context, const Options& options, const CorpusPaths& paths) {
+  const std::string name = paths.stage_name("add");
   context.log.set_stage(name);
-  const Sources sources{corpus_manifest(context, options, place),
-                        manifest_of<DatastoreManifest>(context, place.step("encode"))};
+  const Sources sources{corpus_manifest(context, options, paths),
+                        manifest_of<DatastoreManifest>(context, paths.step("encode"))};
   const auto& [corpus, datastore] = sources;
-  const auto codebook = manifest_of<CodebookManifest>(context, place.step("train"));
+  const auto codebook = manifest_of<CodebookManifest>(context, paths.step("train"));
   comm::agree(context.comm, [&] {
-    require_made_from({"corpus", datastore.made_from.corpus, place.command("encode")},
+    require_made_from({"corpus", datastore.made_from.corpus, paths.command("encode")},
                       corpus.identity);
-    if (!place.appended()) {
+    if (!paths.appended()) {
       require_made_from({"datastore", codebook.vectors, "train"}, datastore.identity);
     }
-    if (place.first_entry + corpus.entries > core::max_entry_number) {
+    if (paths.first_entry + corpus.entries > core::max_entry_number) {
       throw core::InputError("all corpora together have more than 2^40 entries");
     }
   });
   core::Json inputs = {{"corpus", corpus.identity},
                        {"datastore", datastore.identity},
                        {"codebook", codebook.identity},
-                       {"first_entry", place.first_entry},
+                       {"first_entry", paths.first_entry},
                        {"device", context.placement.device.name()},
                        {"threads", options.threads},
                        {"unit_entries", store::unit_entries}};
   if (!datastore.stores_keys()) {  // then this stage makes them
-    const auto keys = key_inputs(context, options, place, corpus);
-    comm::agree(context.comm, [&] { require_same_key_inputs(datastore.made_from, keys, place); });
+    const auto keys = key_inputs(context, options, paths, corpus);
+    comm::agree(context.comm, [&] { require_same_key_inputs(datastore.made_from, keys, paths); });
     inputs.update(keys.to_json());
   }
-  runtime::run_stage(context, {name, place.index, inputs,
-                               [&] { return make_index(context, options, place, sources); }});
+  runtime::run_stage(context, {name, paths.index, inputs,
+                               [&] { return make_index(context, options, paths, sources); }});
 }
 
 }  // namespace knnseq::stages

@@ -15,11 +15,11 @@ namespace knnseq::stages {
 
 namespace {
 
-void check_names(const std::vector<CorpusPaths>& places, const std::vector<std::string>& names) {
-  if (places.empty()) throw core::InputError("the config has no 'append' items");
+void check_names(const std::vector<CorpusPaths>& corpora, const std::vector<std::string>& names) {
+  if (corpora.empty()) throw core::InputError("the config has no 'append' items");
   for (const auto& name : names) {
-    const bool known = std::any_of(places.begin(), places.end(),
-                                   [&](const CorpusPaths& place) { return place.name == name; });
+    const bool known = std::any_of(corpora.begin(), corpora.end(),
+                                   [&](const CorpusPaths& paths) { return paths.name == name; });
     if (!known) throw core::InputError("the config has no 'append' item named '" + name + "'");
   }
 }
@@ -29,22 +29,22 @@ void check_names(const std::vector<CorpusPaths>& places, const std::vector<std::
 void append(runtime::StageContext& context, const Options& options,
             const std::vector<std::string>& names) {
   context.log.set_stage("append");
-  auto places = appended_corpora(options);
-  comm::agree(context.comm, [&] { check_names(places, names); });
+  auto corpora = appended_corpora(options);
+  comm::agree(context.comm, [&] { check_names(corpora, names); });
   corpus_manifest(context, options);
   const BuiltDatastore datastore = read_datastore(context, first_corpus(options), {});
   require_config(context, options, datastore.first(), options.models.front());
   std::int64_t entries = datastore.entries();
-  for (auto& place : places) {
+  for (auto& paths : corpora) {
     const bool wanted =
-        names.empty() || std::find(names.begin(), names.end(), place.name) != names.end();
-    place.first_entry = entries;
-    if (wanted) partition(context, options, place);
-    entries += corpus_manifest(context, options, place).entries;
+        names.empty() || std::find(names.begin(), names.end(), paths.name) != names.end();
+    paths.first_entry = entries;
+    if (wanted) partition(context, options, paths);
+    entries += corpus_manifest(context, options, paths).entries;
     if (!wanted) continue;
-    encode(context, options, place);
-    add(context, options, place);
-    measure(context, options, place, datastore);
+    encode(context, options, paths);
+    add(context, options, paths);
+    measure(context, options, paths, datastore);
   }
 }
 

@@ -39,19 +39,19 @@ Measured measure_sample(runtime::StageContext& context, const index::VectorQuant
   return {index::quantization_error(context.comm, quantizer, sample), sample.total_rows};
 }
 
-runtime::StageOutcome measure_both(runtime::StageContext& context, const CorpusPaths& place,
+runtime::StageOutcome measure_both(runtime::StageContext& context, const CorpusPaths& paths,
                                    const BuiltDatastore& datastore,
                                    const DatastoreManifest& appended_datastore) {
-  const auto corpus = manifest_of<CorpusManifest>(context, place.step("partition"));
+  const auto corpus = manifest_of<CorpusManifest>(context, paths.step("partition"));
   index::Codebook codebook;
-  comm::agree(context.comm, [&] { codebook = read_trained_codebook(place.step("train")); });
+  comm::agree(context.comm, [&] { codebook = read_trained_codebook(paths.step("train")); });
   const index::VectorQuantizer quantizer(codebook, gpu::torch_device(context.placement.device));
   const auto& first = datastore.first();
   const Measured trained = measure_sample(
-      context, quantizer, SampledDatastore::of(first.place, first.corpus, first.datastore),
+      context, quantizer, SampledDatastore::of(first.paths, first.corpus, first.datastore),
       first.datastore.keys);
   const Measured appended =
-      measure_sample(context, quantizer, SampledDatastore::of(place, corpus, appended_datastore),
+      measure_sample(context, quantizer, SampledDatastore::of(paths, corpus, appended_datastore),
                      appended_datastore.keys);
   runtime::StageOutcome outcome;
   outcome.content =
@@ -85,9 +85,9 @@ void report(runtime::StageContext& context, const std::string& name, std::int64_
 
 }  // namespace
 
-void measure(runtime::StageContext& context, const Options& options, const CorpusPaths& place,
+void measure(runtime::StageContext& context, const Options& options, const CorpusPaths& paths,
              const BuiltDatastore& datastore) {
-  const auto appended = manifest_of<DatastoreManifest>(context, place.step("encode"));
+  const auto appended = manifest_of<DatastoreManifest>(context, paths.step("encode"));
   const core::Json inputs = {
       {"datastore", appended.identity},
       {"sample", measured_sample(appended.keys).to_json()},
@@ -96,11 +96,11 @@ void measure(runtime::StageContext& context, const Options& options, const Corpu
       {"codebook", datastore.codebook.identity},
       {"device", context.placement.device.name()},
       {"threads", options.threads}};
-  const auto folder = place.made_by("measure");
-  runtime::run_stage(context, {place.stage_name("measure"), folder, inputs,
-                               [&] { return measure_both(context, place, datastore, appended); }});
-  report(context, place.name, appended.keys.entries,
-         manifest_of<FitManifest>(context, place.step("measure")));
+  const auto folder = paths.made_by("measure");
+  runtime::run_stage(context, {paths.stage_name("measure"), folder, inputs,
+                               [&] { return measure_both(context, paths, datastore, appended); }});
+  report(context, paths.name, appended.keys.entries,
+         manifest_of<FitManifest>(context, paths.step("measure")));
 }
 
 }  // namespace knnseq::stages

@@ -6,10 +6,10 @@
 
 namespace knnseq::stages {
 
-/// Compares the quantisation error of the sample keys of the corpus at `place` with that of the
+/// Compares the quantisation error of the sample keys of the corpus of `paths` with that of the
 /// training sample of `datastore`, prints both and warns where the first is much larger. The result
 /// is kept in append/<name>/measure/manifest.json. Collective.
-void measure(runtime::StageContext& context, const Options& options, const CorpusPaths& place,
+void measure(runtime::StageContext& context, const Options& options, const CorpusPaths& paths,
              const BuiltDatastore& datastore);
 
 }  // namespace knnseq::stages

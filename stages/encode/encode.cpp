@@ -27,12 +27,12 @@ constexpr const char* sample_name = "sample.json";
 
 /// The config's sample; but where an earlier run has begun to write another one aside, that one.
 SampleSpec begun_sample(runtime::StageContext& context, const Options& options,
-                        const CorpusPaths& place) {
-  const auto path = place.datastore / sample_name;
+                        const CorpusPaths& paths) {
+  const auto path = paths.datastore / sample_name;
   const SampleSpec& wanted = options.datastore.sample;
   std::string begun = wanted.to_json().dump();
   comm::on_root(context.comm, [&] {
-    const auto owner = runtime::begun_identity(place.datastore) + "/sample";
+    const auto owner = runtime::begun_identity(paths.datastore) + "/sample";
     if (std::filesystem::exists(path)) {
       begun = store::read_sealed(path, owner).dump();
     } else {
@@ -45,7 +45,7 @@ SampleSpec begun_sample(runtime::StageContext& context, const Options& options,
   comm::agree(context.comm, [&] {
     if (options.datastore.store == KeyStore::keys) return;
     throw core::InputError(
-        place.datastore,
+        paths.datastore,
         fmt::format("was begun with another sample ({} entries, seed {}, by {}), beside which "
                     "datastore.store: none leaves no keys; set it back, or start over with --force",
                     sample.size, sample.seed, core::name_of(sample.unit)));
@@ -76,23 +76,23 @@ core::Json report_encoding(runtime::StageContext& context, const runtime::UnitSe
 }
 
 runtime::StageOutcome make_datastore(runtime::StageContext& context, const Options& options,
-                                     const CorpusPaths& place, const CorpusManifest& made) {
+                                     const CorpusPaths& paths, const CorpusManifest& made) {
   const auto team = runtime::make_shard_team(context.comm, options.shards);
   std::unique_ptr<model::TranslationModel> model;
   comm::agree(context.comm,
               [&] { model = open_key_model(context, options, *open_tokenizer(options)); });
   runtime::require_unchanged_inputs(context);
-  const SampleSpec sample = begun_sample(context, options, place);
+  const SampleSpec sample = begun_sample(context, options, paths);
   ShardEncoder encoder(
       *model, options.datastore,
-      make_corpus_sample_rule(context.comm, {place.text, made.of_shards, made.entries}, sample),
+      make_corpus_sample_rule(context.comm, {paths.text, made.of_shards, made.entries}, sample),
       gpu::torch_device(context.placement.device));
-  runtime::ShardJobs jobs(context, team, place.datastore, {"entries", made.entries});
+  runtime::ShardJobs jobs(context, team, paths.datastore, {"entries", made.entries});
   store::CorpusShard corpus;
   std::vector<core::Range> units;
   const auto prepare = [&](std::int64_t shard) {
     const auto name = runtime::shard_name(shard);
-    corpus = store::CorpusShard::read(place.text, name, made.of_shard(shard));
+    corpus = store::CorpusShard::read(paths.text, name, made.of_shard(shard));
     units = store::cut_units(corpus);
     encoder.open_shard(corpus);
     runtime::ShardPlan plan{encoder.layout(), {}};
@@ -120,18 +120,18 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
 
 }  // namespace
 
-void encode(runtime::StageContext& context, const Options& options, const CorpusPaths& place) {
-  const std::string name = place.stage_name("encode");
+void encode(runtime::StageContext& context, const Options& options, const CorpusPaths& paths) {
+  const std::string name = paths.stage_name("encode");
   context.log.set_stage(name);
-  const auto corpus = corpus_manifest(context, options, place);
-  const auto inputs = key_inputs(context, options, place, corpus).to_json();
+  const auto corpus = corpus_manifest(context, options, paths);
+  const auto inputs = key_inputs(context, options, paths, corpus).to_json();
   runtime::run_stage(context, {name,
-                               place.datastore,
+                               paths.datastore,
                                inputs,
-                               [&] { return make_datastore(context, options, place, corpus); },
+                               [&] { return make_datastore(context, options, paths, corpus); },
                                {sample_name}});
   // Only now that the manifest is there.
-  comm::on_root(context.comm, [&] { std::filesystem::remove(place.datastore / sample_name); });
+  comm::on_root(context.comm, [&] { std::filesystem::remove(paths.datastore / sample_name); });
 }
 
 }  // namespace knnseq::stages

@@ -11,6 +11,6 @@ namespace knnseq::stages {
 /// them. With datastore.store: none it makes only those batches that hold rows of the sample, and
 /// writes no other keys. Interrupted work goes on at the unit it was at, with any number of ranks
 /// and the sample that it was begun with. Collective.
-void encode(runtime::StageContext& context, const Options& options, const CorpusPaths& place);
+void encode(runtime::StageContext& context, const Options& options, const CorpusPaths& paths);
 
 }  // namespace knnseq::stages

@@ -36,8 +36,8 @@ Files check_files(comm::Communicator& comm, const BuiltDatastore& datastore) {
     for (const auto& built : datastore.corpora) {
       for (std::int64_t shard = 0; shard < built.shards(); ++shard) {
         const bool mine = next++ % comm.size() == comm.rank();
-        files.push_back(mine ? checked_index_file(built.place, shard)
-                             : index_file(built.place, shard));
+        files.push_back(mine ? checked_index_file(built.paths, shard)
+                             : index_file(built.paths, shard));
       }
     }
   });
@@ -86,7 +86,7 @@ runtime::StageOutcome make_export(runtime::StageContext& context, const BuiltDat
   index::Codebook codebook;
   comm::on_root(comm, [&] {
     require_space(folder, shards, entries);
-    codebook = read_trained_codebook(datastore.first().place.step("train"));
+    codebook = read_trained_codebook(datastore.first().paths.step("train"));
     if (codebook.spec.storage == index::Storage::hnsw) {
       context.log.info("the graph over all entries is built anew");
     }

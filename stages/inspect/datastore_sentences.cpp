@@ -34,14 +34,14 @@ std::map<std::int64_t, DatastoreSentence> find_sentences(comm::Communicator& com
                                                          const std::vector<std::int64_t>& entries,
                                                          const text::Tokenizer& tokenizer) {
   core::Json found = core::Json::array();
-  const auto look_up = [&](const CorpusPaths& place, const store::CorpusShard& shard) {
+  const auto look_up = [&](const CorpusPaths& paths, const store::CorpusShard& shard) {
     store::require_tokens_below(shard, tokenizer.source_vocab_size(), tokenizer.vocab_size());
     for (const auto entry : entries) {
-      const auto number = entry - place.first_entry;
+      const auto number = entry - paths.first_entry;
       const auto sentence = shard.find_entry(number);
       if (sentence < 0) continue;
       const auto at = static_cast<std::size_t>(sentence);
-      found.push_back({entry, place.name, tokenizer.decode_source(shard.source(sentence)),
+      found.push_back({entry, paths.name, tokenizer.decode_source(shard.source(sentence)),
                        marked(tokenizer, shard.target(sentence), number - shard.entry_starts[at]),
                        shard.line_numbers[at] + 1});
     }
@@ -51,7 +51,7 @@ std::map<std::int64_t, DatastoreSentence> find_sentences(comm::Communicator& com
     for (const auto& built : datastore.corpora) {
       for (const auto& [name, of_shard] : built.corpus.of_shards.items()) {
         if (index++ % comm.size() != comm.rank()) continue;
-        look_up(built.place, store::CorpusShard::read(built.place.text, name, of_shard));
+        look_up(built.paths, store::CorpusShard::read(built.paths.text, name, of_shard));
       }
     }
   });

@@ -90,8 +90,8 @@ void require_sample(const Options& options, const index::IndexSpec& spec, std::i
 }
 
 runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options& options,
-                                  const CorpusPaths& place, const index::IndexSpec& spec) {
-  const auto& folder = place.text;
+                                  const CorpusPaths& paths, const index::IndexSpec& spec) {
+  const auto& folder = paths.text;
   auto& comm = context.comm;
   std::unique_ptr<text::Tokenizer> tokenizer;
   model::ModelInfo info;
@@ -101,19 +101,19 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
     info = describe_model(context, options, *tokenizer);
     for (const char* side : {"source", "target"}) core::make_own_folders(folder, scratch / side);
   });
-  const PairRules rules{place.corpus, options.preprocess, scratch, info.source_positions,
+  const PairRules rules{paths.corpus, options.preprocess, scratch, info.source_positions,
                         info.target_tokens()};
   const SentencePairs pairs = read_sentence_pairs(context, rules, *tokenizer);
   runtime::require_unchanged_inputs(context);
-  require_pairs(comm, pairs, place.stage_name("corpus"));
+  require_pairs(comm, pairs, paths.stage_name("corpus"));
   const auto longest = std::max(info.source_positions, info.target_positions);
   const PartitionedCorpus corpus =
-      distribute_sentences(comm, pairs, {options.shards, longest, place.corpus.max_tokens});
+      distribute_sentences(comm, pairs, {options.shards, longest, paths.corpus.max_tokens});
   comm::agree(comm, [&] {
     if (corpus.entries > core::max_entry_number) {
       throw core::InputError("the corpus has more than 2^40 entries");
     }
-    if (!place.appended()) require_sample(options, spec, corpus.entries);
+    if (!paths.appended()) require_sample(options, spec, corpus.entries);
   });
 
   core::Json written;
@@ -150,7 +150,7 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
     content["files"] = runtime::file_sizes(folder, shards);
     content["files"].update(runtime::describe_files(folder, {dropped_name}));
   });
-  if (!place.appended()) print_plan(context, options, spec, corpus.entries);
+  if (!paths.appended()) print_plan(context, options, spec, corpus.entries);
   std::int64_t bytes = 0;
   for (const auto& [name, shard] : written.items()) {
     bytes += static_cast<std::int64_t>(std::filesystem::file_size(folder / (name + ".h5")));
@@ -160,8 +160,8 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
 
 }  // namespace
 
-void partition(runtime::StageContext& context, const Options& options, const CorpusPaths& place) {
-  const std::string name = place.stage_name("partition");
+void partition(runtime::StageContext& context, const Options& options, const CorpusPaths& paths) {
+  const std::string name = paths.stage_name("partition");
   context.log.set_stage(name);
   index::IndexSpec spec;
   model::ModelInfo info;
@@ -174,20 +174,20 @@ void partition(runtime::StageContext& context, const Options& options, const Cor
       if (decoding.knn) require_enough_lists(decoding.search, spec.nlist);
     }
   });
-  const core::Json inputs = {{"source", fingerprint_files(context, place.corpus.source)},
-                             {"target", fingerprint_files(context, place.corpus.target)},
+  const core::Json inputs = {{"source", fingerprint_files(context, paths.corpus.source)},
+                             {"target", fingerprint_files(context, paths.corpus.target)},
                              {"tokenizer", tokenizer_fingerprint(context, options)},
                              {"source_positions", info.source_positions},
                              {"target_tokens", info.target_tokens()},
                              {"eos", info.eos},
                              {"pad", info.pad},
-                             {"bad_pairs", place.corpus.drop_bad_pairs ? "drop" : "stop"},
-                             {"max_tokens", place.corpus.max_tokens},
+                             {"bad_pairs", paths.corpus.drop_bad_pairs ? "drop" : "stop"},
+                             {"max_tokens", paths.corpus.max_tokens},
                              {"shards", options.shards}};
   runtime::run_stage(context, {name,
-                               place.text,
+                               paths.text,
                                inputs,
-                               [&] { return make_corpus(context, options, place, spec); },
+                               [&] { return make_corpus(context, options, paths, spec); },
                                {dropped_name, scratch_name + std::string("/")}});
 }
 

@@ -8,6 +8,6 @@ namespace knnseq::stages {
 
 /// Reads the corpus files and writes corpus/shard-*.h5, dropped.tsv and a manifest with the counts
 /// every later stage plans with. Collective.
-void partition(runtime::StageContext& context, const Options& options, const CorpusPaths& place);
+void partition(runtime::StageContext& context, const Options& options, const CorpusPaths& paths);
 
 }  // namespace knnseq::stages

@@ -34,8 +34,8 @@ void code_entries(runtime::StageContext& context, const Options& options) {
       {"corpus", corpus.identity},     {"datastore", datastore.identity},
       {"codebook", codebook.identity}, {"device", context.placement.device.name()},
       {"threads", options.threads},    {"unit_entries", store::unit_entries}};
-  const CorpusPaths place = first_corpus(options);
-  const ShardCoding coding{place, corpus, {place.datastore}, steps.codebook, steps.codes.folder};
+  const CorpusPaths paths = first_corpus(options);
+  const ShardCoding coding{paths, corpus, {paths.datastore}, steps.codebook, steps.codes.folder};
   runtime::run_stage(context, {steps.codes.stage, steps.codes.folder, inputs,
                                [&] { return code_shards(context, coding); }});
 }

@@ -36,7 +36,7 @@ at::Tensor encode_batch(const model::SentenceEncoder& encoder, const text::Token
 
 runtime::StageOutcome make_vectors(runtime::StageContext& context, const Options& options,
                                    const CorpusManifest& made) {
-  const CorpusPaths place = first_corpus(options);
+  const CorpusPaths paths = first_corpus(options);
   std::unique_ptr<text::Tokenizer> tokenizer;
   std::optional<model::SentenceEncoder> encoder;
   comm::agree(context.comm, [&] {
@@ -52,7 +52,7 @@ runtime::StageOutcome make_vectors(runtime::StageContext& context, const Options
   runtime::ShardWork work;
   work.prepare = [&](std::int64_t shard) {
     const auto name = runtime::shard_name(shard);
-    corpus = store::CorpusShard::read(place.text, name, made.of_shard(shard));
+    corpus = store::CorpusShard::read(paths.text, name, made.of_shard(shard));
     store::require_tokens_below(corpus, tokenizer->source_vocab_size(), tokenizer->vocab_size());
     units = store::cut_units(corpus);
     runtime::ShardPlan plan{

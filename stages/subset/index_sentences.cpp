@@ -68,8 +68,8 @@ void index_sentences(runtime::StageContext& context, const Options& options,
       {"corpus", corpus.identity},     {"vectors", vectors.identity},
       {"codebook", codebook.identity}, {"device", context.placement.device.name()},
       {"threads", options.threads},    {"unit_entries", store::unit_entries}};
-  const CorpusPaths place = first_corpus(options);
-  const ShardCoding coding{place, corpus, vectors.source, steps.sentence_codebook,
+  const CorpusPaths paths = first_corpus(options);
+  const ShardCoding coding{paths, corpus, vectors.source, steps.sentence_codebook,
                            steps.sentence_index.folder};
   runtime::run_stage(context, {steps.sentence_index.stage, steps.sentence_index.folder, inputs,
                                [&] { return code_shards(context, coding, sentence_ids); }});

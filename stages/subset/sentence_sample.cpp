@@ -28,14 +28,14 @@ void take(const store::CorpusShard& corpus, core::Range sentences, const at::Ten
 
 SampleRows read_sentence_sample(runtime::StageContext& context, const SentenceSource& source,
                                 const SampleSpec& sample) {
-  const CorpusPaths place = first_corpus(source.options);
+  const CorpusPaths paths = first_corpus(source.options);
   const auto rule = make_sample_rule(context.comm, source.corpus.sentences, sample);
   const auto team = runtime::make_shard_team(context.comm, source.options.shards);
   SampleRows rows;
   comm::agree(context.comm, [&] {
     for (const auto shard : team.shards) {
       const auto name = runtime::shard_name(shard);
-      const auto corpus = store::CorpusShard::read(place.text, name, source.corpus.of_shard(shard));
+      const auto corpus = store::CorpusShard::read(paths.text, name, source.corpus.of_shard(shard));
       const auto units = store::cut_units(corpus);
       const ShardKeys vectors(source.vectors.folder, shard, source.vectors.dataset);
       for (auto unit = static_cast<std::size_t>(team.member()); unit < units.size();
@@ -50,7 +50,7 @@ SampleRows read_sentence_sample(runtime::StageContext& context, const SentenceSo
   comm::agree(context.comm, [&] {
     if (found == sample.size) return;
     throw core::InputError(
-        place.text, fmt::format("holds {} of the sample's {} sentences", found, sample.size));
+        paths.text, fmt::format("holds {} of the sample's {} sentences", found, sample.size));
   });
   return rows;
 }

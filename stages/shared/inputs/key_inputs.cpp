@@ -11,7 +11,7 @@
 namespace knnseq::stages {
 
 KeyInputs key_inputs(runtime::StageContext& context, const Options& options,
-                     const CorpusPaths& place, const CorpusManifest& corpus) {
+                     const CorpusPaths& paths, const CorpusManifest& corpus) {
   const auto tokenizer = tokenizer_fingerprint(context, options);
   model::KeySpec key;
   comm::agree(context.comm, [&] {
@@ -19,7 +19,7 @@ KeyInputs key_inputs(runtime::StageContext& context, const Options& options,
       throw core::InputError(
           "the corpus was tokenised for another model, language or command than " +
           options.tokenizer.string() + " and the config say; run 'knnseq " +
-          place.command("partition") + " --force'");
+          paths.command("partition") + " --force'");
     }
     const auto info = describe_model(context, options, *open_tokenizer(options));
     key = options.datastore.key.resolved(info.decoder_layers);
@@ -37,14 +37,14 @@ KeyInputs key_inputs(runtime::StageContext& context, const Options& options,
 }
 
 void require_same_key_inputs(const KeyInputs& made_from, const KeyInputs& inputs,
-                             const CorpusPaths& place) {
+                             const CorpusPaths& paths) {
   const auto changes = store::describe_changes(made_from.to_json(), inputs.to_json());
   if (changes.empty()) return;
   throw core::InputError(
-      place.datastore,
+      paths.datastore,
       fmt::format("was made from other inputs: {}. With datastore.store: none the keys are made "
                   "again from the same; set it back, or run 'knnseq {} --force'",
-                  changes, place.command("encode")));
+                  changes, paths.command("encode")));
 }
 
 }  // namespace knnseq::stages

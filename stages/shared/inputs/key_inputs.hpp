@@ -10,11 +10,11 @@ namespace knnseq::stages {
 /// Everything that changes the keys of a corpus. Throws core::InputError (on all ranks) where the
 /// corpus was tokenised otherwise than the config says. Collective.
 KeyInputs key_inputs(runtime::StageContext& context, const Options& options,
-                     const CorpusPaths& place, const CorpusManifest& corpus);
+                     const CorpusPaths& paths, const CorpusManifest& corpus);
 
 /// Throws core::InputError naming what differs, where encode made the sample's keys from something
 /// else (`made_from`) than all keys would be made from now. Call it inside comm::agree.
 void require_same_key_inputs(const KeyInputs& made_from, const KeyInputs& inputs,
-                             const CorpusPaths& place);
+                             const CorpusPaths& paths);
 
 }  // namespace knnseq::stages

@@ -47,11 +47,11 @@ core::Json fingerprint_files(runtime::StageContext& context,
 }
 
 CorpusManifest corpus_manifest(runtime::StageContext& context, const Options& options,
-                               const CorpusPaths& place) {
-  const auto corpus = manifest_of<CorpusManifest>(context, place.step("partition"));
+                               const CorpusPaths& paths) {
+  const auto corpus = manifest_of<CorpusManifest>(context, paths.step("partition"));
   comm::agree(context.comm, [&] {
     if (corpus.shards == options.shards) return;
-    throw core::InputError(place.text,
+    throw core::InputError(paths.text,
                            fmt::format("the corpus was dealt to {} shards, the config says {}",
                                        corpus.shards, options.shards));
   });

@@ -21,7 +21,7 @@ core::Json fingerprint_files(runtime::StageContext& context,
 /// The manifest of partition. Throws core::InputError (on all ranks) where the corpus was
 /// distributed to another number of shards than the config says. Collective.
 CorpusManifest corpus_manifest(runtime::StageContext& context, const Options& options,
-                               const CorpusPaths& place);
+                               const CorpusPaths& paths);
 /// The same of the first corpus.
 CorpusManifest corpus_manifest(runtime::StageContext& context, const Options& options);
 

@@ -6,15 +6,15 @@ namespace knnseq::stages {
 
 namespace {
 
-CorpusPaths place_in(const std::filesystem::path& folder, const std::filesystem::path& run_dir) {
+CorpusPaths paths_in(const std::filesystem::path& folder, const std::filesystem::path& run_dir) {
   const Folders folders(folder);
-  CorpusPaths place;
-  place.folder = folder;
-  place.text = folders.corpus;
-  place.datastore = folders.datastore;
-  place.index = folders.index;
-  place.codebook = Folders(run_dir).codebook;
-  return place;
+  CorpusPaths paths;
+  paths.folder = folder;
+  paths.text = folders.corpus;
+  paths.datastore = folders.datastore;
+  paths.index = folders.index;
+  paths.codebook = Folders(run_dir).codebook;
+  return paths;
 }
 
 }  // namespace
@@ -42,19 +42,19 @@ StageRef CorpusPaths::step(const std::string& stage) const {
 }
 
 CorpusPaths first_corpus(const Options& options, const std::filesystem::path& run_dir) {
-  CorpusPaths place = place_in(run_dir, run_dir);
-  place.corpus = options.corpus;
-  return place;
+  CorpusPaths paths = paths_in(run_dir, run_dir);
+  paths.corpus = options.corpus;
+  return paths;
 }
 
 std::vector<CorpusPaths> appended_corpora(const Options& options) {
-  std::vector<CorpusPaths> places;
+  std::vector<CorpusPaths> corpora;
   for (const auto& item : options.append) {
-    places.push_back(place_in(options.run_dir / "append" / item.name, options.run_dir));
-    places.back().name = item.name;
-    places.back().corpus = item.corpus;
+    corpora.push_back(paths_in(options.run_dir / "append" / item.name, options.run_dir));
+    corpora.back().name = item.name;
+    corpora.back().corpus = item.corpus;
   }
-  return places;
+  return corpora;
 }
 
 }  // namespace knnseq::stages

@@ -144,11 +144,11 @@ bool is_stored(runtime::StageContext& context, const SampledDatastore& datastore
 
 }  // namespace
 
-SampledDatastore SampledDatastore::of(const CorpusPaths& place, const CorpusManifest& corpus,
+SampledDatastore SampledDatastore::of(const CorpusPaths& paths, const CorpusManifest& corpus,
                                       const DatastoreManifest& datastore) {
-  return {place.datastore,
+  return {paths.datastore,
           corpus.shards,
-          {place.text, corpus.of_shards, corpus.entries},
+          {paths.text, corpus.of_shards, corpus.entries},
           datastore.keys.sample,
           datastore.stores_keys(),
           datastore.keys.width};

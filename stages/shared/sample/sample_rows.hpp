@@ -27,7 +27,7 @@ struct SampledDatastore {
   bool has_keys = true;    ///< whether all other rows are there too
   std::int64_t width = 0;  ///< of a key
 
-  static SampledDatastore of(const CorpusPaths& place, const CorpusManifest& corpus,
+  static SampledDatastore of(const CorpusPaths& paths, const CorpusManifest& corpus,
                              const DatastoreManifest& datastore);
 };
 

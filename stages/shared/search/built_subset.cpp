@@ -14,10 +14,10 @@ namespace {
 constexpr const char* command = "subset";
 
 BuiltCorpus read_corpus(runtime::StageContext& context, const Options& options) {
-  const CorpusPaths place = first_corpus(options);
-  BuiltCorpus built{place,
-                    corpus_manifest(context, options, place),
-                    manifest_of<DatastoreManifest>(context, place.step("encode")),
+  const CorpusPaths paths = first_corpus(options);
+  BuiltCorpus built{paths,
+                    corpus_manifest(context, options, paths),
+                    manifest_of<DatastoreManifest>(context, paths.step("encode")),
                     {}};
   comm::agree(context.comm, [&] {
     require_made_from({"corpus", built.datastore.made_from.corpus, "encode"},

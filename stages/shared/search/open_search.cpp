@@ -119,11 +119,11 @@ retrieval::DistributedSearch open_search(runtime::StageContext& context,
   index::Codebook codebook;
   std::unique_ptr<index::LocalIndex> local;
   comm::agree(context.comm, [&] {
-    codebook = read_trained_codebook(datastore.first().place.step("train"));
+    codebook = read_trained_codebook(datastore.first().paths.step("train"));
     std::vector<std::filesystem::path> files;
     for (const auto& corpus : datastore.corpora) {
       for (const auto shard : team.shards) {
-        files.push_back(checked_index_file(corpus.place, shard));
+        files.push_back(checked_index_file(corpus.paths, shard));
       }
     }
     local =
@@ -134,7 +134,7 @@ retrieval::DistributedSearch open_search(runtime::StageContext& context,
   const auto entries = context.comm.all_reduce(local->entries(), comm::Reduction::sum);
   comm::agree(context.comm, [&] {
     if (entries == datastore.entries()) return;
-    throw core::InputError(datastore.first().place.index,
+    throw core::InputError(datastore.first().paths.index,
                            fmt::format("the files of its shards hold {} entries, the manifests say "
                                        "{}",
                                        entries, datastore.entries()));

@@ -41,7 +41,7 @@ class Loader {
     const auto sentences = context_.comm.all_reduce(held.sentences(), comm::Reduction::sum);
     comm::agree(context_.comm, [&] {
       if (sentences == built_.corpus.corpus.sentences) return;
-      throw core::InputError(built_.corpus.place.text,
+      throw core::InputError(built_.corpus.paths.text,
                              fmt::format("its shards hold {} sentences, its manifest says {}",
                                          sentences, built_.corpus.corpus.sentences));
     });
@@ -67,7 +67,7 @@ class Loader {
   void load_shard(std::int64_t shard, const text::Tokenizer& tokenizer,
                   retrieval::LocalSentenceStore& held) {
     const auto name = runtime::shard_name(shard);
-    const auto corpus = store::CorpusShard::read(built_.corpus.place.text, name,
+    const auto corpus = store::CorpusShard::read(built_.corpus.paths.text, name,
                                                  built_.corpus.corpus.of_shard(shard));
     store::require_tokens_below(corpus, tokenizer.source_vocab_size(), tokenizer.vocab_size());
     const ShardKeys rows(steps_.codes.folder, shard, "codes", store::DataType::uint8);

@@ -12,28 +12,28 @@ namespace knnseq::stages {
 
 namespace {
 
-BuiltCorpus read_corpus(runtime::StageContext& context, const CorpusPaths& place) {
-  return {place, manifest_of<CorpusManifest>(context, place.step("partition")),
-          manifest_of<DatastoreManifest>(context, place.step("encode")),
-          manifest_of<IndexManifest>(context, place.step("add"))};
+BuiltCorpus read_corpus(runtime::StageContext& context, const CorpusPaths& paths) {
+  return {paths, manifest_of<CorpusManifest>(context, paths.step("partition")),
+          manifest_of<DatastoreManifest>(context, paths.step("encode")),
+          manifest_of<IndexManifest>(context, paths.step("add"))};
 }
 
 void require_chain(const BuiltCorpus& built, const CodebookManifest& codebook) {
-  const auto& [place, corpus, datastore, index] = built;
-  require_made_from({"corpus", datastore.made_from.corpus, place.command("encode")},
+  const auto& [paths, corpus, datastore, index] = built;
+  require_made_from({"corpus", datastore.made_from.corpus, paths.command("encode")},
                     corpus.identity);
-  if (!place.appended()) {
+  if (!paths.appended()) {
     require_made_from({"datastore", codebook.vectors, "train"}, datastore.identity);
   }
-  const std::string add = place.command("add");
+  const std::string add = paths.command("add");
   require_made_from({"datastore", index.codes.vectors, add}, datastore.identity);
   require_made_from({"codebook", index.codes.codebook, add}, codebook.identity);
 }
 
 void require_fits_first(const BuiltCorpus& built, const BuiltCorpus& first) {
   const auto fail = [&](const std::string& what) {
-    throw core::InputError(built.place.folder, what + "; run 'knnseq " +
-                                                   built.place.command("partition") + " --force'");
+    throw core::InputError(built.paths.folder, what + "; run 'knnseq " +
+                                                   built.paths.command("partition") + " --force'");
   };
   if (built.shards() != first.shards())
     fail("was dealt to another number of shards than the corpus");
@@ -47,7 +47,7 @@ void require_fits_first(const BuiltCorpus& built, const BuiltCorpus& first) {
   if (its.model != firsts.model) fail_for("model");
   if (its.key != firsts.key) fail_for("key");
   if (its.layer != firsts.layer) fail_for("layer");
-  if (built.index.first_entry != built.place.first_entry) {
+  if (built.index.first_entry != built.paths.first_entry) {
     fail("the corpora before it have another number of entries since");
   }
 }
@@ -55,7 +55,7 @@ void require_fits_first(const BuiltCorpus& built, const BuiltCorpus& first) {
 }  // namespace
 
 std::int64_t BuiltDatastore::entries() const {
-  return corpora.back().place.first_entry + corpora.back().entries();
+  return corpora.back().paths.first_entry + corpora.back().entries();
 }
 
 BuiltDatastore read_datastore(runtime::StageContext& context, const CorpusPaths& first,
@@ -63,15 +63,15 @@ BuiltDatastore read_datastore(runtime::StageContext& context, const CorpusPaths&
   BuiltDatastore built;
   built.codebook = manifest_of<CodebookManifest>(context, first.step("train"));
   built.corpora.push_back(read_corpus(context, first));
-  for (const auto& place : appended) {
+  for (const auto& paths : appended) {
     const std::int64_t before = built.entries();
-    built.corpora.push_back(read_corpus(context, place));
-    built.corpora.back().place.first_entry = before;
+    built.corpora.push_back(read_corpus(context, paths));
+    built.corpora.back().paths.first_entry = before;
   }
   comm::agree(context.comm, [&] {
     for (const auto& corpus : built.corpora) {
       require_chain(corpus, built.codebook);
-      if (corpus.place.appended()) require_fits_first(corpus, built.first());
+      if (corpus.paths.appended()) require_fits_first(corpus, built.first());
     }
   });
   return built;
@@ -82,7 +82,7 @@ void require_config(runtime::StageContext& context, const Options& options,
   const auto tokenizer = tokenizer_fingerprint(context, options);
   const auto fingerprint = model_fingerprint(context, model);
   comm::agree(context.comm, [&] {
-    const auto& folder = built.place.folder;
+    const auto& folder = built.paths.folder;
     const KeyInputs& stored = built.datastore.made_from;
     const auto key = options.datastore.key.resolved(built.datastore.keys.decoder_layers);
     if (stored.key != key.kind || stored.layer != key.layer) {
@@ -110,15 +110,15 @@ std::filesystem::path checked_shard_file(const std::filesystem::path& folder, st
   throw core::InputError(file, "is damaged (its bytes do not match its manifest); " + remedy);
 }
 
-std::filesystem::path index_file(const CorpusPaths& place, std::int64_t shard) {
-  return place.index / (runtime::shard_name(shard) + ".faiss");
+std::filesystem::path index_file(const CorpusPaths& paths, std::int64_t shard) {
+  return paths.index / (runtime::shard_name(shard) + ".faiss");
 }
 
-std::filesystem::path checked_index_file(const CorpusPaths& place, std::int64_t shard) {
+std::filesystem::path checked_index_file(const CorpusPaths& paths, std::int64_t shard) {
   return checked_shard_file(
-      place.index, shard,
-      fmt::format("{}run 'knnseq {} --force'", place.appended() ? "remove it and " : "",
-                  place.command("add")));
+      paths.index, shard,
+      fmt::format("{}run 'knnseq {} --force'", paths.appended() ? "remove it and " : "",
+                  paths.command("add")));
 }
 
 }  // namespace knnseq::stages

@@ -11,7 +11,7 @@ namespace knnseq::stages {
 
 /// A corpus whose entries are in the index, and the manifests behind them.
 struct BuiltCorpus {
-  CorpusPaths place;  ///< with its first_entry
+  CorpusPaths paths;  ///< with its first_entry
   CorpusManifest corpus;
   DatastoreManifest datastore;
   IndexManifest index;
@@ -46,9 +46,9 @@ std::filesystem::path checked_shard_file(const std::filesystem::path& folder, st
                                          const std::string& remedy);
 
 /// The index file of one shard.
-std::filesystem::path index_file(const CorpusPaths& place, std::int64_t shard);
+std::filesystem::path index_file(const CorpusPaths& paths, std::int64_t shard);
 /// The same, its bytes compared with its manifest. Throws core::InputError. Not
 /// collective.
-std::filesystem::path checked_index_file(const CorpusPaths& place, std::int64_t shard);
+std::filesystem::path checked_index_file(const CorpusPaths& paths, std::int64_t shard);
 
 }  // namespace knnseq::stages

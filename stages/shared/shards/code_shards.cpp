@@ -47,7 +47,7 @@ runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCod
   work.result = ids ? ".faiss" : ".h5";
   work.prepare = [&](std::int64_t shard) {
     const auto name = runtime::shard_name(shard);
-    corpus = store::CorpusShard::read(coding.place.text, name, coding.corpus.of_shard(shard));
+    corpus = store::CorpusShard::read(coding.paths.text, name, coding.corpus.of_shard(shard));
     units = store::cut_units(corpus);
     shard_coder.open_shard(corpus, shard);
     runtime::ShardPlan plan{shard_coder.layout(), {}};

@@ -14,7 +14,7 @@ namespace knnseq::stages {
 
 /// What is coded, with which codebook, and where it goes.
 struct ShardCoding {
-  const CorpusPaths& place;
+  const CorpusPaths& paths;
   const CorpusManifest& corpus;
   VectorSource vectors;
   StageRef codebook;  ///< what trained it

@@ -35,7 +35,7 @@ class NcclGroup {
 
  private:
   /// Waits for what `started` is the answer to: NCCL's calls return before they are done.
-  void settle(const char* operation, ncclResult_t started);
+  void complete(const char* operation, ncclResult_t started);
   /// NCCL's state of the operation; gives up where it has failed or the deadline has passed.
   ncclResult_t state(const char* operation, const obs::Stopwatch& watch);
   void require(const char* operation, cudaError_t code);

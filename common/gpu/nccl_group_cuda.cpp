@@ -55,7 +55,7 @@ NcclGroup::NcclGroup(comm::Communicator& comm, const Device& device, double time
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
   config.blocking = 0;
   comm::agree(comm, [&] {
-    settle("start", ncclCommInitRankConfig(&handle_, comm.size(), id, comm.rank(), &config));
+    complete("start", ncclCommInitRankConfig(&handle_, comm.size(), id, comm.rank(), &config));
   });
 }
 
@@ -67,7 +67,7 @@ void NcclGroup::launch(const char* operation,
                        const std::function<ncclResult_t(ncclComm_t, cudaStream_t)>& start) {
   KNNSEQ_ASSERT(handle_ != nullptr, "the group has ended");
   auto* const stream = static_cast<cudaStream_t>(current_stream(device_.index));
-  settle(operation, start(handle_, stream));
+  complete(operation, start(handle_, stream));
   const obs::Stopwatch watch;
   const Event done;
   require(operation, cudaEventRecord(done.get(), stream));
@@ -82,12 +82,12 @@ void NcclGroup::launch(const char* operation,
 
 void NcclGroup::close() {
   KNNSEQ_ASSERT(handle_ != nullptr, "the group has ended");
-  settle("end", ncclCommFinalize(handle_));
+  complete("end", ncclCommFinalize(handle_));
   ncclCommDestroy(handle_);
   handle_ = nullptr;
 }
 
-void NcclGroup::settle(const char* operation, ncclResult_t started) {
+void NcclGroup::complete(const char* operation, ncclResult_t started) {
   const obs::Stopwatch watch;
   if (started != ncclSuccess && started != ncclInProgress) {
     give_up(operation, ncclGetErrorString(started));

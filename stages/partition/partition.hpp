@@ -1,4 +1,4 @@
-// Stage partition: text becomes token sequences, cut into batches and dealt to the shards.
+// Stage partition: text becomes token sequences, cut into batches and distributed over the shards.
 #pragma once
 
 #include "runtime/stage_context.hpp"

@@ -19,10 +19,10 @@ struct SearchTask {
   std::vector<std::int64_t> k;  ///< ascending
 };
 
-/// Searches for the largest k in blocks of 160 queries, dealt to the ranks, three times. Recall at
-/// each k among the first k found; microseconds a query: all ranks' time (that of the slowest, the
-/// median of the three) by all queries. The result is the same on every rank, and recall for any
-/// number of ranks (but of HNSW, whose graphs differ). Collective.
+/// Searches for the largest k in blocks of 160 queries, distributed over the ranks, three times.
+/// Recall at each k among the first k found; microseconds a query: all ranks' time (that of the
+/// slowest, the median of the three) by all queries. The result is the same on every rank, and
+/// recall for any number of ranks (but of HNSW, whose graphs differ). Collective.
 SweepPoint measure_search(comm::Communicator& comm, retrieval::DistributedSearch& search,
                           const SearchTask& task, const NamedSetting& setting);
 

@@ -36,8 +36,8 @@ struct PassModel {
 };
 
 /// One teacher-forced pass over the text, cut into pieces of about 512 target tokens, which are
-/// dealt to the ranks. Memory: the queries of a rank's share. Throws core::Stopped on all ranks
-/// after a stop signal. Collective.
+/// distributed over the ranks. Memory: the queries of a rank's share. Throws core::Stopped on all
+/// ranks after a stop signal. Collective.
 ForcedTokens force_tokens(runtime::StageContext& context, const Options& options,
                           const HeldOutText& text, const PassModel& with);
 

@@ -27,7 +27,7 @@ struct Likelihoods {
   std::vector<float> temperature, lambda;
   std::int64_t tokens = 0;
   double base = 0;                          ///< the model alone
-  std::vector<TunedSetting> settings = {};  ///< in the order breadth, k, temperature, lambda
+  std::vector<TunedSetting> settings = {};  ///< in the order search width, k, temperature, lambda
 
   const TunedSetting& at(std::size_t breadth_at, std::size_t k_at, std::size_t temperature_at,
                          std::size_t lambda_at) const;
@@ -44,10 +44,10 @@ core::Json to_json(const Likelihoods& likelihoods);
 /// Throws core::InputError naming the file where it is not what to_json() gives.
 Likelihoods likelihoods_from(const std::string& file, const core::Json& json);
 
-/// From all ranks' tokens and their neighbours for each breadth; the same on every rank, for any
-/// number of ranks. Temperatures that the config does not name are eight powers of two times the
-/// neighbours' spread: the mean difference in distance of a query's last and first
-/// neighbour, divided by 16 … times 8, two digits kept. Collective.
+/// From all ranks' tokens and their neighbours for each search width; the same on every rank, for
+/// any number of ranks. Temperatures that the config does not name are eight powers of two times
+/// the neighbours' spread: the mean difference in distance of a query's last and first neighbour,
+/// divided by 16 … times 8, two digits kept. Collective.
 Likelihoods measure_likelihoods(comm::Communicator& comm, const TuneOptions& options,
                                 const ForcedTokens& forced,
                                 const std::vector<index::TopK>& neighbours);

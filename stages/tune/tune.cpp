@@ -51,7 +51,7 @@ Options with_breadth(Options options, std::int64_t search_width) {
   return options;
 }
 
-/// The config of a pass: the largest k, and the largest breadth.
+/// The config of a pass: the largest k, and the largest search width.
 Options for_pass(const Options& options) {
   Options result = with_breadth(options, options.tune.breadths().back());
   result.tune.decoding.search.k = options.tune.k.back();

@@ -178,7 +178,7 @@ class BadInput(RefusalTest):
             data[-3] ^= 1
             path.write_bytes(data)
         self.check((
-            Case("encode", "dealt to 1 shards, the config says 2", ("shards=2",), ranks=3),
+            Case("encode", "distributed over 1 shards, the config says 2", ("shards=2",), ranks=3),
             Case("partition", "shards: was 1, is 2", ("shards=2",)),
             Case("partition", "source: was", edit=lambda test: test.put_line("corpus.de", 3, b"Anders."), ranks=2),
             Case("encode", 'key: was "ffn_in", is "ffn_out"', ("datastore.key=ffn_out",)),

@@ -9,7 +9,7 @@
 namespace knnseq::index {
 
 /// The `count` rows with the smallest hashes of (seed, row), in their order, as a sample of its own
-/// (dealt anew); the sample itself where it has no more rows. A block of the argument is let go
+/// (redistributed); the sample itself where it has no more rows. A block of the argument is let go
 /// when its rows are taken. On the device of the argument's blocks. Collective.
 SampleBlocks subsample(comm::Communicator& comm, SampleBlocks sample, std::int64_t count,
                        std::uint64_t seed);

@@ -8,8 +8,8 @@ namespace knnseq::index {
 namespace {
 
 /// Slots in the order of the sets.
-std::vector<QuerySlot> deal(std::span<const std::int64_t> sets, std::size_t count,
-                            std::int64_t most_columns) {
+std::vector<QuerySlot> distribute(std::span<const std::int64_t> sets, std::size_t count,
+                                  std::int64_t most_columns) {
   std::vector<std::vector<std::int64_t>> by_set(count);
   for (std::size_t i = 0; i < sets.size(); ++i) {
     by_set[static_cast<std::size_t>(sets[i])].push_back(static_cast<std::int64_t>(i));
@@ -31,7 +31,7 @@ std::vector<QuerySlot> deal(std::span<const std::int64_t> sets, std::size_t coun
 std::vector<SlotPass> plan_slots(std::span<const std::int64_t> sets,
                                  std::span<const std::int64_t> sizes, std::int64_t most_columns,
                                  std::int64_t most_queries) {
-  auto slots = deal(sets, sizes.size(), most_columns);
+  auto slots = distribute(sets, sizes.size(), most_columns);
   std::ranges::stable_sort(slots, [&](const QuerySlot& a, const QuerySlot& b) {
     return sizes[static_cast<std::size_t>(a.set)] > sizes[static_cast<std::size_t>(b.set)];
   });

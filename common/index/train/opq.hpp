@@ -31,9 +31,9 @@ struct OpqState {
 };
 
 /// The parametric solution (Ge et al., section 3.2), no iteration done: the d_out directions of
-/// largest second moment about `means` [d_in], dealt to the sub-vectors so that the products of
-/// their moments are balanced.
-/// Collective. Throws core::InputError on all ranks where the sample is not finite.
+/// largest second moment about `means` [d_in], distributed over the sub-vectors so that the
+/// products of their moments are balanced. Collective. Throws core::InputError on all ranks where
+/// the sample is not finite.
 OpqState start_opq(const TrainContext& context, const SampleBlocks& sample, const at::Tensor& means,
                    const OpqOptions& options);
 

@@ -10,10 +10,10 @@
 namespace knnseq::index {
 
 /// Bytes of device memory that train_codebook() takes by gpu::ComputePath::torch, on the rank with
-/// most of a sample of `rows` dealt to `ranks`: its part in fp32 as the steps use it, one copy of
-/// it where coarse k-means uses fewer rows than what follows, centroids with their sums and, in
-/// bf16, their bounds, 256 MiB of products and as much for the libraries. Grows with rows, falls
-/// with ranks.
+/// most of a sample of `rows` distributed over `ranks`: its part in fp32 as the steps use it, one
+/// copy of it where coarse k-means uses fewer rows than what follows, centroids with their sums
+/// and, in bf16, their bounds, 256 MiB of products and as much for the libraries. Grows with rows,
+/// falls with ranks.
 std::int64_t training_device_bytes(const IndexSpec& spec, const TrainOptions& options,
                                    std::int64_t rows, int ranks);
 

@@ -50,8 +50,8 @@ struct Decoder {
   /// Of each layer [source rows, 2·d], for encoder states [source rows, encoder's d].
   std::vector<at::Tensor> cross_keys_values(const at::Tensor& states) const;
 
-  /// `x` are embeddings [rows, d]. What the wish does not need is not computed: with ffn_in and no
-  /// log-probs, that layer's feed-forward block and all behind it.
+  /// `x` are embeddings [rows, d]. What the request does not need is not computed: with ffn_in and
+  /// no log-probs, that layer's feed-forward block and all behind it.
   DecoderOutput forward(at::Tensor x, const DecoderContext& context, DecoderRequest request) const;
 
   /// [rows, V] fp32 from DecoderOutput::hidden.

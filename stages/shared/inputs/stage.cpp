@@ -51,9 +51,9 @@ CorpusManifest corpus_manifest(runtime::StageContext& context, const Options& op
   const auto corpus = manifest_of<CorpusManifest>(context, paths.step("partition"));
   comm::agree(context.comm, [&] {
     if (corpus.shards == options.shards) return;
-    throw core::InputError(paths.text,
-                           fmt::format("the corpus was dealt to {} shards, the config says {}",
-                                       corpus.shards, options.shards));
+    throw core::InputError(
+        paths.text, fmt::format("the corpus was distributed over {} shards, the config says {}",
+                                corpus.shards, options.shards));
   });
   return corpus;
 }

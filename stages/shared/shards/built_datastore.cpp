@@ -36,7 +36,7 @@ void require_fits_first(const BuiltCorpus& built, const BuiltCorpus& first) {
                                                    built.paths.command("partition") + " --force'");
   };
   if (built.shards() != first.shards())
-    fail("was dealt to another number of shards than the corpus");
+    fail("was distributed over another number of shards than the corpus");
   if (built.corpus.tokenizer != first.corpus.tokenizer)
     fail("was tokenised otherwise than the corpus");
   const KeyInputs& its = built.datastore.made_from;

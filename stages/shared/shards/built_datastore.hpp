@@ -30,8 +30,8 @@ struct BuiltDatastore {
 
 /// Reads the manifests of the first corpus and of those appended to it. Throws core::InputError (on
 /// all ranks), naming the command, where a stage is missing or was made from something else than
-/// what stands there now, or an appended corpus was dealt to another number of shards, tokenised
-/// otherwise or encoded by another model than the first. Collective.
+/// what stands there now, or an appended corpus was distributed over another number of shards,
+/// tokenised otherwise or encoded by another model than the first. Collective.
 BuiltDatastore read_datastore(runtime::StageContext& context, const CorpusPaths& first,
                               const std::vector<CorpusPaths>& appended);
 

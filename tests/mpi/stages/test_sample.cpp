@@ -18,8 +18,8 @@ SampleRule rule_of(std::int64_t size, std::uint64_t seed) {
   return make_sample_rule(test::world(), entries, {size, seed});
 }
 
-/// 40 batches of three sentences, of 1 to 7 entries each, dealt to shards; sentence i of batch b is
-/// number 40·i + b of the corpus, and starts at entry 7 times that.
+/// 40 batches of three sentences, of 1 to 7 entries each, distributed over shards; sentence i of
+/// batch b is number 40·i + b of the corpus, and starts at entry 7 times that.
 std::vector<store::CorpusShard> dealt_batches(std::int64_t shards) {
   std::vector<store::CorpusShard> dealt(static_cast<std::size_t>(shards));
   for (auto& shard : dealt) {

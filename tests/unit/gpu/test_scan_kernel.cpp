@@ -64,7 +64,7 @@ TEST_CASE("entries with equal codes are told apart by their numbers on chip, at 
   }
 }
 
-TEST_CASE("results do not depend on how a query's lists are dealt to blocks") {
+TEST_CASE("results do not depend on how a query's lists are distributed over blocks") {
   const Case test = make_case({16, 4}, false, 4, {900, 3, 0, 450, 77}, 5);
   const auto expected = search(test, make_gpu_scan(test, {.splits = 1}), 30);
   for (const std::int64_t splits : {2, 5, 40}) {

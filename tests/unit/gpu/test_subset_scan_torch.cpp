@@ -102,7 +102,7 @@ TEST_CASE("keys ascend by distance and position, and give both back") {
   CHECK((index::distances_of_keys(keys).slice(0, 8) == infinity).all().item<bool>());
 }
 
-TEST_CASE("queries are dealt to slots and passes, larger sets first") {
+TEST_CASE("queries are distributed over slots and passes, larger sets first") {
   const std::vector<std::int64_t> sets = {2, 0, 2, 2, 1, 0}, sizes = {10, 30, 20};
   const auto one = index::plan_slots(sets, sizes, 8, 100);
   REQUIRE(one.size() == 1);

@@ -85,7 +85,7 @@ def room_of(header, root):
 
 
 def included_stage(room, header):
-    """Why a file in this room of stages/ may not include a header of stages/; None where it may."""
+    """Why a file in this room of stages/ may not include a header of stages/; None if it may."""
     mine, other = room.split("/"), str(Path(header).parent).split("/")
     if mine == other or mine == ["stages"]:
         return None
@@ -106,7 +106,7 @@ def problems_of(root, path, used):
     room = "/".join(parts[1:-1] if parts[0] == "common" else parts[:-1])
     shared = room.removeprefix("stages/shared/") if room.startswith("stages/shared/") else SHARED[0]
     if shared not in SHARED or (module != "stages" and room not in ALLOWED):
-        yield f"{path}: {room} is no room of scripts/check_layers.py"
+        yield f"{path}: {room} is not a room of scripts/check_layers.py"
         return
     lines = path.read_text(encoding="utf-8").splitlines()
     if len(lines) > LONGEST:

@@ -226,7 +226,7 @@ def copy_archive(source, target):
 def export(folder, out, args):
     """Writes the archive; returns the largest difference seen."""
     if not folder.is_dir():
-        raise ExportError(f"{folder}: is no directory")
+        raise ExportError(f"{folder}: is not a directory")
     model = transformers.AutoModelForSeq2SeqLM.from_pretrained(
         folder, dtype=torch.float32, attn_implementation="eager", local_files_only=True).eval()
     facts = facts_of(model, args)

@@ -137,7 +137,7 @@ def texts_of(path):
 def pairs_of(german_path, english_path):
     """[(source, target)] of a page's two files, in page order.
 
-    A paragraph is split into sentences where both sides have as many, of similar
+    A paragraph is split into sentences if both sides have equally many, of similar
     lengths; else it stays one pair. Untranslated and lopsided pairs are left out.
     """
     pairs, english = [], texts_of(english_path)

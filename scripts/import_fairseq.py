@@ -124,7 +124,7 @@ def make_config(options, task):
                                                  "attention_heads")))
         put(bool, f"{side}_normalize_before", f"{side}_learned_pos")
         if config[f"{side}_embed_dim"] % config[f"{side}_attention_heads"]:
-            raise FileError(f"{side}_embed_dim is no multiple of {side}_attention_heads")
+            raise FileError(f"{side}_embed_dim is not a multiple of {side}_attention_heads")
     put(bool, "no_decoder_final_norm", "layernorm_embedding", "no_scale_embedding",
         "no_token_positional_embeddings", "share_all_embeddings",
         "share_decoder_input_output_embed")

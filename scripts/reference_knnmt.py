@@ -86,7 +86,7 @@ found, true = [], (np.empty((len(queries), 0)), np.empty((len(queries), 0), int)
 for path, (_, store) in zip(sorted((run / "index").glob("shard-*.faiss")), shards):
     index = faiss.read_index(str(path))
     faiss.extract_index_ivf(index).nprobe = knn["nprobe"]
-    found.append(index.search(queries, 2 * k))  # where distances are equal faiss takes any
+    found.append(index.search(queries, 2 * k))  # of equal distances faiss takes any
     starts = store["sentence_starts"][:]
     entries = np.repeat(store["entry_starts"][:] - starts[:-1], np.diff(starts))
     ids = store["values"][:].astype(int) << 40 | entries + np.arange(starts[-1])

@@ -80,7 +80,7 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
     runtime::mark_run_directory(options.run_dir);
     log.open(options.run_dir / "log.jsonl");
     if (!lock->notice().empty()) log.warn(lock->notice());
-    // What knnseq itself has kept of an earlier command stays when it is the config of this one.
+    // The config.yaml that an earlier command left is kept if it is the config of this one.
     if (stages::lies_in(command.config, options.run_dir / "config.yaml")) resolved.clear();
   });
   at::set_num_threads(static_cast<int>(options.threads));
@@ -131,7 +131,7 @@ int run_program(int argc, char** argv) {
     return fmt::format("rank {} on {}: ", world->rank(), obs::host_name());
   };
   const auto fail = [&](const std::string& message, int code) -> int {
-    // The same may befall several ranks at once, such as a full disk: the first one ends them all.
+    // An error such as a full disk may hit several ranks at once: the first one ends them all.
     std::this_thread::sleep_for(std::chrono::milliseconds(250) * std::min(world->rank(), 16));
     log.event("error", {{"message", message}});
     say(place() + message);

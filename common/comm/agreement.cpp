@@ -19,7 +19,7 @@ void agree(Communicator& comm, const std::function<void()>& work) {
     message = "out of memory";
   } catch (const std::logic_error&) {
     throw;
-  } catch (const std::exception& e) {  // libtorch's add a backtrace behind the first line
+  } catch (const std::exception& e) {  // libtorch's have a backtrace after the first line
     code = static_cast<std::int64_t>(core::ExitCode::failure);
     message = core::first_line(e.what());
   }

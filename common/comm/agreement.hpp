@@ -14,7 +14,7 @@ class AgreedError : public core::Error {
   AgreedError(const core::Error& error, const Communicator& comm, int source, bool of_all)
       : Error(error), ranks_(comm.size()), speaker_(comm.rank() == source), of_all_(of_all) {}
   int ranks() const { return ranks_; }  ///< how many throw it
-  /// Whether this one is to report it for all: the lowest rank that failed.
+  /// Whether this rank, the lowest that failed, is to report the error for all.
   bool is_speaker() const { return speaker_; }
   bool of_all() const { return of_all_; }  ///< whether every rank failed by itself
 
@@ -24,9 +24,9 @@ class AgreedError : public core::Error {
   bool of_all_;
 };
 
-/// Runs fallible local work on every rank, then lets all ranks agree: where any failed, all throw
-/// AgreedError with the message and exit code of the lowest rank that did, so that nobody waits for
-/// a rank that is gone. Collective. A std::logic_error (our own bug) is not shared: it ends the
+/// Runs fallible local work on every rank, then lets all ranks agree: if any failed, all throw
+/// AgreedError with the message and exit code of the lowest failed rank, so that no rank waits for
+/// one that is gone. Collective. A std::logic_error (our own bug) is not shared: it ends the
 /// job.
 void agree(Communicator& comm, const std::function<void()>& work);
 

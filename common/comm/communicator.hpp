@@ -28,7 +28,7 @@ struct Gathered {
 };
 
 /// A group of ranks. Every function but rank(), size(), post() and poll() is collective: all ranks
-/// call it in the same order. Counts are 64-bit. Throws core::SystemError where a call fails.
+/// call it in the same order. Counts are 64-bit. Throws core::SystemError if a call fails.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -40,7 +40,7 @@ class Communicator {
   virtual void broadcast_bytes(std::span<std::byte> bytes, int root) = 0;
   virtual void all_reduce(std::span<std::int64_t> values, Reduction reduction) = 0;
   virtual void all_reduce(std::span<double> values, Reduction reduction) = 0;
-  /// Each rank's bytes, one after another in rank order; any count a rank, also 0.
+  /// Each rank's bytes, concatenated in rank order; counts may differ and may be 0.
   virtual Gathered<std::byte> all_gather_bytes(std::span<const std::byte> mine) = 0;
   /// `mine` holds counts[0] bytes for rank 0, then counts[1] for rank 1, …; returns what all sent
   /// to this rank, in rank order.
@@ -72,7 +72,7 @@ class Communicator {
     all_reduce(std::span(&value, 1), reduction);
     return value;
   }
-  /// Whether it is true on all ranks.
+  /// Whether `mine` is true on all ranks.
   bool all(bool mine) { return all_reduce(std::int64_t{mine}, Reduction::min) != 0; }
   /// Sum of the values of all lower ranks (0 on rank 0).
   std::int64_t exclusive_scan(std::int64_t value);
@@ -81,7 +81,7 @@ class Communicator {
   Gathered<T> all_gather(std::span<const T> mine) {
     return typed<T>(all_gather_bytes(std::as_bytes(mine)));
   }
-  /// counts in values of T.
+  /// Counts are in values of T.
   template <class T>
   Gathered<T> all_to_all(std::span<const T> mine, std::span<const std::int64_t> counts) {
     std::vector<std::int64_t> byte_counts(counts.begin(), counts.end());

@@ -25,7 +25,7 @@ MpiFacts describe_mpi() {
   char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
   int length = 0;
   KNNSEQ_MPI(MPI_COMM_NULL, MPI_Get_library_version, text, &length);
-  // Open MPI adds who built it where, after a comma; MPICH, lines of how.
+  // Cuts off build details: Open MPI adds them after a comma, MPICH on further lines.
   facts.library = std::string(text, static_cast<std::size_t>(length));
   facts.library = facts.library.substr(0, facts.library.find_first_of(",\n"));
   int major = 0;

@@ -1,4 +1,4 @@
-// What MPI this program runs with.
+// Which MPI this program runs with.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@ struct MpiFacts {
   bool cuda_aware = false;        ///< and whether it does
 };
 
-/// Between MPI's start and its end. Throws core::SystemError.
+/// To be called while MPI is initialised. Throws core::SystemError.
 MpiFacts describe_mpi();
 
 }  // namespace knnseq::comm

@@ -1,4 +1,4 @@
-// The one place where MPI's return codes are looked at.
+// The one place where MPI's return codes are checked.
 #pragma once
 
 #include <string>

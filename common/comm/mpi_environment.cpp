@@ -62,7 +62,7 @@ std::unique_ptr<Communicator> MpiEnvironment::world() { return make_world(start_
 std::unique_ptr<Communicator> MpiEnvironment::make_world(std::shared_ptr<Watchdog> watchdog) {
   MPI_Comm copy = MPI_COMM_NULL;
   {
-    // The first communication of all: where a network does not let it through, it shows here.
+    // The very first communication: if a network blocks it, it fails here.
     const Watchdog::Guard guard(*watchdog, "starting up");
     KNNSEQ_MPI(MPI_COMM_WORLD, MPI_Comm_dup, MPI_COMM_WORLD, &copy);
   }

@@ -11,9 +11,9 @@ namespace knnseq::comm {
 
 /// Initialises MPI with MPI_THREAD_FUNNELED (and checks that it got it) and makes every call return
 /// its error code. One object a process, made in main. The destructor finalises MPI, except while
-/// an exception unwinds: a rank that failed must not wait in MPI_Finalize for the others. Where a
-/// rank waits for the others in either for longer than the environment's KNNSEQ_START_TIMEOUT says
-/// (seconds, 120 by default, 0: for ever), its process ends with a message.
+/// an exception unwinds: a rank that failed must not wait in MPI_Finalize for the others. If a rank
+/// waits for the others in either for longer than the environment variable KNNSEQ_START_TIMEOUT
+/// allows (seconds, 120 by default, 0: for ever), its process ends with a message.
 class MpiEnvironment {
  public:
   MpiEnvironment(int& argc, char**& argv);

@@ -11,10 +11,10 @@
 
 namespace knnseq::comm {
 
-/// MPI_COMM_NULL where the communicator is not MPI's.
+/// MPI_COMM_NULL if the communicator is not MPI's.
 MPI_Comm mpi_handle(const Communicator& communicator);
 
-/// What watches its calls, for those that such a library makes; nullptr where it is not MPI's.
+/// The watchdog for MPI calls that such a library makes; nullptr if the communicator is not MPI's.
 std::shared_ptr<Watchdog> watchdog_of(const Communicator& communicator);
 
 }  // namespace knnseq::comm

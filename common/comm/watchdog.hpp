@@ -12,18 +12,18 @@ namespace knnseq::comm {
 /// return, and nothing else can then end the rank; the watchdog prints one line and calls _exit(1).
 class Watchdog {
  public:
-  /// timeout_seconds 0: no watching. who: this rank, setting: what sets the time, for the message.
+  /// timeout_seconds 0: no watching. The message names `who` (this rank) and `setting` (the key).
   Watchdog(double timeout_seconds, std::string who,
            std::string setting = "timeout_seconds in the config");
   ~Watchdog();
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
 
-  /// In force while it lives, and not around another one. `call` must outlive it.
+  /// Sets the deadline while it lives; guards do not nest. `call` must outlive the guard.
   class Guard {
    public:
     Guard(Watchdog& watchdog, const char* call) : Guard(&watchdog, call) {}
-    /// nullptr: watches nothing.
+    /// With nullptr it watches nothing.
     Guard(Watchdog* watchdog, const char* call) : watchdog_(watchdog) {
       if (watchdog_ != nullptr) watchdog_->arm(call);
     }

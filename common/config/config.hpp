@@ -25,7 +25,7 @@ struct KnownKey {
 class Config {
  public:
   /// overrides: "key.subkey=value" each, as given to --set; lists are indexed by number.
-  /// Throws core::InputError where the file is missing, is not YAML, or an override is malformed.
+  /// Throws core::InputError if the file is missing, is not YAML, or an override is malformed.
   static Config load(const std::filesystem::path& file, const std::vector<std::string>& overrides);
   /// The same for a text; `name` stands for the file in messages.
   static Config parse(const std::string& text, const std::string& name,

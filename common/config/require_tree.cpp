@@ -14,7 +14,7 @@ namespace {
 
 constexpr int deepest = 64;
 constexpr std::int64_t most_nodes = 100'000;
-constexpr const char* endless = " (an alias that leads back to its own place?)";
+constexpr const char* endless = " (an alias that contains itself?)";
 
 /// yaml-cpp keeps bytes that are not UTF-8, and control characters such as the carriage returns of
 /// old line ends, as part of a value.
@@ -44,7 +44,7 @@ class Walk {
     } else if (node.IsSequence()) {
       for (const auto& item : node) visit(item, depth + 1);
     } else if (node.IsScalar() && !is_plain_text(node.Scalar())) {
-      refuse(node, "a value with control characters or what is not UTF-8");
+      refuse(node, "a value with control characters or invalid UTF-8");
     }
   }
 

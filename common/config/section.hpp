@@ -12,7 +12,7 @@ namespace knnseq::config {
 struct ConfigState;
 struct SectionNode;
 
-/// What the code can stand: every number has such bounds, and must be finite besides.
+/// Bounds that the code can handle: every number has some, and must be finite too.
 struct IntegerBounds {
   std::int64_t least;
   std::int64_t most;
@@ -44,12 +44,12 @@ class Section {
   std::vector<std::int64_t> integers(const std::string& key,
                                      const std::vector<std::int64_t>& fallback,
                                      IntegerBounds bounds) const;
-  /// The same of numbers.
+  /// The same for numbers.
   std::vector<double> numbers(const std::string& key, const std::vector<double>& fallback,
                               NumberBounds bounds) const;
-  /// The map under `key`; an empty one where it is missing.
+  /// The map under `key`; an empty one if it is missing.
   Section section(const std::string& key) const;
-  /// The maps in the list under `key`; none where it is missing.
+  /// The maps in the list under `key`; none if it is missing.
   std::vector<Section> sections(const std::string& key) const;
   /// Notes that a value breaks a rule; reported by Config::finish().
   void problem(const std::string& key, const std::string& message) const;

@@ -43,7 +43,7 @@ void note_duplicate_keys(ConfigState& state, const YAML::Node& node) {
   }
 }
 
-/// One file's map, its duplicate keys noted.
+/// One file's map; notes its duplicate keys.
 YAML::Node load_map(ConfigState& state, const std::string& text, const std::string& name) {
   YAML::Node root;
   try {
@@ -85,7 +85,7 @@ std::vector<std::string> included_files(ConfigState& state, YAML::Node root) {
   return names;
 }
 
-/// Adds the keys of an included map. What stands in both is a problem, since either could be meant.
+/// Adds the keys of an included map. A key in both is a problem, since either could be meant.
 void join(ConfigState& state, YAML::Node into, const YAML::Node& from, const std::string& path) {
   for (const auto& item : from) {
     const auto key = item.first.as<std::string>();
@@ -96,7 +96,7 @@ void join(ConfigState& state, YAML::Node into, const YAML::Node& from, const std
     } else if (own.IsMap() && item.second.IsMap()) {
       join(state, own, item.second, path + key + ".");
     } else {
-      state.problem(own, fmt::format("'{}{}' stands in the included {} too: leave one out", path,
+      state.problem(own, fmt::format("'{}{}' is also in the included {}: leave either out", path,
                                      key, state.place(item.second)));
     }
   }

@@ -12,12 +12,12 @@
 
 namespace knnseq::config {
 
-/// Of one file, whose values are at most 100,000 (require_tree.hpp).
+/// The largest file; require_tree.hpp limits its values to 100,000.
 inline constexpr std::int64_t most_config_bytes = std::int64_t{16} << 20;
 
 struct SectionNode;
 
-/// A key that was asked for and what it came to.
+/// A key that was asked for, and its resolved value.
 struct ResolvedKey {
   std::string key;
   std::variant<std::string, std::vector<std::string>, std::shared_ptr<SectionNode>,
@@ -27,7 +27,7 @@ struct ResolvedKey {
 };
 
 struct SectionNode {
-  YAML::Node yaml;   ///< a map, or null where the section is missing
+  YAML::Node yaml;   ///< a map, or null if the section is missing
   std::string path;  ///< "knn." for the keys of the map under knn
   std::vector<ResolvedKey> known;
 
@@ -43,7 +43,7 @@ struct ConfigFile {
 
 struct ConfigState {
   std::string file;  ///< the one that was asked for
-  /// That file, whose tree has all keys in the end, then those it includes.
+  /// That file, whose tree holds all keys in the end, then the files it includes.
   std::vector<ConfigFile> files;
   std::shared_ptr<SectionNode> root;
   std::vector<std::string> problems;
@@ -53,10 +53,10 @@ struct ConfigState {
   void problem(const YAML::Node& node, const std::string& message);
 };
 
-/// Parses the text, joins the files under its key `include` (relative to
-/// the folder of `name`) with it and applies the overrides;
-/// duplicate keys are noted as problems, also those that stand in two files. Throws
-/// core::InputError where a file is missing or no YAML.
+/// Parses the text, merges in the files under its key `include`
+/// (relative to the folder of `name`) and applies the overrides.
+/// Duplicate keys are noted as problems, also if they are in two
+/// files. Throws core::InputError if a file is missing or is not YAML.
 std::shared_ptr<ConfigState> parse_yaml(const std::string& text, const std::string& name,
                                         const std::vector<std::string>& overrides);
 

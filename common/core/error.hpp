@@ -1,4 +1,4 @@
-// Errors of three kinds: what a user can mend, what the system refused, and our own bugs.
+// Errors of three kinds: what a user can fix, what the system refused, and our own bugs.
 #pragma once
 
 #include <stdexcept>

@@ -9,8 +9,8 @@ namespace knnseq::core {
 
 /// {"path", "bytes", "modified_ns", "changed_ns", "inode", "device"} of a regular file. All of them
 /// stay the same as long as nobody writes to it: an edit whose modification time is set back shows
-/// in "changed_ns" (ctime, which nobody can set), a replacement in "inode". Throws InputError where
-/// the file is missing or no regular file.
+/// in "changed_ns" (ctime, which nobody can set), a replacement in "inode". Throws InputError if
+/// the file is missing or not a regular file.
 Json file_identity(const fs::path& path);
 
 }  // namespace knnseq::core

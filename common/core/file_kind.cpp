@@ -53,7 +53,7 @@ constexpr std::array kinds{
 constexpr const char* web_page =
     "a web page (HTML) instead of the file itself; a download may have led to a page for people";
 
-/// Whether the text begins so, whatever the case of its letters; `lower` has small ones.
+/// Whether the text begins with `lower`, which is in lower case; ignores case.
 bool begins(std::string_view text, std::string_view lower) {
   return text.size() >= lower.size() &&
          std::equal(lower.begin(), lower.end(), text.begin(), [](char l, char c) {
@@ -68,7 +68,7 @@ std::string encoded_as(const char* encoding) {
 }
 
 std::optional<std::string> describe_marked(std::string_view head) {
-  // A mark of UTF-32, least byte first, begins like that of UTF-16.
+  // A little-endian UTF-32 byte order mark begins like that of UTF-16.
   if (head.starts_with("\xFF\xFE\0\0"sv) || head.starts_with("\0\0\xFE\xFF"sv)) {
     return encoded_as("UTF-32");
   }
@@ -76,18 +76,18 @@ std::optional<std::string> describe_marked(std::string_view head) {
   return std::nullopt;
 }
 
-/// By the NUL bytes, which other encodings have in the place of ASCII characters' upper bytes.
+/// Detects other encodings by NUL bytes, which are the upper bytes of ASCII characters there.
 std::optional<std::string> describe_by_nuls(std::string_view head) {
-  std::array<std::size_t, 4> nuls{};  // by place modulo 4
+  std::array<std::size_t, 4> nuls{};  // by position modulo 4
   for (std::size_t i = 0; i < head.size(); ++i) nuls[i % 4] += head[i] == '\0' ? 1 : 0;
   const std::size_t all = nuls[0] + nuls[1] + nuls[2] + nuls[3];
-  constexpr std::size_t least = 8;  // fewer may be slips
+  constexpr std::size_t least = 8;  // fewer may be accidents
   if (all < least || all * 100 < head.size()) return std::nullopt;
   const auto filled = [&](std::size_t place) { return nuls[place] * 4 * 10 >= head.size() * 9; };
   const bool upper = filled(0) && filled(1);
   const bool lower = filled(2) && filled(3);
   if (upper != lower) return encoded_as(lower ? "UTF-32LE" : "UTF-32BE");
-  // Chinese has few ASCII characters, but is no valid UTF-8 either.
+  // Chinese in UTF-16 has few ASCII characters, but is not valid UTF-8 either.
   const bool dense = all * 20 >= head.size();
   if (dense || !is_valid_utf8(head.substr(0, head.find_last_of('\n')))) {
     if ((nuls[1] + nuls[3]) * 3 >= all * 2) return encoded_as("UTF-16LE");
@@ -97,7 +97,7 @@ std::optional<std::string> describe_by_nuls(std::string_view head) {
   return std::nullopt;
 }
 
-/// Lines of an old Macintosh would all be one.
+/// Line ends of old Macintoshes: all lines would be read as one.
 bool has_bare_returns(std::string_view head) {
   const auto text = head.substr(0, head.find_last_not_of('\r') + 1);
   return head.find('\n') == std::string_view::npos && std::ranges::count(text, '\r') >= 2;
@@ -119,7 +119,7 @@ std::optional<std::string> describe_foreign(std::string_view head) {
 }
 
 std::optional<std::string> describe_foreign_text(std::string_view head) {
-  // A corpus of program texts may well begin with a tag.
+  // A corpus of source code may begin with a tag.
   const bool tag = begins(head, "<html");
   if (auto known = tag ? std::nullopt : describe_foreign(head)) return known;
   if (auto other = describe_by_nuls(head)) return other;

@@ -43,7 +43,7 @@ Json read_json(const fs::path& path) { return parse_json(read_model_file(path), 
 
 void publish_file(const fs::path& path, const std::function<void(const fs::path&)>& write) {
   const fs::path temporary = path.string() + ".tmp";
-  ::close(create_own_file(temporary));  // by its name it is then ours, and no link
+  ::close(create_own_file(temporary));  // the file of that name is now ours, and not a link
   try {
     write(temporary);
   } catch (...) {

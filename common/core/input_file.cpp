@@ -32,7 +32,7 @@ void require_regular(const struct stat& info, const std::filesystem::path& path)
 
 InputFile::InputFile(std::filesystem::path path) : path_(std::move(path)) {
   struct stat info {};
-  // Before it is opened, which may do something to a device, and after, when it cannot change.
+  // Before opening, which may affect a device, and after, when it can no longer change.
   if (::stat(path_.c_str(), &info) == 0) require_regular(info, path_);
   descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (descriptor_ < 0) {
@@ -84,7 +84,7 @@ std::string read_head(const std::filesystem::path& path, std::size_t most_bytes)
 std::string read_whole(const std::filesystem::path& path, std::int64_t most_bytes) {
   InputFile file(path);
   std::string content;
-  // Files of the kernel's (/proc) say that they are empty, others may grow: read to the end.
+  // The kernel's files (/proc) claim to be empty, and others may grow: read to the end.
   std::int64_t wanted = std::min(file.bytes(), most_bytes) + 1;
   for (;;) {
     const std::size_t before = content.size();

@@ -1,4 +1,4 @@
-// What comes from outside is opened here: models, corpora, configs, and what a run directory holds.
+// Opens all input files: models, corpora, configs, and what a run directory holds.
 #pragma once
 
 #include <cstddef>
@@ -12,14 +12,14 @@
 
 namespace knnseq::core {
 
-/// Throws InputError naming what it is where this is no regular file.
+/// Throws InputError, saying what the file is, unless it is a regular file.
 void require_regular(const struct stat& info, const std::filesystem::path& path);
 
-/// A regular file, open for reading. Folders, pipes, sockets and devices are refused without being
-/// waited for: a pipe can be read once, and every rank and stage reads its inputs anew.
+/// A regular file, open for reading. Folders, pipes, sockets and devices are refused without
+/// waiting: a pipe can be read only once, but every rank and stage reads its inputs itself.
 class InputFile {
  public:
-  /// Throws InputError where the file is missing, unreadable or not a regular file.
+  /// Throws InputError if the file is missing, unreadable or not a regular file.
   explicit InputFile(std::filesystem::path path);
   ~InputFile();
   InputFile(InputFile&& other) noexcept;
@@ -40,20 +40,20 @@ class InputFile {
   std::int64_t bytes_ = 0;
 };
 
-/// The first bytes of a file, at most so many. Throws as InputFile does.
+/// The first bytes of a file, at most `most_bytes`. Throws as InputFile does.
 std::string read_head(const std::filesystem::path& path, std::size_t most_bytes);
 
 inline constexpr std::int64_t no_limit = std::numeric_limits<std::int64_t>::max();
 
-/// All bytes of a file. Throws as InputFile does, and InputError where there are more than
+/// All bytes of a file. Throws as InputFile does, and InputError if there are more than
 /// `most_bytes`.
 std::string read_whole(const std::filesystem::path& path, std::int64_t most_bytes);
 
-/// Bytes of the largest file of a model that is read whole: vocabularies, SentencePiece models,
+/// Size limit of a model's files that are read whole: vocabularies, SentencePiece models,
 /// dictionaries, JSON. The largest in use have some 30 MiB.
 inline constexpr std::int64_t most_model_file_bytes = std::int64_t{256} << 20;
 
-/// A file of a model that is read whole. Throws as read_whole, and InputError where the file is
+/// A file of a model that is read whole. Throws as read_whole, and InputError if the file is
 /// recognised as something else (file_kind.hpp).
 std::string read_model_file(const std::filesystem::path& path);
 

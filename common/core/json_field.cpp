@@ -17,7 +17,7 @@ void JsonField::refuse(const std::string& what) const {
 }
 
 JsonField JsonField::at(const std::string& name) const {
-  require(value_.is_object(), "is no object");
+  require(value_.is_object(), "is not an object");
   auto place = place_.empty() ? name : place_ + "." + name;
   const auto found = value_.find(name);
   if (found == value_.end()) throw InputError(file_, fmt::format("has no field '{}'", place));
@@ -25,19 +25,19 @@ JsonField JsonField::at(const std::string& name) const {
 }
 
 bool JsonField::has(const std::string& name) const {
-  require(value_.is_object(), "is no object");
+  require(value_.is_object(), "is not an object");
   return value_.contains(name);
 }
 
 std::vector<std::pair<std::string, JsonField>> JsonField::members() const {
-  require(value_.is_object(), "is no object");
+  require(value_.is_object(), "is not an object");
   std::vector<std::pair<std::string, JsonField>> found;
   for (const auto& [name, value] : value_.items()) found.emplace_back(name, at(name));
   return found;
 }
 
 std::vector<JsonField> JsonField::elements() const {
-  require(value_.is_array(), "is no array");
+  require(value_.is_array(), "is not an array");
   std::vector<JsonField> found;
   for (std::size_t i = 0; i < value_.size(); ++i) {
     found.push_back({file_, value_[i], fmt::format("{}[{}]", place_, i)});
@@ -53,12 +53,12 @@ std::int64_t JsonField::number(std::int64_t least, std::int64_t most) const {
 }
 
 double JsonField::finite() const {
-  require(value_.is_number() && std::isfinite(value_.get<double>()), "is no finite number");
+  require(value_.is_number() && std::isfinite(value_.get<double>()), "is not a finite number");
   return value_.get<double>();
 }
 
 const std::string& JsonField::text() const {
-  require(value_.is_string(), "is no text");
+  require(value_.is_string(), "is not text");
   return value_.get_ref<const std::string&>();
 }
 

@@ -1,4 +1,4 @@
-// Fields of JSON files, looked at before they are used.
+// Fields of JSON files, checked before they are used.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,9 @@
 
 namespace knnseq::core {
 
-/// A value and its place in a file. A checksum says that a file is as it was written, not that
-/// knnseq has written it. All throw InputError naming file and field where something is missing or
-/// other than asked for. The value must live as long as this.
+/// A value and its place in a file. A checksum shows that a file is as it was written, but not that
+/// knnseq wrote it. All functions throw InputError naming file and field if something is missing or
+/// is not what was asked for. The value must outlive this object.
 class JsonField {
  public:
   JsonField(std::string file, const nlohmann::json& value, std::string place = "")
@@ -56,11 +56,11 @@ class JsonField {
   std::string place_;
 };
 
-/// Whether a name that stands in a file is that of a file in one folder: not empty, no path and
+/// Whether a name read from a file is a plain file name: not empty, not a path, and
 /// neither "." nor "..".
 bool is_file_name(const std::string& name);
 
-/// Lets `read` take a file's JSON apart; what is missing or of another type becomes an InputError
+/// Lets `read` parse a file's JSON; a field that is missing or of another type is an InputError
 /// that names the file.
 template <class Read>
 auto read_fields(const std::string& file, Read read) {

@@ -1,4 +1,4 @@
-// Whole numbers of JSON that came from outside.
+// Whole numbers in untrusted JSON.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace knnseq::core {
 
-/// The value where it is a whole number of 64 bits; nothing for 1.5, 1e300, 2^63 or "7", of which
-/// nlohmann's get<std::int64_t>() makes a number all the same, or throws.
+/// The value if it is a whole number of 64 bits; std::nullopt for 1.5, 1e300, 2^63 or "7", which
+/// nlohmann's get<std::int64_t>() would convert to some number, or throw for.
 inline std::optional<std::int64_t> json_integer(const nlohmann::json& value) {
   if (!value.is_number_integer()) return std::nullopt;
   if (value.is_number_unsigned() && !std::in_range<std::int64_t>(value.get<std::uint64_t>())) {

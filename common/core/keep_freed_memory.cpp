@@ -12,7 +12,7 @@ void keep_freed_memory() {
 #ifdef __GLIBC__
   constexpr int mebibyte = 1 << 20;
   mallopt(M_TRIM_THRESHOLD, 64 * mebibyte);
-  mallopt(M_MMAP_THRESHOLD, 32 * mebibyte);  // a fixed one: the other setting ends its growing
+  mallopt(M_MMAP_THRESHOLD, 32 * mebibyte);  // fixed: the other setting stops its automatic growth
 #endif
 }
 

@@ -30,7 +30,7 @@ bool is_link(const fs::path& path) {
   return fs::is_symlink(fs::symlink_status(path, error));
 }
 
-/// What file systems answer that cannot fsync a folder.
+/// Whether an error means that the file system cannot fsync a folder.
 bool means_not_implemented(int error) {
   return error == EINVAL || error == EOPNOTSUPP || error == ENOSYS || error == EBADF;
 }

@@ -8,7 +8,7 @@ namespace knnseq::core {
 
 namespace {
 
-constexpr std::size_t longest_message = 300;  // the parser's own quote what it read, however long
+constexpr std::size_t longest_message = 300;  // the parser quotes what it read, however long
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-// Parses JSON that came from outside.
+// Parses untrusted JSON.
 #pragma once
 
 #include <string>
@@ -8,12 +8,12 @@
 
 namespace knnseq::core {
 
-/// Arrays and objects inside one another that parse_json takes. Values are copied, compared and
+/// How deeply parse_json lets arrays and objects nest. Values are copied, compared and
 /// dumped by recursion, so that without a limit a file could overflow the stack.
 inline constexpr int deepest_json = 100;
 
-/// `where` names the file in errors. Throws InputError where the text is malformed or nested too
-/// deeply. Values of a key `without`, wherever it stands, are read but not kept.
+/// `where` names the file in errors. Throws InputError if the text is malformed or nested too
+/// deeply. Values of the key `without`, at any depth, are read but not kept.
 nlohmann::json parse_json(std::string_view text, const std::string& where,
                           std::string_view without = {});
 

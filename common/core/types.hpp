@@ -11,7 +11,7 @@ namespace knnseq::core {
 /// Token of a vocabulary, as models and datastores number it.
 using TokenId = std::int32_t;
 
-/// Converts between integer types; throws std::logic_error where the value does not fit.
+/// Converts between integer types; throws std::logic_error if the value does not fit.
 template <class To, class From>
 To narrow(From value) {
   KNNSEQ_ASSERT(std::in_range<To>(value), "integer out of range");

@@ -11,7 +11,7 @@ namespace knnseq::core {
 /// U+10FFFF. NUL is well-formed.
 bool is_valid_utf8(std::string_view bytes);
 
-/// Bytes of the well-formed character at the start of `bytes` (not empty); 0 where there is none.
+/// Bytes of the well-formed character at the start of `bytes` (not empty); 0 if there is none.
 std::size_t character_length(std::string_view bytes);
 
 /// What this project takes as text: valid UTF-8 without NUL.
@@ -20,7 +20,7 @@ bool is_valid_text(std::string_view bytes);
 /// Reads the code point at `position` of valid UTF-8 and moves `position` past it.
 char32_t next_code_point(std::string_view text, std::size_t& position);
 
-/// All code points. Throws InputError where the bytes are not valid UTF-8.
+/// All code points. Throws InputError if the bytes are not valid UTF-8.
 std::u32string decode_utf8(std::string_view bytes);
 
 /// White space as Python's str.split(), str.strip() and \s see it: Unicode's White_Space and

@@ -15,9 +15,9 @@ struct Candidate {
   std::uint32_t position;
 };
 
-/// Keeps the `kept` least of the candidates offered, by (score, entry number). They are gathered in
-/// a buffer; whenever that could overflow it is sorted and cut, and from then on only those are
-/// let in that come before the last one kept. All methods but precedes() are called by all threads
+/// Keeps the `kept` smallest of the candidates offered, by (score, entry number). They are gathered
+/// in a buffer that is sorted and cut whenever it could overflow; from then on only candidates that
+/// come before the last one kept are let in. All methods but precedes() are called by all threads
 /// of the block together.
 struct BestCandidates {
   float* scores;             ///< shared, [capacity]
@@ -26,7 +26,7 @@ struct BestCandidates {
   const std::int64_t* ids;   ///< of all positions
   std::uint32_t kept;
   std::uint32_t capacity;
-  Candidate last;  ///< none comes after it that is kept
+  Candidate last;  ///< the last one kept; later ones are not let in
 
   /// `memory`: capacity · 8 + 16 bytes, aligned to 16.
   __device__ void start(unsigned char* memory, const ScanPlan& plan, const std::int64_t* all_ids) {
@@ -45,14 +45,14 @@ struct BestCandidates {
     return ids[position] & ((std::int64_t{1} << 40) - 1);
   }
 
-  /// Ids are read only where scores are equal.
+  /// Ids are read only if scores are equal.
   __device__ bool precedes(const Candidate& a, const Candidate& b) const {
     if (a.score != b.score) return a.score < b.score;
     if (a.position == no_position || b.position == no_position) return a.position < b.position;
     return number(a.position) < number(b.position);
   }
 
-  /// One candidate of each thread; those without one, and those whose score is no finite number,
+  /// One candidate per thread; missing ones, and those whose score is not a finite number,
   /// are not kept.
   __device__ void offer(const Candidate& candidate) {
     const bool enters = candidate.position != no_position && candidate.score < infinite_score &&
@@ -69,13 +69,13 @@ struct BestCandidates {
       scores[at] = candidate.score;
       positions[at] = candidate.position;
     }
-    // The warp that came last sees how full the buffer is. Reading `count` here instead would take
-    // another barrier, before the next to add to it.
+    // The last warp to add sees how full the buffer is. Reading `count` here instead would need
+    // another barrier before the next addition.
     const bool full = enters && first + __popc(entering) + scan_threads > capacity;
     if (__syncthreads_or(full ? 1 : 0) != 0) cut(*count);
   }
 
-  /// Sorts what is held; returns how many are kept: the first so many of scores and positions.
+  /// Sorts what is held; returns how many are kept, at the start of scores and positions.
   __device__ std::uint32_t finish() {
     const std::uint32_t held = *count;
     __syncthreads();

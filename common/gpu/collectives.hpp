@@ -23,7 +23,7 @@ struct ReceivedRows {
 /// A group of ranks and their devices. Every function but rank(), size() and name() is collective,
 /// is called by the main thread, and has finished when it returns. Tensors are contiguous and have
 /// the same type on all ranks; a CUDA tensor lies on this rank's device. Throws core::SystemError
-/// where a rank or its device fails, or does not answer before the deadline.
+/// if a rank or its device fails, or does not answer before the deadline.
 class Collectives {
  public:
   explicit Collectives(comm::Communicator& comm) : comm_(comm) {}
@@ -47,8 +47,8 @@ class Collectives {
   /// them, also 0; any type. Rows have the same shape on all ranks.
   ReceivedRows all_to_all(const at::Tensor& rows, std::span<const std::int64_t> counts);
 
-  /// Ends the group in order; nothing may be called after it. Without it the destructor cuts the
-  /// group off, without a word to the other ranks.
+  /// Ends the group in order; nothing may be called after it. Without it the destructor aborts the
+  /// group without telling the other ranks.
   virtual void close() {}
 
  protected:
@@ -64,7 +64,7 @@ class Collectives {
   comm::Communicator& comm_;
 };
 
-/// NCCL where each rank has a GPU of its own; through the host's memory on CPUs, where ranks share
+/// NCCL if each rank has a GPU of its own; through the host's memory on CPUs, if ranks share
 /// a GPU (which NCCL refuses), and for one rank. `comm` must outlive it. A deadline of 0: none.
 /// Collective. Throws core::SystemError.
 std::unique_ptr<Collectives> make_collectives(comm::Communicator& comm, const Placement& placement,

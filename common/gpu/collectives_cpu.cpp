@@ -20,7 +20,7 @@ std::span<T> values_of(const at::Tensor& host) {
   return {host.mutable_data_ptr<T>(), static_cast<std::size_t>(host.numel())};
 }
 
-/// Bytes of one of the rows, of which there may be none.
+/// Bytes of one row; there may be no rows.
 std::int64_t row_bytes(const at::Tensor& rows) {
   auto bytes = static_cast<std::int64_t>(rows.element_size());
   for (const auto length : rows.sizes().slice(1)) bytes *= length;
@@ -37,7 +37,7 @@ class HostCollectives final : public Collectives {
   void sum_in_place(const at::Tensor& values) override {
     if (size() == 1) return;
     const bool exact = values.scalar_type() == at::kLong;
-    // Of the same type and on the host already: the tensor itself.
+    // If it has that type and is on the host already, this is the tensor itself.
     const at::Tensor host = values.to(at::kCPU, exact ? at::kLong : at::kDouble);
     if (exact) {
       comm().all_reduce(values_of<std::int64_t>(host), comm::Reduction::sum);

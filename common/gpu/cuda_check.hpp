@@ -9,7 +9,7 @@
 
 namespace knnseq::gpu {
 
-/// Throws core::SystemError naming the call where it failed.
+/// Throws core::SystemError naming the call if it failed.
 inline void cuda_check(cudaError_t code, const char* call) {
   if (code == cudaSuccess) return;
   throw core::SystemError(std::string(call) + ": " + cudaGetErrorString(code));

@@ -10,7 +10,7 @@ namespace knnseq::gpu {
 /// Where a rank computes.
 struct Device {
   bool cuda = false;
-  int index = 0;  ///< among the devices this process sees; of no meaning on the CPU
+  int index = 0;  ///< among the devices this process sees; meaningless on the CPU
 
   std::string name() const { return cuda ? "cuda" : "cpu"; }
 };
@@ -19,7 +19,7 @@ struct Device {
 struct DeviceFacts {
   int index = 0;
   std::string name = {};
-  std::string uuid = {};  ///< the same device has the same in every process
+  std::string uuid = {};  ///< identifies the device in every process
   int major = 0;          ///< compute capability
   int minor = 0;
   int multiprocessors = 0;
@@ -30,8 +30,8 @@ struct DeviceFacts {
 /// Whether this program was built with -DKNNSEQ_CUDA=ON (knnseq-cuda).
 bool built_with_cuda();
 
-/// Those visible to this process (CUDA_VISIBLE_DEVICES); none where there is no driver.
-/// Throws core::SystemError where the driver is there and refuses to answer.
+/// The devices visible to this process (CUDA_VISIBLE_DEVICES); none without a driver.
+/// Throws core::SystemError if there is a driver but it does not answer.
 std::vector<DeviceFacts> visible_devices();
 
 /// Makes a device the current one of this process. Throws core::SystemError.

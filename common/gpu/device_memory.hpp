@@ -5,11 +5,11 @@
 
 namespace knnseq::gpu {
 
-/// Bytes that new tensors of this process can have on a CUDA device: what the device has free, and
-/// what libtorch keeps for later.
+/// Bytes available to new tensors of this process on a CUDA device: the device's free memory, and
+/// what libtorch keeps in reserve.
 std::int64_t free_device_bytes(int index);
 
-/// Most bytes that tensors of this process held at once on a CUDA device.
+/// The most bytes that tensors of this process have held at once on a CUDA device.
 std::int64_t peak_device_bytes(int index);
 
 }  // namespace knnseq::gpu

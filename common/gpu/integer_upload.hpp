@@ -1,4 +1,4 @@
-// What a GPU must know of a batch or a step: sent together, without waiting.
+// Sends a GPU all it must know of a batch or step, in one copy and without waiting.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +12,11 @@ namespace knnseq::gpu {
 /// Lists of integers that go to a device in one copy.
 class IntegerUpload {
  public:
-  /// Number of the list.
+  /// Adds a list; returns its number.
   std::size_t add(std::span<const std::int64_t> values);
 
   /// All lists, by their numbers: int64 tensors on the device. The copy is from pinned memory and
-  /// in the order of the current stream, so nobody waits for it.
+  /// in the order of the current stream, so nothing waits for it.
   std::vector<at::Tensor> send(at::Device device) const;
 
  private:

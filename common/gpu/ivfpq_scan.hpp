@@ -5,22 +5,22 @@
 
 namespace knnseq::gpu {
 
-/// Entries that lie together: one a lane of a warp.
+/// Entries that are stored together: one per lane of a warp.
 inline constexpr int scan_group_entries = 32;
 inline constexpr int scan_threads = 256;  ///< of a block
 inline constexpr int scan_warps = scan_threads / scan_group_entries;
-/// Neighbours that are kept on chip at most.
+/// The most neighbours that are kept on chip.
 inline constexpr std::int64_t most_scan_k = 1024;
 /// Stands for no entry.
 inline constexpr std::uint32_t no_position = 0xFFFFFFFFU;
 
-/// Lists in groups of 32 entries, the last of a list filled up with entries of infinite terms. A
-/// position counts entries through all groups. Of a group the first `chunk_bytes` bytes of all
-/// codes come first, then the next, so that a warp reads whole lines.
+/// Lists in groups of 32 entries; the last group of a list is padded with entries of infinite
+/// terms. Positions count entries across all groups. In a group the first `chunk_bytes` bytes of
+/// all codes come first, then the next ones, so that a warp reads whole cache lines.
 struct DeviceScanLists {
   std::int64_t m = 0;                   ///< bytes of a code
   std::int64_t padded_m = 0;            ///< up to a multiple of chunk_bytes, filled with zeros
-  std::int64_t chunk_bytes = 0;         ///< 16 where m is a multiple of it, else 4
+  std::int64_t chunk_bytes = 0;         ///< 16 if m is a multiple of it, else 4
   const std::uint8_t* codes = nullptr;  ///< [groups, padded_m / chunk_bytes, 32, chunk_bytes]
   const float* terms = nullptr;         ///< [groups, 32], as IvfPqScan says
   const std::int64_t* ids = nullptr;    ///< [groups, 32], packed entry ids
@@ -43,7 +43,7 @@ struct DeviceScanQueries {
   float factor = 0;  ///< −2 for L2, −1 for inner products
 };
 
-/// How a search is cut. Results do not depend on `splits`.
+/// How a search is split up. Results do not depend on `splits`.
 struct ScanPlan {
   std::int64_t k = 0;
   std::int64_t kept = 0;      ///< candidates by the tables' sums that are measured exactly; ≥ k
@@ -52,7 +52,7 @@ struct ScanPlan {
   bool half_tables = true;    ///< fp16, else fp32
 };
 
-/// Memory to work in.
+/// Working memory.
 struct ScanScratch {
   void* tables = nullptr;              ///< [q, padded_m, 256] fp16 or fp32
   float* scales = nullptr;             ///< [q]
@@ -60,18 +60,18 @@ struct ScanScratch {
   std::uint32_t* positions = nullptr;  ///< [q, splits, kept]
 };
 
-/// The k best entries of each query among its probed lists, by (distance, entry number), with the
-/// distances of IvfPqScan to the last bit. Scanning sums up table entries: of each query the `kept`
-/// best by these sums are then measured. With fp32 tables that misses a neighbour only where more
-/// than kept − k others lie within the sums' rounding of the k-th; with fp16 tables it is seldom.
+/// The k best entries of each query among its probed lists, by (distance, entry number), with
+/// distances equal to IvfPqScan's to the last bit. The scan sums table entries; the `kept` best
+/// entries by these sums are then measured. With fp32 tables this misses a neighbour only if more
+/// than kept − k others lie within the sums' rounding of the k-th; with fp16 tables it is rare.
 struct ScanJob {
   DeviceScanLists lists;
   DeviceScanCentroids centroids;
   DeviceScanQueries queries;
   ScanPlan plan;
   ScanScratch scratch;
-  float* distances = nullptr;   ///< out: [q, k], infinite where there are fewer
-  std::int64_t* ids = nullptr;  ///< out: [q, k], −1 where there are fewer
+  float* distances = nullptr;   ///< out: [q, k], infinite if there are fewer
+  std::int64_t* ids = nullptr;  ///< out: [q, k], −1 if there are fewer
 };
 
 /// Queues a search on a CUDA stream (a cudaStream_t); all of the job's memory is the device's.

@@ -75,7 +75,7 @@ struct ProbedGroups {
   std::uint32_t* before;  ///< [nprobe + 1], groups of the probes before
   std::uint32_t* first;   ///< [nprobe], of the probe's list
 
-  /// By the first warp; the block must be synchronised after it.
+  /// Called by the first warp; the block must be synchronised afterwards.
   __device__ void fill(const ScanJob& job, std::int64_t query) const {
     const std::int64_t nprobe = job.queries.nprobe;
     std::uint32_t total = 0;

@@ -1,4 +1,4 @@
-// One NCCL communicator, watched: nothing waits for it without looking at its errors and a clock.
+// One NCCL communicator, watched: every wait checks for its errors and a deadline.
 #pragma once
 
 #include <functional>
@@ -13,7 +13,7 @@
 
 namespace knnseq::gpu {
 
-/// A group of ranks, each with a GPU of its own. Where an operation fails or outlives the deadline
+/// A group of ranks, each with a GPU of its own. If an operation fails or outlives the deadline,
 /// the group is aborted on this rank, so that no kernel waits for the others any more, and
 /// core::SystemError is thrown with the operation, the rank and NCCL's text.
 class NcclGroup {
@@ -34,9 +34,9 @@ class NcclGroup {
   void close();
 
  private:
-  /// Waits for what `started` is the answer to: NCCL's calls return before they are done.
+  /// Waits for the operation whose call returned `started`: NCCL's calls return early.
   void complete(const char* operation, ncclResult_t started);
-  /// NCCL's state of the operation; gives up where it has failed or the deadline has passed.
+  /// NCCL's state of the operation; gives up if it has failed or the deadline has passed.
   ncclResult_t state(const char* operation, const obs::Stopwatch& watch);
   void require(const char* operation, cudaError_t code);
   [[noreturn]] void give_up(const char* operation, const std::string& reason);

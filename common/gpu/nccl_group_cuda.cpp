@@ -28,7 +28,7 @@ class Event {
   cudaEvent_t event_ = nullptr;
 };
 
-/// Between two looks: answers come within microseconds, or not for a long time.
+/// Between two polls: answers come within microseconds, or not for a long time.
 void pause(const obs::Stopwatch& watch) {
   if (watch.seconds() < 2e-3) {
     std::this_thread::yield();
@@ -65,7 +65,7 @@ NcclGroup::~NcclGroup() {
 
 void NcclGroup::launch(const char* operation,
                        const std::function<ncclResult_t(ncclComm_t, cudaStream_t)>& start) {
-  KNNSEQ_ASSERT(handle_ != nullptr, "the group has ended");
+  KNNSEQ_ASSERT(handle_ != nullptr, "the group was closed or aborted");
   auto* const stream = static_cast<cudaStream_t>(current_stream(device_.index));
   complete(operation, start(handle_, stream));
   const obs::Stopwatch watch;
@@ -81,7 +81,7 @@ void NcclGroup::launch(const char* operation,
 }
 
 void NcclGroup::close() {
-  KNNSEQ_ASSERT(handle_ != nullptr, "the group has ended");
+  KNNSEQ_ASSERT(handle_ != nullptr, "the group was closed or aborted");
   complete("end", ncclCommFinalize(handle_));
   ncclCommDestroy(handle_);
   handle_ = nullptr;

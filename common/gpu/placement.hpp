@@ -9,7 +9,7 @@ namespace knnseq::gpu {
 
 /// What the config's `device` asks for.
 enum class Wanted {
-  automatic,  ///< a GPU where this build and every rank's machine have one, else the CPU
+  automatic,  ///< a GPU if this build and every rank's machine have one, else the CPU
   cpu,
   cuda
 };
@@ -28,10 +28,10 @@ struct Placement {
   bool shares_gpu = false;  ///< on any rank: collectives then go through the host
 };
 
-/// Rank i of a host gets the i-th device that it sees, counted round where there are more ranks
-/// than devices: also where Slurm shows each rank a device of its own. Collective; all ranks
-/// compute on the same kind of device. Throws core::InputError on all ranks for Wanted::cuda in a
-/// build without CUDA, and where a rank sees no device; naming the host.
+/// Rank i of a host gets the i-th device that it sees, starting over if there are more ranks than
+/// devices; this also works if Slurm shows each rank one device. Collective; all ranks compute on
+/// the same kind of device. Throws core::InputError on all ranks for Wanted::cuda in a build
+/// without CUDA, or if a rank sees no device; then it names the host.
 Placement place_rank(comm::Communicator& comm, Wanted wanted);
 
 }  // namespace knnseq::gpu

@@ -6,7 +6,7 @@
 namespace knnseq::gpu {
 
 inline constexpr int pq_threads = 128;      ///< of a block
-inline constexpr int pq_rows_a_thread = 4;  ///< that pass the centroids together
+inline constexpr int pq_rows_a_thread = 4;  ///< that are compared with the centroids together
 inline constexpr int pq_tile_rows = pq_threads * pq_rows_a_thread;
 
 /// All pointers are the device's. Distances are norm + Σ x·(−2c), each product added with one
@@ -22,7 +22,7 @@ struct PqCodesJob {
   /// [m, centroids, dsub], or null: every sub-vector, rounded as FixedPoint(scale) does, is added
   /// to the sum of its centroid. Sums of integers do not depend on their order.
   std::int64_t* sums = nullptr;
-  std::int64_t* counts = nullptr;  ///< [m, centroids], where there are sums: likewise
+  std::int64_t* counts = nullptr;  ///< [m, centroids], if there are sums: likewise
   double scale = 0;
 };
 
@@ -30,8 +30,8 @@ struct PqCodesJob {
 /// centroids, ties to the lowest. Throws core::SystemError. Not in a build without CUDA.
 void assign_pq_codes(const PqCodesJob& job);
 
-/// Shared memory of a block where dsub is one of those that kernels are made for (2, 4, 8): norms,
-/// components, and sums and counts where they are wanted.
+/// Shared memory of a block if dsub has a kernel of its own (2, 4, 8): norms, components, and sums
+/// and counts if they are wanted.
 inline std::int64_t pq_shared_bytes(const PqCodesJob& job) {
   const std::int64_t centroids = job.centroids;
   return (job.sums == nullptr ? 0 : centroids * (job.dsub + 1) * 8) +

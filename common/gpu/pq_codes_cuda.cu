@@ -9,7 +9,7 @@ namespace knnseq::gpu {
 
 namespace {
 
-/// Blocks of a launch: several turns of those a large device holds.
+/// Blocks of a launch: several times as many as a large device runs at once.
 constexpr std::int64_t wanted_blocks = 8192;
 
 extern __shared__ uint4 shared_memory[];

@@ -7,7 +7,7 @@
 
 namespace knnseq::gpu {
 
-/// Logs one line for each host with GPUs, and a warning where ranks share one; nothing where ranks
+/// Logs one line for each host with GPUs, and a warning if ranks share one; nothing if ranks
 /// compute on CPUs. Collective.
 void report_placement(comm::Communicator& comm, obs::Log& log, const Placement& placement);
 

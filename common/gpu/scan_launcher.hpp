@@ -20,7 +20,7 @@ class ScanLauncher {
   virtual void scan(const ScanJob& job) const = 0;
 
   virtual c10::Device device() const = 0;
-  /// libtorch's current stream on device(), a cudaStream_t; of no meaning on the CPU.
+  /// libtorch's current stream on device(), a cudaStream_t; meaningless on the CPU.
   virtual void* stream() const = 0;
   virtual std::int64_t free_bytes() const = 0;  ///< of memory, now
   virtual std::int64_t multiprocessors() const = 0;

@@ -11,10 +11,10 @@ namespace knnseq::gpu {
 
 namespace {
 
-/// Blocks that a device should have to work on, a multiprocessor: several turns of those it holds
-/// at a time, so that the last turn costs little.
+/// Blocks per multiprocessor that a device should have to work on: several times as many as run at
+/// once, so that a partly filled last round costs little.
 constexpr std::int64_t blocks_per_multiprocessor = 16;
-/// A block copies a table and sorts candidates: it should scan this many entries at least.
+/// A block copies a table and sorts candidates: it should scan at least this many entries.
 constexpr double least_entries_per_block = 4096;
 
 }  // namespace

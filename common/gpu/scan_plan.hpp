@@ -1,4 +1,4 @@
-// How a search on a device is cut.
+// How a search on a device is split up.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ struct ScanSize {
   bool half_tables = true;
 };
 
-/// Throws core::InputError where k is more than most_scan_k, or where the device's shared memory
+/// Throws core::InputError if k is more than most_scan_k, or if the device's shared memory
 /// does not hold the tables.
 ScanPlan plan_scan(const ScanLauncher& launcher, const ScanSize& size);
 

@@ -14,7 +14,7 @@ namespace knnseq::metrics {
 
 namespace {
 
-/// Numbers that are equal where the words are.
+/// Words as numbers: equal words have equal numbers.
 using WordNumbers = std::unordered_map<std::string, std::int64_t>;
 
 std::vector<std::int64_t> number_words(std::string_view line, WordNumbers& numbers) {

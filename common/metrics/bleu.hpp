@@ -32,13 +32,13 @@ struct BleuScore {
   std::int64_t reference_length = 0;
 };
 
-/// Of one line and its one reference. Throws InputError where either is not valid UTF-8.
+/// Of one line and its one reference. Throws InputError if either is not valid UTF-8.
 BleuStatistics bleu_statistics(std::string_view hypothesis, std::string_view reference);
 
 /// From summed statistics; 4-grams, exponential smoothing, no effective order.
 BleuScore bleu_score(const BleuStatistics& statistics);
 
-/// Of a whole test set, one reference a line. Throws InputError where the numbers of lines differ
+/// Of a whole test set, one reference a line. Throws InputError if the numbers of lines differ
 /// or a line is not valid UTF-8.
 BleuScore corpus_bleu(std::span<const std::string> hypotheses,
                       std::span<const std::string> references);

@@ -8,8 +8,8 @@
 
 namespace knnseq::metrics {
 
-/// Which sentences stand in each resample of a test set, drawn with replacement. Systems are
-/// compared over the same ones.
+/// The sentences in each resample of a test set, drawn with replacement. Systems are compared over
+/// the same resamples.
 class Resamples {
  public:
   /// number: of resamples; sentences: of the test set, less than 2^32.

@@ -33,7 +33,7 @@ constexpr std::array<std::string_view, 2> korean{"ko", "kor"};
 constexpr std::array<std::string_view, 14> without_spaces{
     "th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bur", "bo", "bod", "tib", "dz", "dzo"};
 
-/// sacrebleu's tokeniser for a language that 13a does not suit; empty where it does.
+/// sacrebleu's tokeniser for a language that 13a does not suit; empty if it does.
 std::string_view better_tokenizer(std::string_view code) {
   const std::string language = language_part(code);
   if (is_in(language, chinese)) return "zh";

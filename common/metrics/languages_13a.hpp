@@ -11,7 +11,7 @@ namespace knnseq::metrics {
 /// an unknown or empty code suits.
 bool suits_13a(std::string_view language);
 
-/// Throws InputError that says what to use instead where 13a does not suit.
+/// Throws InputError, saying what to use instead, if 13a does not suit.
 void require_13a(std::string_view language);
 
 }  // namespace knnseq::metrics

@@ -10,8 +10,8 @@
 
 namespace knnseq::metrics {
 
-/// Adds up what `of_line` gives for each hypothesis and its reference. Throws InputError where the
-/// numbers of lines differ, or naming the line where one is not valid text.
+/// Adds up what `of_line` gives for each hypothesis and its reference. Throws InputError if the
+/// numbers of lines differ or, naming the line, if one is not valid text.
 template <class Statistics, class OfLine>
 Statistics sum_over_lines(std::span<const std::string> hypotheses,
                           std::span<const std::string> references, OfLine of_line) {

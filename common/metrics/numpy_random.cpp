@@ -86,7 +86,7 @@ std::uint32_t NumpyRandom::next_32() {
 }
 
 std::uint32_t NumpyRandom::below(std::uint32_t bound) {
-  KNNSEQ_ASSERT(bound > 0, "a bound of nothing");
+  KNNSEQ_ASSERT(bound > 0, "a bound must be positive");
   if (bound == 1) return 0;  // as NumPy, without a draw
   const std::uint32_t reject_below = (0u - bound) % bound;
   std::uint64_t product = 0;

@@ -12,11 +12,11 @@ struct RecallCount {
   std::int64_t of = 0;
 
   RecallCount& operator+=(const RecallCount& other);
-  double share() const;  ///< 0 for none of none
+  double share() const;  ///< 0 if there are no neighbours
 };
 
-/// How many of the k nearest are among the first k of `found` (entries, −1 where missing; none
-/// twice). nearest: the true entries in order, −1 where missing, with their distances; more of them
+/// How many of the k nearest are among the first k of `found` (entries, −1 if missing; no
+/// twice). nearest: the true entries in order, −1 if missing, with their distances; more of them
 /// than k, so that those as near as the k-th are known: all are as good as it. `of` is k, or less
 /// if there are not so many entries.
 RecallCount count_recall(std::span<const std::int64_t> found, std::span<const std::int64_t> nearest,

@@ -8,7 +8,7 @@
 namespace knnseq::metrics {
 
 /// Tokens of one line exactly as sacrebleu 2.6's "13a" gives them (trailing white space removed
-/// first, as its BLEU does). Throws InputError where the line is not valid UTF-8.
+/// first, as its BLEU does). Throws InputError if the line is not valid UTF-8.
 std::vector<std::string> tokenize_13a(std::string_view line);
 
 }  // namespace knnseq::metrics

@@ -66,7 +66,7 @@ void add_model(ModelInfo& info, const ModelInfo& other, EnsembleQueries queries)
 
 EnsembleModel::EnsembleModel(std::vector<EnsembleMember> members, EnsembleQueries queries)
     : members_(std::move(members)), queries_(queries) {
-  KNNSEQ_ASSERT(!members_.empty(), "an ensemble has members");
+  KNNSEQ_ASSERT(!members_.empty(), "an ensemble needs members");
   info_ = members_[0].model->info();
   info_.family = "ensemble";
   for (std::size_t i = 1; i < members_.size(); ++i) {

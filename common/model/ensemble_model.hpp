@@ -41,7 +41,7 @@ class EnsembleModel final : public TranslationModel {
   void reorder(DecoderState& state, std::span<const std::int64_t> rows) override;
 
  private:
-  /// What model i is asked for where `asked` was asked for.
+  /// The key that model i is asked for if the ensemble is asked for `asked`.
   KeySpec key_of(std::size_t i, KeySpec asked) const;
 
   std::vector<EnsembleMember> members_;

@@ -22,7 +22,7 @@ bool is_torchscript(const fs::path& path) {
   return path.extension() == ".pt" || fs::is_regular_file(path);
 }
 
-/// The options' dtype, if the device and the kind of model do it.
+/// The options' dtype, if the device and the kind of model support it.
 at::ScalarType checked_dtype(const fs::path& path, const ModelOptions& options) {
   if (!is_torchscript(path)) return parse_dtype(options.dtype, options.device);
   if (!options.device.is_cpu()) {

@@ -20,11 +20,11 @@ struct ModelOptions {
   std::optional<gpu::ComputePath> path = std::nullopt;
 };
 
-/// Loads a directory of config.json, generation_config.json where there is one, and
+/// Loads a directory of config.json, generation_config.json if there is one, and
 /// model.safetensors, whole or in parts with its index, of the families Marian, M2M100 (also
 /// NLLB-200) and imported fairseq. Or a TorchScript archive, which is a file (docs/torchscript.md);
-/// it is run on CPUs and in fp32 only. Throws InputError naming file and key or tensor where
-/// something is missing, damaged or asks for what is not supported, or the device does not do the
+/// it is run on CPUs and in fp32 only. Throws InputError naming file and key or tensor if
+/// something is missing, damaged or asks for what is not supported, or the device cannot run the
 /// dtype well.
 std::unique_ptr<TranslationModel> load_model(const std::filesystem::path& folder,
                                              const ModelOptions& options = {});
@@ -34,7 +34,7 @@ std::unique_ptr<TranslationModel> load_model(const std::filesystem::path& folder
 ModelInfo read_model_info(const std::filesystem::path& folder, const ModelOptions& options = {});
 
 /// The files that decide what the model computes, for fingerprints: config.json,
-/// generation_config.json where there is one, the weights; or the archive. Throws InputError where
+/// generation_config.json if there is one, the weights; or the archive. Throws InputError if
 /// one of the others is missing.
 std::vector<std::filesystem::path> model_files(const std::filesystem::path& folder);
 

@@ -13,8 +13,8 @@ namespace knnseq::model {
 /// A TorchScript archive with the method
 ///   encode(sentences: List[str]) -> Tensor
 /// which gives a vector for each sentence, float32 [sentences, d] (docs/torchscript.md). It runs as
-/// it is written, without the optimiser. All functions throw core::InputError naming the file where
-/// the script fails or does not keep to this.
+/// it is written, without the optimiser. All functions throw core::InputError naming the file if
+/// the script fails or does not conform to this.
 class SentenceEncoder {
  public:
   /// Loads the archive and encodes one sentence.

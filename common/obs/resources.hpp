@@ -8,7 +8,7 @@ namespace knnseq::obs {
 
 /// Peak resident memory in bytes since the start or the last reset_peak_memory().
 std::int64_t peak_memory_bytes();
-/// Makes the peak start again from the present use (Linux: writes to /proc/self/clear_refs; where
+/// Makes the peak start again from the present use (Linux: writes to /proc/self/clear_refs; if
 /// that is not allowed the peak stays that of the whole process).
 void reset_peak_memory();
 

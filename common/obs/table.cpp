@@ -10,7 +10,7 @@ namespace knnseq::obs {
 
 namespace {
 
-/// Code points: as wide as it looks for the texts in our tables.
+/// The width on screen, which is the number of code points for the texts in our tables.
 std::size_t width(const std::string& text) {
   return static_cast<std::size_t>(std::count_if(
       text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) >> 6) != 2; }));

@@ -14,7 +14,7 @@ using Cells = std::vector<std::string>;
 std::string markdown_table(std::vector<Cells> lines, std::size_t first_figure,
                            std::size_t end_figures);
 
-/// One line of CSV with its line end, of at least one cell; cells are quoted where they must be
+/// One line of CSV with its line end, of at least one cell; cells are quoted if they must be
 /// (RFC 4180).
 std::string csv_line(const Cells& cells);
 

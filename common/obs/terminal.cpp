@@ -16,7 +16,7 @@ namespace {
 constexpr const char* clear_line = "\r\033[K";
 std::atomic<bool> progress_shown = false;
 
-/// Characters that reorder or hide the text around them, and line ends beside "\n".
+/// Characters that reorder or hide the text around them, and line ends other than "\n".
 bool is_unsafe(char32_t c) {
   const bool control = c < 0x20 || (c >= 0x7F && c < 0xA0);
   const bool direction = c == 0x061C || c == 0x200E || c == 0x200F ||
@@ -53,7 +53,7 @@ std::string escape_unsafe(std::string_view text, bool keep_line_ends) {
   return safe;
 }
 
-/// Whole, also where it takes several calls. A terminal that is gone is nobody's error.
+/// Writes all of it, even if that takes several calls. A closed terminal is not an error.
 void write_all(int descriptor, std::string_view text) {
   while (!text.empty()) {
     const auto written = ::write(descriptor, text.data(), text.size());

@@ -12,8 +12,8 @@ namespace knnseq::obs {
 /// are not UTF-8 as \xff. Other text stays as it is.
 std::string printable(std::string_view text);
 
-/// The same for several lines: "\n" stays. What comes from outside must go through printable()
-/// first, lest it make lines of its own.
+/// The same for several lines: "\n" stays. Untrusted text must go through printable() first, or it
+/// could add lines of its own.
 std::string printable_lines(std::string_view text);
 
 /// Writes printable_lines(text) to stdout, and flushes.
@@ -23,7 +23,7 @@ void print(std::string_view text);
 /// do not mix.
 void say(std::string_view text);
 
-/// The line that the next say() takes the place of: on a terminal only.
+/// A line that the next say() replaces; on a terminal only.
 void say_progress(std::string_view text);
 
 }  // namespace knnseq::obs

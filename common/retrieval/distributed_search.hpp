@@ -26,8 +26,8 @@ struct SearchDevice {
   std::unique_ptr<gpu::Collectives> collectives = {};
 };
 
-/// Where the time of the exchanges went, in seconds, summed since construction. A GPU works on
-/// while the host goes on: there the time shows up where the host waits next.
+/// Where the time of the exchanges went, in seconds, summed since construction. A GPU runs
+/// asynchronously: its time shows up where the host waits next.
 struct SearchTimes {
   double prepare_seconds = 0;   ///< rotation and probes of own queries
   double exchange_seconds = 0;  ///< messages, including waiting for other ranks

@@ -1,4 +1,4 @@
-// Exact nearest neighbours among keys that pass by once.
+// Exact nearest neighbours among keys that are streamed once.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace knnseq::retrieval {
 
-/// Some keys, and of which subsets of all entries each is a member.
+/// Some keys, and the subsets of all entries that each belongs to.
 struct ExactKeys {
   at::Tensor keys;                         ///< fp32 [n, d]; for cos normalised
   std::span<const std::int64_t> entries;   ///< [n] entry numbers

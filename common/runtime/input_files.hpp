@@ -1,4 +1,4 @@
-// Whether what a stage has loaded is what its manifest will say.
+// Checks that what a stage has loaded is what its manifest will say.
 #pragma once
 
 #include "core/files.hpp"

@@ -32,7 +32,7 @@ std::string process_space() {
   return boot.empty() || error ? "" : boot + " " + numbers;
 }
 
-/// Field 22 of /proc/PID/stat (proc(5)); 0 where there is no such process.
+/// Field 22 of /proc/PID/stat (proc(5)); 0 if there is no such process.
 std::uint64_t start_of(std::int64_t pid) {
   std::ifstream in(fmt::format("/proc/{}/stat", pid));
   std::string line;
@@ -103,7 +103,7 @@ HolderState judge(const LockHolder& holder, const LockHolder& self, bool process
                   std::int64_t silent_seconds) {
   const bool same_space = !self.process_space.empty() && holder.process_space == self.process_space;
   if (same_space) return process_is_there ? HolderState::at_work : HolderState::gone;
-  // Steps of one job may run side by side; what a requeued job was before cannot.
+  // Steps of one job may run side by side; a job and its requeued self cannot.
   const bool same_job = !self.job.empty() && holder.job == self.job;
   if (same_job && self.restarts > holder.restarts) return HolderState::requeued;
   const bool heard = self.beat_seconds - holder.beat_seconds < silent_seconds;

@@ -11,13 +11,13 @@ namespace knnseq::runtime {
 struct LockHolder {
   std::string host;
   std::int64_t pid = 0;
-  /// Where process numbers mean the same process: this boot of a kernel and a space of numbers in
-  /// it (containers have their own).
+  /// The scope in which process numbers are unique: one boot of a kernel, and in it one namespace
+  /// of process numbers (containers have their own).
   std::string process_space;
   std::uint64_t process_start = 0;  ///< clock ticks since boot: numbers of processes come again
   std::string job;                  ///< SLURM_JOB_ID; empty outside Slurm
   std::int64_t restarts = 0;        ///< SLURM_RESTART_COUNT: how often Slurm has requeued the job
-  std::string token;                ///< random: one holder's, however alike two are
+  std::string token;                ///< random: tells holders apart that are otherwise alike
   std::int64_t since_seconds = 0;   ///< of the epoch, by the holder's clock
   std::int64_t beat_seconds = 0;    ///< last sign of life, likewise
 
@@ -26,11 +26,11 @@ struct LockHolder {
 };
 
 core::Json to_json(const LockHolder& holder);
-/// Throws where something is missing or of another type (nlohmann's exceptions), or a number is out
+/// Throws if something is missing or of another type (nlohmann's exceptions), or a number is out
 /// of its range (core::InputError).
 LockHolder lock_holder_from(const core::Json& json);
 
-/// This process, with a new token; `now_seconds` of the epoch.
+/// This process, with a new token; `now_seconds` since the epoch.
 LockHolder this_process(std::int64_t now_seconds);
 
 enum class HolderState {

@@ -1,4 +1,4 @@
-// Local work that takes long, while the ranks go on giving each other signs of life.
+// Long local work during which the ranks keep giving each other signs of life.
 #pragma once
 
 #include <functional>
@@ -15,8 +15,8 @@ void run_beside(Progress& progress, const std::function<void()>& work,
                 const std::function<std::int64_t()>& items_done);
 
 /// comm::agree() for work that may take longer than context.timeout_seconds on some ranks and not
-/// on others, such as a user's filter or the unpacking of a large file: no rank takes another for
-/// gone that is at work. `work` must call neither MPI nor HDF5. Collective.
+/// on others, such as a user's filter or the unpacking of a large file: no rank takes a busy one
+/// for dead. `work` must call neither MPI nor HDF5. Collective.
 void agree_on_long_work(StageContext& context, const std::function<void()>& work);
 
 }  // namespace knnseq::runtime

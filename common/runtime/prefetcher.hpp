@@ -1,4 +1,4 @@
-// A thread that computes the next result while its owner uses the one before.
+// A thread that computes the next result while its owner uses the current one.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,7 @@
 namespace knnseq::runtime {
 
 /// One job at a time: start(), take(), start(), … All jobs run on the same thread, one after
-/// another. Destroying the worker waits for the job in work, which may ask abandoned() and end
+/// another. Destroying the worker waits for the running job, which may ask abandoned() and end
 /// early.
 template <class Result>
 class Prefetcher {
@@ -31,7 +31,7 @@ class Prefetcher {
     thread_.join();
   }
 
-  /// Begins a job; the one before must have been taken.
+  /// Begins a job; the previous result must have been taken.
   void start(std::function<Result()> job) {
     std::packaged_task<Result()> task(std::move(job));
     result_ = task.get_future();
@@ -42,7 +42,7 @@ class Prefetcher {
     changed_.notify_one();
   }
 
-  /// Whether nobody will take the result any more, since the worker is being destroyed.
+  /// Whether the result is no longer wanted, since the worker is being destroyed.
   bool abandoned() const { return ending_; }
 
   /// Waits for the job begun last and gives its result, or throws what it threw.

@@ -14,7 +14,7 @@ namespace knnseq::runtime {
 namespace {
 constexpr double post_seconds = 0.5;
 constexpr double show_seconds = 5.0;
-/// Between two signs of life of rank 0; a third of the longest silence where that is less.
+/// Between two signs of life of rank 0; a third of the longest silence if that is less.
 constexpr double sign_seconds = 10.0;
 
 void throw_if_silent(const obs::Stopwatch& since_heard, double timeout_seconds) {

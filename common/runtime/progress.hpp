@@ -9,9 +9,9 @@
 
 namespace knnseq::runtime {
 
-/// Ranks post what they have done to rank 0, which shows the sum whenever it comes by itself;
-/// nobody waits for anybody before finish(), where ranks may be early by hours: there rank 0 posts
-/// a sign of life to the others from time to time, and silence longer than the time-out is an
+/// Ranks post what they have done to rank 0, which shows the sum as it comes in. No rank waits for
+/// another before finish(), which a rank may reach hours early: there rank 0 posts a sign of life
+/// to the others from time to time, and silence longer than the time-out is an
 /// error.
 class Progress {
  public:
@@ -22,8 +22,8 @@ class Progress {
   void add(std::int64_t items);
   /// This rank found `items` done by an earlier run.
   void skip(std::int64_t items);
-  /// Waits for all ranks, showing their progress meanwhile. Throws core::SystemError where nothing
-  /// is heard from them for context.timeout_seconds. Collective.
+  /// Waits for all ranks, showing their progress meanwhile. Throws core::SystemError if they are
+  /// silent for longer than context.timeout_seconds. Collective.
   void finish();
 
  private:

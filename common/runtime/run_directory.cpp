@@ -55,7 +55,7 @@ bool is_own_lock(const fs::directory_entry& entry) {
   }
 }
 
-/// What does not keep a folder from counting as empty.
+/// Whether a folder with this entry still counts as empty.
 bool is_nothing(const fs::directory_entry& entry) {
   const auto name = entry.path().filename().string();
   if (name == "lost+found") return true;  // of a file system's root
@@ -86,12 +86,12 @@ void require_run_directory(const fs::path& run_dir, RunDirectoryUse use,
   const bool reads = use == RunDirectoryUse::read;
   std::error_code error;
   const auto type = fs::status(run_dir, error).type();
-  if (type == fs::file_type::none) {  // a name that is too long, a folder above that is closed
+  if (type == fs::file_type::none) {  // the name is too long, or a parent folder is not accessible
     throw core::InputError(run_dir, fmt::format("cannot be run_dir ({})", error.message()));
   }
   const bool there = type != fs::file_type::not_found;
   if (there && type != fs::file_type::directory) throw core::InputError(run_dir, "is not a folder");
-  if (there) core::refuse_links(run_dir, run_dir / records_name);  // now, not when a stage is done
+  if (there) core::refuse_links(run_dir, run_dir / records_name);  // now, before a stage works
   if (there && fs::exists(fs::symlink_status(run_dir / marker_name))) {
     return check_marker(run_dir / marker_name);
   }

@@ -57,7 +57,7 @@ RunLock::~RunLock() {
   thread_.join();
   const auto holder = read();
   if (holder && holder->token == self_.token) {
-    [[maybe_unused]] const int cleared = ::ftruncate(fd_, 0);  // else found to be gone
+    [[maybe_unused]] const int cleared = ::ftruncate(fd_, 0);  // else it is found to be stale
   }
   ::close(fd_);
 }
@@ -84,7 +84,7 @@ void RunLock::take_over() {
 }
 
 bool RunLock::try_to_take() {
-  // Any other failure is a file system without such locks.
+  // Any other failure means that the file system has no such locks.
   if (::flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) return false;
   const auto holder = read();
   if (!holder) return true;
@@ -118,7 +118,7 @@ std::optional<LockHolder> RunLock::read() const {
     return lock_holder_from(core::Json::parse(text));
   } catch (const core::Error&) {  // removed by hand
     return std::nullopt;
-  } catch (const core::Json::exception&) {  // damaged: it names nobody who could be asked
+  } catch (const core::Json::exception&) {  // damaged: it names no holder
     return std::nullopt;
   }
 }
@@ -145,7 +145,7 @@ void RunLock::beat() {
       ::_exit(1);  // at once: both would write the same files
     }
     self_.beat_seconds = now_seconds();
-    write(self_);  // where it fails now, the next beat may succeed
+    write(self_);  // if it fails now, the next beat may succeed
   }
 }
 

@@ -18,21 +18,21 @@ struct LockTiming {
 };
 
 /// Holds the lock until it is destroyed or the process ends. The file says who holds it, and a
-/// thread writes a sign of life into it from time to time: locks of the kernel (flock) do not reach
-/// from node to node on many shared file systems, and are only taken beside it. A lock whose
-/// process is gone, that this Slurm job had before it was requeued, or whose holder is silent (and
-/// stays so while it is watched for two beats: clocks of nodes may differ) is taken over. A holder
-/// that finds that another has taken over from it, after it stood still for long, ends its process.
+/// thread writes a sign of life into it from time to time; kernel locks (flock) do not reach from
+/// node to node on many shared file systems, and are only taken in addition. A lock is taken over
+/// if its process is gone, if this Slurm job had it before it was requeued, or if its holder is
+/// silent and stays so for two beats of watching (clocks of nodes may differ). A holder that was
+/// stopped for long and finds that another has taken over ends its process.
 class RunLock {
  public:
-  /// Throws core::InputError naming host, process, job and age where another job holds the lock, or
-  /// where the folder cannot be written to.
+  /// Throws core::InputError naming host, process, job and age if another job holds the lock, or
+  /// if the folder cannot be written to.
   explicit RunLock(std::filesystem::path file, const LockTiming& timing = {});
   ~RunLock();
   RunLock(const RunLock&) = delete;
   RunLock& operator=(const RunLock&) = delete;
 
-  /// Whose lock was taken over and why; empty where it was free.
+  /// Whose lock was taken over and why; empty if it was free.
   const std::string& notice() const { return notice_; }
 
  private:

@@ -24,7 +24,7 @@ fs::path manifest_path(const fs::path& folder, std::int64_t shard) {
   return folder / (shard_name(shard) + ".json");
 }
 
-/// Of a shard's manifest without what lies aside in its file, which shapes the file's structure
+/// Fingerprint of a manifest without auxiliary ranges and the file's structure, which they shape
 /// too.
 core::Json shard_fingerprint(core::Json manifest) {
   manifest.erase("structure");
@@ -39,7 +39,7 @@ core::Json shard_fingerprint(core::Json manifest) {
   return core::fingerprint(manifest.dump());
 }
 
-/// Owner of what is made of a shard; `begun`: begun_identity() of its stage.
+/// Owner of the files made of a shard; `begun`: begun_identity() of its stage.
 std::string shard_owner(const std::string& begun, std::int64_t shard) {
   return begun + "/" + shard_name(shard);
 }
@@ -116,7 +116,7 @@ bool ShardJobs::run_shard(std::int64_t shard, const Means& with) {
   comm::agree(team, [&] { plan = work.prepare(shard); });
   const auto units = std::ssize(plan.unit_items);
   auto file = store::ShardFile::open({folder_, shard_name(shard), owner_}, team, plan.datasets);
-  std::vector<std::int64_t> left;  // to this rank
+  std::vector<std::int64_t> left;  // of this rank
   for (std::int64_t unit = team.rank(); unit < units; unit += team.size()) {
     if (file.has(unit)) {
       with.progress.skip(plan.unit_items[static_cast<std::size_t>(unit)]);
@@ -142,13 +142,13 @@ bool ShardJobs::run_shard(std::int64_t shard, const Means& with) {
   return true;
 }
 
-/// What a complete shard needs no more; by one rank.
+/// Removes what a complete shard no longer needs; called by one rank.
 void ShardJobs::remove_leftovers(std::int64_t shard, const ShardWork& work) const {
   if (work.result != ".h5") fs::remove(folder_ / (shard_name(shard) + ".h5"));
   store::ShardFile::remove_journals(folder_, shard_name(shard));
 }
 
-/// What earlier runs have committed is read again when it is made into something else.
+/// Verifies rows that earlier runs committed, before something else is made of them.
 void ShardJobs::require_rows(std::int64_t shard, const core::Json& units) const {
   const auto damaged = store::damaged_rows(folder_ / (shard_name(shard) + ".h5"), units);
   if (!damaged.empty()) throw core::InputError(damaged.front());

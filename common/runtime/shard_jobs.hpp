@@ -24,7 +24,7 @@ struct ShardPlan {
 /// A unit that was computed ahead, or is still on its way from a device.
 struct ComputedUnit {
   std::function<void()> wait;  ///< until it is here; may be empty
-  /// Writes its rows; the loop commits them. On the main thread, as all that calls HDF5.
+  /// Writes its rows; the loop commits them. Called on the main thread, as it calls HDF5.
   std::function<void(store::ShardFile& file)> write;
 };
 
@@ -34,31 +34,31 @@ struct UnitSeconds {
   double writing = 0;  ///< rows and journals, durably
 };
 
-/// Whether a unit is computed in vain, since the main thread has failed: asked now and then, so
+/// Whether a unit is no longer wanted, since the main thread has failed: asked now and then, so
 /// that the job ends soon.
 using Abandoned = std::function<bool()>;
 
-/// Throws core::SystemError where it is.
+/// Throws core::SystemError if so.
 void give_up_if(const Abandoned& abandoned);
 
 /// A stage's part in the loop. All are called in the order prepare, compute for some units, finish.
 struct ShardWork {
-  /// Gets a shard ready; every member of its team.
+  /// Prepares a shard; called by every member of its team.
   std::function<ShardPlan(std::int64_t shard)> prepare;
-  /// Computes a unit, without HDF5 and MPI: on a thread of its own, always the same, while the unit
+  /// Computes a unit, without HDF5 and MPI: always on the same extra thread, while the unit
   /// before is written.
   std::function<ComputedUnit(std::int64_t unit, const Abandoned& abandoned)> compute;
-  /// All units are done: what the shard's manifest shall say beside its ranges. By the team's root.
+  /// Called by the team's root when all units are done: what the manifest says beside its ranges.
   std::function<core::Json(std::int64_t shard)> finish;
-  /// The file that lasts, by its ending; where it is not ".h5" finish() makes it from the HDF5
+  /// The ending of the file that is kept. If it is not ".h5", finish() makes the file from the HDF5
   /// file, which is then removed.
   std::string result = ".h5";
 };
 
-/// Fills `folder`/shard-*.h5. Unit u of a shard is done by member u mod members of its team; units
-/// found in the journals are left out; SIGUSR1 ends the loop between two units, a unit that is
-/// being computed ahead still being written. A finished shard has a file shard-*.json with the
-/// checksums of all ranges and is not opened again.
+/// Fills `folder`/shard-*.h5. Unit u of a shard is done by member u mod members of its team. Units
+/// found in the journals are skipped. SIGUSR1 ends the loop between two units; a unit that is being
+/// computed ahead is still written. A finished shard has a file shard-*.json with the checksums of
+/// all ranges and is not opened again.
 class ShardJobs {
  public:
   struct Total {
@@ -73,7 +73,7 @@ class ShardJobs {
   /// all ranks after a stop signal. Collective.
   StageOutcome run(const ShardWork& work);
 
-  /// Of what run() did.
+  /// Times of run().
   const UnitSeconds& seconds() const { return seconds_; }
 
  private:
@@ -100,11 +100,11 @@ class ShardJobs {
   UnitSeconds seconds_;
 };
 
-/// The manifest of one shard of a finished stage: what ShardWork::finish gave, "items" and, where
+/// The manifest of one shard of a finished stage: what ShardWork::finish gave, "items" and, if
 /// the HDF5 file is what lasts, its "structure" and "units" (store::ShardFile::finish). Throws
-/// core::InputError where it is not the one that the stage's manifest knows.
+/// core::InputError if it is not the one that the stage's manifest knows.
 core::Json read_shard_manifest(const std::filesystem::path& folder, std::int64_t shard);
-/// The same of a finished shard of an unfinished stage; `begun`: that stage's begun_identity().
+/// The same for a finished shard of an unfinished stage; `begun`: that stage's begun_identity().
 core::Json read_begun_shard_manifest(const std::filesystem::path& folder, const std::string& begun,
                                      std::int64_t shard);
 

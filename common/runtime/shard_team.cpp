@@ -29,7 +29,7 @@ std::int64_t shard_number(const std::string& name) {
   if (name.starts_with(prefix)) {
     std::from_chars(name.data() + prefix.size(), name.data() + name.size(), shard);
   }
-  if (shard < 0 || shard_name(shard) != name) throw core::InputError(name, "is no name of a shard");
+  if (shard < 0 || shard_name(shard) != name) throw core::InputError(name, "is not a shard's name");
   return shard;
 }
 

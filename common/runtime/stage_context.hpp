@@ -15,7 +15,7 @@ struct StageContext {
   comm::Communicator& comm;
   obs::Log& log;
   std::filesystem::path run_dir;
-  /// Start a stage over whose inputs have changed (and, if it was named on the command line, in any
+  /// Start a stage over if its inputs changed (and, if it was named on the command line, in any
   /// case).
   enum class Force { no, changed, always } force = Force::no;
   std::string resolved_config;    ///< kept as config.yaml when a stage begins

@@ -31,7 +31,7 @@ bool is_state(const fs::path& path) {
   }
 }
 
-/// Nothing where there is none, or none that is whole.
+/// The manifest; std::nullopt if it is missing or damaged.
 std::optional<store::Manifest> find_manifest(const fs::path& path) {
   try {
     return store::read_manifest(path);
@@ -70,7 +70,7 @@ bool is_of_shard(std::string_view name) {
   return ending == ".h5" || ending == ".faiss" || ending == ".json" || ending == ".structure";
 }
 
-/// Whether a folder holds nothing but folders of stages: of tune, whose parts have their own.
+/// Whether a folder holds only folders of stages, as that of tune does.
 bool holds_stages_only(const fs::path& folder) {
   if (has_record(folder)) return true;
   const fs::directory_iterator entries(folder);
@@ -116,7 +116,7 @@ void StageFolder::require_own() const {
       fs::exists(manifest()) || fs::exists(state()) || fs::exists(path_ / discarded_name);
   for (const auto& entry : fs::directory_iterator(path_)) {
     const auto name = entry.path().filename().string();
-    if (name == std::string(state_name) + std::string(temporary_ending)) continue;  // a kill's
+    if (name == std::string(state_name) + std::string(temporary_ending)) continue;  // of a kill
     if (damaged && makes(entry)) continue;
     if (entry.is_directory() && !entry.is_symlink() && holds_stages_only(entry.path())) continue;
     throw core::InputError(
@@ -171,7 +171,7 @@ void StageFolder::start_over(const core::Json& state_content) const {
 void StageFolder::remove() const {
   remove_files(state_name);
   const fs::directory_iterator entries(path_);
-  if (std::distance(begin(entries), end(entries)) > 1) return;  // what is there needs a record
+  if (std::distance(begin(entries), end(entries)) > 1) return;  // the other entries need a record
   core::remove_own_file(state());
   fs::remove(path_);
 }

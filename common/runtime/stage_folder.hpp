@@ -32,26 +32,26 @@ class StageFolder {
   std::filesystem::path manifest() const { return path_ / manifest_name; }
   std::filesystem::path state() const { return path_ / state_name; }
 
-  /// Throws core::InputError naming what stands in the way: a symbolic link on the way from the run
-  /// directory, or something in a folder that has no record of ours. A damaged record counts where
+  /// Throws core::InputError naming what is in the way: a symbolic link on the way from the run
+  /// directory, or something in a folder that has no record of ours. A damaged record counts if
   /// everything beside it has a name that the stage gives.
   void require_own() const;
 
-  /// Whether a kill has interrupted start_over(): what is there does not count any more.
+  /// Whether a kill has interrupted start_over(): the content no longer counts.
   bool is_being_cleared() const;
 
   /// Makes the folder, or clears it, and writes `state` as state.json. After a kill in between the
   /// folder is still known to be ours.
   void start_over(const core::Json& state) const;
 
-  /// Marks what is there as not to be gone on with: the next run starts over.
+  /// Marks the content as not to be resumed: the next run starts over.
   void discard() const;
 
-  /// Removes what the stage has made, and the folder where nothing else is in it.
+  /// Removes what the stage has made, and the folder if nothing else is in it.
   void remove() const;
 
-  /// Removes what only unfinished work needs, and what kills left of files that were being written.
-  /// Never fails: a finished stage may lie in a folder that is read-only by now.
+  /// Removes what only unfinished work needs, and the remains of files that were being written when
+  /// a run was killed. Never fails: a finished stage may lie in a folder that is read-only by now.
   void tidy() const;
 
  private:

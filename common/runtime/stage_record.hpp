@@ -14,7 +14,7 @@ struct StageWork {
   std::string unit = "items";  ///< what `items` counts, as in "entries"
   std::int64_t items = 0;
   std::int64_t bytes = 0;  ///< written
-  /// Spent on the items themselves, where opening files and models is not to be counted; 0: all of
+  /// Spent on the items themselves, if opening files and models is not to be counted; 0: all of
   /// the stage was.
   double seconds = 0;
   core::Json details = nullptr;  ///< more for the record, of all ranks; rank 0's

@@ -50,7 +50,7 @@ State read_state(const fs::path& folder) {
   return {fields.at("stage").text(), state["inputs"]};
 }
 
-/// Nothing if all files of the manifest are there with their sizes, else what is wrong.
+/// Empty if all files of the manifest exist with their sizes, else what is wrong.
 std::string missing_files(const fs::path& folder, const store::Manifest& manifest) {
   for (const auto& [name, facts] : manifest.content_fields().at("files").members()) {
     std::error_code error;
@@ -64,8 +64,8 @@ std::string missing_files(const fs::path& folder, const store::Manifest& manifes
 
 /// Whether an unfinished stage has left anything that a later run would build on. Work is committed
 /// to journals, checkpoints and shard manifests; without one of them there is nothing to lose. A
-/// journal is empty until its first record: a kill in between leaves it so. The others are renamed
-/// into place when they are whole, so that an empty one is damaged and must not pass for nothing.
+/// journal is empty until its first record, so a kill may leave it empty. The others are renamed
+/// into place when complete, so an empty one is damaged and must not count as absent.
 bool has_committed_work(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder)) {
     const auto name = entry.path().filename().string();
@@ -132,7 +132,7 @@ Plan make_plan(const StageContext& context, const StageDefinition& stage) {
   throw core::InputError(wrong + "; --force makes the stage again");
 }
 
-/// The work itself. What it refuses for its input leaves nothing that was only begun.
+/// Does the work. If it refuses its input, a stage that was only begun is removed.
 StageOutcome work_on(StageContext& context, const StageDefinition& stage, Plan plan) {
   try {
     return stage.work();
@@ -142,7 +142,7 @@ StageOutcome work_on(StageContext& context, const StageDefinition& stage, Plan p
         !has_committed_work(stage.folder)) {
       try {
         folder_of(context, stage).remove();
-      } catch (const std::exception&) {  // what stays is ours by its record
+      } catch (const std::exception&) {  // what stays has a record that says it is ours
       }
     }
     throw;

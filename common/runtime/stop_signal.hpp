@@ -3,9 +3,9 @@
 
 namespace knnseq::runtime {
 
-/// Lets SIGUSR1 wait instead of interrupting the process. Called first in main, before there are
-/// other threads, which inherit this. So no handler ever runs on the stack of a thread that is in
-/// the middle of a library's generated code.
+/// Keeps SIGUSR1 pending instead of letting it interrupt the process. Called first in main, before
+/// there are other threads, which inherit this. So no handler ever runs on the stack of a thread
+/// that is in the middle of a library's generated code.
 void hold_stop_signal();
 
 /// Whether SIGUSR1 has come. Any thread may ask; stages do between two units of work.

@@ -15,7 +15,7 @@ namespace knnseq::search {
 struct BeamOptions {
   int beam = 5;
   double length_penalty = 1.0;  ///< hypotheses are ranked by Σ log-probs / length^length_penalty
-  /// EOS is forced behind min(max_length_a·|source| + max_length_b, positions − 1) tokens.
+  /// EOS is forced after min(max_length_a·|source| + max_length_b, positions − 1) tokens.
   double max_length_a = 0.0;
   int max_length_b = 200;
   int nbest = 1;            ///< hypotheses returned, at most `beam`
@@ -25,8 +25,8 @@ struct BeamOptions {
   /// Tokens that are never chosen, beside the model's pad and bad tokens.
   std::vector<core::TokenId> never = {};
 
-  /// Tokens behind which EOS is forced, for a source of so many tokens (all special ones included)
-  /// and a model of so many target positions.
+  /// The number of tokens after which EOS is forced, for a source of `source_tokens` tokens (all
+  /// special ones included) and a model of `positions` target positions.
   std::int64_t greatest_length(std::int64_t source_tokens, std::int64_t positions) const;
   /// Whether that length comes from the positions, and not from max_length_a and max_length_b.
   bool bound_by_positions(std::int64_t source_tokens, std::int64_t positions) const;

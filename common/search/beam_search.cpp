@@ -99,7 +99,7 @@ class Block {
         "the kNN step must keep the shape and dtype of the log-probs");
   }
 
-  /// Returns the old rows that go on and drops the sentences that ended.
+  /// Returns the old rows that continue, and drops the sentences that ended.
   std::vector<std::int64_t> advance(at::Tensor& log_probs) {
     log_probs = log_probs.contiguous();
     const auto best = select(log_probs);

@@ -35,13 +35,13 @@ using KnnStep = std::function<void(const KnnQueries& queries, at::Tensor& log_pr
 /// Without `knn` the model's log-probs are used. With it, it is called once a step with the rows
 /// whose sentence has a choice, if any: one a sentence in the first step, `beam` a sentence
 /// later.
-/// Throws InputError as encode() does, and core::Error where no continuation has a finite score.
+/// Throws InputError as encode() does, and core::Error if no continuation has a finite score.
 std::vector<std::vector<Hypothesis>> beam_search(model::TranslationModel& model,
                                                  model::Sentences sources,
                                                  const BeamOptions& options,
                                                  const KnnStep& knn = {});
 
-/// The same of sources that the model has encoded before.
+/// The same for sources that the model has encoded before.
 std::vector<std::vector<Hypothesis>> beam_search(model::TranslationModel& model,
                                                  model::Sentences sources,
                                                  const model::EncodedSource& encoded,

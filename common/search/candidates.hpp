@@ -10,7 +10,7 @@
 
 namespace knnseq::search {
 
-/// A hypothesis and the token that would go on from it.
+/// A hypothesis and a token that would continue it.
 struct Candidate {
   float score = 0.0f;  ///< the hypothesis's sum of log-probs with this token, fp32
   std::int32_t beam = 0;

@@ -19,8 +19,8 @@ struct Selected {
   at::Tensor needed;  ///< int64 [sentences]: how many are as good as the last one wanted, or better
 };
 
-/// A few more than `count` of the greatest scores. Which of equal ones is left to chance, so the
-/// result holds the right ones only where no more are needed than it has.
+/// A few more than `count` of the greatest scores. Ties are broken arbitrarily, so the result is
+/// right only if no more are needed than it holds.
 Selected select(const at::Tensor& sums, std::int64_t count) {
   const std::int64_t some = std::min(2 * count + 16, sums.size(1));
   const auto [scores, places] = sums.topk(some, 1);
@@ -29,7 +29,7 @@ Selected select(const at::Tensor& sums, std::int64_t count) {
   return {scores, places, as_good.sum({1})};
 }
 
-/// Exactly the greatest `count` by (score, place): both are put into one number.
+/// Exactly the greatest `count` by (score, place), which are packed into one number.
 Selected select_by_place(const at::Tensor& sums, std::int64_t count) {
   const std::int64_t n = std::min(count, sums.size(1));
   // The bits of positive floats ascend with them; those of negative ones descend, sign set.
@@ -42,7 +42,7 @@ Selected select_by_place(const at::Tensor& sums, std::int64_t count) {
   return {sums.gather(1, chosen), chosen, at::full({sums.size(0)}, n, bits.options())};
 }
 
-/// What comes to the host of one sentence: three columns of `some` numbers of 32 bits, and how many
+/// What is copied to the host per sentence: three columns of `some` 32-bit numbers, and how many
 /// are needed.
 at::Tensor to_host(const Selected& selected, const at::Tensor& log_probs) {
   const at::Tensor chosen = log_probs.gather(1, selected.places);

@@ -12,16 +12,16 @@
 
 namespace knnseq::search {
 
-/// Rules of one step (fairseq's, see beam_search.hpp), free of any model.
+/// Rules of one step (fairseq's, see beam_search.hpp), independent of any model.
 class SentenceBeam {
  public:
-  /// EOS is forced behind `max_length` tokens.
+  /// EOS is forced after `max_length` tokens.
   SentenceBeam(const BeamOptions& options, std::int64_t max_length)
       : options_(&options), max_length_(max_length) {}
 
   std::int64_t length() const { return length_; }  ///< tokens of each live hypothesis
 
-  /// Whether the next token is no choice: a given first one, or EOS at the greatest length.
+  /// Whether the next token is forced: a given first one, or EOS at the greatest length.
   bool forced(const SpecialTokens& special) const {
     return length_ < std::ssize(special.first) || length_ >= max_length_;
   }

@@ -41,7 +41,7 @@ std::vector<core::TokenId> tokens_between(const std::vector<T>& tokens,
   return {tokens.begin() + starts[at], tokens.begin() + starts[at + 1]};
 }
 
-/// What all that use a shard take for granted.
+/// What all users of a shard rely on.
 class ShardCheck {
  public:
   ShardCheck(const std::filesystem::path& path, const CorpusShard& shard)
@@ -88,7 +88,7 @@ class ShardCheck {
 
   void tokens(const char* dataset, const std::vector<std::uint32_t>& tokens) const {
     require(std::ranges::all_of(tokens, [](auto token) { return token <= core::max_id_token; }),
-            dataset, "holds numbers that are no tokens");
+            dataset, "holds numbers that are not tokens");
   }
 
   void numbers(const char* dataset, const std::vector<std::int64_t>& numbers) const {

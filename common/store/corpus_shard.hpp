@@ -35,21 +35,21 @@ struct CorpusShard {
   std::int64_t sentence_of(std::int64_t row) const;
   /// The global number of such a row's entry.
   std::int64_t entry_number(std::int64_t row) const;
-  /// The sentence whose entry has this number; −1 where it is not in this shard.
+  /// The sentence whose entry has this number; −1 if it is not in this shard.
   std::int64_t find_entry(std::int64_t entry_number) const;
 
   /// Writes `folder`/`name`.h5; returns {"sentences", "entries", "source_tokens", "batches",
   /// "structure", "units"} for the manifest, the last two as ShardFile::finish() gives them. Not
   /// collective.
   core::Json write(const std::filesystem::path& folder, const std::string& name) const;
-  /// Reads it back and compares with what write() returned. Throws core::InputError, also where it
-  /// is not as described above, or a number is none that an entry's id can hold. Whether tokens are
-  /// of a vocabulary is for those to see who have one: require_tokens_below().
+  /// Reads it back and compares it with what write() returned. Throws core::InputError, also if it
+  /// is not as described above or has a number that does not fit an entry's id. Callers that know
+  /// the vocabulary must check the tokens: require_tokens_below().
   static CorpusShard read(const std::filesystem::path& folder, const std::string& name,
                           const core::Json& manifest);
 };
 
-/// Throws core::InputError naming the line where the corpus holds a token outside the vocabularies
+/// Throws core::InputError naming the line if the corpus holds a token outside the vocabularies
 /// (numbers of tokens) of a model.
 void require_tokens_below(const CorpusShard& shard, std::int64_t source_vocabulary,
                           std::int64_t target_vocabulary);

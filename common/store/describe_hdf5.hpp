@@ -1,4 +1,4 @@
-// What HDF5 this program runs with.
+// Which HDF5 this program runs with.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// The one place where HDF5's return codes are looked at, and handles that close themselves.
+// The one place where HDF5's return codes are checked, and handles that close themselves.
 #pragma once
 
 #include <string>

@@ -38,7 +38,7 @@ Hdf5Handle stored_type(DataType type) {
 
 namespace {
 
-/// What a dataset must be; `found` is filled.
+/// Checks what a dataset must be; fills `found`.
 class Opening {
  public:
   Opening(const std::filesystem::path& path, const std::string& name, Hdf5Dataset& found)
@@ -54,7 +54,7 @@ class Opening {
     require(H5Lget_info(file, name_.c_str(), &link, H5P_DEFAULT) >= 0 && link.type == H5L_TYPE_HARD,
             "is a link to elsewhere");
     const hid_t id = H5Dopen2(file, name_.c_str(), H5P_DEFAULT);
-    require(id >= 0, "is no dataset that can be opened");
+    require(id >= 0, "is not a dataset that can be opened");
     found_.handle = Hdf5Handle(id, H5Dclose);
   }
 

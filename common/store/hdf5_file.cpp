@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// MPI-IO where the communicator is MPI's, else plain I/O; no file locks (many file systems of
+/// MPI-IO if the communicator is MPI's, else plain I/O; no file locks (many file systems of
 /// clusters have none), no time stamps.
 Hdf5Handle access_properties(const comm::Communicator* comm) {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // errors become exceptions, not prints
@@ -62,9 +62,9 @@ void create_dataset(hid_t file, const DatasetSpec& spec) {
   }
 }
 
-/// MPI-IO does not say that a write failed for want of space, so that is found out before.
+/// MPI-IO does not say that a write failed for lack of space, so that is checked before.
 void require_space(const fs::path& path, const std::vector<DatasetSpec>& datasets) {
-  constexpr std::uintmax_t structure_bytes = 16384;  // more than what is no row
+  constexpr std::uintmax_t structure_bytes = 16384;  // more than all that is not a row
   std::uintmax_t needed = structure_bytes;
   for (const auto& spec : datasets) {
     std::uintmax_t bytes = H5Tget_size(stored_type(spec.type).id());
@@ -96,13 +96,13 @@ void allocate_on_disk(const fs::path& path) {
 
 struct Hdf5File::State {
   fs::path path;
-  std::optional<MpiPath> mpi_path;  ///< where it is open for writing
+  std::optional<MpiPath> mpi_path;  ///< if it is open for writing
   Hdf5Handle file;
   std::map<std::string, Hdf5Dataset> datasets;
   int fd = -1;                               ///< for fdatasync
-  std::shared_ptr<comm::Watchdog> watchdog;  ///< where opening and closing are collective
+  std::shared_ptr<comm::Watchdog> watchdog;  ///< if opening and closing are collective
 
-  /// Closes what close() did not. Where that would be collective it is left open: an exception may
+  /// Closes what close() did not. If that would be collective it is left open: an exception may
   /// be unwinding this rank alone, and the others would wait for ever.
   ~State() {
     if (fd >= 0) ::close(fd);
@@ -119,7 +119,7 @@ struct Hdf5File::State {
     }
     return found->second;
   }
-  /// Rows that `bytes` bytes fill; −1 where these are no whole rows, or the dataset does not have
+  /// Rows that `bytes` bytes fill; −1 if these are not whole rows, or the dataset does not have
   /// them.
   static std::int64_t rows_in(const Hdf5Dataset& dataset, std::int64_t first_row,
                               std::size_t bytes) {
@@ -164,7 +164,7 @@ void Hdf5File::create(const fs::path& path, comm::Communicator& comm,
   const fs::path temporary = path.string() + ".tmp";
   comm::on_root(comm, [&] {
     require_space(path, datasets);
-    core::remove_own_file(temporary);  // a kill's: H5F_ACC_EXCL follows no link, and takes no file
+    core::remove_own_file(temporary);  // left by a kill: H5F_ACC_EXCL follows no link
   });
   const auto watchdog = comm::watchdog_of(comm);
   comm::agree(comm, [&] {

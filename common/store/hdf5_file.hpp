@@ -33,16 +33,16 @@ struct DatasetSpec {
   DataType type = DataType::int64;
   std::vector<std::int64_t> shape;                ///< [rows] or [rows, columns]
   std::map<std::string, std::string> attributes;  ///< units, provenance
-  /// Copies of rows that are elsewhere in the file: no part of what its stage's manifest stands
+  /// Copies of rows that are elsewhere in the file: not part of what its stage's manifest stands
   /// for.
   bool auxiliary = false;
 };
 
 /// An open HDF5 file. Reading and writing of rows is independent (not collective). A dataset must
 /// be one that create() could have made: at the file's root and in the file itself, contiguous,
-/// without filters, of one of the types, with one or two dimensions, whole. All that name one throw
-/// core::InputError where it is missing or another: the HDF5 library would follow links to other
-/// files, and convert what it finds.
+/// without filters, of one of the types, with one or two dimensions, whole. All functions that name
+/// one throw core::InputError if it is missing or different, since the HDF5 library would follow
+/// links to other files and convert what it finds.
 class Hdf5File {
  public:
   /// Creates the file with all datasets, without time stamps and without fill values, allocates its
@@ -50,19 +50,19 @@ class Hdf5File {
   /// on `comm`. Throws core::SystemError, for a full disk too.
   static void create(const std::filesystem::path& path, comm::Communicator& comm,
                      const std::vector<DatasetSpec>& datasets);
-  /// Collective on `comm`: MPI-IO where it is MPI's, plain I/O where it is not.
+  /// Collective on `comm`: MPI-IO if it is MPI's, plain I/O if it is not.
   static Hdf5File open_for_writing(const std::filesystem::path& path, comm::Communicator& comm);
-  /// Throws core::InputError where the file is missing or is no HDF5 file.
+  /// Throws core::InputError if the file is missing or not an HDF5 file.
   static Hdf5File open_for_reading(const std::filesystem::path& path);
 
   Hdf5File(Hdf5File&&) noexcept;
   Hdf5File& operator=(Hdf5File&&) noexcept;
   ~Hdf5File();
 
-  /// Shape of a dataset, which must be of this type and have so many dimensions.
+  /// Shape of a dataset, which must be of this type and have this many dimensions.
   std::vector<std::int64_t> shape(const std::string& dataset, DataType type,
                                   std::size_t dimensions) const;
-  /// The bytes of the file that hold the dataset's rows, in their order; none of an empty one.
+  /// The bytes of the file that hold the dataset's rows, in their order; empty for an empty one.
   core::Range bytes_of(const std::string& dataset) const;
 
   /// Writes rows [first_row, first_row + bytes / row bytes); the type must be the stored one.
@@ -70,7 +70,7 @@ class Hdf5File {
   void write_rows(const std::string& dataset, std::int64_t first_row, std::span<const T> values) {
     write_bytes(dataset, first_row, std::as_bytes(values));
   }
-  /// Reads `values.size()` values (whole rows) from first_row on. Throws core::InputError where
+  /// Reads `values.size()` values (whole rows) from first_row on. Throws core::InputError if
   /// the dataset is of another type or has no such rows.
   template <class T>
   void read_rows(const std::string& dataset, std::int64_t first_row, std::span<T> values) const {
@@ -86,13 +86,13 @@ class Hdf5File {
   }
   void write_bytes(const std::string& dataset, std::int64_t first_row,
                    std::span<const std::byte> bytes);
-  /// Whole rows of any type. Throws core::InputError where the dataset has no such rows.
+  /// Whole rows of any type. Throws core::InputError if the dataset has no such rows.
   void read_bytes(const std::string& dataset, std::int64_t first_row,
                   std::span<std::byte> bytes) const;
 
   /// Makes what was written durable (fdatasync).
   void sync();
-  /// Closes the file and reports what went wrong; collective where opening was.
+  /// Closes the file and reports what went wrong; collective if opening was.
   void close();
 
  private:

@@ -1,4 +1,4 @@
-// What of an HDF5 file is no row of a dataset: superblock, headers, attributes, gaps.
+// All of an HDF5 file but the rows of its datasets: superblock, headers, attributes, gaps.
 #pragma once
 
 #include <filesystem>
@@ -9,10 +9,10 @@ namespace knnseq::store {
 
 /// {"bytes": of the file, "ranges": [{"first_byte", "bytes", "checksum"} …]}: with the checksums of
 /// all rows these cover every byte. The file's datasets must be contiguous and lie at its root.
-/// Throws core::InputError where it is no HDF5 file.
+/// Throws core::InputError if it is not an HDF5 file.
 core::Json describe_structure(const std::filesystem::path& path);
 
-/// Compares a file with its description, before the HDF5 library meets it: that may do anything
+/// Compares a file with its description, before the HDF5 library sees it, which may do anything
 /// with damaged metadata. Throws core::InputError naming the file and the bytes.
 void verify_structure(const std::filesystem::path& path, const core::Json& structure);
 

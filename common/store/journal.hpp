@@ -12,8 +12,8 @@
 namespace knnseq::store {
 
 /// One JSON object a line, after its checksum; fsynced line by line. A torn last line is ignored
-/// when it is read back. The checksums cover the owner too, a name of what the records are about: a
-/// journal that lies where another belongs is damaged.
+/// when it is read back. The checksums also cover the owner, which names what the records are
+/// about: a journal in the place of another counts as damaged.
 class Journal {
  public:
   /// Opens for appending; creates the file. A torn last line is cut off.
@@ -25,10 +25,10 @@ class Journal {
   /// Durable when it returns. Throws core::SystemError.
   void append(const core::Json& record);
 
-  /// Throws core::InputError where a record does not hold what is written into this journal.
+  /// Throws core::InputError if a record does not hold what is written into this journal.
   using Check = std::function<void(const core::JsonField& record)>;
 
-  /// All whole records. Throws core::InputError where a line before the last is damaged, or one
+  /// All whole records. Throws core::InputError if a line before the last is damaged, or one
   /// holds no JSON.
   static std::vector<core::Json> read(const std::filesystem::path& path, const std::string& owner,
                                       const Check& check = {});

@@ -1,4 +1,4 @@
-// The numbers of what a run directory says of itself. Private to this module.
+// The numbers in a run directory's own JSON files. Private to this module.
 #pragma once
 
 #include <string>
@@ -7,9 +7,9 @@
 
 namespace knnseq::store {
 
-/// Whoever wrote a file can also have made its checksum. Throws core::InputError, naming `file` and
-/// the key, where a count that readers multiply or allocate with (entries, widths, bytes, rows, …)
-/// is not a whole number in the range that such a count can have.
+/// A valid checksum proves nothing, since whoever edits a file can renew it. Throws
+/// core::InputError, naming `file` and the key, if a count that readers multiply or allocate with
+/// (entries, widths, bytes, rows, …) is not a whole number in the range of such counts.
 void check_counts(const core::Json& json, const std::string& file);
 
 /// JSON has no infinity and no NaN: they would be written as null, and mean that nothing is set.

@@ -20,7 +20,7 @@ core::Json identity_of(core::Json manifest) {
   return core::fingerprint(manifest.dump());
 }
 
-/// Whether there is all that readers take for granted.
+/// Whether all that readers rely on is there.
 bool has_all_parts(const core::Json& manifest) {
   const auto has = [&](const char* name, auto is_right) {
     return manifest.contains(name) && (manifest[name].*is_right)();
@@ -30,12 +30,12 @@ bool has_all_parts(const core::Json& manifest) {
          has("inputs", &core::Json::is_object) && has("content", &core::Json::is_object);
 }
 
-/// Names that become paths, and what is said of these files.
+/// Checks names that become paths, and the facts about these files.
 void require_files(const core::JsonField& content) {
   const auto require_names = [&](const char* field) {
     for (const auto& [name, facts] : content.at(field).members()) {
       if (!core::is_file_name(name)) {
-        content.at(field).refuse(fmt::format("names '{}', which is no file of the folder", name));
+        content.at(field).refuse(fmt::format("names '{}', which is not in the folder", name));
       }
     }
   };

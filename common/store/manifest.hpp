@@ -35,9 +35,9 @@ Manifest manifest_from(const core::Json& json);
 
 /// {"version", "stage", "inputs": {name: value …}, "content": {…}, "identity", "checksum"}.
 /// `identity` is a fingerprint of inputs and content, without content's "files" (sizes) and "aside"
-/// (what is there, but makes no difference to what the stage made). `checksum` covers all. Nothing
+/// (facts that do not affect what the stage made). `checksum` covers all. Nothing
 /// holds times, ranks or paths, so that the same inputs give the same bytes. Throws
-/// std::logic_error where a number is not finite.
+/// std::logic_error if a number is not finite.
 core::Json make_manifest(const std::string& stage, const core::Json& inputs,
                          const core::Json& content);
 
@@ -52,11 +52,11 @@ class OtherVersion : public core::InputError {
 void require_version(const std::filesystem::path& file, const core::Json& found);
 
 /// Nothing where there is no file; throws OtherVersion, or core::InputError for a damaged file or a
-/// count that cannot be one.
+/// an impossible count.
 std::optional<Manifest> read_manifest(const std::filesystem::path& path);
 
 /// The names of the inputs that differ, with both values: "key: was ffn_out, is ffn_in; …".
-/// Empty where they are equal.
+/// Empty if they are equal.
 std::string describe_changes(const core::Json& before, const core::Json& now);
 
 }  // namespace knnseq::store

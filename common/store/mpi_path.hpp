@@ -7,7 +7,7 @@
 namespace knnseq::store {
 
 /// ROMIO takes what stands before a colon for the name of a file system, and Open MPI's shared file
-/// pointers, which every file has, end the process where a path does not fit into 256 bytes. Such a
+/// pointers, which every file has, end the process if a path does not fit into 256 bytes. Such a
 /// path is given as one below /proc/self/fd, which leads to the same folder as long as this object
 /// lives; all others are given as they are.
 class MpiPath {

@@ -15,7 +15,7 @@ namespace knnseq::store {
 /// serve one thread at a time only: it is asked for the place once, by the constructor.
 class RowReader {
  public:
-  /// On the thread that calls HDF5. Throws core::InputError where the file is missing, is no HDF5
+  /// On the thread that calls HDF5. Throws core::InputError if the file is missing, is not an HDF5
   /// file or has no dataset of this name and type with two dimensions.
   RowReader(const std::filesystem::path& path, const std::string& dataset, DataType type);
   ~RowReader();
@@ -25,8 +25,8 @@ class RowReader {
   const std::vector<std::int64_t>& shape() const { return shape_; }  ///< [rows, columns]
 
   /// Whole rows from first_row on, as they are stored (little-endian). On any thread. Throws
-  /// core::InputError where the dataset has no such rows or the file ends before,
-  /// core::SystemError where reading fails.
+  /// core::InputError if the dataset has no such rows or the file ends before,
+  /// core::SystemError if reading fails.
   void read_bytes(std::int64_t first_row, std::span<std::byte> bytes) const;
 
  private:

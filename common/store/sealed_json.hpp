@@ -1,4 +1,4 @@
-// Small JSON files that notice when they are changed or lie where another belongs.
+// Small JSON files in which changes and mix-ups are detected.
 #pragma once
 
 #include <filesystem>
@@ -12,8 +12,8 @@ namespace knnseq::store {
 /// as core::write_file_durably does; the same content gives the same bytes).
 void write_sealed(const std::filesystem::path& path, const std::string& owner, core::Json object);
 
-/// Reads it back, without the checksum. Throws core::InputError where the file is missing, was
-/// changed, belongs to another owner or holds a count that cannot be one.
+/// Reads it back, without the checksum. Throws core::InputError if the file is missing, was
+/// changed, belongs to another owner or holds an impossible count.
 core::Json read_sealed(const std::filesystem::path& path, const std::string& owner);
 
 }  // namespace knnseq::store

@@ -28,8 +28,8 @@ class ShardFile {
     std::string owner;  ///< says what is made here: leftovers of something else are refused
   };
 
-  /// Opens `folder`/`name`.h5, or creates it with these datasets where it is not there yet. Throws
-  /// core::InputError on all ranks where the file's structure or a journal is damaged. Collective
+  /// Opens `folder`/`name`.h5, or creates it with these datasets if it is not there yet. Throws
+  /// core::InputError on all ranks if the file's structure or a journal is damaged. Collective
   /// on `team`.
   static ShardFile open(const Place& place, comm::Communicator& team,
                         const std::vector<DatasetSpec>& datasets);
@@ -48,13 +48,13 @@ class ShardFile {
 
   /// Closes the file and returns {"structure", "units"}: what describe_structure() gave, and the
   /// ranges of all units with their checksums, in order of units: [[{"dataset", "first_row",
-  /// "bytes", "checksum"} …] …], with "aside": true for those of datasets that are. Every unit must
+  /// "bytes", "checksum"} …] …], with "aside": true for auxiliary datasets. Every unit must
   /// be done. Collective on `team`.
   core::Json finish(comm::Communicator& team, std::int64_t units);
   /// Closes without finishing (work left for a later run). Collective on `team`.
   void close() { file_.close(); }
 
-  /// What is damaged of an unfinished shard, one line each: its structure, journals or committed
+  /// The damage of an unfinished shard, one line each: its structure, journals or committed
   /// rows. Not collective.
   static std::vector<std::string> damages(const Place& place);
 

@@ -1,4 +1,4 @@
-// What manifests and journals say of an HDF5 file's bytes, looked at before it is used.
+// Checks what manifests and journals say of an HDF5 file's bytes, before it is used.
 #pragma once
 
 #include "core/json_field.hpp"

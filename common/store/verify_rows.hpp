@@ -20,7 +20,7 @@ std::string range_checksum(std::span<const std::byte> bytes);
 void verify_range(const std::filesystem::path& file, const core::Json& range,
                   std::span<const std::byte> bytes);
 
-/// The bytes of a range, when the dataset has so many. Throws core::InputError.
+/// The bytes of a range, if the dataset has that many. Throws core::InputError.
 std::size_t bytes_of_range(const std::filesystem::path& file, const Hdf5File& hdf5,
                            const core::Json& range);
 

@@ -18,7 +18,7 @@ class LengthBuckets {
   std::int64_t max_positions() const { return max_positions_; }
   std::int64_t size() const { return max_positions_ * max_positions_; }
 
-  /// Throws std::logic_error where a length is out of range.
+  /// Throws std::logic_error if a length is out of range.
   std::int64_t index(std::int64_t target_length, std::int64_t source_length) const;
   std::int64_t target_length(std::int64_t index) const { return index / max_positions_ + 1; }
   std::int64_t source_length(std::int64_t index) const { return index % max_positions_ + 1; }

@@ -1,4 +1,4 @@
-// The one form in which what a model has said is written to files.
+// The form in which a model's output is written to files.
 #pragma once
 
 #include <string>

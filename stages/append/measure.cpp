@@ -25,7 +25,7 @@ struct Measured {
   std::int64_t rows = 0;
 };
 
-/// The sample that encode wrote aside, or as much of it as is measured.
+/// The sample that encode stored, or as much of it as is measured.
 SampleSpec measured_sample(const KeyFacts& keys) {
   auto sample = keys.sample;
   sample.size = std::min(sample.size, most_rows);

@@ -7,7 +7,7 @@
 namespace knnseq::stages {
 
 /// Compares the quantisation error of the sample keys of the corpus of `paths` with that of the
-/// training sample of `datastore`, prints both and warns where the first is much larger. The result
+/// training sample of `datastore`, prints both and warns if the first is much larger. The result
 /// is kept in append/<name>/measure/manifest.json. Collective.
 void measure(runtime::StageContext& context, const Options& options, const CorpusPaths& paths,
              const BuiltDatastore& datastore);

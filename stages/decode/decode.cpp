@@ -30,7 +30,7 @@ namespace knnseq::stages {
 
 namespace {
 
-/// What a search in subsets looks for sentences by.
+/// Makes what a search in subsets finds similar sentences by.
 using SentenceDescriber =
     std::function<retrieval::SentenceBlock(model::Sentences, const model::EncodedSource&)>;
 
@@ -86,7 +86,7 @@ class Decoder {
     });
   }
 
-  /// Waits for all ranks; throws core::Stopped on all where work is left. Collective.
+  /// Waits for all ranks; throws core::Stopped on all if work is left. Collective.
   runtime::StageWork finish() {
     translations_.close();
     progress_.finish();
@@ -149,7 +149,7 @@ class Decoder {
     });
   }
 
-  /// Calls `work` with one of the blocks that are left, on all ranks together; without one where
+  /// Calls `work` with one of the blocks that are left, on all ranks together; without one if
   /// there are no more for this rank.
   void run_in_rounds(const std::function<void(std::optional<std::int64_t>)>& work) {
     const obs::Stopwatch watch;

@@ -9,7 +9,7 @@
 
 namespace knnseq::stages {
 
-/// Translates the test sets of `decode:` that are named (all where none is) into decode/<name>/:
+/// Translates the test sets of `decode:` that are named (all if none is) into decode/<name>/:
 /// src.txt, hyp.txt, ref.txt (where there is a reference) in the order of the input, and
 /// nbest.jsonl. Collective.
 void decode(runtime::StageContext& context, const Options& options,

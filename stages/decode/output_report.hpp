@@ -15,10 +15,10 @@ struct OutputReport {
   /// Sentences whose best translation was ended at its greatest length.
   std::int64_t cut = 0;
   std::int64_t cut_by_positions = 0;  ///< those of them that the model has no more positions for
-  /// Sentences with a translation that was no line of valid text (see text::output_line).
+  /// Sentences with a translation that was not a line of valid text (see text::output_line).
   std::int64_t mended = 0;
 
-  /// A sentence's best translation has so many tokens, EOS included.
+  /// Counts a sentence's best translation, of this many tokens, EOS included.
   void count_length(const search::BeamOptions& options, std::int64_t source_tokens,
                     std::int64_t positions, std::int64_t tokens);
 

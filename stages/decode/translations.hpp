@@ -19,7 +19,7 @@ namespace knnseq::stages {
 /// How translations become text.
 struct OutputRules {
   std::string postprocess;  ///< shell command; empty: none
-  /// What searched for them, and with how many target positions; none where they were not searched
+  /// The search that made them, and its number of target positions; none if they were not searched
   /// for, but are targets of the datastore.
   std::optional<search::BeamOptions> beam;
   std::int64_t positions = 0;
@@ -28,7 +28,7 @@ struct OutputRules {
 /// Each rank appends the blocks it has translated to a journal of its own in `folder`.
 class Translations {
  public:
-  /// Reads what earlier runs have done. All ranks must have, before one calls append().
+  /// Reads what earlier runs have done. All ranks must do so before one calls append().
   explicit Translations(std::filesystem::path folder);
 
   const std::set<std::int64_t>& done() const { return done_; }
@@ -39,7 +39,7 @@ class Translations {
 
   /// Writes hyp.txt, src.txt and nbest.jsonl from all journals, each text as one line (see
   /// text::output_line). By one rank, when all blocks are done and all journals closed. Throws
-  /// core::InputError where a translation has a token that the tokeniser has not.
+  /// core::InputError if a translation has a token that the tokeniser has not.
   static OutputReport write_files(const std::filesystem::path& folder, const TestSet& set,
                                   const text::Tokenizer& tokenizer, const OutputRules& rules);
   /// Names of all that is written to the folder, for runtime::StageDefinition::files.

@@ -68,7 +68,7 @@ void diagnose_processors(const std::vector<RankFacts>& ranks, Lines& lines) {
                   all));
 }
 
-/// Of ranks that all compute on GPUs.
+/// Checks ranks that all compute on GPUs.
 void diagnose_gpus(const LibraryFacts& libraries, const std::vector<RankFacts>& ranks,
                    Lines& lines) {
   std::set<std::string> used;
@@ -97,7 +97,7 @@ void diagnose_gpus(const LibraryFacts& libraries, const std::vector<RankFacts>& 
   }
 }
 
-/// Of ranks that all compute on CPUs.
+/// Checks ranks that all compute on CPUs.
 void diagnose_lack_of_gpus(const LibraryFacts& libraries, const std::vector<RankFacts>& ranks,
                            Lines& lines) {
   const auto sees_gpus = [](const RankFacts& rank) { return rank.gpus > 0; };

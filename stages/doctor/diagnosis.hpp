@@ -1,4 +1,4 @@
-// What fits ill together.
+// Finds misconfigurations.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Command doctor: what this program and the machines it runs on have, and what fits ill together.
+// Command doctor: reports this build, the hardware it runs on and misconfigurations.
 #pragma once
 
 #include <string>
@@ -15,7 +15,7 @@ struct DoctorOptions {
 
 /// Prints it on standard output of rank 0: libraries, ranks and devices, warnings. Needs no config
 /// and no run directory. Collective. Throws core::InputError on all ranks, after it has printed,
-/// where `device: cuda` cannot be had.
+/// if `device: cuda` is not available.
 void doctor(comm::Communicator& comm, const DoctorOptions& options);
 
 }  // namespace knnseq::stages

@@ -20,7 +20,7 @@ void read_cores(RankFacts& facts) {
   facts.allowed_cores = facts.host_cores;
   cpu_set_t cores;
   CPU_ZERO(&cores);
-  // Machines with more cores than a cpu_set_t holds refuse: then nothing is known of a limit.
+  // Fails on machines with more cores than a cpu_set_t holds: then no limit is known.
   if (sched_getaffinity(0, sizeof(cores), &cores) != 0) return;
   facts.allowed_cores = CPU_COUNT(&cores);
   while (facts.first_core < CPU_SETSIZE - 1 && !CPU_ISSET(facts.first_core, &cores)) {

@@ -31,7 +31,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankFacts, host, host_cores, allowed_cores, f
                                    gpu, gpu_name, gpu_uuid, gpu_capability, gpu_bytes,
                                    gpu_free_bytes)
 
-/// Of this rank. Throws core::SystemError where a driver refuses to answer.
+/// Of this rank. Throws core::SystemError if a driver refuses to answer.
 RankFacts rank_facts(const gpu::Placement& placement);
 
 }  // namespace knnseq::stages

@@ -22,10 +22,10 @@ namespace knnseq::stages {
 
 namespace {
 
-/// Which sample the rows that are written aside belong to, until the manifest says so.
+/// Which sample the separately stored rows belong to, until the manifest says so.
 constexpr const char* sample_name = "sample.json";
 
-/// The config's sample; but where an earlier run has begun to write another one aside, that one.
+/// The config's sample, unless an earlier run has begun to store another one: then that one.
 SampleSpec begun_sample(runtime::StageContext& context, const Options& options,
                         const CorpusPaths& paths) {
   const auto path = paths.datastore / sample_name;

@@ -40,8 +40,8 @@ class ShardEncoder {
   std::vector<store::DatasetSpec> layout() const;
 
   /// Encodes the batches of one unit, or with KeyStore::none those that hold rows of the sample. On
-  /// a GPU that has only been begun when this returns. What writes the unit's rows throws
-  /// core::InputError naming the sentence where a key is not finite. On any thread, always the
+  /// a GPU it has only been started when this returns. What writes the unit's rows throws
+  /// core::InputError naming the sentence if a key is not finite. On any thread, but always the
   /// same.
   runtime::ComputedUnit compute_unit(core::Range batches, const runtime::Abandoned& abandoned);
 
@@ -49,7 +49,7 @@ class ShardEncoder {
   const EncodingCost& cost() const { return cost_; }
 
  private:
-  /// What the model makes of a unit, in host memory; undefined where nothing is to be written.
+  /// What the model makes of a unit, in host memory; undefined if nothing is to be written.
   struct Unit {
     core::Range batches;
     at::Tensor keys, sentence_keys, sample_keys;

@@ -13,8 +13,8 @@ namespace knnseq::stages {
 std::string comparison_table(const std::vector<ComparedSystem>& systems,
                              const EvaluateOptions& options);
 
-/// A line for each system, with a header; empty cells where there is no figure, and "true" in the
-/// last one where the translations are the baseline's.
+/// A line for each system, with a header; empty cells if there is no figure, and "true" in the
+/// last one if the translations are the baseline's.
 std::string comparison_csv(const std::vector<ComparedSystem>& systems);
 
 core::Json comparison_json(const std::vector<ComparedSystem>& systems,

@@ -17,17 +17,17 @@ struct ScoredDecoding {
   std::string identity;                       ///< of the decoding's manifest
   std::string settings;                       ///< for people
   bool knn = false;                           ///< a datastore was used
-  std::string test_set;                       ///< equal where source and references are
+  std::string test_set;                       ///< equal if source and references are
   std::string translations;                   ///< fingerprint of hyp.txt
   std::vector<metrics::BleuStatistics> bleu;  ///< [sentences]
   std::vector<metrics::ChrfStatistics> chrf;
   /// Tokens written (EOS counted) by the time all ranks took to translate, of the run that finished
-  /// it. None where no record of it is there.
+  /// it. None if no record of it is there.
   std::optional<double> tokens_per_second;
 };
 
 /// Reads run_dir/decode/<name> and its record. Warns of text that is not plain. Throws
-/// core::InputError where it is not finished or no text.
+/// core::InputError if it is not finished or not text.
 ScoredDecoding score_decoding(obs::Log& log, const std::filesystem::path& run_dir,
                               const std::string& name);
 

@@ -78,7 +78,7 @@ void report_dropped(runtime::StageContext& context, const SentencePairs& pairs,
   });
 }
 
-/// Throws core::InputError where the codebook could not be trained on so few entries.
+/// Throws core::InputError if the codebook could not be trained on so few entries.
 void require_sample(const Options& options, const index::IndexSpec& spec, std::int64_t entries) {
   const auto vectors = std::min(entries, options.datastore.sample.size);
   const auto least = spec.least_sample();

@@ -6,7 +6,7 @@
 
 namespace knnseq::stages {
 
-/// All stages of the table that are part of it (partition … evaluate), each skipped where it is
+/// All stages of the table that are part of it (partition … evaluate), each skipped if it is
 /// done or not in the config, then the table of what they took. Collective.
 void run(runtime::StageContext& context, const Options& options);
 

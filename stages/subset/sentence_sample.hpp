@@ -14,7 +14,7 @@ struct SentenceSource {
 };
 
 /// Vectors of those sentences whose numbers belong to the sample (SampleRule over the sentences),
-/// each read by one rank. Throws core::InputError (on all ranks) where a file is damaged.
+/// each read by one rank. Throws core::InputError (on all ranks) if a file is damaged.
 /// Collective.
 SampleRows read_sentence_sample(runtime::StageContext& context, const SentenceSource& source,
                                 const SampleSpec& sample);

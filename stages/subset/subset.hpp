@@ -6,9 +6,9 @@
 
 namespace knnseq::stages {
 
-/// In subset/: an index of the sentences' vectors (none where similar sentences are found by their
+/// In subset/: an index of the sentences' vectors (none if similar sentences are found by their
 /// pieces), and codes of all entries with a codebook of their own, in the order of the datastore's
-/// rows. Each step is skipped when it is done, and goes on where it was stopped. Collective.
+/// rows. Each step is skipped if it is done, and resumes where it was stopped. Collective.
 void subset(runtime::StageContext& context, const Options& options);
 
 }  // namespace knnseq::stages

@@ -1,4 +1,4 @@
-// What the right answers are.
+// The exact neighbours that searches are compared with.
 #pragma once
 
 #include <vector>

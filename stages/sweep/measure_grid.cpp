@@ -104,7 +104,7 @@ class Grid {
     if (queries_.defined()) return;
     queries_ = held_out_queries(context_, options_, folder_ / scratch_name);
     context_.log.info("exact search");
-    // Beyond the largest k: those that are as near as the last one of it.
+    // More than the largest k, for neighbours as near as the k-th.
     const std::int64_t k = 2 * grid_.k.back() + 64;
     exact_ =
         find_exactly(context_, keys_, team_, {queries_, specs_.front().metric, grid_.shares, k});
@@ -141,7 +141,7 @@ class Grid {
     return row;
   }
 
-  /// Nothing where the share's sample is too small for this index, which the note then says.
+  /// std::nullopt if the share's sample is too small for this index; the note then says so.
   std::optional<index::Codebook> train(const index::IndexSpec& spec, SweepRow& row) {
     const obs::Stopwatch watch;
     auto sample = sample_of(row.share);
@@ -156,7 +156,7 @@ class Grid {
     try {
       require_device_memory(context_, task);
       codebook = train_on_devices(context_, task, std::move(sample));
-    } catch (const core::Error& e) {  // thrown on all ranks alike, where it is the input's fault
+    } catch (const core::Error& e) {  // thrown on all ranks alike, if it is the input's fault
       if (e.code() != core::ExitCode::bad_input) throw;
       row.note = e.what();
       return std::nullopt;

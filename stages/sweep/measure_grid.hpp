@@ -14,7 +14,7 @@ namespace knnseq::stages {
 
 /// For every share in options.sweep and every index: trains it, fills it, searches it with every
 /// setting. A row is committed to a journal when it is measured; those that an earlier run
-/// committed are taken over. What cannot be measured (too small a share for the index or for k) is
+/// committed are reused. What cannot be measured (too small a share for the index or for k) is
 /// a row with a note. Throws core::Stopped on all ranks after a stop signal. Collective; every rank
 /// gets all.
 std::vector<SweepRow> measure_grid(runtime::StageContext& context, const Options& options,

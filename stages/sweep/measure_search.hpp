@@ -12,7 +12,7 @@
 
 namespace knnseq::stages {
 
-/// What is asked, and what would be right.
+/// The queries, and their exact neighbours.
 struct SearchTask {
   at::Tensor queries;           ///< fp32 [q, width], the same on every rank
   index::TopK truth;            ///< [q, more than the largest k], entry numbers as ids

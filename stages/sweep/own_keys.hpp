@@ -22,7 +22,7 @@ struct KeyUnit {
   std::vector<core::Range> batches;  ///< rows of one batch each: what shares a matrix product
 };
 
-/// Whose keys are read.
+/// The datastore whose keys are read.
 struct KeySource {
   SampledDatastore datastore;  ///< which holds them
   std::int64_t vocab_size = 0;

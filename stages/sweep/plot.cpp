@@ -50,7 +50,7 @@ std::string line_from(double x1, double y1, double x2, double y2) {
                      x2, y2);
 }
 
-/// Powers of ten on the axis and, where they leave room, 2 and 5 times them.
+/// Powers of ten on the axis and, if they leave room, 2 and 5 times them.
 std::vector<double> ticks_of(const Axes& axes) {
   const auto factors =
       axes.slowest > 1e4 * axes.fastest ? std::vector<double>{1} : std::vector<double>{1, 2, 5};

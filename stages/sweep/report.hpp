@@ -11,7 +11,7 @@ namespace knnseq::stages {
 /// its fastest setting that finds 0.9 of the neighbours, or the one that finds most.
 std::string sweep_table(const SweepResult& result);
 
-/// One line a setting, with a header; texts are quoted where they must be.
+/// One line a setting, with a header; texts are quoted if they must be.
 std::string sweep_csv(const SweepResult& result);
 
 }  // namespace knnseq::stages

@@ -21,7 +21,7 @@ struct SearchSettings {
   std::string left_out;  ///< why some of the config's are not among them; empty: all are
 };
 
-/// nprobe for indexes with lists (found by the graph where the index has one over its centroids),
+/// nprobe for indexes with lists (found by the graph if the index has one over its centroids),
 /// ef_search for HNSW, one without a name for all others; k is the sweep's largest.
 SearchSettings settings_for(const index::IndexSpec& spec, const SweepOptions& grid);
 

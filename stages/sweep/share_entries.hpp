@@ -7,7 +7,7 @@
 
 namespace knnseq::stages {
 
-/// Codes a share's entries unit by unit; each batch of the corpus apart, as add does, so that codes
+/// Codes a share's entries unit by unit; each batch of the corpus alone, as add does, so that codes
 /// do not depend on shards or ranks.
 class ShareEntries {
  public:

@@ -35,7 +35,7 @@ std::vector<index::IndexSpec> parse_specs(const Options& options, std::int64_t w
   return specs;
 }
 
-/// Throws core::InputError where the config would encode otherwise than the datastore was.
+/// Throws core::InputError if the config would encode differently from the datastore.
 void require_same_keys(const DatastoreManifest& datastore, const Options& options,
                        const core::Json& model) {
   const auto key = options.datastore.key.resolved(datastore.keys.decoder_layers);
@@ -129,7 +129,7 @@ void sweep(runtime::StageContext& context, const Options& options) {
        [&] { return make_report(context, options, measure_grid(context, options, specs, keys)); },
        files});
   comm::on_root(comm, [&] {
-    remove_finished_rows(folders.sweep);  // only now that the manifest is there
+    remove_finished_rows(folders.sweep);  // only now that the manifest exists
     const SweepResult result = core::read_json(folders.sweep / "sweep.json");
     obs::print(fmt::format("\n{}", sweep_table(result)));
   });

@@ -10,7 +10,7 @@ namespace knnseq::stages {
 
 /// One search setting and how it did.
 struct SweepPoint {
-  std::string setting;  ///< "nprobe 16", "ef_search 64", or "" where there is nothing to set
+  std::string setting;          ///< "nprobe 16", "ef_search 64", or "" if there is nothing to set
   std::vector<double> recalls;  ///< one for each k, in the order of the config
   double microseconds_per_query = 0;
 };

@@ -7,7 +7,7 @@
 namespace knnseq::stages {
 
 /// Trains rotation, coarse centroids and product quantiser on the config's sample of the keys;
-/// writes codebook/codebook.faiss. Goes on at the iteration it was interrupted at. Collective.
+/// writes codebook/codebook.faiss. Resumes at the iteration it was interrupted at. Collective.
 void train(runtime::StageContext& context, const Options& options);
 
 }  // namespace knnseq::stages

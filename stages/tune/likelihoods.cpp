@@ -116,7 +116,7 @@ Likelihoods likelihoods_from(const std::string& file, const core::Json& json) {
   });
   if (values.size() != result.search_width.size() * result.k.size() * result.temperature.size() *
                            result.lambda.size()) {
-    throw core::InputError(file, "has not a likelihood for each setting");
+    throw core::InputError(file, "does not have a likelihood for each setting");
   }
   auto value = values.begin();
   for (const auto search_width : result.search_width) {

@@ -41,7 +41,7 @@ struct Likelihoods {
 double plain_number(float value);
 
 core::Json to_json(const Likelihoods& likelihoods);
-/// Throws core::InputError naming the file where it is not what to_json() gives.
+/// Throws core::InputError naming the file if it is not what to_json() gives.
 Likelihoods likelihoods_from(const std::string& file, const core::Json& json);
 
 /// From all ranks' tokens and their neighbours for each search width; the same on every rank, for

@@ -91,7 +91,7 @@ runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& op
   return outcome;
 }
 
-/// The pass as a stage, skipped where it is done.
+/// The pass as a stage, skipped if it is done.
 Likelihoods likelihoods_of(runtime::StageContext& context, const Options& options) {
   const auto& decoding = options.tune.decoding;
   const auto data = check_data(context, options, decoding);

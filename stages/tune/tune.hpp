@@ -10,8 +10,8 @@ namespace knnseq::stages {
 /// and nprobe (with subsets: sentences) in one teacher-forced pass; translates the sources with the
 /// likeliest of each k and with the model alone; the highest BLEU wins, ties go to the smaller λ.
 /// Prints a table and writes tune/ (tune-subset/): tuned.yaml (to be included by a config),
-/// tune.csv, tune.json and tune.svg. Needs add. What is done is kept, and a later run goes on
-/// behind it. Throws core::InputError on all ranks. Collective.
+/// tune.csv, tune.json and tune.svg. Needs add. What is done is kept, and a later run continues
+/// after it. Throws core::InputError on all ranks. Collective.
 void tune(runtime::StageContext& context, const Options& options);
 
 }  // namespace knnseq::stages

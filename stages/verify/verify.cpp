@@ -53,7 +53,7 @@ std::vector<int> deal(const std::vector<Check>& checks, int ranks) {
   return dealt;
 }
 
-/// Damages that this rank has found: {number of the check: [line …]}.
+/// The damage that this rank has found: {number of the check: [line …]}.
 core::Json run_checks(runtime::StageContext& context, const std::vector<Check>& checks) {
   std::int64_t total = 0;
   for (const auto& check : checks) total += check.bytes;

@@ -6,7 +6,7 @@
 namespace knnseq::stages {
 
 /// Reads all files that a manifest or a journal knows, dealt over the ranks by size, and prints a
-/// table. Throws core::InputError (on all ranks) where any is damaged or missing, after a line for
+/// table. Throws core::InputError (on all ranks) if any is damaged or missing, after a line for
 /// each file and range on standard output; core::Stopped after SIGUSR1. Collective.
 void verify(runtime::StageContext& context);
 

@@ -73,7 +73,7 @@ Measured timed(Assign assign) {
 }  // namespace
 
 /// Arguments: VECTORS ROWS WIDTH LISTS THREADS [cuda]. VECTORS: a file of fp16, or "random".
-/// Exit code 1 where bounds from bf16 and from fp32 lead to different lists.
+/// Exit code 1 if bounds from bf16 and from fp32 lead to different lists.
 int main(int argc, char** argv) {
   comm::MpiEnvironment mpi(argc, argv);
   const auto comm = mpi.world(0);

@@ -73,7 +73,7 @@ std::vector<Batch> cut(std::vector<Pair> pairs, std::size_t max_tokens) {
   return batches;
 }
 
-/// Multiplications and additions of all keys of kind ffn_in, or 0 where the model is not Marian's.
+/// Multiplications and additions of all keys of kind ffn_in, or 0 if the model is not Marian's.
 double operations(const std::string& folder, const std::vector<Batch>& batches) {
   const core::Json config = core::read_json(folder + "/config.json");
   if (config.value("model_type", "") != "marian") return 0;

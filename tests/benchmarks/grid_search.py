@@ -5,7 +5,7 @@
         [--k 16] [--temperature 10 20 50] [--lambda 0.5 0.6 0.7] [--length-penalty 1.0 1.4]
 
 Each combination is one more item of `decode` in the config's run directory (which must have its index),
-so an interrupted search goes on where it was, and combinations that were decoded before are not
+so an interrupted search resumes where it was, and combinations that were decoded before are not
 decoded again. Prints the table and the best combination; the highest BLEU wins. Needs what
 scripts/demo.sh installed and built.
 """

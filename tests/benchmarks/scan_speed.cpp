@@ -3,7 +3,7 @@
 // nprobe 32, for 160, 320 and 640 queries at a time unless given, k 64. GB/s is codes scanned × 64
 // bytes, of whole searches: tables, scan and merging. Beside it stand this device's copy rate
 // (bytes read and written) and its rate of look-ups in shared memory (a byte a look-up), and what
-// share of the smaller of both the scan reaches. faiss's index for GPUs does the same where this
+// share of the smaller of both the scan reaches. faiss's index for GPUs does the same if this
 // faiss was built with it: as knn.backend: faiss has it, and with tables for all lists. Then the
 // assignment of sub-vectors to PQ centroids.
 #include <algorithm>

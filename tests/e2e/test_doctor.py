@@ -27,7 +27,7 @@ class Doctor(pipeline.PipelineTest):
         self.assertEqual(sorted(self.folder.rglob("*")), before)  # it leaves nothing behind
 
     def ending(self, rank_0_first, environment):
-        """What two ranks print where the first one does something else before it starts doctor."""
+        """What two ranks print if the first one does something else before it starts doctor."""
         script = f'if [ "$OMPI_COMM_WORLD_RANK" = 0 ]; then {rank_0_first}; fi; exec "$0" doctor'
         done = subprocess.run(["mpirun", "-np", "2", "sh", "-c", script, pipeline.PROGRAM], capture_output=True,
                               text=True, timeout=60, stdin=subprocess.DEVNULL, cwd=self.folder,

@@ -1,7 +1,7 @@
 """Model families end to end, on models of a few thousand random weights: languages, keys of other layers,
 ensembles, TorchScript, number types, and the commands around a model. Such a model knows nothing, so what
 it translates right it has from its neighbours: sentences of the corpus come back only if queries are
-what the keys were, of the same layer, behind the same forced tokens, through the same tokeniser."""
+what the keys were, of the same layer, after the same forced tokens, through the same tokeniser."""
 import json
 import os
 import random

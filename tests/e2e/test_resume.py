@@ -1,4 +1,4 @@
-"""Interrupted work goes on where it was, with the same bytes in the end."""
+"""Interrupted work resumes where it was, with the same bytes in the end."""
 import json
 import signal
 import unittest
@@ -37,7 +37,7 @@ class Resume(pipeline.PipelineTest):
         ranks = 3
         for stage, moment in moments:
             ranks = ranks % 3 + 1
-            # Rows written aside are those of the sample that a datastore was begun with.
+            # Rows stored separately are those of the sample that a datastore was begun with.
             other = ("--set", "datastore.seed=3") if stage == "encode" else ()
             with self.subTest(stage=stage, ranks=ranks):
                 self.start_and_signal(stage, ranks=ranks, when=moment)

@@ -130,7 +130,7 @@ class RunDirectory(pipeline.PipelineTest):
         lead = lambda name: (shutil.rmtree(run / name) if (run / name).is_dir() else
                              (run / name).unlink(missing_ok=True),
                              (run / name).symlink_to(theirs if (good / name).is_dir() else theirs / "text"))
-        # Each case: the command, what leads elsewhere, and what is said; nothing where it works.
+        # Each case: the command, what leads elsewhere, and what is said; nothing if it works.
         cases = (("verify", "lock", "lock: is a symbolic link"),
                  ("verify", "log.jsonl", "log.jsonl: is a symbolic link"),
                  ("verify", MARKER, f"{MARKER}: is a symbolic link"),
@@ -187,7 +187,7 @@ class RunDirectory(pipeline.PipelineTest):
         self.assertEqual(kept.read_bytes(), before)
 
     def test_a_model_that_is_edited_in_place(self):
-        """Also where its size and its modification time are as they were."""
+        """Even if its size and its modification time are as they were."""
         model = self.folder / "model"
         shutil.copytree(pipeline.MODEL, model)
         mine = ("--set", f"model={model}", "--set", f"tokenizer={model}")

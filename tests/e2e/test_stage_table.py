@@ -8,7 +8,7 @@ import pipeline
 
 STAGES = pipeline.ROOT / "stages"
 FUNCTIONS = {"export": "export_datastore"}  # of stages whose function has another name
-# The keys that options.cpp reads into a member of Options, where they are not below the member's own name; and
+# The keys that options.cpp reads into a member of Options, if they are not below the member's own name; and
 # those that are defaults of others.
 KEYS = {"models": ["model"], "languages": ["source_lang", "target_lang"]}
 DEFAULTS = {"decode": ["knn", "beam_search", "dtype"], "tune": ["knn", "beam_search", "dtype"],
@@ -49,11 +49,13 @@ def definitions(path):
 
 
 class StageTable(unittest.TestCase):
-    def setUp(self):
-        self.stages = [line.split()[0] for line in knnseq("--list").splitlines()]
+    @classmethod
+    def setUpClass(cls):
+        cls.stages = [line.split()[0] for line in knnseq("--list").splitlines()]
+        cls.help = {stage: knnseq(stage, "--help") for stage in cls.stages}
 
     def keys_of(self, stage):
-        return re.findall(r"^  (\S+) {2,}", knnseq(stage, "--help").split("\nkeys ")[1], re.M)
+        return re.findall(r"^  (\S+) {2,}", self.help[stage].split("\nkeys ")[1], re.M)
 
     def test_each_stage_names_the_options_that_its_code_reads(self):
         options = (STAGES / "shared/options/options.hpp").read_text(encoding="utf-8")
@@ -100,10 +102,11 @@ class StageTable(unittest.TestCase):
             self.assertLessEqual(set(self.keys_of(stage)), of_run, stage)
 
     def test_documents_have_the_folders_of_all_stages(self):
-        table = (pipeline.ROOT / "docs/internals/files.md").read_text(encoding="utf-8")
+        page = (pipeline.ROOT / "docs/internals/files.md").read_text(encoding="utf-8")
+        table = page.split("\n## Folders\n")[1].split("\n#")[0]
         rows = re.findall(r"^\| `([a-z-]+)/(?:<name>/)?` \| (\w+)", table, re.M)
         made = {(folder, stage) for stage in self.stages
-                for line in re.findall(r"^  makes +(.*)$", knnseq(stage, "--help"), re.M)
+                for line in re.findall(r"^  makes +(.*)$", self.help[stage], re.M)
                 for folder in re.findall(r"([a-z-]+)/\S*", line)}
         self.assertEqual(sorted(row for row in rows if row[1] != "all"), sorted(made))
 

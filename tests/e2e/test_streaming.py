@@ -100,7 +100,7 @@ class Streaming(pipeline.PipelineTest):
         self.refused("sweep", *STREAMED, *text, says="make it with datastore.store: keys")
         self.refused("subset", *STREAMED, says="make it with datastore.store: keys")
         before = self.digest(*WHOLE)
-        # Another sample than encode wrote aside cannot be found later; a smaller one can.
+        # Another sample than encode stored cannot be found later; a smaller one can.
         shutil.rmtree(self.folder / "run" / "codebook")
         self.refused("train", *STREAMED, "--set", "datastore.seed=5",
                      says="does not hold the training sample: it is 2,500 entries of seed 5")
@@ -113,7 +113,7 @@ class Streaming(pipeline.PipelineTest):
             for stage, size in (("partition", 900), ("encode", sizes[0]), ("train", sizes[1])):
                 self.run_stage(stage, *STREAMED, "--set", f"datastore.sample={size}", *self.at(run))
         self.assertEqual(self.digest("codebook/*"), self.digest("codebook/*", run="other"))
-        # Where keys are stored, batches of another seed are found too.
+        # If keys are stored, batches of another seed are found too.
         for run, seed in (("stored", 1), ("seed", 8)):
             for stage in ("partition", "encode"):
                 self.run_stage(stage, *STORED, "--set", f"datastore.seed={seed}", *self.at(run))

@@ -147,7 +147,7 @@ class Subset(pipeline.PipelineTest):
                 ("subset.codes=PQ17", "PQ17"),
                 ("subset.encoder=max", "subset.encoder"),
                 ("subset.encoder=torchscript", "subset.model: is required"),
-                (f"subset.model={ENCODER}", "is of no use: encoder is mean"),
+                (f"subset.model={ENCODER}", "has no effect: encoder is mean"),
                 ("subset.index=PCAW300,Flat", "widen"),
                 ("subset.sentences=0", "subset.sentences"),
                 ("decode.2.datastores=[other]", "modes subset and memory search this run's own"),

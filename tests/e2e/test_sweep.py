@@ -1,4 +1,4 @@
-"""A sweep measures the same recall for any number of ranks, goes on where it was, and reports it all."""
+"""A sweep measures the same recall for any number of ranks, resumes if stopped, and reports it all."""
 import csv
 import json
 import shutil

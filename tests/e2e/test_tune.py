@@ -1,4 +1,4 @@
-"""Tuning finds the same settings for any number of ranks, goes on where it was, and can be included."""
+"""Tuning finds the same settings for any number of ranks, resumes if stopped, and can be included."""
 import csv
 import json
 import math
@@ -91,7 +91,7 @@ tune:
         text = self.config.read_text(encoding="utf-8")
         include = f"include: {self.folder}/run/tune/tuned.yaml\n"
         self.config.write_text(include + text, encoding="utf-8")
-        self.assertIn("'knn.lambda' stands in the included", self.run_stage("decode", code=2))
+        self.assertIn("'knn.lambda' is also in the included", self.run_stage("decode", code=2))
         text = text.replace("knn: {temperature: 20, lambda: 0.6, nprobe: 4}\n", "")
         self.config.write_text(include + text, encoding="utf-8")
         self.run_stage("decode knn")

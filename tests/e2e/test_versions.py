@@ -44,7 +44,7 @@ class Versions(unittest.TestCase):
         before = self.files()
         said = self.knnseq("run")
         for step in STEPS:
-            self.assertIn(f"{step}: already done", said)
+            self.assertIn(f"[{step}] already done", said)
         self.assertEqual(sorted(self.files()), sorted(before))
         changed = [name for name, content in self.files().items() if content != before[name]]
         self.assertEqual([name for name in changed if not name.startswith("evaluate/")], [])

@@ -1,4 +1,4 @@
-// The program's arguments, each behind a NUL byte.
+// The program's arguments, each after a NUL byte.
 #include <string>
 
 #include "fuzz.hpp"

@@ -1,4 +1,4 @@
-// A config, a file that it includes and overrides (--set), each behind a NUL byte: what is accepted
+// A config, a file that it includes and overrides (--set), each after a NUL byte: what is accepted
 // is written out, and read back to the same.
 #include <string>
 

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t most_bytes = std::size_t{1} << 20;  // of text that is compared
 
-/// The whole text; nothing where there is more than is compared.
+/// The whole text; std::nullopt if there is more than is compared.
 std::optional<std::string> read_all(const std::filesystem::path& path, std::size_t step) {
   const auto file = text::open_text(path);
   std::string content;

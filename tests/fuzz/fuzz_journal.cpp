@@ -1,5 +1,5 @@
-// Journals: any bytes, and, since the fuzzer finds no checksums, lines that are given theirs where
-// they start with '!'. Appending goes on behind what was read.
+// Journals: any bytes, and, since the fuzzer finds no checksums, lines that are given theirs if
+// they start with '!'. Appending continues after what was read.
 #include <filesystem>
 #include <fstream>
 #include <string>

@@ -1,4 +1,4 @@
-// Scores of any text, a hypothesis and a reference behind a NUL byte: within their bounds, and 100
+// Scores of any text, a hypothesis and a reference around a NUL byte: within their bounds, and 100
 // for equal ones.
 #include <cmath>
 #include <string>

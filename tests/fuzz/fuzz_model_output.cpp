@@ -1,6 +1,6 @@
 // What a model says: any ids, through each family's tokeniser, become one line of text.
 //
-// The first byte chooses the tokeniser, each two bytes behind it an id.
+// The first byte chooses the tokeniser, each two bytes after it an id.
 #include <algorithm>
 #include <filesystem>
 #include <memory>

@@ -31,7 +31,7 @@ void try_file(std::string_view file) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto input = fuzz::as_text(data, size);
   try_file(input);
-  // Changing the JSON seldom keeps the lengths right, so once more with lengths that are: all is
+  // Changing the JSON rarely keeps the lengths right, so once more with right lengths: all is
   // header, and as many bytes of data follow as its first two bytes say.
   if (size < 2) return 0;
   const auto json = input.substr(2);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the fuzzers (clang) and runs each for some seconds, one after another; exit 1 where one
+# Builds the fuzzers (clang) and runs each for some seconds, one after another; exit 1 if one
 # found something. Inputs that crash are left in build-fuzz/found, new ones in build-fuzz/corpus.
 #
 #     tests/fuzz/run.sh [SECONDS] [SEED]     # 600 each; without a seed, another one each time

@@ -1,4 +1,4 @@
-// Catch2 where there is a GPU; elsewhere exit code 77 and the reason.
+// Catch2 if there is a GPU; elsewhere exit code 77 and the reason.
 #define CATCH_CONFIG_RUNNER
 #include <cstdio>
 

@@ -4,6 +4,7 @@
 
 #include "gpu/collectives.hpp"
 #include "gpu/device_memory.hpp"
+#include "index/sample/cluster_sums.hpp"
 #include "index/train/quantization_error.hpp"
 #include "index/train/training_memory.hpp"
 #include "unit/index/synthetic.hpp"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the unit and MPI tests with sanitizers and runs them; exit 1 where one found something.
+# Builds the unit and MPI tests with sanitizers and runs them; exit 1 if one found something.
 #
 #     tests/sanitize/run.sh [address|thread] [--without-libtorch]
 #

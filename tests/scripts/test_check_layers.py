@@ -50,7 +50,7 @@ class CheckLayers(unittest.TestCase):
     def test_unknown_rooms(self):
         self.tree["common/extra/x.hpp"] = "#pragma once\n"
         self.tree["stages/shared/extra/x.hpp"] = "#pragma once\n"
-        self.expect("extra is no room", "stages/shared/extra is no room")
+        self.expect("extra is not a room", "stages/shared/extra is not a room")
 
     def test_rooms_without_files(self):
         self.rooms["store"] = ""

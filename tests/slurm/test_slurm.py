@@ -1,5 +1,5 @@
 """The batch scripts against a real Slurm: chains of jobs that are pre-empted, queued again and end with the
-bytes of an undisturbed run; chains that end where a stage fails or is cancelled."""
+bytes of an undisturbed run; chains that end when a stage fails or is cancelled."""
 import gzip
 import json
 import lzma
@@ -155,7 +155,7 @@ class Slurm(pipeline.PipelineTest):
         self.check_result(chain, {train: "1", f"{decode}_0": "0", f"{decode}_1": "1"}, {"train", "decode-knn"})
 
     def check_result(self, chain, restarts, resumed):
-        """All jobs have ended well, after so many restarts, in which those stages went on where they were, and
+        """All jobs have ended well, after so many restarts, in which those stages resumed where they were, and
         have left what an undisturbed run leaves."""
         wait_until(chain.ended, 150, chain.explain)
         chain.submit("--stages", "export")
@@ -197,7 +197,7 @@ class Slurm(pipeline.PipelineTest):
                     result.result()
 
     def test_a_launch_that_ran_nothing_is_tried_again(self):
-        """srun may return 0 where a node has refused to start the ranks."""
+        """srun may return 0 even if a node has refused to start the ranks."""
         cluster = self.folder / "cluster.sh"
         cluster.write_text(f"program={pipeline.PROGRAM}\nlauncher=srun\n")
         fake = self.folder / "bin" / "srun"

@@ -55,7 +55,7 @@ class Block {
     for (std::size_t i = 0; i < threads_.size(); ++i) prepare(threads_[i], stacks[i].get());
   }
 
-  /// Runs all threads to their ends. Throws std::logic_error where some have left, or wait
+  /// Runs all threads to their ends. Throws std::logic_error if some have left, or wait
   /// elsewhere, while others wait.
   void run() {
     running_ = this;
@@ -192,7 +192,7 @@ inline unsigned char* shared_memory() {
 }
 
 /// Runs the body for every thread of the grid. Throws what a thread throws, and std::logic_error
-/// where a block's threads wait for each other in vain.
+/// if a block's threads wait for each other for ever.
 inline void launch(const Launch& launch, const std::function<void()>& body) {
   grid_size = launch.grid;
   block_size = {launch.threads, 1, 1};

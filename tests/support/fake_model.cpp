@@ -122,7 +122,7 @@ EncodedSource FakeModel::encode(Sentences sources) {
 
 TeacherForced FakeModel::teacher_force(Sentences sources, Sentences targets,
                                        const TeacherForcingOptions& options) {
-  KNNSEQ_ASSERT(sources.size() == targets.size(), "sources and targets must be as many");
+  KNNSEQ_ASSERT(sources.size() == targets.size(), "sources and targets must be equally many");
   std::vector<std::uint64_t> hashes;
   for (std::size_t i = 0; i < sources.size(); ++i) {
     std::uint64_t hash = append(hash_source(sources[i], options_.seed), info_.decoder_start);

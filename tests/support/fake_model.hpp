@@ -15,7 +15,7 @@ struct FakeModelOptions {
   std::vector<model::TokenId> forced_tokens = {};
   std::uint64_t seed = 1;
   double eos_bias = 0.0;  ///< added to EOS's logit: the larger, the shorter the translations
-  /// Logits are rounded to multiples of this where it is positive, so that equal scores occur.
+  /// Logits are rounded to multiples of this if it is positive, so that equal scores occur.
   double logit_step = 0.0;
 };
 

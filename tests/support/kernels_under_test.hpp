@@ -11,7 +11,7 @@ namespace knnseq::test {
 
 std::shared_ptr<const gpu::ScanLauncher> launcher_under_test();
 
-/// A job in host memory. row_blocks: blocks a sub-vector, where that can be chosen.
+/// A job in host memory. row_blocks: blocks a sub-vector, if that can be chosen.
 void run_pq_codes(const gpu::PqCodesJob& job, unsigned row_blocks);
 
 }  // namespace knnseq::test

@@ -13,7 +13,7 @@ first position, else target_ids[i - 1]; what it predicts is target_ids[i].
   source_lengths  [S] int32     ids of each source
   source_ids      [X] int32     SentencePiece pieces of source.spm, numbered by
                                 vocab.json (not in it: <unk>), then EOS
-  target_lengths  [S] int32     the same of the target, with target.spm
+  target_lengths  [S] int32     the same for the target, with target.spm
   target_ids      [Y] int32
   greedy_lengths  [S] int32     ids of each greedy translation
   greedy_ids      [G] int32     at most 100 a sentence, EOS included; <pad> masked

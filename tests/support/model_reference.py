@@ -8,7 +8,7 @@ order. Row i of a [.., Y, ..] tensor is the decoder's position that predicts tar
   target_lengths  [S] int32       ids of each target
   target_ids      [Y] int32       values: EOS included, forced language tokens left out
   encoder_output  [X, d] f32      encoder's output
-  decoder_layers  [L, Y, d] f32   outputs of the decoder's layers (post-norm: behind the last norm;
+  decoder_layers  [L, Y, d] f32   outputs of the decoder's layers (post-norm: after the last norm;
                                   pre-norm: before the decoder's closing norm)
   ffn_in          [L, Y, d] f32   inputs of the layers' first feed-forward linear
   top_ids         [Y, 20] int32   the most probable next tokens (equal ones: lower id first),
@@ -17,7 +17,7 @@ order. Row i of a [.., Y, ..] tensor is the decoder's position that predicts tar
   greedy_lengths, greedy_ids      greedy translations: forced tokens first, never pad or bad words,
                                   EOS not as the very first token; until EOS or 20 tokens
   greedy_gaps     f32             of each greedy id, the distance of its log-prob to the
-                                  runner-up's; 1e9 where it was forced
+                                  runner-up's; 1e9 if it was forced
 
 beam.json: {"sources", "forced", "cases": [{"beam", "length_penalty", "nbest", "max_length_a",
 "max_length_b", "results": [[{"tokens", "score"} best first] for each source]}]}, made by
@@ -57,7 +57,7 @@ class Framework:
     target_words: range
     prefix: list = field(default_factory=list)  # of every source
     suffix: list = field(default_factory=list)
-    forced: list = field(default_factory=list)  # of every target, behind the start token
+    forced: list = field(default_factory=list)  # of every target, after the start token
 
     def next_log_probs(self, encoded):
         def follow(prefixes):
@@ -126,7 +126,7 @@ def joined(parts):
 
 
 def searched(framework, source):
-    """[results of each case], or None where a call was close."""
+    """[results of each case], or None if a call was close."""
     follow, results, gaps = framework.next_log_probs(framework.encode(source)), [], []
     for beam, nbest, a, b in SEARCHES:
         done, gap = plain_beam.finished_hypotheses(follow, beam, int(a * len(source)) + b,

@@ -16,7 +16,7 @@ inline bool on_all_ranks(bool local) { return world().all(local); }
 
 }  // namespace knnseq::test
 
-/// Collective REQUIRE: fails on all ranks where it fails on one.
+/// Collective REQUIRE: fails on all ranks if it fails on one.
 #define REQUIRE_ALL(expression)                               \
   do {                                                        \
     const bool local_result_ = static_cast<bool>(expression); \

@@ -9,7 +9,7 @@ import torch
 def finished_hypotheses(next_log_probs, beam, longest, eos, never, forced=()):
     """([(sum of log-probs, tokens)] in the order in which they finished, smallest gap).
 
-    `longest`: EOS is forced behind so many tokens. `never`: ids that are never chosen. `forced`:
+    `longest`: EOS is forced after that many tokens. `never`: ids that are never chosen. `forced`:
     ids of the first tokens; a forced one has log-prob 0 and everything else none. `gap` is the
     smallest difference between neighbouring scores that decided something.
     """

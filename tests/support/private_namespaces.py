@@ -14,7 +14,7 @@ def skip(reason):
 
 def enter(*kinds):
     """Goes on in a new process-id and mount namespace and in those of the named kinds ("--net"): starts this
-    script once more inside them. Skips the test where the system does not allow that."""
+    script once more inside them. Skips the test if the system does not allow that."""
     if os.environ.get("KNNSEQ_IN_NAMESPACES") == "1":
         return
     if os.geteuid() != 0:

@@ -93,7 +93,7 @@ def numbered(pieces):
 
 
 def marian_vocabulary(pieces, size):
-    """</s> 0, <unk> 1, <pad> size - 1, more pieces behind it."""
+    """</s> 0, <unk> 1, <pad> size - 1, more pieces after it."""
     own = [piece for piece in numbered(pieces) if piece not in ("<s>", "</s>", "<unk>")]
     order = ["</s>", "<unk>"] + own[:size - 3] + ["<pad>"] + own[size - 3:]
     return {piece: number for number, piece in enumerate(order)}
@@ -150,7 +150,7 @@ def marian_sharded(folder):
 
 
 def m2m100_model(vocab_size, first_language, source_language, target_language):
-    """Languages as positions behind first_language, where the words end."""
+    """Languages as positions after first_language, where the words end."""
     model = transformers.M2M100ForConditionalGeneration(transformers.M2M100Config(
         vocab_size=vocab_size, encoder_layerdrop=0.0, decoder_layerdrop=0.0, **SHAPE))
     words = range(4, first_language)
@@ -200,7 +200,7 @@ def nllb(folder):
 
 
 def write_fast_nllb(folder, pieces):
-    """tokenizer.json as the published models have it: languages and <mask> behind the pieces."""
+    """tokenizer.json as the published models have it: languages and <mask> after the pieces."""
     with tempfile.TemporaryDirectory() as scratch:
         for name in ("sentencepiece.bpe.model", "tokenizer_config.json"):
             shutil.copy(folder / name, scratch)

@@ -6,7 +6,7 @@
   "length"     one more than the tokeniser's largest id
   "texts"      [{"text", "source_ids", "target_ids", "source_decoded", "target_decoded"}]: the
                text's own ids on either side, and decode(skip_special_tokens=True) of them;
-               "source_decoded" is null where the vocabularies are separate: transformers looks
+               "source_decoded" is null if the vocabularies are separate: transformers looks
                source ids up in the target's
   "tokens"     [{"ids", "decoded"}]: ids that no text gives, decoded with the target side
 """

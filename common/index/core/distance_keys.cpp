@@ -6,8 +6,8 @@ namespace {
 
 constexpr std::int64_t position_bits = 32;
 
-/// The bits of floats ≥ 0 ascend with them, those of negative ones descend, with the sign set: the
-/// latter are turned round. Its own inverse. int64, of 32 bits.
+/// Read as integers, floats ≥ 0 ascend with their value, and negative ones descend; this flips the
+/// latter. Its own inverse. int64, of 32 bits.
 at::Tensor turned(const at::Tensor& bits) {
   return at::where(bits >= 0, bits,
                    std::int64_t{std::numeric_limits<std::int32_t>::min()} - 1 - bits);

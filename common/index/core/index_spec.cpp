@@ -34,7 +34,7 @@ std::vector<std::string_view> split_at_commas(std::string_view text) {
   return parts;
 }
 
-/// Takes `word` off the front; false (and nothing taken) where something else is there.
+/// Takes `word` off the front; false (and nothing taken) if something else is there.
 bool take(std::string_view& text, std::string_view word) {
   if (!text.starts_with(word)) return false;
   text.remove_prefix(word.size());
@@ -104,7 +104,7 @@ bool parse_storage(std::string_view part, IndexSpec& spec) {
 
 Metric parse_metric(std::string_view metric) {
   if (const auto known = core::value_named<Metric>(metric)) return *known;
-  throw core::InputError(fmt::format("metric '{}' is none of l2, ip and cos", metric));
+  throw core::InputError(fmt::format("metric '{}' is not l2, ip or cos", metric));
 }
 
 }  // namespace
@@ -199,7 +199,7 @@ IndexSpec parse_index_spec(std::string_view factory, std::int64_t d_in, std::str
   }
   if (part == parts.end()) refuse(factory, "it does not say how entries are stored");
   if (!parse_storage(*part, spec)) {
-    refuse(factory, fmt::format("'{}' is none of Flat, PQm, PQmx4fs and HNSWk", *part));
+    refuse(factory, fmt::format("'{}' is not Flat, PQm, PQmx4fs or HNSWk", *part));
   }
   if (std::next(part) != parts.end() &&
       !(spec.storage == Storage::hnsw && part[1] == "Flat" && part + 2 == parts.end())) {

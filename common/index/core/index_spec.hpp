@@ -11,8 +11,8 @@ namespace knnseq::index {
 
 enum class Transform { none, opq, pca };
 
-/// What the nearest entries are nearest by. cos is the inner product of vectors that were
-/// normalised in their original width.
+/// How nearness is measured. cos is the inner product of vectors that were normalised in their
+/// original width.
 enum class Metric { l2, ip, cos };
 constexpr auto names_of(Metric) {
   return core::enum_names<Metric>({{Metric::l2, "l2"}, {Metric::ip, "ip"}, {Metric::cos, "cos"}});
@@ -34,7 +34,7 @@ enum class Storage {
 struct IndexSpec {
   Transform transform = Transform::none;
   std::int64_t d_in = 0;   ///< width of a key
-  std::int64_t d_out = 0;  ///< width after the transform; d_in where there is none
+  std::int64_t d_out = 0;  ///< width after the transform; d_in if there is none
   std::int64_t nlist = 0;  ///< inverted lists; 0: entries are not in lists
   /// Edges of the graph over the coarse centroids that faiss finds lists by; 0: no graph.
   std::int64_t coarse_edges = 0;
@@ -43,7 +43,7 @@ struct IndexSpec {
   std::int64_t edges = 0;   ///< of the graph over entries; 0 unless storage is hnsw
   std::int64_t opq_m = 0;   ///< sub-vectors OPQ optimises for; 0 unless transform is opq
   bool whitened = false;    ///< PCA's components are scaled to variance 1
-  bool normalised = false;  ///< vectors are brought to length 1 behind the transform
+  bool normalised = false;  ///< vectors are brought to length 1 after the transform
   Metric metric = Metric::l2;
 
   bool operator==(const IndexSpec&) const = default;
@@ -54,9 +54,9 @@ struct IndexSpec {
   std::int64_t dsub() const { return d_out / m; }                        ///< width of a sub-vector
   std::int64_t code_bytes() const;  ///< of one entry as it is stored
 
-  /// Centroids per sub-vector of a product quantiser that is trained, OPQ's too; 0: none is.
+  /// Centroids per sub-vector of the product quantiser, also OPQ's; 0 if none is trained.
   std::int64_t quantizer_centroids() const;
-  /// Training vectors that are needed at least: as many as a quantiser has centroids.
+  /// The fewest training vectors needed: as many as a quantiser has centroids.
   std::int64_t least_sample() const;
 
   /// The canonical factory string, for example "OPQ32_128,IVF1024,PQ32".

@@ -7,7 +7,7 @@
 
 namespace knnseq::index {
 
-/// Σ term(a[i], b[i]) over vectors [d] fp32, in eight lanes whatever the compiler makes of it.
+/// Σ term(a[i], b[i]) over vectors [d] fp32, in eight lanes, independent of the compiler.
 template <class Term>
 float sum_of_terms(const float* a, const float* b, std::int64_t d, Term term) {
   constexpr int lanes = 8;

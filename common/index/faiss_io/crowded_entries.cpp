@@ -38,7 +38,7 @@ std::int64_t count_crowded(const IndexSpec& spec, std::span<const std::uint8_t> 
 std::string warning_of_crowd(const IndexSpec& spec, std::int64_t crowded, std::int64_t entries) {
   if (crowded == 0) return "";
   return fmt::format(
-      "{} of {} entries ({:.1f} %) have a vector that stands more than {} times, which is more "
+      "{} of {} entries ({:.1f} %) have a vector that occurs more than {} times, which is more "
       "often than a node of {} has links: searches do not find their way past equal vectors and "
       "miss nearer ones, and adding is slow; use Flat or IVFn lists, or leave repeated sentences "
       "out of the corpus",

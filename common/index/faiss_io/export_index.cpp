@@ -170,7 +170,7 @@ std::int64_t export_index(const std::filesystem::path& path, const Codebook& cod
       }
     } catch (const core::Error&) {
       throw;
-    } catch (const std::exception& e) {  // faiss's
+    } catch (const std::exception& e) {  // from faiss
       throw core::SystemError(temporary.string() + ": cannot be written: " + e.what());
     }
     out.close();

@@ -12,8 +12,8 @@
 
 namespace knnseq::index {
 
-/// Is handed the packed ids (core/entry_id.hpp) of all entries, some at a time, as they are
-/// written. What it throws ends the export.
+/// Receives the packed ids (core/entry_id.hpp) of all entries, some at a time, as they are written.
+/// An exception from it ends the export.
 using EntryVisitor = std::function<void(std::span<const std::int64_t> packed_ids)>;
 
 /// Merges files of write_local_index(), which together hold the entries 0 … ids.entries − 1 once
@@ -22,7 +22,7 @@ using EntryVisitor = std::function<void(std::span<const std::int64_t> packed_ids
 /// Without lists the rows are in that order, so that faiss's own numbering is right and no id map
 /// is needed; there memory holds all codes twice, and a graph over the entries is built anew, on
 /// one thread. Written durably and with the same bytes for any number of shards. Throws
-/// core::InputError naming the file where a shard cannot be used or entries are missing,
+/// core::InputError naming the file if a shard cannot be used or entries are missing,
 /// core::SystemError. Returns count_crowded() of a graph. Not collective.
 std::int64_t export_index(const std::filesystem::path& path, const Codebook& codebook,
                           const std::vector<std::filesystem::path>& shard_files,

@@ -23,7 +23,7 @@ inline constexpr float whitening_power = -0.5f;
 faiss::MetricType faiss_metric(Metric metric);
 
 /// The codebook without its transform, as an index without entries and ids. Lists are found by a
-/// copy of the coarse graph where there is one.
+/// copy of the coarse graph if there is one.
 std::unique_ptr<faiss::Index> make_faiss_index(const Codebook& codebook);
 /// The same, for a codebook with lists.
 std::unique_ptr<faiss::IndexIVF> make_faiss_lists(const Codebook& codebook);

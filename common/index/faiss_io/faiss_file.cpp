@@ -28,8 +28,8 @@ at::Tensor tensor_of(const float* data, at::IntArrayRef shape) {
   return result;
 }
 
-/// Takes a codebook out of what faiss read. faiss trusts the file in much; this does not. That all
-/// arrays have the lengths that belong to d, ntotal and nlist is known from verify_faiss_layout().
+/// Extracts a codebook from what faiss read. faiss trusts most of a file; this does not. All arrays
+/// have the lengths that d, ntotal and nlist require: verify_faiss_layout() has checked that.
 class FileReader {
  public:
   FileReader(const std::filesystem::path& path, FaissFile& file) : path_(path), file_(file) {}
@@ -177,7 +177,7 @@ FaissFile read_faiss_file(const std::filesystem::path& path) {
   try {
     file.index.reset(faiss::read_index(path.c_str(),
                                        faiss::IO_FLAG_SKIP_PRECOMPUTE_TABLE | faiss::IO_FLAG_MMAP));
-  } catch (const std::exception& e) {  // faiss's own, or a size in the file that no memory holds
+  } catch (const std::exception& e) {  // from faiss, or for a size that no memory holds
     throw core::InputError(path, std::string("cannot be read as a faiss index: ") + e.what());
   }
   FileReader(path, file).read();
@@ -191,7 +191,7 @@ std::unique_ptr<faiss::Index> release_core(FaissFile& file) {
   if (map != nullptr) {
     map->own_fields = false;
   } else {
-    // only the transforms are deleted with what stands around it
+    // with the wrapper only the transforms are deleted, not the index
     outer->index = nullptr;
   }
   std::unique_ptr<faiss::Index> core(file.core);

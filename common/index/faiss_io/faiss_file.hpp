@@ -10,21 +10,21 @@
 
 namespace knnseq::index {
 
-/// A faiss file that was read: the index, what of it holds the entries, and its codebook.
+/// A faiss file that was read: the index, its part that holds the entries, and its codebook.
 struct FaissFile {
   std::unique_ptr<faiss::Index> index;
-  faiss::Index* core = nullptr;      ///< behind transforms and id map; owned by `index`
-  faiss::IndexIVF* lists = nullptr;  ///< the same where it has lists; else null
+  faiss::Index* core = nullptr;      ///< inside transforms and id map; owned by `index`
+  faiss::IndexIVF* lists = nullptr;  ///< the same if it has lists; else null
   std::vector<FaissId> ids;          ///< [n] of the id map of an index without lists
   Codebook codebook;                 ///< without the coarse graph, which stays in `index`
 };
 
 /// Reads a file; codes and ids in lists stay in it and are mapped into memory. Throws
-/// core::InputError naming the file where it is missing, truncated, not faiss's or not of a
+/// core::InputError naming the file if it is missing, truncated, not faiss's or not of a
 /// supported type.
 FaissFile read_faiss_file(const std::filesystem::path& path);
 
-/// Takes `core` out of what stands around it.
+/// Takes `core` out of its wrappers.
 std::unique_ptr<faiss::Index> release_core(FaissFile& file);
 
 }  // namespace knnseq::index

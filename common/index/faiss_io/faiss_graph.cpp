@@ -48,7 +48,7 @@ class GraphCheck {
                            static_cast<std::size_t>(hnsw_.entry_point) < nodes_ &&
                            hnsw_.levels[static_cast<std::size_t>(hnsw_.entry_point)] == highest;
     require(nodes_ == 0 ? hnsw_.entry_point == -1 : has_entry,
-            "its entry point is no node of its highest level");
+            "its entry point is not a node of its highest level");
   }
 
   /// A link on a level leads to a node of that level or a higher one.

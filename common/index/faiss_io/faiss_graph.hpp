@@ -10,8 +10,8 @@ struct IndexHNSW;
 
 namespace knnseq::index {
 
-/// Edges of the graph (the k of HNSWk). Throws core::InputError naming the file where walking it
-/// would leave its arrays, which faiss does not look at: entry point, levels, offsets and links
+/// Edges of the graph (the k of HNSWk). Throws core::InputError naming the file if walking the
+/// graph would leave its arrays, which faiss does not check: entry point, levels, offsets and links
 /// must be those of a graph that faiss has built.
 std::int64_t verify_graph(const std::filesystem::path& path, const faiss::IndexHNSW& graph);
 

@@ -44,11 +44,11 @@ class Walk {
       const Header outer = header();
       const Header inner = index(name());
       require(outer.ntotal == inner.ntotal, "its numbers of entries differ");
-      require(vector<std::int64_t>() == inner.ntotal, "it has not as many ids as entries");
+      require(vector<std::int64_t>() == inner.ntotal, "its numbers of ids and entries differ");
     } else {
       index(kind);
     }
-    require(left_ == 0, "it goes on behind its end");
+    require(left_ == 0, "it continues after its end");
   }
 
  private:
@@ -138,7 +138,7 @@ class Walk {
     } else if (kind == "VNrm") {
       number<float>();
     } else {
-      require(kind == "LTra" || kind == "rrot", "its transform is none of OPQ, PCA and L2norm");
+      require(kind == "LTra" || kind == "rrot", "its transform is not OPQ, PCA or L2norm");
     }
     if (linear) {
       has_bias = flag();
@@ -170,14 +170,14 @@ class Walk {
     const Header found = header();
     vector<double>();        // chances of levels
     vector<std::int32_t>();  // links up to a level
-    require(vector<std::int32_t>() == found.ntotal, "its graph has not as many nodes as entries");
-    require(vector<std::uint64_t>() == found.ntotal + 1, "its graph has other nodes than offsets");
+    require(vector<std::int32_t>() == found.ntotal, "its numbers of nodes and entries differ");
+    require(vector<std::uint64_t>() == found.ntotal + 1, "its numbers of nodes and offsets differ");
     vector<std::int32_t>();                              // links
     for (int i = 0; i < 4; ++i) number<std::int32_t>();  // entry point, level, settings
-    require(number<std::int32_t>() == 1, "its graph is begun at several places");
+    require(number<std::int32_t>() == 1, "its graph has several entry points");
     const Header storage = flat(name());
     require(storage.d == found.d && storage.ntotal == found.ntotal,
-            "its graph is of other vectors than it has");
+            "its graph is of other vectors than the index");
     return found;
   }
 
@@ -187,7 +187,7 @@ class Walk {
             "IVFn,Flat and IVFn,PQm");
     const Header found = header();
     require(is_product(vector<float>(), found.d, found.ntotal),
-            "it has not as many vectors as entries");
+            "its numbers of vectors and entries differ");
     return found;
   }
 
@@ -199,7 +199,7 @@ class Walk {
     require(d == of.d && m > 0 && m <= d && d % m == 0 && bits > 0 && bits <= 8,
             "its product quantiser does not fit its width");
     require(is_product(vector<float>(), d, std::uint64_t{1} << bits),
-            "its product quantiser has not as many centroids as codes");
+            "its product quantiser does not have a centroid for each code");
     return (m * bits + 7) / 8;
   }
 
@@ -207,7 +207,7 @@ class Walk {
     const Header found = header();
     const auto code_bytes = quantizer(found);
     require(is_product(vector<std::uint8_t>(), found.ntotal, code_bytes),
-            "it has not as many codes as entries");
+            "its numbers of codes and entries differ");
     require(number<std::int32_t>() == 0, "its codes are searched in another way than by PQ");
     flag();
     number<std::int32_t>();  // of polysemous codes
@@ -226,7 +226,7 @@ class Walk {
     require(rows == (found.ntotal + block - 1) / block * block &&
                 number<std::uint64_t>() == 2 * code_bytes &&
                 is_product(vector<std::uint8_t>(), rows, code_bytes),
-            "it has not as many packed codes as entries");
+            "its numbers of packed codes and entries differ");
     return found;
   }
 
@@ -236,7 +236,7 @@ class Walk {
     number<std::uint64_t>();  // lists that faiss probes
     const Header coarse = vectors(name());
     require(coarse.d == found.d && coarse.ntotal == nlist,
-            "its coarse quantiser has not as many centroids as it has lists");
+            "its numbers of coarse centroids and lists differ");
     require(number<std::uint8_t>() == 0 && vector<std::int64_t>() == 0,
             "it has a map of its entries, which is not supported");
     std::uint64_t code_bytes = found.d * sizeof(float);
@@ -267,7 +267,7 @@ class Walk {
     std::vector<std::uint64_t> numbers(length<std::uint64_t>());
     read(numbers.data(), numbers.size() * sizeof(std::uint64_t));
     if (kind == "full") {
-      require(numbers.size() == nlist, "it has not as many lists as it says");
+      require(numbers.size() == nlist, "it does not have as many lists as it says");
       return numbers;
     }
     require(kind == "sprs" && numbers.size() % 2 == 0, "the sizes of its lists cannot be read");

@@ -9,7 +9,7 @@
 namespace knnseq::index {
 
 /// Writes an ordinary faiss file that holds codebook and entries in the order of their entry
-/// numbers (in every list, where there are lists; else with the ids in an IDMap2); durably, and
+/// numbers (in every list, if there are lists; else with the ids in an IDMap2); durably, and
 /// with the same bytes each time whatever order the entries came in. With lists it needs 8 bytes of
 /// memory an entry beside its arguments, without them a second copy of the codes (and of a graph
 /// its edges). Throws core::SystemError.

@@ -64,7 +64,7 @@ class EntryCheck {
     }
   }
 
-  /// bytes: of the entries' codes, which are fp32 vectors where the index has no quantiser.
+  /// bytes: of the entries' codes, which are fp32 vectors if the index has no quantiser.
   void codes(const void* codes, std::size_t bytes) const {
     if (!has_vectors_) return;
     for (std::size_t i = 0; i < bytes / sizeof(float); ++i) {
@@ -118,7 +118,7 @@ std::vector<FaissFile> open_shards(const Codebook& codebook,
     require_same_codebook(path, codebook, file.codebook);
     file.codebook = {};
     if (file.lists != nullptr) {
-      file.lists->quantizer->reset();  // its centroids: one copy a shard would add up
+      file.lists->quantizer->reset();  // frees its centroids: a copy per shard would add up
     } else if (std::cmp_not_equal(file.ids.size(), file.core->ntotal)) {
       throw core::InputError(path, "has no ids");
     }

@@ -9,8 +9,8 @@
 
 namespace knnseq::index {
 
-/// Reads files of write_local_index(); lists stay mapped, codebooks are let go. Throws
-/// core::InputError naming the file where one is missing, truncated, not a faiss file, without
+/// Reads files of write_local_index(); lists stay mapped, codebooks are released. Throws
+/// core::InputError naming the file if one is missing, truncated, not a faiss file, without
 /// entries' ids or with others than `ids` allow, was made with another codebook, or holds vectors
 /// that are not finite.
 std::vector<FaissFile> open_shards(const Codebook& codebook,

@@ -25,7 +25,7 @@ class OutputFile {
   void write(std::string_view text) { write(std::span<const char>(text)); }
   void write(std::uint64_t value) { write(std::span<const std::uint64_t>(&value, 1)); }
 
-  /// Goes back over `text`, which must be what was written last.
+  /// Removes `text`, which must be what was written last.
   void take_back(std::string_view text);
 
   void close();

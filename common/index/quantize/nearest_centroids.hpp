@@ -20,10 +20,10 @@ namespace knnseq::index {
 /// Pointers to rows of the same width, which lie anywhere.
 using RowPointers = std::vector<const float*>;
 
-/// Appends pointers to all rows of a contiguous fp32 tensor [n, d], which must live on.
+/// Appends pointers to all rows of a contiguous fp32 tensor [n, d], which must outlive them.
 void append_rows(const at::Tensor& x, RowPointers& rows);
 
-/// Centroids [k, d] and what is subtracted from: a score is norms[c] − 2 · product.
+/// Centroids [k, d] and their norms: a score is norms[c] − 2 · product.
 struct ScoredCentroids {
   const float* centroids = nullptr;  ///< [k, d]
   const float* norms = nullptr;      ///< [k]
@@ -55,9 +55,9 @@ class BoundedNearest {
 
   /// For each row of x [n, d] fp32 the centroid with the lowest distance as torch_distances() has
   /// it, fp32 summed in fp64; ties to the lowest: int32 [n], all on one device. A row's result does
-  /// not depend on the others, but for the order in which the device sums in fp64. Waits for the
+  /// not depend on the others, except for the order in which the device sums in fp64. Waits for the
   /// device once every 4,096 rows (fewer from 65,537 centroids on), and has 256 MiB of bounds and
-  /// products in memory. Where `measured` is given, the number of distances that were measured is
+  /// products in memory. If `measured` is given, the number of distances that were measured is
   /// added to it.
   at::Tensor nearest(const at::Tensor& x, std::int64_t* measured = nullptr) const;
 
@@ -87,7 +87,7 @@ class CentroidScan {
   /// the lowest. Compared in fp32 (by gpu::ComputePath::torch: as BoundedNearest does); a row's
   /// result does not depend on the other rows.
   at::Tensor nearest(const at::Tensor& x) const;
-  /// Likewise, of rows that lie anywhere. Only of gpu::ComputePath::cpu.
+  /// Likewise, of rows anywhere in memory. Only of gpu::ComputePath::cpu.
   std::vector<std::int32_t> nearest(const RowPointers& rows) const;
 
   const at::Tensor& centroids() const { return centroids_; }

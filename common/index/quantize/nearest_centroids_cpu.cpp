@@ -168,7 +168,7 @@ at::Tensor CentroidScan::nearest(const at::Tensor& x) const {
 }
 
 std::vector<std::int32_t> CentroidScan::nearest(const RowPointers& rows) const {
-  KNNSEQ_ASSERT(path_ == gpu::ComputePath::cpu, "rows behind pointers are the host's");
+  KNNSEQ_ASSERT(path_ == gpu::ComputePath::cpu, "rows given as pointers are the host's");
   std::vector<std::int32_t> numbers(rows.size());
   std::iota(numbers.begin(), numbers.end(), 0);
   std::vector<std::int32_t> result(rows.size());

@@ -35,7 +35,7 @@ at::Tensor BoundedNearest::nearest(const at::Tensor& x, std::int64_t* measured) 
 
     bounds.scatter_(1, likeliest, std::numeric_limits<float>::infinity());
     const at::Tensor limits = bounds_.limits(rows, distances_of_keys(best)).unsqueeze(1);
-    // Not above, rather than below: what is no number rules nothing out.
+    // "Not above" instead of "below": NaN must not rule anything out.
     const at::Tensor left = at::nonzero(at::gt(bounds, limits).logical_not_());
     measure(rows, left.select(1, 0), left.select(1, 1), best);
     result.narrow(0, first, n).copy_(positions_of_keys(best));

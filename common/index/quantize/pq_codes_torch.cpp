@@ -9,7 +9,7 @@ namespace knnseq::index {
 
 namespace {
 
-/// int64 [n, m]: what codes name when the centroids of all sub-vectors are counted through.
+/// int64 [n, m]: codes as numbers that count the centroids of all sub-vectors.
 at::Tensor clusters_of(const at::Tensor& codes, std::int64_t count) {
   return codes.to(at::kLong) + at::arange(codes.size(1), codes.options().dtype(at::kLong)) * count;
 }

@@ -25,7 +25,7 @@ inline Probes probe_lists(const CentroidScan& centroids, const at::Tensor& queri
 }
 
 /// The same by the codebook's graph over its centroids, which may miss some; on the CPU.
-/// Throws core::InputError where the codebook has none.
+/// Throws core::InputError if the codebook has none.
 Probes probe_graph(const Codebook& codebook, const at::Tensor& queries, std::int64_t width);
 
 }  // namespace knnseq::index

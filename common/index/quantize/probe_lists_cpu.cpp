@@ -78,7 +78,7 @@ Probes probe_graph(const Codebook& codebook, const at::Tensor& queries, std::int
     std::vector<FaissId> found(static_cast<std::size_t>(width));
     std::vector<float> scores(found.size());
     codebook.coarse_graph->search(1, query + i * d, width, scores.data(), found.data());
-    // a graph in pieces may give too few: then any lists make up the number
+    // a disconnected graph may give too few: then arbitrary lists fill up
     std::erase(found, FaissId{-1});
     for (FaissId list = 0; std::ssize(found) < width; ++list) {
       if (std::find(found.begin(), found.end(), list) == found.end()) found.push_back(list);

@@ -29,7 +29,7 @@ at::Tensor rounded_up(const at::Tensor& x, at::ScalarType dtype) {
   return (x * (1 + 1.0 / (1 << 7))).to(dtype);
 }
 
-/// [n, terms]: what is given, filled up with zeros.
+/// [n, terms]: the parts side by side, padded with zeros.
 at::Tensor joined(std::vector<at::Tensor> parts, std::int64_t d) {
   const std::int64_t missing = ScoreBounds::terms(d) - d - offset_terms - error_terms;
   parts.push_back(at::zeros({parts.front().size(0), missing}, parts.front().options()));
@@ -80,8 +80,8 @@ at::Tensor ScoreBounds::columns(const at::Tensor& centroids) const {
   const at::Tensor error = norms_of(rounded.to(at::kDouble) - exact);
   const at::Tensor parts = is_inner_product(metric_) ? -2 * (exact * mean_) : at::square(exact);
   const at::Tensor offset = parts.sum(1, /*keepdim=*/true);
-  // The error terms are summed, too: they are a fiftieth of the products at most. What is left of
-  // an offset after three parts is less than 2⁻²³ of it.
+  // The error terms are summed, too; they are at most a fiftieth of the products. What three parts
+  // leave of an offset is less than 2⁻²³ of it.
   const at::Tensor lower = offset - offset.abs() * (1.1 * summing(d) + 1.0 / (1 << 22)) -
                            parts.abs().sum(1, /*keepdim=*/true) * small;
   const at::Tensor first = lower.to(dtype_);
@@ -123,7 +123,7 @@ at::Tensor ScoreBounds::limits(const at::Tensor& x, const at::Tensor& distances)
   const at::Tensor exact = distances.to(at::kDouble);
   const at::Tensor farthest = exact + exact.abs() * rounding;
   const at::Tensor vectors = x.to(at::kDouble);
-  // What a row's distances have over its scores, halved for inner products.
+  // The difference between a row's distances and its scores, halved for inner products.
   const at::Tensor terms =
       is_inner_product(metric_) ? -(vectors * mean_) : at::square(vectors - mean_);
   const at::Tensor limit = farthest - terms.sum(1) + terms.abs().sum(1) * small;

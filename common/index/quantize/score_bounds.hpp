@@ -1,4 +1,4 @@
-// How near centroids can be at best, by matrix products of rounded vectors, on any device.
+// Bounds on how near centroids can be, by matrix products of rounded vectors, on any device.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -14,9 +14,9 @@ namespace knnseq::index {
 ///   2|⟨q', c'⟩ − ⟨q̂, ĉ⟩| ≤ 2‖q' − q̂‖‖c'‖ + 2‖q̂‖‖c' − ĉ‖
 /// and by what summing n terms in fp32 may cost, n · 2⁻²² of their magnitudes (four times as much
 /// as with every sum rounded to nearest, since tensor cores cut off). All of that is itself a
-/// product of some numbers of the row with some of the centroid, so it is subtracted by a few more
-/// columns: what comes out of the product is a bound from below. The rounding errors are those of
-/// the very vectors, not the largest there could be, which is more than twice as tight.
+/// product of some numbers of the row with some of the centroid, so a few more columns subtract it:
+/// the product then is a lower bound. The rounding errors are those of the actual vectors, not of
+/// the worst case, which is more than twice as tight.
 class ScoreBounds {
  public:
   /// Centroids that are bounded together, consecutive ones. With fewer there are more bounds to
@@ -29,16 +29,16 @@ class ScoreBounds {
   /// centroids: fp32 [k, d], finite. dtype: what they are rounded to, bf16 or fp32.
   ScoreBounds(const at::Tensor& centroids, Metric metric, at::ScalarType dtype);
 
-  /// Of each row of x [n, d] fp32 and each group no score of its centroids is below: fp32
-  /// [n, groups()]. Made a tile of 32 MiB at a time, which large devices keep in their cache. No
-  /// numbers for rows that hold any.
+  /// For each row of x [n, d] fp32 and each group, a lower bound on the scores of its centroids:
+  /// fp32 [n, groups()]. Made a tile of 32 MiB at a time, which large devices keep in their cache.
+  /// NaN for rows that hold any.
   at::Tensor lowest(const at::Tensor& x) const;
 
   /// Of each row the bound, at most, of a centroid at this distance (as torch_distances() has it)
-  /// or nearer: fp32 [n]. Groups above hold none.
+  /// it) or nearer can have: fp32 [n]. Groups with larger bounds hold none.
   at::Tensor limits(const at::Tensor& x, const at::Tensor& distances) const;
 
-  /// At least k / group: the last centroid stands in for those that the last groups lack.
+  /// At least k / group: the last groups are filled up with the last centroid.
   std::int64_t groups() const { return columns_.size(0) / group; }
 
  private:

@@ -22,7 +22,7 @@ class FixedPoint {
 
   std::int64_t round(double value) const { return round_to_fixed_point(value, scale_); }
   double value(std::int64_t sum) const { return static_cast<double>(sum) / scale_; }
-  /// The same of all values, int64, and of all sums, fp64, by tensors of any device: the same
+  /// The same for all values, int64, and of all sums, fp64, by tensors of any device: the same
   /// integers everywhere, since both ways round halves to even.
   at::Tensor round(const at::Tensor& values) const;
   at::Tensor value(const at::Tensor& sums) const;
@@ -33,15 +33,15 @@ class FixedPoint {
 };
 
 /// The greatest of the ranks' largest magnitudes. Collective.
-/// Throws core::InputError on all ranks where one is not finite.
+/// Throws core::InputError on all ranks if one is not finite.
 double agree_on_largest(comm::Communicator& comm, double local_largest);
 
 /// The FixedPoint for what all ranks together will add: `local_largest` is this rank's largest
 /// magnitude, `terms` the same on all ranks. Collective.
-/// Throws core::InputError on all ranks where a rank's magnitude is not finite.
+/// Throws core::InputError on all ranks if a rank's magnitude is not finite.
 FixedPoint agree_on_fixed_point(comm::Communicator& comm, double local_largest, std::int64_t terms);
 
-/// Largest magnitude among the values; infinity where one is not finite.
+/// Largest magnitude among the values; infinity if one is not finite.
 double largest_magnitude(std::span<const float> values);
 
 /// A vector of exact sums.

@@ -1,4 +1,4 @@
-// A sample put together from rows that any rank may bring.
+// A sample put together from rows that any rank may contribute.
 #pragma once
 
 #include <cstddef>
@@ -18,11 +18,11 @@ class SampleAssembly {
   SampleAssembly(comm::Communicator& comm, std::int64_t total_rows, std::int64_t dim,
                  at::ScalarType type, std::int64_t block_rows = SampleBlocks{}.block_rows);
 
-  /// Rows [places, dim] of the blocks' type, and the place of each in the whole sample; none is
-  /// fine. Collective: all ranks call it equally often.
+  /// Rows [places, dim] of the blocks' type, and the place of each in the whole sample; may be
+  /// none. Collective: all ranks call it equally often.
   void add(std::span<const std::int64_t> places, std::span<const std::byte> rows);
 
-  /// The sample. Throws std::logic_error where a row of this rank did not come. Not collective.
+  /// The sample. Throws std::logic_error if a row of this rank is missing. Not collective.
   SampleBlocks finish();
 
  private:

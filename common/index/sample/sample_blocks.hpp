@@ -25,11 +25,11 @@ struct SampleBlocks {
   /// Blocks of the whole sample, over all ranks.
   std::int64_t total_blocks() const;
 
-  /// Throws std::logic_error where the parts contradict each other.
+  /// Throws std::logic_error if the parts contradict each other.
   void check() const;
 };
 
-/// Every so-maniest row of a sample, chosen by hash: the same rows for any number of ranks.
+/// A hash-selected 1/n subsample of a sample: the same rows for any number of ranks.
 struct Subsampling {
   std::uint64_t seed = 0;
   std::uint64_t one_in = 1;
@@ -41,7 +41,7 @@ struct Subsampling {
 /// Those rows of a block that are kept, fp32 [kept, dim], on the block's device.
 at::Tensor kept_rows(const SampleBlocks& sample, std::size_t block, const Subsampling& subsampling);
 
-/// The sample with its blocks on `device`; each block of the argument is let go when it was copied.
+/// The sample with its blocks on `device`; each block of the argument is freed once it is copied.
 SampleBlocks copy_to(SampleBlocks sample, at::Device device);
 
 /// Deals a whole sample [n, dim] that this rank holds: takes the blocks of `rank` among `ranks`.

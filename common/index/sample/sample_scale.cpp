@@ -82,7 +82,7 @@ SampleScale scale_of(const TrainContext& context, const SampleBlocks& sample,
   Part mine;
   double largest_part = 0;
   for (const Part& part : parts) {
-    // also where it is no number
+    // also if it is NaN
     if (!(part.largest <= mine.largest)) mine.largest = part.largest;
     largest_part = std::max(largest_part, part.squares);
     mine.rows += part.rows;

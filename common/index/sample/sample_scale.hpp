@@ -7,7 +7,7 @@
 
 namespace knnseq::index {
 
-/// The FixedPoint for sums of sample rows, and what is known of the rows that are kept.
+/// The FixedPoint for sums of sample rows, and statistics of the rows that are kept.
 struct SampleScale {
   FixedPoint fixed_point;
   double squares = 0;     ///< exact sum of all squared components
@@ -15,7 +15,7 @@ struct SampleScale {
   std::int64_t rows = 0;  ///< over all ranks
 };
 
-/// Of the rows that `subsampling` keeps. Collective. Throws core::InputError on all ranks where one
+/// Of the rows that `subsampling` keeps. Collective. Throws core::InputError on all ranks if one
 /// of them is not finite.
 SampleScale scale_of(const TrainContext& context, const SampleBlocks& sample,
                      const Subsampling& subsampling = {});

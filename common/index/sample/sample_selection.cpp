@@ -13,7 +13,7 @@ namespace knnseq::index {
 
 namespace {
 
-/// Which rows of a sample are chosen. All ranks know that of all rows.
+/// Which rows of a sample are chosen. Every rank knows this for all rows.
 class Choice {
  public:
   Choice(std::int64_t rows, std::int64_t count, std::uint64_t seed)

@@ -21,7 +21,7 @@ struct TrainContext {
   comm::Communicator& comm;
   at::Device device = at::kCPU;
   gpu::Collectives* collectives = nullptr;        ///< needed by gpu::ComputePath::torch
-  gpu::ComputePath path = gpu::ComputePath::cpu;  ///< others than the device's own are for tests
+  gpu::ComputePath path = gpu::ComputePath::cpu;  ///< other than the device's own: for tests
 
   /// Sums an int64 tensor over the ranks, in place. Collective.
   void sum(const at::Tensor& values) const;

@@ -27,8 +27,8 @@ struct AdcTorch {
 };
 
 /// Look-up tables of vectors that are compared with the same entries: fp32 [sets, columns, m·dsub]
-/// → fp32 [sets, m, 256, columns]. Bit by bit as AdcKernel::make_table(), since every operation
-/// rounds by itself. Takes as much memory again as the tables have.
+/// → fp32 [sets, m, 256, columns]. Bitwise as AdcKernel::make_table(), since every operation
+/// rounds by itself. Needs as much memory again as the tables.
 at::Tensor adc_tables(const AdcTorch& adc, const at::Tensor& vectors);
 
 /// Distances of the vectors to their entries: codes uint8 [sets, entries, m], sub-vectors in

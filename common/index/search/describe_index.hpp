@@ -1,4 +1,4 @@
-// With what this program searches and trains.
+// What this program searches and trains with.
 #pragma once
 
 #include <string>

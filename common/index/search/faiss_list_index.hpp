@@ -21,7 +21,7 @@ inline constexpr std::int64_t most_faiss_cuda_selection = 2048;
 struct FaissCudaOptions {
   /// Sums for each list are made once instead of once a query, which takes M · 1 KiB a list (half
   /// of it with fp16 tables). Only for L2; faiss then makes the queries' part by a matrix product,
-  /// so that distances may round otherwise with other queries beside.
+  /// so that the other queries of a batch may change how distances round.
   bool precomputed_tables = false;
 };
 
@@ -29,11 +29,11 @@ struct FaissCudaOptions {
 bool has_faiss_cuda();
 
 /// Room for lists of PQ codes of these sizes ([nlist]), which finish() copies to the launcher's
-/// device, at M + 8 bytes an entry. Look-up tables are fp16 where fp32 ones are too large for
-/// faiss (more than 48 sub-vectors), and its distances are their sums. A search waits for the
+/// device, at M + 8 bytes an entry. Look-up tables are fp16 if fp32 ones are too large for faiss
+/// (more than 48 sub-vectors), and its distances are their sums. A search waits for the device. If
 /// device, and keeps whichever entries faiss saw first where more than most_faiss_cuda_selection −
 /// k are as near as the k-th. Of the launcher nothing but device, stream and memory is asked. The
-/// constructor throws core::InputError where the device has too little free memory, finish() where
+/// constructor throws core::InputError if the device has too little free memory, finish() where
 /// faiss does not search such codes on GPUs; a search core::SystemError.
 std::unique_ptr<ListIndexTorch> make_faiss_list_index_cuda(
     const Codebook& codebook, std::span<const std::int64_t> sizes,

@@ -58,7 +58,7 @@ class FaissListIndex final : public ListIndex {
   }
 
  private:
-  /// faiss scans one query at a time: batches of another size could round otherwise.
+  /// faiss scans one query at a time: batches of another size could round differently.
   std::vector<Neighbour> scan_one(const float* query, std::span<const std::int64_t> lists,
                                   const float* list_distances, std::size_t count) const {
     std::vector<float> distances(count);
@@ -79,7 +79,7 @@ class FaissListIndex final : public ListIndex {
   }
 
   FaissLists lists_;
-  float sign_;  ///< −1 for inner products, of which faiss takes the larger
+  float sign_;  ///< −1 for inner products, since faiss takes the larger ones
 };
 
 }  // namespace

@@ -21,7 +21,7 @@ constexpr std::int64_t most_table_bytes = std::int64_t{48} << 10;
 /// What faiss sets aside on a device for its searches.
 constexpr std::int64_t workspace_bytes = std::int64_t{1536} << 20;
 
-/// Lists are given, so a graph over their centroids, which faiss has not on GPUs, is not needed.
+/// Lists are given, so the graph over their centroids, which faiss lacks on GPUs, is not needed.
 Codebook without_graph(const Codebook& codebook) {
   Codebook plain = codebook;
   plain.spec.coarse_edges = 0;

@@ -69,7 +69,7 @@ struct ScanOptionsTorch {
   bool inner_product = false;
   /// Look-up tables in fp16; fp32 is there to check it, and takes twice the shared memory.
   bool half_tables = true;
-  /// Blocks a query; 0: as suits the device. Of no influence on results.
+  /// Blocks a query; 0: as suits the device. Does not affect results.
   std::int64_t splits = 0;
 };
 
@@ -79,7 +79,7 @@ struct ScanOptionsTorch {
 class IvfPqScanTorch final : public ListIndexTorch {
  public:
   /// Room for lists of these sizes [nlist]; codes have 8 bits a sub-vector.
-  /// Throws core::InputError, saying what would fit, where the device has too little free memory.
+  /// Throws core::InputError, saying what would fit, if the device has too little free memory.
   IvfPqScanTorch(const Codebook& codebook, std::span<const std::int64_t> list_sizes,
                  std::shared_ptr<const gpu::ScanLauncher> launcher,
                  const ScanOptionsTorch& options);
@@ -92,7 +92,7 @@ class IvfPqScanTorch final : public ListIndexTorch {
   std::int64_t bytes() const override;  ///< of the device's memory
 
  private:
-  /// Throws core::InputError where k is more than gpu::most_scan_k.
+  /// Throws core::InputError if k is more than gpu::most_scan_k.
   void search_some(const at::Tensor& rotated, const Probes& probes, const TopK& out) const override;
   gpu::ScanPlan plan(const Probes& probes, std::int64_t k) const;
 

@@ -11,7 +11,7 @@ namespace knnseq::index {
 
 namespace {
 
-/// Queries that go through the lists together at most: bounds the memory of their tables.
+/// The most queries that go through the lists together: bounds the memory of their tables.
 constexpr std::int64_t most_group_queries = 256;
 
 }  // namespace

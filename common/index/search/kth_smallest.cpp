@@ -54,7 +54,7 @@ float kth_smallest_at_most(std::span<const float> values, std::int64_t k) {
     found += counts[b];
     if (found < k) continue;
     if (per_value == 0) return high;
-    // a little above the bucket's end, for what was rounded when it was chosen
+    // a little above the bucket's end, since choosing the bucket rounded
     const double end = double{low} + (static_cast<double>(b) + 1.001) / double{per_value};
     return std::min(high, std::nextafter(static_cast<float>(end), infinity));
   }

@@ -1,4 +1,4 @@
-// Bounds that let through all that may be among the k smallest.
+// Bounds that admit everything that may be among the k smallest.
 #pragma once
 
 #include <cstdint>
@@ -6,12 +6,12 @@
 
 namespace knnseq::index {
 
-/// A number that is not below the k-th smallest of the finite `values` and above it by at most some
-/// thousandth of their range; infinity where there are fewer than k. One histogram instead of a
+/// A number that is not below the k-th smallest of the finite `values`, and above it by at most
+/// some thousandths of their range; infinity if there are fewer than k. Uses one histogram, not a
 /// selection.
 float kth_smallest_at_most(std::span<const float> values, std::int64_t k);
 
-/// The float above `value`, so that comparing with < misses nothing; infinity where there is none.
+/// The float above `value`, so that comparing with < misses nothing; infinity if there is none.
 float above(double value);
 
 }  // namespace knnseq::index

@@ -13,7 +13,7 @@ namespace {
 
 /// Queries whose tables are in memory at a time: 64 MiB of them at M = 64 in fp16.
 constexpr std::int64_t most_queries = 2048;
-/// What a search needs besides, and what other parts of the program need of the device.
+/// What a search and other parts of the program need on the device beside the lists.
 constexpr std::int64_t spare_bytes = std::int64_t{512} << 20;
 
 double as_gib(std::int64_t bytes) { return static_cast<double>(bytes) / (std::int64_t{1} << 30); }

@@ -26,12 +26,12 @@ class ListIndexTorch : public ListIndex {
   ListIndexTorch(const IndexSpec& spec, std::int64_t entries,
                  std::shared_ptr<const gpu::ScanLauncher> launcher);
 
-  /// Throws core::InputError, saying what would fit, where the device has not that much free
+  /// Throws core::InputError, saying what would fit, if the device does not have that much free
   /// memory.
   void require_memory(std::int64_t bytes) const;
 
-  /// Some of the queries, at least one, and their probes, on the device and contiguous; writes to
-  /// `out`. There are entries, and a list a query or more.
+  /// Searches some of the queries, at least one, with their probes, on the device and contiguous;
+  /// writes to `out`. There are entries, and at least one list per query.
   virtual void search_some(const at::Tensor& rotated, const Probes& probes,
                            const TopK& out) const = 0;
 

@@ -131,7 +131,7 @@ std::unique_ptr<LocalIndex> load_local_index(const Codebook& codebook,
 
 std::unique_ptr<LocalIndex> make_local_index(const Codebook& codebook, const CodedEntries& entries,
                                              const LocalIndexOptions& options) {
-  KNNSEQ_ASSERT(options.parts == 1, "entries in memory are not parted");
+  KNNSEQ_ASSERT(options.parts == 1, "entries in memory are not divided");
   const ListOrder order = order_by_list(entries, codebook.spec.nlist);
   const auto codes = span_of<std::uint8_t>(entries.codes);
   const auto ids = span_of<std::int64_t>(entries.ids);

@@ -25,9 +25,9 @@ constexpr auto names_of(Backend) {
 }
 
 struct LocalIndexOptions {
-  /// Of each shard's entries only those at positions ≡ part (mod parts) (of every list, where there
+  /// Of each shard's entries only those at positions ≡ part (mod parts) (of every list, if there
   /// are lists) are loaded, so that several ranks can share a shard. Graphs and 4-bit codes cannot
-  /// be parted: there part 0 has them all.
+  /// be divided: there part 0 has them all.
   std::int64_t part = 0;
   std::int64_t parts = 1;
   Backend backend = Backend::knnseq;
@@ -38,7 +38,7 @@ struct LocalIndexOptions {
   IdBounds ids = {};  ///< of entries that are read from files
 };
 
-/// Whether an index of this kind is searched by LocalIndexOptions::launcher where there is one; its
+/// Whether an index of this kind is searched by LocalIndexOptions::launcher if there is one; its
 /// LocalIndex is then a ListIndexTorch. With Backend::faiss the launcher's device must be a GPU.
 bool scans_on_gpu(const IndexSpec& spec, Backend backend);
 
@@ -54,7 +54,7 @@ class LocalIndex {
 
   virtual at::Device device() const { return at::kCPU; }
 
-  /// As LocalIndexOptions::ef_search, for later searches; of no matter without a graph over
+  /// As LocalIndexOptions::ef_search, for later searches; no effect without a graph over
   /// entries.
   virtual void set_ef_search(std::int64_t /*ef_search*/) {}
 
@@ -68,7 +68,7 @@ class LocalIndex {
 };
 
 /// Loads and merges files of write_local_index(); there may be none.
-/// Throws core::InputError naming the file as open_shards() does, and where lists do not fit the
+/// Throws core::InputError naming the file as open_shards() does, and if lists do not fit the
 /// launcher's memory.
 std::unique_ptr<LocalIndex> load_local_index(const Codebook& codebook,
                                              const std::vector<std::filesystem::path>& shard_files,

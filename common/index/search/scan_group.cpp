@@ -10,7 +10,7 @@ namespace knnseq::index {
 
 namespace {
 
-/// Entries among which a query's first bound is found, as a multiple of k and at least.
+/// How many entries give a query's first bound: per neighbour, and at least.
 constexpr std::int64_t first_entries_per_k = 8;
 constexpr std::int64_t least_first_entries = 512;
 
@@ -111,7 +111,7 @@ void ScanGroup::visit(const Visit& visit) {
   }
 }
 
-/// Scores of the list's blocks from scores_[first] on, which becomes their end.
+/// Writes the scores of the list's blocks to scores_ from `first` on; scores_ ends after them.
 void ScanGroup::run_kernel(const Visit& visit, float limit, std::size_t first) {
   const std::int64_t count = target_.lists.block_count(visit.list);
   scores_.resize(first + static_cast<std::size_t>(count * scan_block_entries));

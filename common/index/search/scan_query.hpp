@@ -20,8 +20,8 @@ struct ScanQuery {
   double magnitude = 0;  ///< no sum of products exceeds it, partial or whole
   std::int64_t additions = 0;
 
-  /// More than what fp32 may have rounded in a bound or distance where probe distance and term are
-  /// at most `others` in sum of absolute values.
+  /// More than what fp32 may have rounded in a bound or distance if the absolute values of probe
+  /// distance and term sum to at most `others`.
   double error(double others) const;
 };
 

@@ -68,8 +68,8 @@ class SubsetScan {
 /// (distance_keys()). Entries are in the order of their numbers, so that the position in the set
 /// decides ties.
 ///
-/// Memory: m + 8 bytes an entry for good, and `workspace` bytes while searching; however little
-/// that is, the queries of one set (32 at most) and 64 entries a set are worked on at a time.
+/// Memory: m + 8 bytes an entry permanently, and `workspace` bytes while searching; however small
+/// it is, at least the queries of one set (up to 32) and 64 entries a set are worked on at a time.
 /// Not collective.
 class SubsetScanTorch {
  public:
@@ -84,7 +84,7 @@ class SubsetScanTorch {
   void append(std::int64_t set, std::span<const std::uint8_t> codes,
               std::span<const std::int64_t> ids);
 
-  /// Copies everything to the device, from pinned memory and without waiting. All sets are full.
+  /// Copies everything to the device, from pinned memory and without waiting. Sets must be full.
   void finish();
 
   /// The k best entries of each query in its set, by (distance, entry number). rotated: fp32

@@ -71,7 +71,7 @@ class Searcher {
     const double width = std::max(job.widest, least_scan_width);
     scale_ = job.widest > least_scan_width ? job.widest / job.levels : 0;
     floor_ = job.floor;
-    // What rounding down may have cost: a step a sub-vector, or the whole width where there are no
+    // What rounding down may have cost: a step a sub-vector, or the whole width if there are no
     // steps; and what fp32 may have rounded in a bound or a distance, of which no partial sum
     // exceeds the magnitude.
     slack_ = static_cast<double>(m) * (scale_ > 0 ? static_cast<double>(scale_) : width);
@@ -118,7 +118,7 @@ class Searcher {
     }
   }
 
-  /// Its code and id are on the way meanwhile.
+  /// Prefetches its code and id.
   void pass(std::size_t position) {
     passed_.push_back(position);
     __builtin_prefetch(row(position));

@@ -24,7 +24,7 @@ std::int64_t entry_bytes(const AdcTorch& adc, std::int64_t columns) {
   return 9 * adc.m + 48 + 72 * columns;
 }
 
-/// The k smallest keys of each row, ascending; fewer where there are fewer.
+/// The k smallest keys of each row, ascending; fewer if there are fewer.
 at::Tensor smallest(const at::Tensor& keys, std::int64_t k) {
   return std::get<0>(keys.topk(std::min(k, keys.size(2)), 2, /*largest=*/false, /*sorted=*/true));
 }
@@ -104,7 +104,7 @@ TopK SubsetScanTorch::search(const at::Tensor& rotated, std::span<const std::int
           at::cat(ids).index_select(0, plan.places)};
 }
 
-/// All that the device has to know, in one copy.
+/// Sends all that the device has to know, in one copy.
 SubsetScanTorch::Plan SubsetScanTorch::send(const std::vector<SlotPass>& passes,
                                             std::int64_t queries) const {
   gpu::IntegerUpload upload;
@@ -119,7 +119,7 @@ SubsetScanTorch::Plan SubsetScanTorch::send(const std::vector<SlotPass>& passes,
       }
       first_rows.push_back(first_rows_[static_cast<std::size_t>(slot.set)]);
       sizes.push_back(size(slot.set));
-      // What fills a slot up is searched too, and its results are left.
+      // The padding of a slot is searched too, and its results are ignored.
       rows.resize(first_rows.size() * static_cast<std::size_t>(pass.columns), rows.back());
     }
     place += std::ssize(rows);
@@ -135,7 +135,7 @@ SubsetScanTorch::Plan SubsetScanTorch::send(const std::vector<SlotPass>& passes,
   return plan;
 }
 
-/// Of all queries of the pass, those that fill up included, in their order.
+/// Results of all queries of the pass in their order, padding included.
 TopK SubsetScanTorch::search_pass(const at::Tensor& rotated, const Work& work,
                                   std::int64_t k) const {
   const auto& slots = work.pass.slots;
@@ -166,7 +166,7 @@ TopK SubsetScanTorch::search_pass(const at::Tensor& rotated, const Work& work,
 at::Tensor SubsetScanTorch::tile_keys(const at::Tensor& tables, const Work& work,
                                       std::int64_t slots, core::Range positions) const {
   const at::Tensor places = at::arange(positions.begin, positions.end, work.queries.options());
-  // Behind a set's end are other sets' entries, which are passed over.
+  // After a set's end come other sets' entries, which are skipped.
   const at::Tensor rows =
       (work.first_rows.narrow(0, 0, slots) + places).clamp_max_(entries() - 1).flatten();
   const at::Tensor codes = codes_.index_select(0, rows).view({slots, positions.size(), adc_.m});

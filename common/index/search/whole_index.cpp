@@ -21,7 +21,7 @@ class WholeIndex final : public LocalIndex {
         sign_(is_inner_product(spec_.metric) ? -1.0f : 1.0f) {
     for (const WholePart& part : parts_) {
       entries_ += part.index->ntotal;
-      // The other way of keeping the best, a reservoir, ends the program in faiss 1.7.3 where many
+      // The other way of keeping the best, a reservoir, crashes faiss 1.7.3 if many
       // distances are equal.
       constexpr int with_heap = 12;
       if (auto* fast = dynamic_cast<faiss::IndexFastScan*>(part.index.get())) {
@@ -47,7 +47,7 @@ class WholeIndex final : public LocalIndex {
       std::vector<Neighbour> found;
       for (const WholePart& part : parts_) {
         const auto scan = [&](std::size_t count) { return scan_one(part, query, count); };
-        // what walking a graph finds is cut as it is: asking for more walks elsewhere
+        // what a graph walk finds is only cut: asking for more would walk elsewhere
         const auto of_part = spec_.storage == Storage::hnsw
                                  ? scan(static_cast<std::size_t>(k))
                                  : certain_top_k(static_cast<std::size_t>(k), scan);
@@ -68,7 +68,7 @@ class WholeIndex final : public LocalIndex {
   }
 
  private:
-  /// faiss searches one query at a time: batches of another size could round otherwise.
+  /// faiss searches one query at a time: batches of another size could round differently.
   std::vector<Neighbour> scan_one(const WholePart& part, const float* query,
                                   std::size_t count) const {
     if (part.ids.empty()) return {};
@@ -84,7 +84,7 @@ class WholeIndex final : public LocalIndex {
 
   IndexSpec spec_;
   std::vector<WholePart> parts_;
-  float sign_;  ///< −1 for inner products, of which faiss takes the larger
+  float sign_;  ///< −1 for inner products, since faiss takes the larger ones
   std::int64_t entries_ = 0;
 };
 

@@ -9,7 +9,7 @@ bool has_faiss_cuda() { return false; }
 std::unique_ptr<ListIndexTorch> make_faiss_list_index_cuda(
     const Codebook& /*codebook*/, std::span<const std::int64_t> /*sizes*/,
     std::shared_ptr<const gpu::ScanLauncher> /*launcher*/, const FaissCudaOptions& /*options*/) {
-  KNNSEQ_ASSERT(false, "this faiss knows no GPUs");
+  KNNSEQ_ASSERT(false, "this faiss has no GPU support");
 }
 
 }  // namespace knnseq::index

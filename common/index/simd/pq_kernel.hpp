@@ -20,12 +20,12 @@ struct PqChunk {
   std::int64_t centroids = 0;       ///< per sub-vector, at most 256
   std::uint8_t* codes = nullptr;    ///< [count, m], or null
   std::int64_t* sums = nullptr;     ///< [m, centroids, dsub], or null: rounded at this scale:
-  std::int64_t* members = nullptr;  ///< [m, centroids], where there are sums
+  std::int64_t* members = nullptr;  ///< [m, centroids], if there are sums
   double scale = 0;
   float* tile = nullptr;  ///< to work in, [pq_tile_columns(dsub), pq_chunk_rows]
 };
 
-/// Columns that are transposed together: whole sub-vectors, and a cache line of a row where it
+/// Columns that are transposed together: whole sub-vectors, and a cache line of a row if it
 /// holds several.
 static constexpr std::int64_t pq_tile_columns(std::int64_t dsub) {
   constexpr std::int64_t cache_line = 16;

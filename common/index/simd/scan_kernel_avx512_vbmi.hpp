@@ -56,7 +56,7 @@ template <int count>
 void scan_blocks(const ScanRun& run, std::int64_t b) {
   const std::int64_t bytes = scan_block_bytes(run.m);
   const std::uint8_t* codes = run.blocks + b * bytes;
-  // As many blocks further on: left to itself the processor waits for memory half of the time.
+  // Prefetches as many blocks ahead: without this the processor waits for memory half of the time.
   const bool is_last = b + most_blocks >= run.count && run.next != nullptr;
   const std::uint8_t* ahead = is_last ? run.next : codes + most_blocks * bytes;
   Sums sums[count];

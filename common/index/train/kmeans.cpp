@@ -19,7 +19,7 @@ constexpr std::int64_t near_from = 1 << 14;     ///< centroids: what `automatic`
 constexpr std::int64_t last_exhaustive = 2;     ///< iterations at the end
 constexpr std::int64_t segment_rows = 1 << 16;  ///< assigned together
 
-/// Iterations up to `end` that share their rows and the way of looking.
+/// Iterations up to `end` that use the same rows and the same kind of search.
 struct Phase {
   std::int64_t end = 0;
   std::uint64_t one_in = 1;
@@ -44,8 +44,8 @@ void for_each_segment(const SampleBlocks& sample, const Subsampling& subsampling
   }
 }
 
-/// On devices every block is assigned on its own, since sums in fp64 may be made in another order
-/// with other rows beside: so results do not depend on which blocks a rank has.
+/// On devices every block is assigned on its own, since fp64 sums may depend on the other rows of a
+/// call; so results do not depend on which blocks a rank has.
 void add_blocks(const SampleBlocks& sample, const Subsampling& subsampling,
                 const CentroidScan& scan, ClusterSums& sums) {
   for (std::size_t b = 0; b < sample.blocks.size(); ++b) {
@@ -60,7 +60,7 @@ bool looks_near(CoarseSearch search, std::int64_t k) {
 
 std::vector<Phase> phases(const KmeansOptions& options, std::int64_t rows, std::int64_t k,
                           bool near) {
-  constexpr std::int64_t least_rows = 10;  // a centroid
+  constexpr std::int64_t least_rows = 10;  // per centroid
   const std::int64_t all = options.iterations;
   const std::int64_t exhaustive_from = near ? std::max<std::int64_t>(all - last_exhaustive, 0) : 0;
   std::vector<Phase> result;

@@ -31,15 +31,15 @@ struct KmeansOptions {
 Clustering start_kmeans(const TrainContext& context, const SampleBlocks& sample, std::int64_t k,
                         const KmeansOptions& options);
 
-/// Goes on from `start` until options.iterations are done. The sample lies on the context's device.
+/// Resumes from `start` until options.iterations are done. The sample lies on the context's device.
 /// The assignment is local, and in the last two iterations exhaustive; the result does not depend
-/// on the number of ranks, nor on stopping after an iteration and going on from there. Collective.
-/// Throws core::InputError on all ranks where the sample is not finite.
+/// on the number of ranks, nor on interruptions between iterations. Collective.
+/// Throws core::InputError on all ranks if the sample is not finite.
 Clustering kmeans(const TrainContext& context, const SampleBlocks& sample,
                   const KmeansOptions& options, Clustering start,
                   const AfterIteration& after_iteration = {});
 
-/// The warning faiss gives for too few points per centroid, or nothing ("") where there are enough.
+/// The warning faiss gives for too few points per centroid, or "" if there are enough.
 std::string few_points_warning(const std::string& what, std::int64_t points, std::int64_t k);
 
 }  // namespace knnseq::index

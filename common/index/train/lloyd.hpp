@@ -17,7 +17,7 @@ namespace knnseq::index {
 struct Clustering {
   at::Tensor centroids;         ///< k-means: [k, d]; product quantiser: [m, centroids, dsub]; fp32
   std::int64_t iterations = 0;  ///< done so far
-  double mean_squared_error = 0;  ///< per point, before the last update; 0 where none was made
+  double mean_squared_error = 0;  ///< per point, before the last update; 0 if none was made
   std::int64_t splits = 0;        ///< empty clusters in the last iteration
 };
 
@@ -34,9 +34,9 @@ struct LloydProblem {
   std::function<void(const at::Tensor& centroids, ClusterSums& sums)> assign;
 };
 
-/// Goes on from `start` until problem.iterations are done; each of the m clusterings of centroids
+/// Resumes from `start` until problem.iterations are done; each of the m clusterings of centroids
 /// [m, k, d] splits its own empty clusters. Sums are exact: the result does not depend on the
-/// number of ranks, nor on stopping after an iteration and going on from there. Centroids lie on
+/// number of ranks, nor on interruptions between iterations. Centroids lie on
 /// the context's device. Collective.
 Clustering lloyd(const TrainContext& context, const LloydProblem& problem, Clustering start,
                  const AfterIteration& after_iteration = {});

@@ -64,7 +64,7 @@ at::Tensor correlation_of(const TrainContext& context, const SampleBlocks& rotat
   return product.total(rotated.dim, rotated.dim);
 }
 
-/// The sample less its means, rotated. Its memory is used again each time: the system clears every
+/// The sample less its means, rotated. Its memory is reused each time: the system clears every
 /// page that it gives out.
 class RotatedSample {
  public:

@@ -18,7 +18,7 @@ struct OpqOptions {
   std::int64_t iterations = 25;           ///< at most
   std::int64_t pq_iterations = 2;         ///< of k-means, in every iteration but the first
   std::int64_t first_pq_iterations = 10;  ///< in the first
-  double tolerance = 0;  ///< done where the error falls by less than this share of itself
+  double tolerance = 0;  ///< done when the error falls by less than this share of itself
   std::uint64_t seed = 1234;
 };
 
@@ -41,11 +41,11 @@ OpqState start_opq(const TrainContext& context, const SampleBlocks& sample, cons
 /// quantiser of the rotated sample less its means alternates with the rotation that brings it
 /// nearest to its reconstruction (orthogonal Procrustes problem; SVD on rank 0). Unlike faiss's,
 /// the rotation stays in the subspace that it starts in: the reconstruction is correlated with the
-/// rotated sample and not with the whole one. Goes on from `start` until it has settled or
+/// rotated sample and not with the whole one. Resumes from `start` until it has converged or
 /// options.iterations are done; the result does not depend on the number of ranks or on
 /// interruptions. Beside the sample, which lies on the context's device, it holds a rotated copy.
 /// Collective.
-/// Throws core::InputError on all ranks where the sample is not finite.
+/// Throws core::InputError on all ranks if the sample is not finite.
 OpqState train_opq(const TrainContext& context, const SampleBlocks& sample, const at::Tensor& means,
                    const OpqOptions& options, OpqState start,
                    const std::function<void(const OpqState&)>& after_iteration = {});

@@ -30,7 +30,7 @@ Clustering start_product_quantizer(const TrainContext& context, const SampleBloc
                                    const QuantizerOptions& options);
 
 /// k-means of all m sub-vectors side by side, from `start` until options.iterations are done; with
-/// the properties of lloyd(). The error is that of whole vectors. Where `codes` is given, it gets
+/// the properties of lloyd(). The error is that of whole vectors. If `codes` is given, it gets
 /// the codes of this rank's blocks, uint8 [rows, m], that the last update was made from.
 /// Collective.
 Clustering train_product_quantizer(const TrainContext& context, const ScaledSample& sample,

@@ -9,8 +9,8 @@
 
 namespace knnseq::index {
 
-/// The vectors that VectorQuantizer::encode() made codes of, as the codes have them: fp32 [n,
-/// d_out]. codes uint8 [n, code_bytes]; lists int32 [n] where there are lists.
+/// The vectors that VectorQuantizer::encode() made codes of, decoded from the codes: fp32 [n,
+/// d_out]. codes uint8 [n, code_bytes]; lists int32 [n] if there are lists.
 at::Tensor decode_entries(const Codebook& codebook, const at::Tensor& codes,
                           const at::Tensor& lists);
 

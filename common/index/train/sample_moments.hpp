@@ -9,7 +9,7 @@
 namespace knnseq::index {
 
 /// Mean of each column, fp32 [dim], on the context's device. Collective. Throws core::InputError on
-/// all ranks where the sample is not finite.
+/// all ranks if the sample is not finite.
 at::Tensor column_means(const TrainContext& context, const SampleBlocks& sample);
 
 /// Mean of (x − means)ᵀ (x − means) over all rows, fp64 [dim, dim], on the host. Collective; throws

@@ -12,11 +12,11 @@ struct StepRows {
   std::int64_t transform = 0;  ///< OPQ or PCA
   std::int64_t coarse = 0;     ///< coarse k-means
   std::int64_t quantizer = 0;  ///< the product quantiser
-  /// What is rotated for the steps behind the transform.
+  /// Rows rotated for the steps after the transform.
   std::int64_t rotated() const;
 };
 
-/// Of a sample of `rows`; 0 for a step that the index has not (a rotated row is left all the same).
+/// For a sample of `rows`; 0 if the index lacks the step, but at least one rotated row is kept.
 StepRows step_rows(const IndexSpec& spec, const TrainOptions& options, std::int64_t rows);
 
 }  // namespace knnseq::index

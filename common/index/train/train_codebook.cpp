@@ -40,7 +40,7 @@ std::uint64_t sample_hash(comm::Communicator& comm, const SampleBlocks& sample) 
   return static_cast<std::uint64_t>(comm.all_reduce(sum, comm::Reduction::sum));
 }
 
-/// Throws where ranks hold different values. Collective.
+/// Throws if ranks hold different values. Collective.
 void require_same(comm::Communicator& comm, std::uint64_t value, const std::string& what) {
   const auto part = static_cast<std::int64_t>(value >> 1);
   if (comm.all_reduce(part, comm::Reduction::min) != comm.all_reduce(part, comm::Reduction::max)) {
@@ -124,7 +124,7 @@ class Training {
     }
     require_fits(saved, spec_);
     state_ = std::move(saved);
-    log(fmt::format("codebook training goes on in step {} after iteration {}", step_name(),
+    log(fmt::format("codebook training resumes in step {} after iteration {}", step_name(),
                     state_.iterations));
   }
 

@@ -18,7 +18,7 @@ struct TrainOptions {
   std::int64_t coarse_iterations = 10;
   CoarseSearch coarse_search = CoarseSearch::automatic;
   std::int64_t opq_iterations = 25;           ///< at most
-  double opq_tolerance = 1e-3;                ///< OPQ ends where its error falls by a smaller share
+  double opq_tolerance = 1e-3;                ///< OPQ ends when its error falls by a smaller share
   std::int64_t opq_pq_iterations = 2;         ///< k-means iterations inside one of OPQ's
   std::int64_t opq_first_pq_iterations = 10;  ///< the same inside the first one
   std::int64_t pq_iterations = 25;

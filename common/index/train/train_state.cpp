@@ -117,7 +117,7 @@ TrainState train_state_from(std::span<const std::byte> bytes) {
 }
 
 void require_fits(const TrainState& state, const IndexSpec& spec) {
-  // Whether a step's results are there: of one that is over, or in iterations.
+  // Whether a step has results: it is over, or has done iterations.
   const auto has = [&](TrainStep step) {
     return state.step > step || (state.step == step && state.iterations > 0);
   };

@@ -1,4 +1,4 @@
-// What a training has to remember to go on after an interruption.
+// What a training has to remember to resume after an interruption.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@ struct TrainState {
   TrainStep step = TrainStep::transform;
   std::int64_t iterations = 0;    ///< done in this step
   double mean_squared_error = 0;  ///< in the last of them
-  bool converged = false;         ///< OPQ need not go on
+  bool converged = false;         ///< OPQ is done
   at::Tensor rotation;            ///< each fp32, or undefined so far
   at::Tensor bias;
   at::Tensor coarse_centroids;
@@ -30,11 +30,11 @@ struct TrainState {
 /// As bytes with a checksum.
 std::vector<std::byte> to_bytes(const TrainState& state);
 
-/// Throws core::InputError where the bytes are damaged or are not those of a TrainState.
+/// Throws core::InputError if the bytes are damaged or are not those of a TrainState.
 TrainState train_state_from(std::span<const std::byte> bytes);
 
-/// Throws core::InputError where a tensor that a training of this kind goes on with is missing, has
-/// another shape or is not finite.
+/// Throws core::InputError if a tensor that is needed to resume a training of this kind is missing,
+/// has another shape or is not finite.
 void require_fits(const TrainState& state, const IndexSpec& spec);
 
 }  // namespace knnseq::index

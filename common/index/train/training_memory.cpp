@@ -51,7 +51,7 @@ std::int64_t clustering_bytes(const IndexSpec& spec, const StepRows& rows, std::
          std::min(clusters, centroids_together) * spec.d_out * 4 * fp64;
 }
 
-/// The first value of (below, above] for which `holds`, which is monotone; above + 1 where none is.
+/// The first value of (below, above] for which `holds`, which is monotone; above + 1 if none is.
 template <class Holds>
 std::int64_t first_that_holds(std::int64_t below, std::int64_t above, const Holds& holds) {
   std::int64_t no = below;

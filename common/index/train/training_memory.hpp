@@ -1,4 +1,4 @@
-// Whether a training fits a device's memory, told before its sample is read.
+// Whether a training fits a device's memory, checked before its sample is read.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace knnseq::index {
 std::int64_t training_device_bytes(const IndexSpec& spec, const TrainOptions& options,
                                    std::int64_t rows, int ranks);
 
-/// What a training finds.
+/// The resources of a training.
 struct DeviceBudget {
   std::int64_t rows = 0;  ///< of the whole sample
   int ranks = 1;
@@ -25,8 +25,8 @@ struct DeviceBudget {
   std::string sample_key;       ///< of the config: what the size of the sample is set by
 };
 
-/// Throws core::InputError where the training needs more than that, naming the largest sample and
-/// the smallest number of ranks that would fit, as far as there are any.
+/// Throws core::InputError if the training needs more than that, naming the largest sample and the
+/// smallest number of ranks that would fit, if any.
 void require_fits(const IndexSpec& spec, const TrainOptions& options, const DeviceBudget& room);
 
 }  // namespace knnseq::index

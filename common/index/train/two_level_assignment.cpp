@@ -12,7 +12,7 @@ namespace knnseq::index {
 
 namespace {
 
-constexpr std::int64_t near_share = 8;       ///< a row is compared with one centroid in so many
+constexpr std::int64_t near_share = 8;       ///< a row is compared with one centroid in this many
 constexpr std::int64_t cell_iterations = 4;  ///< of k-means over the centroids
 constexpr std::int64_t cells_together = 16;  ///< in one matrix product, whatever the ranks
 

@@ -8,7 +8,7 @@
 
 namespace knnseq::model {
 
-/// "fp32"; on GPUs "bf16" and "fp16" too, on CPUs "bf16" where they have instructions for it;
+/// "fp32"; on GPUs "bf16" and "fp16" too, on CPUs "bf16" if they have instructions for it;
 /// "auto" is bf16 on GPUs and fp32 on CPUs. Throws InputError naming the alternatives otherwise:
 /// without instructions a type would be slower than fp32 and less exact.
 at::ScalarType parse_dtype(const std::string& name, at::Device device = at::kCPU);

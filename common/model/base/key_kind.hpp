@@ -20,7 +20,7 @@ constexpr auto names_of(KeyKind) {
 
 /// In a post-norm model ffn_in is the output of the encoder-attention layer norm and ffn_out that
 /// of the layer's final layer norm; in a pre-norm model ffn_in is the output of the feed-forward
-/// layer norm and ffn_out the residual stream behind the layer (before the decoder's closing norm).
+/// layer norm and ffn_out the residual stream after the layer (before the decoder's closing norm).
 struct KeySpec {
   KeyKind kind = KeyKind::ffn_in;
   std::int64_t layer = -1;  ///< from 0; negative: counted from the last, which is −1
@@ -30,7 +30,7 @@ struct KeySpec {
   constexpr KeySpec(KeyKind of, std::int64_t at) : kind(of), layer(at) {}
   bool operator==(const KeySpec&) const = default;
 
-  /// The same with a layer in [0, layers). Throws InputError where there is no such layer.
+  /// The same with a layer in [0, layers). Throws InputError if there is no such layer.
   KeySpec resolved(std::int64_t layers) const {
     const std::int64_t at = layer < 0 ? layers + layer : layer;
     if (at < 0 || at >= layers) {

@@ -8,7 +8,7 @@ namespace knnseq::model {
 
 namespace {
 
-/// Each sentence behind `prefix`, less its last `cut` tokens.
+/// `prefix` and then each sentence, less its last `cut` tokens.
 PaddedTokens pad_all(Sentences sentences, std::span<const TokenId> prefix, std::size_t cut,
                      TokenId pad) {
   std::vector<std::int64_t> lengths;
@@ -27,7 +27,7 @@ PaddedTokens pad_all(Sentences sentences, std::span<const TokenId> prefix, std::
   return made;
 }
 
-/// Whether places [B, longest] are the sentences'.
+/// Which places [B, longest] hold tokens of the sentences.
 at::Tensor inside(const at::Tensor& lengths, std::int64_t longest, std::int64_t skipped) {
   const at::Tensor places = at::arange(longest, at::kLong).unsqueeze(0);
   return (places < lengths.unsqueeze(1)).logical_and_(places >= skipped);

@@ -26,7 +26,7 @@ PaddedTokens pad_shifted(Sentences sentences, std::span<const TokenId> prefix, T
 /// each: [Σ (lengths − skipped), …].
 at::Tensor unpad(const at::Tensor& vectors, const at::Tensor& lengths, std::int64_t skipped = 0);
 
-/// The way back: packed rows [Σ lengths, d] as [B, longest, d], zeros where there is padding.
+/// The inverse: packed rows [Σ lengths, d] as [B, longest, d], zeros if there is padding.
 at::Tensor pad_rows(const at::Tensor& packed, const at::Tensor& lengths);
 
 /// Cuts sentences, in their order, into runs of at most `most` positions a side, padding counted,

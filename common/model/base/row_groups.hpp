@@ -13,7 +13,7 @@ struct RowGroups {
 };
 
 /// Groups new rows, given as numbers of old rows (`old_rows` of them, `old_beams` a sentence).
-/// Throws std::logic_error where the rule is broken or a number is out of range.
+/// Throws std::logic_error if the rule is broken or a number is out of range.
 RowGroups group_rows(std::span<const std::int64_t> rows, std::int64_t old_rows,
                      std::int64_t old_beams);
 

@@ -32,7 +32,7 @@ struct StackConfig {
   std::int64_t heads = 0;
   std::int64_t ffn_width = 0;
   NormPlacement norm = NormPlacement::post;
-  bool closing_norm = false;     ///< a layer norm behind the last layer
+  bool closing_norm = false;     ///< a layer norm after the last layer
   bool embedding_norm = false;   ///< a layer norm on the embeddings
   double embedding_scale = 1.0;  ///< of token embeddings
   PositionKind positions = PositionKind::sinusoidal;
@@ -51,7 +51,7 @@ struct TransformerConfig {
   bool tied_output = false;        ///< the output projection is the decoder's table
   bool output_bias = false;
 
-  /// `where` names the file in errors. Throws InputError for sizes that cannot be.
+  /// `where` names the file in errors. Throws InputError for impossible sizes.
   void validate(const std::string& where) const;
 };
 

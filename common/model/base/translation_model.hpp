@@ -74,9 +74,9 @@ class TranslationModel {
   /// token outside the vocabulary.
   virtual EncodedSource encode(Sentences sources) = 0;
 
-  /// Hidden vectors of all target positions given the true prefix. Sources and targets are as many;
+  /// Hidden vectors of all target positions given the true prefix. One target per source;
   /// targets end in EOS and are what is predicted: the decoder's input is decoder_start, the
-  /// forced tokens, and the target without its EOS. Throws as encode does, and where the decoder
+  /// forced tokens, and the target without its EOS. Throws as encode does, and if the decoder
   /// has no such layer.
   virtual TeacherForced teacher_force(Sentences sources, Sentences targets,
                                       const TeacherForcingOptions& options) = 0;
@@ -86,10 +86,10 @@ class TranslationModel {
                                               KeySpec key) = 0;
 
   /// Feeds one token to each row (decoder_start first, then forced tokens) and predicts the next.
-  /// Throws std::logic_error where tokens are not as many as rows or positions are used up.
+  /// Throws std::logic_error unless there is one token per row, or if positions are used up.
   virtual StepOutput step(DecoderState& state, std::span<const TokenId> tokens) = 0;
 
-  /// New row i goes on from old row rows[i]: keeps, permutes, duplicates and drops rows. Rows of
+  /// New row i continues old row rows[i]: keeps, permutes, duplicates and drops rows. Rows of
   /// one sentence stay together, in one run, and each remaining sentence has equally many; how many
   /// may change. Throws std::logic_error otherwise.
   virtual void reorder(DecoderState& state, std::span<const std::int64_t> rows) = 0;

@@ -16,11 +16,11 @@
 
 namespace knnseq::model {
 
-/// What a family calls its tensors where the families differ.
+/// Names of tensors that differ between the families.
 struct TensorNames {
   std::string stacks;       ///< before "encoder." and "decoder."
   std::string output;       ///< of the output projection
-  std::string output_bias;  ///< [1, V]; read where the config has a bias
+  std::string output_bias;  ///< [1, V]; read if the config has a bias
 };
 
 struct ModelConfig {
@@ -33,27 +33,27 @@ struct ModelConfig {
 /// naming file and key.
 class ConfigReader {
  public:
-  /// Throws where `json` is not an object.
+  /// Throws if `json` is not an object.
   ConfigReader(std::string file, const core::Json& json);
 
   std::int64_t integer(const std::string& key);
-  std::int64_t integer(const std::string& key, std::int64_t fallback);  ///< where missing or null
+  std::int64_t integer(const std::string& key, std::int64_t fallback);  ///< if missing or null
   bool boolean(const std::string& key, bool fallback);
   std::string text(const std::string& key);
 
-  /// The value, null where it is missing; counts as read.
+  /// The value, null if it is missing; counts as read.
   const core::Json& value(const std::string& key);
 
-  /// Throws where the key is there with another value than this one (null counts as missing).
+  /// Throws if the key is there with any other value (null counts as missing).
   void expect(const std::string& key, const core::Json& only);
 
-  /// These keys need no reading.
+  /// Marks keys that need not be read.
   void ignore(std::initializer_list<const char*> keys);
 
   /// The keys that nobody read, expected or ignored, ascending.
   std::vector<std::string> unread() const;
 
-  /// Throws where unread() is not empty, naming all of them.
+  /// Throws if unread() is not empty, naming all of them.
   void finish() const;
 
   [[noreturn]] void fail(const std::string& key, const std::string& message) const;
@@ -68,7 +68,7 @@ class ConfigReader {
 void describe_shape(const std::string& family, const TransformerConfig& transformer,
                     ModelInfo& info);
 
-/// Throws InputError naming file and `key`, which the width came from, where the stack is too
+/// Throws InputError naming file and `key`, which the width came from, if the stack is too
 /// narrow for its kind of positions.
 void check_position_width(ConfigReader& config, const std::string& key, const StackConfig& stack);
 
@@ -89,7 +89,7 @@ TransformerConfig read_hugging_face_shape(ConfigReader& config);
 /// nothing new.
 void ignore_harmless_keys(ConfigReader& config);
 
-/// "bad_words_ids" of one token each, ascending; none where the key is missing.
+/// "bad_words_ids" of one token each, ascending; none if the key is missing.
 std::vector<TokenId> read_bad_tokens(ConfigReader& config, std::int64_t vocab_size);
 
 /// Reads a parsed generation_config.json into bad_tokens and unused_settings. What it forces must

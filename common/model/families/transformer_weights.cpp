@@ -43,7 +43,7 @@ class TransformerReader {
     for (const auto& name : names) {
       if (reader_.contains(name)) return name;
     }
-    return names.front();  // reading it says that it is missing
+    return names.front();  // reading it reports that it is missing
   }
 
   Linear output() {

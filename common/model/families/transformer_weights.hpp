@@ -9,7 +9,7 @@
 namespace knnseq::model {
 
 /// Token tables stay in the file's dtype, on the CPU in the mapped files. Throws InputError naming
-/// file and tensor where one is missing, has another shape, or is there and not known.
+/// file and tensor if one is missing, has another shape, or is unknown.
 TransformerParts read_transformer(const ModelConfig& config, const SafetensorsFolder& files,
                                   const WeightTarget& target);
 

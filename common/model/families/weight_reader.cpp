@@ -13,14 +13,14 @@ namespace knnseq::model {
 
 namespace {
 
-/// The largest number of which none but −∞ may be infinite.
+/// The largest magnitude, ignoring −∞, which a bias may hold.
 double largest_of_bias(const at::Tensor& raw) {
   const at::Tensor values = raw.to(at::kDouble);
   const at::Tensor off = values == -std::numeric_limits<double>::infinity();
   return values.masked_fill(off, 0.0).abs().max().item<double>();
 }
 
-/// What is beyond it becomes infinite.
+/// The largest finite number; what is beyond it becomes infinite.
 double largest_in(at::ScalarType dtype) {
   return dtype == at::kHalf ? 65504.0
                             : static_cast<double>(std::numeric_limits<at::BFloat16>::max());

@@ -1,4 +1,4 @@
-// Takes weights from a model directory, checks their shapes and notices those nobody took.
+// Takes weights from a model directory, checks their shapes and reports those left over.
 #pragma once
 
 #include <map>
@@ -12,18 +12,18 @@
 
 namespace knnseq::model {
 
-/// Where weights go, and as what.
+/// Where weights go, and in which dtype.
 struct WeightTarget {
   at::ScalarType dtype = at::kFloat;  ///< of matrix products: fp32, bf16 or fp16
   at::Device device = at::kCPU;
   LinearKernel kernel = best_linear_kernel();  ///< fused on GPUs
 };
 
-/// All errors are InputErrors naming file and tensor. Where the files hold another dtype, weights
-/// are converted one tensor at a time, so the whole takes little more memory than the result; on
-/// GPUs they are converted there. Every number that is taken is looked at first, which takes a pass
-/// over the mapped file: a NaN could vanish in a ReLU and leave everything looking well. So all are
-/// finite, also in the dtype that they are converted to.
+/// All errors are InputErrors naming file and tensor. If the files hold another dtype, weights are
+/// converted one tensor at a time, so the whole takes little more memory than the result; on GPUs
+/// they are converted there. Every number is checked first, which takes a pass over the mapped
+/// file: a NaN could vanish in a ReLU and go unnoticed. So all numbers are finite, also in the
+/// dtype that they are converted to.
 class WeightReader {
  public:
   WeightReader(const SafetensorsFolder& files, const WeightTarget& target)
@@ -53,7 +53,7 @@ class WeightReader {
   /// Needs no reading: a copy of what was read under another name, or of what can be computed.
   void ignore(const std::string& name) { taken_.insert(name); }
 
-  /// Throws where a tensor of the files was neither taken nor ignored.
+  /// Throws if a tensor of the files was neither taken nor ignored.
   void finish() const;
 
  private:
@@ -64,9 +64,9 @@ class WeightReader {
                   at::ScalarType dtype, Values values = Values::finite);
   void check_values(const std::string& name, const at::Tensor& raw, at::ScalarType dtype,
                     Values values);
-  /// On the device in the dtype of matrix products; still the view where that is what it is.
+  /// On the device in the dtype of matrix products; the view itself if it fits already.
   at::Tensor converted(const std::string& name, const std::vector<std::int64_t>& shape);
-  /// An own copy in `dtype`.
+  /// A copy in `dtype`.
   at::Tensor copy(const std::string& name, const std::vector<std::int64_t>& shape,
                   at::ScalarType dtype, Values values = Values::finite);
 

@@ -41,7 +41,7 @@ at::Tensor attend(const AttentionInputs& inputs, std::span<const AttentionSegmen
 struct AttentionHistory {
   /// One [rows, 2·d] fp32 tensor a step so far, this one included: keys and values side by side.
   std::span<const at::Tensor> steps;
-  /// For each row now: its row in each of the steps.
+  /// For each present row: its row in each of the steps.
   std::span<const std::vector<std::int32_t>> rows;
 };
 
@@ -63,7 +63,7 @@ struct FusedAttention {
 };
 
 /// Self-attention over packed rows, queries, keys and values side by side [rows, 3·d]: [rows, d].
-/// With `causal` a token sees those up to itself, so that padding behind it needs no mask.
+/// With `causal` a token sees those up to itself, so that padding after it needs no mask.
 at::Tensor attend_to_self(const at::Tensor& qkv, const PaddedLayout& layout, std::int64_t heads,
                           bool causal);
 

@@ -23,7 +23,7 @@ struct Embedding {
 at::Tensor sinusoidal_positions(std::int64_t max_positions, std::int64_t width);
 
 /// Rows [first, first + max_positions) of fairseq's table, [max_positions, d] fp32: other
-/// wavelengths than above, a column of zeros last where d is odd, and computed in fp32 as fairseq
+/// wavelengths than above, a column of zeros last if d is odd, and computed in fp32 as fairseq
 /// and transformers' M2M100 do, which moves the last digits of far positions. d is at least 4.
 at::Tensor fairseq_sinusoidal_positions(std::int64_t first, std::int64_t max_positions,
                                         std::int64_t width);

@@ -11,7 +11,7 @@ namespace knnseq::model {
 /// copies what is filled.
 class KeyValueCache {
  public:
-  /// Row i goes on from old row rows[i]; int64 on the cache's device.
+  /// Row i continues old row rows[i]; int64 on the cache's device.
   void reorder(const at::Tensor& rows);
 
   /// Appends a step's [rows, 2·d]; all steps so far, [steps, rows, 2·d].

@@ -1,4 +1,4 @@
-// A linear layer, packed once for oneDNN where libtorch has it.
+// A linear layer, packed once for oneDNN if libtorch has it.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ enum class LinearKernel {
   fused,  ///< for GPUs: bias and ReLU as parts of the product; on CPUs the same, not faster
 };
 
-/// On the CPU onednn where this libtorch has it, else plain.
+/// On the CPU onednn if this libtorch has it, else plain.
 LinearKernel best_linear_kernel();
 
 /// y = x·Wᵀ + b for x [rows, in] contiguous; all of one dtype and on one device, for kernels other

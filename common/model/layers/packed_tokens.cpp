@@ -11,7 +11,7 @@ namespace knnseq::model {
 
 namespace {
 
-/// Each sentence behind `prefix`, less its last `cut` tokens.
+/// `prefix` and then each sentence, less its last `cut` tokens.
 PackedTokens pack(Sentences sentences, std::span<const TokenId> prefix, std::size_t cut) {
   PackedTokens packed;
   for (const auto& sentence : sentences) {

@@ -11,7 +11,7 @@
 
 namespace knnseq::model {
 
-/// One side of a batch, made once for all layers. Where all sentences are equally long nothing is
+/// One side of a batch, made once for all layers. If all sentences are equally long nothing is
 /// moved: the rectangle is the packed rows themselves.
 struct PaddedLayout {
   std::int64_t sentences = 0;
@@ -24,10 +24,10 @@ struct PaddedLayout {
   /// [sentences, 1, 1, longest] as fused attention takes it; undefined: equal lengths.
   at::Tensor mask() const;
 
-  /// Packed rows [rows, width] as [sentences, longest, width]; what is in padding is of no meaning.
+  /// Packed rows [rows, width] as [sentences, longest, width]; padding holds arbitrary values.
   at::Tensor pad(const at::Tensor& packed) const;
 
-  /// The way back.
+  /// The inverse of pad().
   at::Tensor unpad(const at::Tensor& rectangle) const;
 };
 

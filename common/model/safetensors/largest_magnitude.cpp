@@ -16,7 +16,7 @@ namespace knnseq::model {
 namespace {
 
 /// Without their sign the bits of floating-point numbers are in the order of their magnitudes, with
-/// infinity above all numbers and NaN above infinity; and no comparison of them waits for others.
+/// infinity above all numbers and NaN above infinity; and comparisons do not wait for one another.
 template <class Bits>
 Bits largest_bits(std::span<const std::byte> numbers) {
   constexpr Bits no_sign = std::numeric_limits<Bits>::max();  // signed: compared by any SIMD

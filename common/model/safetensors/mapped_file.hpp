@@ -10,7 +10,7 @@ namespace knnseq::model {
 /// Read-only private mapping of a whole file; the file may be unlinked meanwhile, not truncated.
 class MappedFile {
  public:
-  /// Throws InputError where the file cannot be opened or is no regular file, SystemError where it
+  /// Throws InputError if the file cannot be opened or is not a regular file, SystemError if it
   /// cannot be mapped.
   explicit MappedFile(const std::filesystem::path& path);
   ~MappedFile();

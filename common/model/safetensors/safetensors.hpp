@@ -18,7 +18,7 @@ namespace knnseq::model {
 /// machine share the mapped pages.
 class SafetensorsFile {
  public:
-  /// Throws InputError naming the file, and the tensor where one is at fault: missing, truncated,
+  /// Throws InputError naming the file, and the tensor if one is at fault: missing, truncated,
   /// malformed, offsets outside the data or overlapping, a size that does not fit the shape.
   explicit SafetensorsFile(const std::filesystem::path& path);
 
@@ -27,11 +27,11 @@ class SafetensorsFile {
   std::vector<std::string> names() const;  ///< ascending
 
   /// The tensor on the CPU, in the file's dtype (F64, F32, F16, BF16, I64, I32, U8) and shape: a
-  /// view of the mapping, which it keeps alive and which must not be written to, or a copy where
-  /// the file does not align it. Throws InputError where it is missing or of another dtype.
+  /// view of the mapping, which it keeps alive and which must not be written to, or a copy if
+  /// the file does not align it. Throws InputError if it is missing or of another dtype.
   at::Tensor tensor(const std::string& name) const;
 
-  /// The largest magnitude of a floating-point tensor; not finite where one of its numbers is not.
+  /// The largest magnitude of a floating-point tensor; not finite if one of its numbers is not.
   /// Reads it once, and holds a few megabytes of it at a time. Throws as tensor().
   double largest_magnitude(const std::string& name) const;
 

@@ -13,7 +13,7 @@ namespace knnseq::model {
 /// model.safetensors, or the files that model.safetensors.index.json names.
 class SafetensorsFolder {
  public:
-  /// Throws InputError naming file and tensor where something is missing or malformed, an index
+  /// Throws InputError naming file and tensor if something is missing or malformed, an index
   /// and its files do not agree, or there are only weights that must be converted first.
   explicit SafetensorsFolder(const std::filesystem::path& folder);
 

@@ -19,7 +19,7 @@ using Json = nlohmann::json;
 constexpr std::size_t length_bytes = 8;
 constexpr std::uint64_t max_header_bytes = 100'000'000;  // the format's own limit
 
-/// A header is a length and a JSON object. Says what a file is that begins otherwise, if that is
+/// A header is a length and a JSON object. Says what a file that begins differently is, if that is
 /// known.
 void refuse_other_files(std::span<const std::byte> bytes, const std::string& file) {
   if (bytes.size() > length_bytes && bytes[length_bytes] == std::byte{'{'}) return;

@@ -23,7 +23,7 @@ std::size_t safetensors_element_bytes(const std::string& dtype);
 /// Reads and checks the header: 8 bytes length (little endian), JSON, then the data, which the
 /// tensors fill without gaps or overlaps (safetensors format, github.com/huggingface/safetensors).
 /// `file` is only named in errors. Throws InputError naming file and tensor; tensors of unknown
-/// dtype pass here, so that they are refused only where somebody asks for them.
+/// dtype pass here, so that they are refused only if somebody asks for them.
 std::map<std::string, SafetensorsEntry> parse_safetensors_header(std::span<const std::byte> bytes,
                                                                  const std::string& file);
 

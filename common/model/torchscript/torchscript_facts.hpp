@@ -9,7 +9,7 @@
 namespace knnseq::model {
 
 /// Reads the extra file without loading the script; docs/torchscript.md has its keys. Throws
-/// InputError naming the file, and the key where one is at fault.
+/// InputError naming the file, and the key if one is at fault.
 ModelInfo read_torchscript_facts(const std::filesystem::path& file,
                                  const std::vector<TokenId>& forced_tokens);
 

@@ -22,7 +22,7 @@ void check_parameters(const torch::jit::Module& module, const std::filesystem::p
   for (const auto& parameter : module.named_parameters()) {
     const at::Tensor& values = parameter.value;
     if (!values.is_floating_point() || values.numel() == 0) continue;
-    const double largest = values.max().item<double>();  // NaN where one of them is
+    const double largest = values.max().item<double>();  // NaN if one of them is
     if (!std::isnan(largest) && largest < std::numeric_limits<double>::infinity()) continue;
     throw core::InputError(fmt::format("{}: parameter '{}'", file.string(), parameter.name),
                            fmt::format("holds {}: the file is damaged, or the training failed",

@@ -46,7 +46,7 @@ void for_each_run(Sentences sources, Sentences targets,
   }
 }
 
-/// Runs' rows one after another; [0, width] where there are none.
+/// Runs' rows one after another; [0, width] if there are none.
 at::Tensor joined(const std::vector<at::Tensor>& runs, std::int64_t width) {
   return runs.empty() ? at::empty({0, width}, at::kFloat) : at::cat(runs);
 }
@@ -87,7 +87,7 @@ EncodedSource TorchscriptModel::encode(Sentences sources) {
 TeacherForced TorchscriptModel::teacher_force(Sentences sources, Sentences targets,
                                               const TeacherForcingOptions& options) {
   const NoAutograd guard;
-  KNNSEQ_ASSERT(sources.size() == targets.size(), "sources and targets must be as many");
+  KNNSEQ_ASSERT(sources.size() == targets.size(), "sources and targets must be equally many");
   resolve_key(info(), options.key, path_);
   check_source(sources, info());
   check_target(targets, info());

@@ -13,7 +13,7 @@ namespace knnseq::model {
 ///   teacher_force(states, lengths, inputs, input_lengths, with_log_probs) -> (keys, log-probs)
 ///   step(tokens, states, lengths, cache) -> (queries, log-probs, cache)
 /// It gives one kind of key, which is in its extra file knnseq.json; asking for another is an
-/// InputError. Whatever the script does wrong is one, too. Sentences are padded to the longest of a
+/// InputError. So is any error of the script. Sentences are padded to the longest of a
 /// run; runs are cut by lengths alone, so that results are those of the same batch each time.
 class TorchscriptModel final : public TranslationModel {
  public:

@@ -152,7 +152,7 @@ void TorchscriptModule::check_finite(const char* method, const at::Tensor& vecto
 void TorchscriptModule::check_log_probs(const char* method, const at::Tensor& log_probs) const {
   constexpr float tolerance = 1e-3f;
   if (log_probs.numel() == 0) return;
-  const bool possible = log_probs.max().item<float>() <= tolerance;  // not so for NaN
+  const bool possible = log_probs.max().item<float>() <= tolerance;  // false for NaN
   if (!possible || !(std::abs(log_probs[0].logsumexp(0).item<float>()) <= tolerance)) {
     script_->fail(method, "returns numbers that are not log-probabilities");
   }

@@ -21,11 +21,11 @@ struct TorchscriptStep {
 
 /// A loaded script on the CPU; docs/torchscript.md documents its methods. Tensors made here know
 /// nothing of autograd. The script runs as it is written, without the optimiser, whose choices
-/// depend on the calls before. All functions throw InputError naming file and method where the
+/// depend on the calls before. All functions throw InputError naming file and method if the
 /// script fails or returns another type, shape or dtype than documented.
 class TorchscriptModule {
  public:
-  /// Throws where the file is damaged or a method is missing or has another signature.
+  /// Throws if the file is damaged or a method is missing or has another signature.
   TorchscriptModule(const std::filesystem::path& file, const ModelInfo& info);
   ~TorchscriptModule();
   TorchscriptModule(TorchscriptModule&&) noexcept;
@@ -48,7 +48,7 @@ class TorchscriptModule {
   /// Throws InputError for `method` unless all of `vectors` is finite.
   void check_finite(const char* method, const at::Tensor& vectors) const;
 
-  /// Throws InputError for `method` where a number of `log_probs` [rows, V] cannot be a log-prob,
+  /// Throws InputError for `method` if a number of `log_probs` [rows, V] cannot be a log-prob,
   /// or the first row does not sum to 1. −∞ is a log-prob.
   void check_log_probs(const char* method, const at::Tensor& log_probs) const;
 

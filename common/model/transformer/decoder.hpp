@@ -36,7 +36,7 @@ struct DecoderRequest {
 
 struct DecoderOutput {
   at::Tensor key;     ///< [rows, d]
-  at::Tensor hidden;  ///< [rows, d] what the output projection takes; undefined unless wished for
+  at::Tensor hidden;  ///< [rows, d] what the output projection takes; undefined unless requested
 };
 
 struct Decoder {
@@ -51,7 +51,7 @@ struct Decoder {
   std::vector<at::Tensor> cross_keys_values(const at::Tensor& states) const;
 
   /// `x` are embeddings [rows, d]. What the request does not need is not computed: with ffn_in and
-  /// no log-probs, that layer's feed-forward block and all behind it.
+  /// no log-probs, that layer's feed-forward block and all after it.
   DecoderOutput forward(at::Tensor x, const DecoderContext& context, DecoderRequest request) const;
 
   /// [rows, V] fp32 from DecoderOutput::hidden.

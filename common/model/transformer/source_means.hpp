@@ -1,4 +1,4 @@
-// Means of an encoder's output vectors: sentence keys, and what they are looked for by.
+// Means of an encoder's output vectors: sentence keys, and the queries for them.
 #pragma once
 
 #include <cstdint>

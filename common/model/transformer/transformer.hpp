@@ -23,7 +23,7 @@ std::unique_ptr<TranslationModel> make_transformer_cpu(TransformerParts parts,
 std::unique_ptr<TranslationModel> make_transformer_torch(TransformerParts parts);
 
 /// ComputePath::cpu: batches are cut into runs of a fixed number of tokens that stay in the cache;
-/// threads take whole runs where there are enough, else they share each product. With an observer,
+/// threads take whole runs if there are enough, else they share each product. With an observer,
 /// runs are worked on one after another.
 ///
 /// ComputePath::torch takes a batch as a whole: linear layers see all tokens packed, fused

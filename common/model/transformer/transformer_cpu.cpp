@@ -52,7 +52,7 @@ std::vector<Run> make_runs(Sentences sources, Sentences targets) {
   return runs;
 }
 
-/// Whole runs to threads where that keeps all of them busy, else one run after another with threads
+/// Whole runs to threads if that keeps all of them busy, else one run after another with threads
 /// inside of them.
 void for_each_run(const std::vector<Run>& runs, bool in_order,
                   const std::function<void(const Run&)>& work) {
@@ -161,7 +161,7 @@ EncodedSource TransformerCpu::encode(Sentences sources) {
 TeacherForced TransformerCpu::teacher_force(Sentences sources, Sentences targets,
                                             const TeacherForcingOptions& options) {
   const NoAutograd guard;
-  KNNSEQ_ASSERT(sources.size() == targets.size(), "sources and targets must be as many");
+  KNNSEQ_ASSERT(sources.size() == targets.size(), "sources and targets must be equally many");
   check_source(sources, info());
   check_target(targets, info());
   const std::int64_t entries = count_tokens(targets);

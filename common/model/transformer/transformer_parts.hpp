@@ -7,7 +7,7 @@
 
 namespace knnseq::model {
 
-/// All that a family's reader has to make.
+/// What a family's reader has to provide.
 struct TransformerParts {
   ModelInfo info;
   Encoder encoder;

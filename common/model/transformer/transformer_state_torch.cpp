@@ -18,7 +18,7 @@ bool is_identity(std::span<const std::int64_t> numbers, std::int64_t count) {
   return true;
 }
 
-/// `first`, which may be none, and then `then`.
+/// `first`, if any, and then `then`.
 std::vector<std::int64_t> joined(const std::optional<std::vector<std::int64_t>>& first,
                                  std::span<const std::int64_t> then) {
   std::vector<std::int64_t> made;

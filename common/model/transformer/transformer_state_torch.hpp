@@ -12,16 +12,16 @@
 
 namespace knnseq::model {
 
-/// A change of rows is kept on the host until the next step, whose tokens it goes over with.
+/// Reordering is deferred and uploaded with the next step's tokens.
 struct TransformerStateTorch final : DecoderState {
   KeySpec key;                                         ///< resolved
   PaddedLayout source;                                 ///< of the sentences on the device
   std::vector<at::Tensor> cross_kv;                    ///< of each layer [sentences, longest, 2·d]
   std::vector<KeyValueCache> past;                     ///< of each layer
-  std::int64_t sentences = 0;                          ///< after the changes to come
+  std::int64_t sentences = 0;                          ///< after the deferred changes
   std::int64_t beams = 1;                              ///< likewise
   std::int64_t position = 0;                           ///< steps done
-  std::optional<std::vector<std::int64_t>> rows_from;  ///< to come: old row of each new one
+  std::optional<std::vector<std::int64_t>> rows_from;  ///< deferred: old row of each new one
   std::optional<std::vector<std::int64_t>> sentences_from;  ///< likewise; none: all stay
 
   std::int64_t rows() const override { return sentences * beams; }
@@ -30,7 +30,7 @@ struct TransformerStateTorch final : DecoderState {
 /// TranslationModel::reorder for this state.
 void reorder_state(TransformerStateTorch& state, std::span<const std::int64_t> rows);
 
-/// The changes to come as lists of an upload, and how they are made once it is sent.
+/// The deferred changes as lists of an upload; makes them once it is sent.
 class StateMove {
  public:
   StateMove(const TransformerStateTorch& state, gpu::IntegerUpload& upload);

@@ -121,7 +121,7 @@ EncodedSource TransformerTorch::encode(Sentences sources) {
 TeacherForced TransformerTorch::teacher_force(Sentences sources, Sentences targets,
                                               const TeacherForcingOptions& options) {
   const NoAutograd guard;
-  KNNSEQ_ASSERT(sources.size() == targets.size(), "sources and targets must be as many");
+  KNNSEQ_ASSERT(sources.size() == targets.size(), "sources and targets must be equally many");
   check_source(sources, info());
   check_target(targets, info());
   TeacherForced made;

@@ -46,7 +46,7 @@ void interpolate_row(std::span<float> log_probs, const std::vector<TokenShare>& 
                      float lambda) {
   const float log_rest = std::log1p(-lambda);  // −inf for λ = 1
   if (lambda == 1) {
-    std::fill(log_probs.begin(), log_probs.end(), log_rest);  // also where p_mt is 0
+    std::fill(log_probs.begin(), log_probs.end(), log_rest);  // also if p_mt is 0
   } else {
     for (float& value : log_probs) value += log_rest;
   }

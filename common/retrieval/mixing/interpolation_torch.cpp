@@ -38,7 +38,7 @@ Weights<at::Tensor> weights_of_each(const Mixing& how, const at::Tensor& log_pro
 /// Shifts the log-probs of queries that have neighbours by log(1 − λ).
 void shift(const at::Tensor& log_probs, const at::Tensor& any, const Weights<float>& weights) {
   if (weights.lambda == 1) {
-    log_probs.masked_fill_(any, weights.log_rest);  // also where p_mt is not a number
+    log_probs.masked_fill_(any, weights.log_rest);  // also if p_mt is not a number
   } else {
     log_probs.add_(at::where(any, weights.log_rest, 0.0F));
   }
@@ -74,8 +74,8 @@ Shares shares_of(const index::TopK& found, const Mixing& how, const Value& tempe
   return shares;
 }
 
-/// Σ of the shares whose neighbours have the token of neighbour i, fp32 [q, k]. By comparing all
-/// with all: adding by index would be fewer operations, but on a GPU in an order left to chance.
+/// Σ of the shares whose neighbours have the token of neighbour i, fp32 [q, k]. Compares all with
+/// all: adding by index would take fewer operations, but on a GPU in no deterministic order.
 at::Tensor mass_by_token(const at::Tensor& tokens, const at::Tensor& shares) {
   at::Tensor mass;
   for (std::int64_t first = 0; first < tokens.size(1); first += slice) {
@@ -96,8 +96,8 @@ at::Tensor interpolate(const at::Tensor& log_probs, const index::TopK& found, co
   const at::Tensor own = found.ids.bitwise_right_shift(core::entry_number_bits);
   const at::Tensor greatest = own.masked_fill(~shares.usable.logical_and(shares.any), -1).max();
 
-  // Unusable neighbours stand for the best one's token, so that every write to a place is of the
-  // same value. In a query without any the value is what it was.
+  // Unusable neighbours repeat the best one's token, so that all writes to one place write the same
+  // value. A query without usable neighbours keeps its value.
   const at::Tensor tokens =
       at::where(shares.usable, own, own.gather(1, shares.best)).clamp(0, log_probs.size(1) - 1);
   const at::Tensor mass = mass_by_token(tokens, shares.values);

@@ -20,7 +20,7 @@ std::int64_t fixed(double log_prob) { return std::llround(std::max(log_prob, lea
 
 LikelihoodGrid::LikelihoodGrid(SettingsGrid grid) : grid_(std::move(grid)), sums_(grid_.size()) {
   KNNSEQ_ASSERT(grid_.size() > 0 && std::is_sorted(grid_.k.begin(), grid_.k.end()),
-                "an empty grid, or k in disorder");
+                "an empty grid, or k not ascending");
 }
 
 std::size_t LikelihoodGrid::place(GridPoint point) const {

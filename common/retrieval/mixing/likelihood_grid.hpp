@@ -45,7 +45,7 @@ class LikelihoodGrid {
   std::int64_t tokens() const { return tokens_; }
   /// Mean over the tokens, natural logarithm.
   double log_likelihood(GridPoint point) const;
-  /// The same of the model alone.
+  /// The same for the model alone.
   double base_log_likelihood() const;
 
  private:

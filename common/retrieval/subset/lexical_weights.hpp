@@ -12,7 +12,7 @@ namespace knnseq::retrieval {
 
 enum class LexicalScore {
   /// Okapi BM25 with k1 1.5 and b 0.75, where a piece that most sentences have weighs a quarter of
-  /// the mean idf instead of less than nothing: rank_bm25's BM25Okapi with its defaults.
+  /// the mean idf instead of a negative one: rank_bm25's BM25Okapi with its defaults.
   bm25,
   /// The cosine of vectors tf · (ln((1 + n) / (1 + df)) + 1): scikit-learn's TfidfVectorizer with
   /// its defaults (smoothed idf, plain counts, length 1), the pieces being the words.
@@ -49,7 +49,7 @@ class LexicalWeights {
 
   /// Of each of a datastore sentence's pieces (count_pieces()).
   std::vector<double> in_sentence(std::span<const PieceCount> pieces) const;
-  /// Of each of a query's pieces; 0 where no sentence of the datastore has it.
+  /// Of each of a query's pieces; 0 if no sentence of the datastore has it.
   std::vector<double> in_query(std::span<const PieceCount> pieces) const;
 
  private:

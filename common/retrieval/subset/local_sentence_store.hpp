@@ -26,7 +26,7 @@ class LocalSentenceStore {
   /// Makes find() ready; to be called once, after the last add().
   void finish();
 
-  /// Throws std::logic_error where the sentence is not held.
+  /// Throws std::logic_error if the sentence is not held.
   HeldSentence find(std::int64_t number) const;
 
   std::int64_t m() const { return m_; }

@@ -39,7 +39,7 @@ std::vector<std::byte> answer(const LocalSentenceStore& held,
   return bytes;
 }
 
-/// Reads an answer bit by bit.
+/// Reads an answer piece by piece.
 class Reader {
  public:
   explicit Reader(std::span<const std::byte> bytes) : rest_(bytes) {}

@@ -21,13 +21,13 @@ struct FetchedSentences {
   /// Entries of a sentence that was fetched.
   std::span<const std::int64_t> ids_of(std::size_t place) const;
   std::span<const std::uint8_t> codes_of(std::size_t place) const;
-  /// Throws std::logic_error where the sentence was not fetched.
+  /// Throws std::logic_error if the sentence was not fetched.
   std::size_t place_of(std::int64_t sentence_id) const;
 };
 
 /// wanted: sentence ids (pack_sentence_id), in any order, repeated or not; ranks may want nothing.
-/// Ranks ask for 8,192 sentences at a time, so that beside the result only so many sentences a rank
-/// are in messages. Collective.
+/// Ranks ask for 8,192 sentences at a time, so that messages hold no more than that for each rank.
+/// Collective.
 FetchedSentences fetch_sentences(comm::Communicator& comm, const LocalSentenceStore& held,
                                  const ShardHolders& holders, std::span<const std::int64_t> wanted);
 

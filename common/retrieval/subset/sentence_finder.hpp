@@ -8,7 +8,7 @@
 namespace knnseq::retrieval {
 
 /// A sentence of the datastore: the number of its shard in bits 40–62, its own number in the lower
-/// 40; so that who holds it is in the search result, as an entry's token is in its id.
+/// 40. So a search result says which rank holds it, as an entry's id says its token.
 inline std::int64_t pack_sentence_id(std::int64_t shard, std::int64_t number) {
   return core::pack_entry_id(core::narrow<core::TokenId>(shard), number);
 }

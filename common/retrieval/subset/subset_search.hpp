@@ -16,8 +16,8 @@
 
 namespace knnseq::retrieval {
 
-/// Where the time went on this rank, and how much memory a block took. A GPU works on while the
-/// host goes on: there the time of the scan is that of queueing it.
+/// Where the time went on this rank, and how much memory a block took. A GPU runs asynchronously:
+/// the time of its scan is that of queueing it.
 struct SubsetTimes {
   double find_seconds = 0;   ///< of similar sentences, including waiting for other ranks
   double fetch_seconds = 0;  ///< of their entries, likewise
@@ -32,7 +32,7 @@ struct SubsetTimes {
 /// The datastore sentence that is most like a given one.
 struct NearestSentence {
   float distance = 0;
-  std::vector<core::TokenId> target = {};  ///< with its end; empty where none was found
+  std::vector<core::TokenId> target = {};  ///< with its end; empty if none was found
 };
 
 /// (Deguchi et al., "Subset Retrieval Nearest Neighbor Machine Translation", ACL 2023.) begin()
@@ -49,7 +49,7 @@ class SubsetSearch final : public KnnSearch {
     std::unique_ptr<SentenceFinder> finder;
   };
   /// k: neighbours of a query. `comm` must outlive this object. The host's memory is searched by
-  /// kernels, a device's by tensors; `path` other than the device's own are for tests.
+  /// kernels, a device's by tensors; a `path` other than the device's own is for tests.
   SubsetSearch(comm::Communicator& comm, Parts parts, std::int64_t k, at::Device device = at::kCPU)
       : SubsetSearch(comm, std::move(parts), k, device, gpu::compute_path_on(device)) {}
   SubsetSearch(comm::Communicator& comm, Parts parts, std::int64_t k, at::Device device,

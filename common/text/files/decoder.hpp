@@ -1,4 +1,4 @@
-// The compression formats that text is read in, each a library's. Private to this module.
+// The compression formats that text is read in, each by its library. Private to this module.
 #pragma once
 
 #include <cstddef>
@@ -26,8 +26,8 @@ class Decoder {
   /// At the first byte of a frame.
   virtual void begin_frame() = 0;
 
-  /// Reads from the front of `in` and writes to the front of `out`, and takes off both what was
-  /// read and written. True where the frame has ended. Does nothing where it needs more bytes than
+  /// Reads from the front of `in` and writes to the front of `out`, and advances both past what was
+  /// read and written. True if the frame has ended. Does nothing if it needs more bytes than
   /// there are. Throws DecodeError.
   virtual bool decode(std::span<const char>& in, std::span<char>& out) = 0;
 };
@@ -38,7 +38,7 @@ struct Compression {
   std::unique_ptr<Decoder> (*make)();
 };
 
-/// The format of a file by its first bytes; null where it is none of these.
+/// The format of a file by its first bytes; null if it is none of these.
 const Compression* compression_of(std::string_view head);
 
 std::unique_ptr<Decoder> make_gzip_decoder();

@@ -76,7 +76,7 @@ LineFiles::Start LineFiles::find_start(std::int64_t line,
   std::int64_t first = 0;  // line that ends first in this chunk
   while (first + lines_per_chunk[chunk] <= line) first += lines_per_chunk[chunk++];
   if (line > first) return {chunk, first};
-  // The line began in an earlier chunk, behind the last line that ends there.
+  // The line began in an earlier chunk, after the last line that ends there.
   while (chunks_[chunk].begin > 0) {
     --chunk;
     first -= lines_per_chunk[chunk];

@@ -34,11 +34,11 @@ class LineFiles {
   static constexpr std::int64_t default_chunk_bytes = std::int64_t{64} << 20;
   static constexpr std::size_t longest_line = std::size_t{64} << 20;
 
-  /// Throws InputError where a file is missing, not a regular file, or compressed.
+  /// Throws InputError if a file is missing, not a regular file, or compressed.
   explicit LineFiles(std::vector<std::filesystem::path> files,
                      std::int64_t chunk_bytes = default_chunk_bytes);
 
-  /// What messages call the files from now on: of unpacked ones those that the user knows.
+  /// Sets the names that messages use: for unpacked files those that the user knows.
   void call(std::vector<std::filesystem::path> names);
 
   std::int64_t chunk_count() const;
@@ -50,7 +50,7 @@ class LineFiles {
   std::vector<std::int64_t> count_lines() const;
 
   /// Visits the lines [lines.begin, lines.end) in order. lines_per_chunk: [chunk_count()], as
-  /// counted above. Throws InputError where a file is not what it was when it was counted.
+  /// counted above. Throws InputError if a file has changed since it was counted.
   void for_each_line(core::Range lines, std::span<const std::int64_t> lines_per_chunk,
                      const LineVisitor& visit) const;
 

@@ -50,7 +50,7 @@ struct Outcome {
   bool complete = true;  ///< whether the process took its whole input
 };
 
-/// Writes what the pipe takes. False where nobody reads it any more.
+/// Writes what the pipe takes. False if nobody reads it any more.
 bool write_some(int pipe, std::string_view& input) {
   const ssize_t written = ::write(pipe, input.data(), input.size());
   if (written >= 0) {

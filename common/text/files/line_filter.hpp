@@ -11,9 +11,9 @@ namespace knnseq::text {
 /// Runs `command` by `/bin/sh -c` once, writes the lines (without "\n" in them) to its stdin and
 /// gives the lines of its stdout: one for each, in their order. Its stderr is ours; the variables
 /// that mpirun set for this process are hidden from it. Any amount of data: it is read while it is
-/// written. Throws InputError naming the command where it ends with a status other than 0 or by a
+/// written. Throws InputError naming the command if it ends with a status other than 0 or by a
 /// signal, stops before the end of its input, gives more or fewer lines than it got, or a line that
-/// is not valid text; SystemError where it cannot be started.
+/// is not valid text; SystemError if it cannot be started.
 std::vector<std::string> filter_lines(const std::string& command,
                                       std::span<const std::string> lines);
 

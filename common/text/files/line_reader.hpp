@@ -17,8 +17,8 @@ class LineReader {
  public:
   LineReader(std::unique_ptr<TextFile> text, std::size_t longest);
 
-  /// The next line without its "\n" or "\r\n", valid until the next call; nothing at the end. Of
-  /// a line of more than `longest` bytes the first `longest` + 1. Throws as TextFile::read.
+  /// The next line without its "\n" or "\r\n", valid until the next call; std::nullopt at the end.
+  /// If it has more than `longest` bytes, the first `longest` + 1. Throws as TextFile::read.
   std::optional<std::string_view> next();
 
  private:

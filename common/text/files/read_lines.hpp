@@ -21,8 +21,8 @@ inline constexpr TextLimits no_limits{std::size_t{1} << 48, std::size_t{1} << 48
                                       std::size_t{1} << 48};
 
 /// All lines of a text file, plain or compressed (open_text), without line ends. Throws InputError
-/// where the file is missing or not text, naming the line that is not valid text or too long, or
-/// where there is more than the limits say.
+/// if the file is missing or not text, naming the line that is not valid text or too long, or
+/// if there is more than the limits say.
 std::vector<std::string> read_lines(const std::filesystem::path& file,
                                     const TextLimits& limits = {});
 

@@ -42,7 +42,7 @@ class Pipe {
   std::array<int, 2> ends_{-1, -1};
 };
 
-/// What happens in the child before the shell starts.
+/// Settings for the child, made before the shell starts.
 class SpawnSettings {
  public:
   SpawnSettings(const Pipe& input, const Pipe& output) {
@@ -54,7 +54,7 @@ class SpawnSettings {
     sigset_t signals;
     ::sigemptyset(&signals);
     check(::posix_spawnattr_setsigmask(&attributes_, &signals), "setsigmask");
-    ::sigaddset(&signals, SIGPIPE);  // which what started us may ignore
+    ::sigaddset(&signals, SIGPIPE);  // which our parent may ignore
     check(::posix_spawnattr_setsigdefault(&attributes_, &signals), "setsigdefault");
     check(::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF),
           "setflags");

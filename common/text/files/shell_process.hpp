@@ -12,9 +12,9 @@ namespace knnseq::text {
 /// for one of our ranks.
 class ShellProcess {
  public:
-  /// Throws SystemError where it cannot be started.
+  /// Throws SystemError if it cannot be started.
   explicit ShellProcess(const std::string& command);
-  /// Kills the shell where it has not been waited for.
+  /// Kills the shell if it has not been waited for.
   ~ShellProcess();
   ShellProcess(const ShellProcess&) = delete;
   ShellProcess& operator=(const ShellProcess&) = delete;

@@ -60,7 +60,7 @@ class CompressedText final : public TextFile {
 
   /// False at the file's end.
   bool begin_frame() {
-    for (;;) {  // what fills up blocks of tapes and of some writers
+    for (;;) {  // skips NUL bytes that fill up blocks
       const auto begin = std::find_if(in_.begin(), in_.end(), [](char c) { return c != '\0'; });
       in_ = in_.subspan(static_cast<std::size_t>(begin - in_.begin()));
       if (!in_.empty()) break;
@@ -90,7 +90,7 @@ class CompressedText final : public TextFile {
   std::unique_ptr<Decoder> decoder_;
   std::vector<char> buffer_;
   std::span<const char> in_;  ///< of the buffer, not decoded yet
-  bool ended_ = false;        ///< nothing of the file is left behind the buffer
+  bool ended_ = false;        ///< nothing of the file is left after the buffer
   bool in_frame_ = false;
 };
 

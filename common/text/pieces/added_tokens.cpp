@@ -27,7 +27,7 @@ class Collection {
  public:
   explicit Collection(const std::vector<std::string>& pieces) : pieces_(pieces) {}
 
-  /// What `file` states; −1 where it is no id.
+  /// The id that `file` states; −1 if it is not an id.
   void add(const fs::path& file, const std::string& text, std::int64_t id, bool special = true) {
     const std::string* const piece = piece_at(id);
     if (id < 0 || id >= most_ids || (piece != nullptr && *piece != text)) {

@@ -21,7 +21,7 @@ struct AddedToken {
 
 /// What "added_tokens_decoder" of tokenizer_config.json, added_tokens.json and "added_tokens" of
 /// tokenizer.json say of ids beside `pieces` (by id; an empty one is none), each token once. Throws
-/// InputError naming the file where they contradict one another, or where they or the vocabulary of
+/// InputError naming the file if they contradict one another, or if they or the vocabulary of
 /// tokenizer.json give an id of `pieces` to another token.
 std::vector<AddedToken> read_added_tokens(const std::filesystem::path& model_dir,
                                           const std::vector<std::string>& pieces);

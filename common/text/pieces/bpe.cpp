@@ -64,9 +64,9 @@ std::vector<Bpe::Symbol> Bpe::split(std::string_view marked) const {
   return symbols;
 }
 
-/// Both tools go round: they take the pair of lowest rank in the word, and merge it wherever it
-/// stands, from left to right. A merge may make a pair of lower rank, which has to wait for the
-/// next round; so the places of a round are taken from the queue together.
+/// Both tools work in rounds: they take the pair of lowest rank in the word and merge all of its
+/// occurrences, from left to right. A merge may make a pair of lower rank, which has to wait for
+/// the next round; so the places of a round are taken from the queue together.
 void Bpe::merge_all(std::vector<Symbol>& symbols) const {
   using Place = std::pair<std::int32_t, std::size_t>;  // rank, left symbol
   std::priority_queue<Place, std::vector<Place>, std::greater<>> queue;

@@ -20,7 +20,7 @@ namespace knnseq::text {
 class Bpe {
  public:
   /// Reads a codes file of subword-nmt (version 0.1 or 0.2) or fastBPE. Throws InputError naming
-  /// file and line where it is malformed.
+  /// file and line if it is malformed.
   explicit Bpe(const std::filesystem::path& path);
 
   /// The same from the content of a file; `path` names it in errors.
@@ -40,7 +40,7 @@ class Bpe {
   };
   /// Some bytes of a word, in a doubly linked list; its ends point to `none`.
   struct Symbol {
-    SymbolId id;  ///< −1 where no merge has it
+    SymbolId id;  ///< −1 if no merge has it
     std::size_t end;
     std::size_t previous;
     std::size_t next;
@@ -48,9 +48,9 @@ class Bpe {
 
   explicit Bpe(const BpeCodes& codes);
   SymbolId add_symbol(std::string_view symbol);
-  /// The merge of a symbol with the one behind it; null where there is none.
+  /// The merge of a symbol with the one after it; null if there is none.
   const Merge* find_merge(std::span<const Symbol> symbols, std::size_t left) const;
-  /// The characters of a word that has "</w>" behind it.
+  /// The characters of a word that is followed by "</w>".
   std::vector<Symbol> split(std::string_view marked) const;
   void merge_all(std::vector<Symbol>& symbols) const;
   void encode_word(std::string_view word, std::vector<std::string>& pieces) const;

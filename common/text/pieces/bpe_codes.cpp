@@ -36,7 +36,7 @@ bool is_count(std::string_view field) {
 struct Format {
   bool header = false;
   bool separate_end = false;
-  std::size_t fields = 2;  ///< of each line behind the header
+  std::size_t fields = 2;  ///< of each line after the header
 };
 
 Format format_of(std::string_view first_line) {

@@ -20,7 +20,7 @@ struct BpeCodes {
 };
 
 /// Reads the content of a codes file of subword-nmt ("left right", with a line "#version: 0.2", or
-/// "#version: 0.1" or none where the end is separate) or of fastBPE ("left right count").
+/// "#version: 0.1" or none if the end is separate) or of fastBPE ("left right count").
 /// `path` names it in errors. Throws InputError naming it and the line that is malformed.
 BpeCodes parse_bpe_codes(std::string_view content, const std::filesystem::path& path);
 

@@ -13,7 +13,7 @@ namespace knnseq::text {
 
 namespace {
 
-/// Cuts the text at its last space, and gives what stands behind it; nothing where there is none.
+/// Cuts the text at its last space, and gives what follows it; std::nullopt if there is none.
 std::optional<std::string_view> take_last_field(std::string_view& text) {
   const auto space = text.rfind(' ');
   if (space == std::string_view::npos) return std::nullopt;

@@ -22,21 +22,21 @@ class FairseqDictionary {
   static constexpr core::TokenId unk = 3;
 
   /// Reads a file of lines "symbol count" or "symbol count #fairseq:overwrite". Throws InputError
-  /// naming file and line where one is malformed or gives a symbol again without that flag.
+  /// naming file and line if one is malformed or gives a symbol again without that flag.
   explicit FairseqDictionary(const std::filesystem::path& path);
 
   /// The same from the content of a file; `path` names it in errors.
   static FairseqDictionary parse(std::string_view content, const std::filesystem::path& path);
 
   std::int64_t size() const { return std::ssize(symbols_); }
-  /// The id of a symbol; unk where there is no such symbol.
+  /// The id of a symbol; unk if there is no such symbol.
   core::TokenId id(std::string_view symbol) const;
-  /// Throws std::logic_error where the id is out of range.
+  /// Throws std::logic_error if the id is out of range.
   const std::string& symbol(core::TokenId id) const;
 
  private:
   FairseqDictionary();
-  /// Takes a line without its end. Throws InputError without a place.
+  /// Takes a line without its end. Throws InputError without file and line.
   void add_line(std::string_view line);
   void add(std::string_view symbol);
 

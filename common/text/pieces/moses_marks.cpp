@@ -16,7 +16,7 @@ bool is_word(std::string_view line, std::size_t begin, std::size_t size) {
   return (begin == 0 || line[begin - 1] == ' ') && (end == line.size() || line[end] == ' ');
 }
 
-/// The mark at `position`, a view of the constants above; empty where there is none.
+/// The mark at `position`, a view of the constants above; empty if there is none.
 std::string_view mark_at(std::string_view line, std::size_t position) {
   const std::string_view rest = line.substr(position);
   if (rest.starts_with(hyphen) && is_word(line, position, hyphen.size())) return hyphen;

@@ -22,8 +22,8 @@ struct MosesMarks {
 };
 
 /// Looks for "@-@" as a word and for the characters that Moses' tokenizer.perl escapes (&amp;
-/// &#124; &lt; &gt; &apos; &quot; &#91; &#93;). Text with none of them may be tokenised all the
-/// same; text about HTML may have them honestly: ground for a warning, not for an error.
+/// &#124; &lt; &gt; &apos; &quot; &#91; &#93;). Text without them may still be tokenised, and text
+/// about HTML may rightly contain them: reason for a warning, not for an error.
 MosesMarks find_moses_marks(std::span<const std::string> lines, std::size_t max_examples = 3);
 
 }  // namespace knnseq::text

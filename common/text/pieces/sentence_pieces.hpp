@@ -12,7 +12,7 @@ namespace knnseq::text {
 /// A SentencePiece model (Kudo and Richardson, EMNLP 2018), used without sampling.
 class SentencePieces {
  public:
-  /// Throws InputError naming the file where it is missing or no SentencePiece model.
+  /// Throws InputError naming the file if it is missing or no SentencePiece model.
   explicit SentencePieces(const std::filesystem::path& path);
   ~SentencePieces();
   SentencePieces(SentencePieces&&) noexcept;
@@ -24,7 +24,7 @@ class SentencePieces {
 
   /// Puts what they spell in place of each run of byte pieces ("<0xE2>"): those of the model's byte
   /// fallback, and those that only a dictionary beside the model has. A byte that belongs to no
-  /// character becomes U+FFFD. An ordinary piece of the model that looks like one is none.
+  /// character becomes U+FFFD. An ordinary piece that looks like one is left as it is.
   std::vector<std::string> spell_bytes(const std::vector<std::string>& pieces) const;
 
  private:

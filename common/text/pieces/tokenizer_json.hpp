@@ -9,10 +9,10 @@ namespace knnseq::text {
 
 // All throw InputError naming file and key.
 
-/// The object in a file; an empty one where there is no such file.
+/// The object in a file; an empty one if there is no such file.
 core::Json read_object(const core::fs::path& path);
 
-/// Sets `value` where the key is there and not null.
+/// Sets `value` if the key is there and not null.
 void read_flag(const core::Json& json, const core::fs::path& path, const char* key, bool& value);
 
 /// A token is a string, or an object with its text under "content".

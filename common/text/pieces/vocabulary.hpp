@@ -13,13 +13,13 @@
 
 namespace knnseq::text {
 
-/// Tokens with ids below size(), read from a JSON object {token: id}. Ids may be left out, as where
+/// Tokens with ids below size(), read from a JSON object {token: id}. Ids may be left out, as when
 /// tokens were taken out of a model whose tables kept their rows.
 class Vocabulary {
  public:
   static constexpr std::int64_t most_ids = 1 << 22;
 
-  /// Throws InputError naming the file where it is missing or malformed, or where an id is given
+  /// Throws InputError naming the file if it is missing or malformed, or if an id is given
   /// twice, is negative or not below most_ids.
   explicit Vocabulary(const std::filesystem::path& path);
 
@@ -32,10 +32,10 @@ class Vocabulary {
   /// One more than the largest id.
   std::int64_t size() const { return size_; }
   std::optional<core::TokenId> find(std::string_view token) const;
-  /// Throws InputError naming the file where the token is not in it.
+  /// Throws InputError naming the file if the token is not in it.
   core::TokenId require(std::string_view token) const;
   bool contains(core::TokenId id) const { return tokens_.contains(id); }
-  /// Throws std::logic_error where there is no such id.
+  /// Throws std::logic_error if there is no such id.
   const std::string& token(core::TokenId id) const;
 
  private:

@@ -17,7 +17,7 @@ std::vector<core::TokenId> FairseqSide::encode(std::string_view text) const {
       tokens.push_back(dictionary_.id(symbol));
     }
   };
-  // fairseq splits at white space behind the segmentation, so a piece that holds some is no symbol.
+  // fairseq splits at white space after segmentation, so a piece that holds some is not a symbol.
   const auto look_up_all = [&](const std::vector<std::string>& pieces) {
     for (const std::string& piece : pieces) look_up(piece);
   };

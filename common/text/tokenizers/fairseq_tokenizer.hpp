@@ -9,17 +9,17 @@
 namespace knnseq::text {
 
 /// Gives the ids of fairseq (0.12): the text is segmented as the model's was (BPE codes,
-/// SentencePiece, or not at all where it comes segmented), split at white space and looked up in
+/// SentencePiece, or not at all if it comes segmented), split at white space and looked up in
 /// the dictionary of its side. Symbols that are not there become <unk>; the special ones written
 /// out in the text ("</s>") become themselves. Decoding equals fairseq's with --remove-bpe, or
-/// with --remove-bpe=sentencepiece, but that byte pieces ("<0xE2>") are spelled, which fairseq
+/// with --remove-bpe=sentencepiece, except that byte pieces ("<0xE2>") are spelled, which fairseq
 /// prints as they are; <unk> is printed, as there.
 class FairseqTokenizer final : public Tokenizer {
  public:
   /// Reads fairseq_tokenizer.json {"segmentation": "none" | "bpe" | "sentencepiece"},
   /// dict.source.txt, dict.target.txt and, as the segmentation says, source.codes and target.codes
   /// or source.spm and target.spm. Throws InputError naming the file and what is wrong in it, or
-  /// source_lang or target_lang where one is given: these models take none.
+  /// source_lang or target_lang if one is given: these models take none.
   explicit FairseqTokenizer(const std::filesystem::path& model_dir,
                             const Languages& languages = {});
 

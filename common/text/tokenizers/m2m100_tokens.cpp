@@ -44,7 +44,7 @@ void check_languages(const fs::path& model_dir, const std::vector<AddedToken>& s
     throw core::InputError(
         path,
         fmt::format("adds the token '{}': tokens beside the vocabulary and M2M100's languages "
-                    "are supported only where they are languages (__code__) and a file "
+                    "are supported only if they are languages (__code__) and a file "
                     "states their ids",
                     token));
   }

@@ -8,7 +8,7 @@ namespace knnseq::text {
 
 namespace {
 
-/// The longest of the tokens that `text` starts with; empty where it starts with none.
+/// The longest of the tokens that `text` starts with; empty if it starts with none.
 std::string_view token_at(std::string_view text, std::span<const std::string> tokens) {
   std::string_view longest;
   for (const std::string& token : tokens) {
@@ -17,7 +17,7 @@ std::string_view token_at(std::string_view text, std::span<const std::string> to
   return longest;
 }
 
-/// "fra" of ">>fra<<"; empty where the token is no language's.
+/// "fra" of ">>fra<<"; empty if the token is no language's.
 std::string_view language_of(std::string_view token) {
   if (!token.starts_with(">>") || !token.ends_with("<<") || token.size() < 5) return {};
   token = token.substr(2, token.size() - 4);

@@ -37,7 +37,7 @@ MarianTokenizer::MarianTokenizer(const fs::path& model_dir, const Languages& lan
   const auto token = source_->encode(mark);
   if (token.size() != 1 || token[0] == source_->unk()) {
     throw core::InputError("target_lang", fmt::format("{} has no token '{}'; leave target_lang out "
-                                                      "where the model has one target language",
+                                                      "if the model has one target language",
                                                       source_path.string(), mark));
   }
   language_ = token;

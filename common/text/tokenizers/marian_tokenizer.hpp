@@ -11,14 +11,14 @@ namespace knnseq::text {
 /// Gives the ids of transformers' MarianTokenizer (5.23): SentencePiece pieces looked up in
 /// vocab.json, unknown pieces as <unk>, special tokens written out in the text and a leading
 /// ">>language<<" taken whole. Decoding equals decode(skip_special_tokens=True), with
-/// use_source_tokenizer true for the source side and false for the target side, but that languages
+/// use_source_tokenizer true for the source side and false for the target side, but languages
 /// are left out, too, which transformers prints.
-/// Where a target language is given, its ">>language<<" token stands before every source.
+/// If a target language is given, its ">>language<<" token stands before every source.
 class MarianTokenizer final : public Tokenizer {
  public:
-  /// Reads source.spm, target.spm, vocab.json and, where they exist, tokenizer_config.json,
+  /// Reads source.spm, target.spm, vocab.json and, if they exist, tokenizer_config.json,
   /// special_tokens_map.json and (with "separate_vocabs") target_vocab.json.
-  /// Throws InputError naming the file and what is wrong in it, or target_lang where the
+  /// Throws InputError naming the file and what is wrong in it, or target_lang if the
   /// vocabulary has no token for it.
   explicit MarianTokenizer(const std::filesystem::path& model_dir, const Languages& languages = {});
 

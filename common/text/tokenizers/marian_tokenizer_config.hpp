@@ -17,8 +17,8 @@ struct MarianConfig {
   std::array<std::string, 3> special_tokens() const { return {eos, unk, pad}; }
 };
 
-/// Reads tokenizer_config.json, special_tokens_map.json and added_tokens.json, each where it
-/// exists. Throws InputError naming file and key where a value is malformed or asks for something
+/// Reads tokenizer_config.json, special_tokens_map.json and added_tokens.json, each if it
+/// exists. Throws InputError naming file and key if a value is malformed or asks for something
 /// that this tokeniser does not do (added tokens, SentencePiece sampling).
 MarianConfig read_marian_config(const std::filesystem::path& model_dir);
 

@@ -58,7 +58,7 @@ void add_special_tokens(const std::vector<AddedToken>& stated, const FamilyToken
     const auto taken = std::ranges::find(stated, id, &AddedToken::id);
     if (taken != stated.end()) {
       throw core::InputError(taken->file, fmt::format("'{}' has the id {}, which is that of '{}' "
-                                                      "where no file states another",
+                                                      "if no file states another",
                                                       taken->text, id, text));
     }
     add(text, id);

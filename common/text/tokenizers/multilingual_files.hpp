@@ -13,18 +13,18 @@ namespace knnseq::text {
 
 // All throw InputError naming file and key.
 
-/// Adds <s>, <pad>, </s> and <unk> to the special tokens. Throws where tokens.pieces, which came
+/// Adds <s>, <pad>, </s> and <unk> to the special tokens. Throws if tokens.pieces, which came
 /// from `path`, does not start with them.
 void add_basic_tokens(const std::filesystem::path& path, MultilingualTokens& tokens);
 
-/// Tokens behind the pieces with the ids that a family gives them where no file states any.
+/// Tokens after the pieces with the ids that a family gives them if no file states any.
 struct FamilyTokens {
   std::vector<std::string> texts;                              ///< in the order of their ids
   std::string (*language)(const std::string& text) = nullptr;  ///< its code; empty: no language
 };
 
-/// Adds what files state, and the family's tokens where these hold none of its languages. Throws
-/// where a stated token is not special (text that is kept is not supported), or has an id that the
+/// Adds what files state, and the family's tokens if these hold none of its languages. Throws
+/// if a stated token is not special (text that is kept is not supported), or has an id that the
 /// family gives to another.
 void add_special_tokens(const std::vector<AddedToken>& stated, const FamilyTokens& family,
                         MultilingualTokens& tokens);

@@ -31,11 +31,11 @@ TokenId language_token(const MultilingualTokens& tokens, const std::string& key,
                                   ? "is needed: the model translates between many languages"
                                   : fmt::format("the model does not know '{}'", code);
   throw core::InputError(
-      key, fmt::format("{}; {}: {}", problem, close.empty() ? "it knows" : "close to it it knows",
+      key, fmt::format("{}; {}: {}", problem, close.empty() ? "it knows" : "similar ones it knows",
                        fmt::join(close.empty() ? all : close, ", ")));
 }
 
-/// Of which of the two families the directory is.
+/// Which of the two families the directory belongs to.
 bool is_m2m100(const fs::path& model_dir) {
   const fs::path path = model_dir / "tokenizer_config.json";
   const core::Json config = read_object(path);
@@ -130,7 +130,7 @@ std::vector<fs::path> multilingual_tokenizer_files(const fs::path& model_dir) {
         "special_tokens_map.json", "added_tokens.json"}) {
     if (fs::exists(model_dir / name)) files.push_back(model_dir / name);
   }
-  // It is large, and of published models it says nothing new.
+  // It is large, and says nothing new in published models.
   const auto read = is_m2m100(model_dir) ? read_m2m100_tokens : read_nllb_tokens;
   if (fs::exists(model_dir / AddedToken::tokenizer_json) &&
       read(model_dir, SentencePieces(model_dir / MultilingualTokens::pieces_file))

@@ -26,7 +26,7 @@ class MultilingualTokenizer : public Tokenizer {
   bool is_special(core::TokenId token) const override;
 
  protected:
-  /// Throws InputError as `read` does, and naming source_lang or target_lang where one is missing
+  /// Throws InputError as `read` does, and naming source_lang or target_lang if one is missing
   /// or unknown.
   MultilingualTokenizer(const std::filesystem::path& model_dir, MultilingualReader read,
                         const Languages& languages);
@@ -48,7 +48,7 @@ class MultilingualTokenizer : public Tokenizer {
 };
 
 /// The tokeniser of a directory with "model_type": "m2m_100": "tokenizer_class" in
-/// tokenizer_config.json says whether M2M100's or NLLB's; where it is missing, M2M100's if there is
+/// tokenizer_config.json says whether M2M100's or NLLB's; if it is missing, M2M100's if there is
 /// a vocab.json. Throws InputError as load_tokenizer.
 std::unique_ptr<Tokenizer> make_multilingual_tokenizer(const std::filesystem::path& model_dir,
                                                        const Languages& languages);

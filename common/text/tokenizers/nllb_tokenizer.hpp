@@ -12,12 +12,12 @@ namespace knnseq::text {
 ///
 /// Text is normalised by SentencePiece itself, as in fairseq. transformers' own normaliser differs
 /// for a few texts: it keeps a space at the end (and before a special token) as a token of its own,
-/// adds none at the start where the text has SentencePiece's mark of it, and composes characters
+/// adds none at the start if the text has SentencePiece's mark of it, and composes characters
 /// with their accents in another order.
 class NllbTokenizer final : public MultilingualTokenizer {
  public:
   /// Languages are "deu_Latn", "eng_Latn", … Throws InputError naming the file and what is wrong in
-  /// it, or source_lang or target_lang where one is missing or unknown.
+  /// it, or source_lang or target_lang if one is missing or unknown.
   NllbTokenizer(const std::filesystem::path& model_dir, const Languages& languages);
 
  private:

@@ -22,11 +22,11 @@ struct Languages {
 /// What the encoder's input has around a sentence's own tokens.
 struct SourceFrame {
   std::vector<core::TokenId> prefix;
-  std::vector<core::TokenId> suffix;  ///< EOS, and language tokens where the model has them there
+  std::vector<core::TokenId> suffix;  ///< EOS, and language tokens if the model has them there
 
   std::int64_t size() const { return std::ssize(prefix) + std::ssize(suffix); }
-  /// Prefix, tokens, suffix; the tokens are cut so that all are at most `most`. Nothing around
-  /// nothing.
+  /// Prefix, tokens, suffix; the tokens are cut so that all are at most `most`. Empty input
+  /// stays empty.
   std::vector<core::TokenId> around(
       std::span<const core::TokenId> tokens,
       std::int64_t most = std::numeric_limits<std::int64_t>::max()) const;
@@ -42,7 +42,7 @@ class Tokenizer {
 
   virtual SourceFrame source_frame() const { return {{}, {eos()}}; }
 
-  /// Tokens that the decoder is given behind its start token, before it chooses any itself: the
+  /// Tokens that the decoder is given after its start token, before it chooses any itself: the
   /// target language in many-to-many models. Never values of a datastore.
   virtual std::vector<core::TokenId> forced_target_tokens() const { return {}; }
 
@@ -50,8 +50,8 @@ class Tokenizer {
   virtual std::vector<core::TokenId> encode_target(std::string_view text) const = 0;
 
   /// Special tokens (end of sentence, pad, languages) are left out; unknown ones are left out or
-  /// printed as <unk>, as the family's own code has it. Ids must have a token on that side: where
-  /// one has none it is left out or std::logic_error. Whatever the tokens spell comes back, line
+  /// printed as <unk>, as the family's own code has it. Ids must have a token on that side: if
+  /// one has none it is left out or a std::logic_error. Whatever the tokens spell comes back, line
   /// breaks and NULs included: what is written to files goes through output_line().
   virtual std::string decode_source(std::span<const core::TokenId> tokens) const = 0;
   virtual std::string decode_target(std::span<const core::TokenId> tokens) const = 0;
@@ -60,7 +60,7 @@ class Tokenizer {
   virtual std::int64_t vocab_size() const = 0;
   /// Whether there is such a token: not every id below vocab_size() need have one.
   virtual bool has_target_token(core::TokenId id) const { return id >= 0 && id < vocab_size(); }
-  /// The same of the source vocabulary.
+  /// The same for the source vocabulary.
   virtual std::int64_t source_vocab_size() const = 0;
   /// The special tokens have the same ids on both sides.
   virtual core::TokenId eos() const = 0;
@@ -68,10 +68,10 @@ class Tokenizer {
   virtual core::TokenId pad() const = 0;
 
   /// Whether the token stands for no text: end of sentence, pad, a language, … Sentences that spell
-  /// one out are no entries of a datastore. Unknown is not special in this sense.
+  /// one out are not entries of a datastore. Unknown is not special in this sense.
   virtual bool is_special(core::TokenId token) const { return token == eos() || token == pad(); }
 
-  /// The target languages among which a source chooses by its first token (">>fra<<"), where the
+  /// The target languages among which a source chooses by its first token (">>fra<<"), if the
   /// model has several and none was given for all; otherwise none.
   virtual std::vector<std::string> languages_left_open() const { return {}; }
   /// Whether a source's own tokens choose one of these. Tokens as encode_source() gives them.
@@ -83,8 +83,8 @@ class Tokenizer {
 std::vector<core::TokenId> ids_without_token(const Tokenizer& tokenizer, std::int64_t rows);
 
 /// Loads the tokeniser of a model directory; "model_type" in its config.json decides which kind.
-/// Throws InputError naming the file where one is missing or malformed, or the kind is unknown, and
-/// naming source_lang or target_lang where the model needs them, or does not know the given one.
+/// Throws InputError naming the file if one is missing or malformed, or the kind is unknown, and
+/// naming source_lang or target_lang if the model needs them, or does not know the given one.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& model_dir,
                                           const Languages& languages = {});
 

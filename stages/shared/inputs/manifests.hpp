@@ -1,7 +1,7 @@
 // What one stage tells the next: the manifests of finished steps as types.
 //
 // Each type has the fields that later stages read, and nothing else. from_json() throws
-// core::InputError naming the file and the field where one is missing, of another type or out of
+// core::InputError naming the file and the field if one is missing, of another type or out of
 // range, since a checksum only says that a manifest is as it was written, not that a stage has
 // written it. Where a step writes those fields itself they have a to_json(), for
 // runtime::StageOutcome::content.
@@ -34,7 +34,7 @@ struct CorpusManifest {
   static CorpusManifest from_json(const store::Manifest& manifest);
 };
 
-/// What keys are made from: the inputs of encode, and of add where it makes the keys again.
+/// What keys are made from: the inputs of encode, and of add if it makes the keys again.
 struct KeyInputs {
   std::string corpus;  ///< identity
   core::Json model;    ///< fingerprints of its files

@@ -36,8 +36,8 @@ void check_fit(const model::ModelInfo& info, const text::Tokenizer& tokenizer,
   }
 }
 
-/// Throws core::InputError where a decoding is to run the model in a dtype in which it is not run.
-/// Whether this machine does the dtype well is of no matter before it decodes.
+/// Throws core::InputError if a decoding asks for a dtype that its model cannot run in. Whether
+/// this machine is good at the dtype does not matter before it decodes.
 void require_dtypes(const runtime::StageContext& context, const Options& options,
                     const std::filesystem::path& path) {
   for (const auto& decoding : options.decode) {

@@ -19,9 +19,9 @@ std::unique_ptr<text::Tokenizer> open_tokenizer(const Options& options);
 model::ModelOptions model_options(const runtime::StageContext& context, const std::string& dtype,
                                   std::vector<core::TokenId> forced_tokens = {});
 
-/// What the first model says of itself, which gives the keys that the config asks for. The
-/// tokeniser is checked to fit all models, and all TorchScript models to be run where and in the
-/// dtypes in which they can be, so that none is refused after the datastore is made. Throws
+/// What the first model says of itself, which gives the keys that the config asks for. Checks that
+/// the tokeniser fits all models, and that all TorchScript models can run on the device and in the
+/// dtypes asked for, so that none is refused after the datastore is made. Throws
 /// core::InputError. Not collective.
 model::ModelInfo describe_model(const runtime::StageContext& context, const Options& options,
                                 const text::Tokenizer& tokenizer);
@@ -42,7 +42,7 @@ std::unique_ptr<model::TranslationModel> open_search_model(const runtime::StageC
 /// Collective; throws core::InputError on all ranks.
 core::Json tokenizer_fingerprint(runtime::StageContext& context, const Options& options);
 
-/// What a filter of the user's is as an input: the command and the files that it names. What these
+/// A user's filter as an input: the command and the files that it names. What these
 /// read in turn is not known. Collective; throws core::InputError on all ranks.
 core::Json filter_inputs(runtime::StageContext& context, const std::string& command);
 

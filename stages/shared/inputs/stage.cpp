@@ -14,7 +14,7 @@ namespace {
 
 constexpr const char* stamps_owner = "stamps";
 
-/// What earlier commands have found out of input files. It can always be found out again.
+/// Stamps of input files from earlier commands. They can always be made again.
 core::Json read_stamps(obs::Log& log, const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) return core::Json::object();
   try {

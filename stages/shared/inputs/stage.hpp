@@ -11,18 +11,18 @@
 
 namespace knnseq::stages {
 
-/// Stamps of input files: rank 0 reads them (or takes over what `run_dir`/stamps.json knows of
-/// unchanged ones) and all ranks get [[file name, fingerprint] …]. Paths and times are left out,
-/// since a moved or touched file is still the same input. Whether the files stay the same until the
-/// stage has read them is for it to ask (runtime::require_unchanged_inputs). Collective.
+/// Stamps of input files: rank 0 makes them (or reuses those of unchanged files in
+/// `run_dir`/stamps.json) and all ranks get [[file name, fingerprint] …]. Paths and times are left
+/// out, since a moved or touched file is still the same input. The stage itself must check that the
+/// files stay the same until it has read them (runtime::require_unchanged_inputs). Collective.
 core::Json fingerprint_files(runtime::StageContext& context,
                              const std::vector<std::filesystem::path>& files);
 
-/// The manifest of partition. Throws core::InputError (on all ranks) where the corpus was
+/// The manifest of partition. Throws core::InputError (on all ranks) if the corpus was
 /// distributed to another number of shards than the config says. Collective.
 CorpusManifest corpus_manifest(runtime::StageContext& context, const Options& options,
                                const CorpusPaths& paths);
-/// The same of the first corpus.
+/// The same for the first corpus.
 CorpusManifest corpus_manifest(runtime::StageContext& context, const Options& options);
 
 /// Which input a step was made from, for require_made_from().
@@ -32,11 +32,11 @@ struct MadeFrom {
   std::string command;   ///< that makes the step again
 };
 
-/// Throws core::InputError where a step was not made from the input of this identity, which stands
+/// Throws core::InputError if a step was not made from the input of this identity, which stands
 /// there now: the earlier stage has been made again since. Call it inside comm::agree.
 void require_made_from(const MadeFrom& made_from, const std::string& now);
 
-/// Throws core::InputError where the datastore does not hold all keys, saying that `command` needs
+/// Throws core::InputError if the datastore does not hold all keys, saying that `command` needs
 /// them. Call it inside comm::agree.
 void require_keys(const DatastoreManifest& datastore, const std::string& command);
 

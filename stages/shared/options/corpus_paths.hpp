@@ -1,4 +1,4 @@
-// Where a corpus and what is made of it stand.
+// Paths of a corpus and of what is made of it.
 #pragma once
 
 #include <string>

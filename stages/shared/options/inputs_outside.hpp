@@ -12,7 +12,7 @@ namespace knnseq::stages {
 bool lies_in(const std::filesystem::path& path, const std::filesystem::path& folder);
 
 /// Notes every key of the config whose file or folder lies in `options.run_dir`, and every included
-/// file that does, but for those that `tune` writes there. Reported by config.finish().
+/// file that does, except for those that `tune` writes there. Reported by config.finish().
 void note_inputs_in_run_dir(const config::Config& config, const Options& options);
 
 }  // namespace knnseq::stages

@@ -18,8 +18,8 @@ using config::Section;
 
 namespace {
 
-// Bounds of numbers that have none by their nature. What the code multiplies them with stays far
-// below what 64 bits hold, and so does what it makes of them in fp32.
+// Bounds for numbers that have no natural ones. Products with them stay far below what 64 bits
+// hold, and so do fp32 values made from them.
 constexpr std::int64_t many = 1'000'000'000;
 constexpr config::IntegerBounds count_bounds{1, many};
 constexpr config::IntegerBounds iteration_bounds{1, 1'000'000};
@@ -69,7 +69,7 @@ DatastoreOptions read_datastore(const Section& section, const std::string& dtype
   options.sentence_keys = section.flag("sentence_keys", stored);
   if (options.sentence_keys && !stored) {
     section.problem("sentence_keys",
-                    "must be false where store is none: encode then makes the "
+                    "must be false if store is none: encode then makes the "
                     "sample's keys only");
   }
   options.sample.size = section.integer("sample", options.sample.size, entry_bounds);
@@ -109,8 +109,8 @@ SubsetOptions read_subset(const Section& section) {
   if ((options.encoder == SentenceEncoder::torchscript) == options.model.empty()) {
     section.problem(
         "model", options.model.empty()
-                     ? "is required where encoder is torchscript: a TorchScript file"
-                     : "is of no use: encoder is " + std::string(core::name_of(options.encoder)));
+                     ? "is required if encoder is torchscript: a TorchScript file"
+                     : "has no effect: encoder is " + std::string(core::name_of(options.encoder)));
   }
   options.sentences = section.integer("sentences", options.sentences, count_bounds);
   options.index = section.text("index", options.index);
@@ -145,8 +145,7 @@ void read_knn(const Section& section, const std::string& metric, DecodeOptions& 
   options.interpolation.lambda =
       static_cast<float>(section.number("lambda", options.interpolation.lambda, {0, 1}));
   if (options.interpolation.lambda >= 1) {
-    section.problem("lambda",
-                    "must be below 1: where all neighbours are masked nothing would be left");
+    section.problem("lambda", "must be below 1: if all neighbours are masked nothing is left");
   }
   if (const auto threshold = section.optional_number("threshold", score_bounds)) {
     options.interpolation.threshold = static_cast<float>(*threshold);
@@ -170,7 +169,7 @@ void read_beam(const Section& section, DecodeOptions& options) {
       section.integer("block_sentences", options.block_sentences, {1, 100'000});
 }
 
-/// The name of an item of a list, which is also a folder's and, with more around it, a file's:
+/// The name of an item of a list. It becomes a folder's name and part of a file's, so it must be
 /// plain, short, and in the list once.
 std::string read_name(const Section& section, std::set<std::string>& names) {
   constexpr std::size_t most_bytes = 100;
@@ -212,7 +211,7 @@ std::vector<DecodeOptions> read_decode(const Section& root, const std::string& m
     read_knn(section, metric, options);
     const bool interpolates = options.knn && options.mode != KnnMode::memory;
     if (interpolates && options.interpolation.temperature == 0) {
-      section.problem("temperature", "is required where index.metric is " + metric +
+      section.problem("temperature", "is required if index.metric is " + metric +
                                          " (here or in knn): its scale is that of inner products");
     }
     read_beam(section, options);

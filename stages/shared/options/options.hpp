@@ -27,7 +27,7 @@ struct CorpusOptions {
   std::int64_t max_tokens = 4000;  ///< sentences times the longest side, a batch
 };
 
-/// What encode leaves of the keys.
+/// Which keys encode keeps.
 enum class KeyStore {
   keys,  ///< all of them; add reads them
   none   ///< the training sample; add makes keys itself and codes them at once
@@ -85,7 +85,7 @@ struct SubsetOptions {
   std::int64_t sentences = 512;          ///< how many similar ones make a subset
   std::string index = "Flat";            ///< of sentence vectors
   std::string metric = "l2";             ///< of sentence vectors
-  std::int64_t nprobe = 32;              ///< lists of that index, where it has lists
+  std::int64_t nprobe = 32;              ///< lists of that index, if it has lists
   std::int64_t sample = 65536;           ///< sentences that train that index
   std::string codes = "OPQ64_256,PQ64";  ///< of entries; trained on the datastore's sample
 
@@ -152,7 +152,7 @@ struct TuneOptions {
   std::vector<double> lambda = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95};
   std::vector<std::int64_t> nprobe;     ///< in the whole datastore
   std::vector<std::int64_t> sentences;  ///< in subsets
-  std::int64_t candidates = 5;          ///< so many settings are translated with
+  std::int64_t candidates = 5;          ///< how many settings are translated with
 
   /// How far a search looks: the setting's name in the config, and its values.
   std::string breadth_name() const { return subsets() ? "sentences" : "nprobe"; }

@@ -22,8 +22,8 @@ struct SampleSpec {
   SampleUnit unit = SampleUnit::entry;
   bool operator==(const SampleSpec&) const = default;
 
-  /// The same of a datastore of so many entries: no larger than it, and with the seed 0 and the
-  /// unit entry where it is all of it.
+  /// The same for a datastore of `entries` entries: no larger than that, and with seed 0 and unit
+  /// entry if it is all of them.
   SampleSpec of(std::int64_t entries) const;
   /// Whether this sample has all entries of another; both of the same datastore.
   bool holds(const SampleSpec& other, std::int64_t entries) const;

@@ -9,7 +9,7 @@
 namespace knnseq::stages {
 
 /// Finds the rows of the wanted sample (see find_sample_rows) and deals them to the ranks (see
-/// distribute_sample_rows). `keep`, where given: only the rows of entries for which it holds.
+/// distribute_sample_rows). `keep`, if given: only the rows of entries for which it holds.
 /// Collective.
 index::SampleBlocks read_sample(runtime::StageContext& context, const SampledDatastore& datastore,
                                 const SampleSpec& wanted, std::int64_t width,

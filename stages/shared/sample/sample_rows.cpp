@@ -109,7 +109,7 @@ void take(const Unit& unit, const std::vector<std::int64_t>& entries, const std:
   }
   if (chosen.empty()) return;
   const auto keys = unit.read<std::uint16_t>(dataset);
-  unit.require(std::ssize(keys) == std::ssize(entries) * width, "has not a key for each entry");
+  unit.require(std::ssize(keys) == std::ssize(entries) * width, "needs one key per entry");
   for (const auto i : chosen) {
     rows.entries.push_back(entries[i]);
     const auto key = keys.begin() + static_cast<std::ptrdiff_t>(i) * width;
@@ -117,8 +117,8 @@ void take(const Unit& unit, const std::vector<std::int64_t>& entries, const std:
   }
 }
 
-/// Whether the wanted sample was written aside; says so where it was not, and throws where it can't
-/// be found elsewhere either.
+/// Whether encode stored the wanted sample; logs it if not, and throws if the sample cannot be
+/// found elsewhere either.
 bool is_stored(runtime::StageContext& context, const SampledDatastore& datastore,
                const SampleSpec& wanted) {
   const auto entries = datastore.corpus.entries;
@@ -193,7 +193,7 @@ SampleRows find_sample_rows(runtime::StageContext& context, const SampledDatasto
   progress.finish();
   if (!context.comm.all(!stopped)) {
     comm::agree(context.comm, [] {
-      throw core::Stopped("stopped by SIGUSR1 while reading the sample; run again to begin anew");
+      throw core::Stopped("stopped by SIGUSR1 while reading the sample; run again to start over");
     });
   }
   const auto found = context.comm.all_reduce(std::ssize(rows.entries), comm::Reduction::sum);

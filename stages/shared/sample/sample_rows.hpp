@@ -18,12 +18,12 @@ struct SampleRows {
   std::vector<std::uint16_t> keys;  ///< [entries, width] fp16
 };
 
-/// A finished datastore, as far as a search for sample rows must know it.
+/// What a search for sample rows must know of a finished datastore.
 struct SampledDatastore {
   std::filesystem::path folder;
   std::int64_t shards = 1;
   SampledCorpus corpus;    ///< what it was made of; for samples of entries their number is enough
-  SampleSpec stored;       ///< what encode wrote aside
+  SampleSpec stored;       ///< what encode stored separately
   bool has_keys = true;    ///< whether all other rows are there too
   std::int64_t width = 0;  ///< of a key
 
@@ -32,8 +32,8 @@ struct SampledDatastore {
 };
 
 /// Finds the rows of the wanted sample (as SampleSpec::of gives it), each by one rank: among those
-/// that encode wrote aside where they hold it, else by reading all keys once, which is logged.
-/// Throws core::InputError on all ranks where neither is possible. Ranks share the units of the
+/// that encode stored apart if they include it, else by reading all keys once, which is logged.
+/// Throws core::InputError on all ranks if neither is possible. Ranks share the units of the
 /// shards as they do in encode. Memory: a rank's part of the sample and one unit of keys. Throws
 /// core::InputError naming rows whose bytes do not have the checksum they were written with (only
 /// the rank that read them), and core::Stopped on all ranks after a stop signal. Collective.

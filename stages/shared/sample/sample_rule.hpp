@@ -35,12 +35,12 @@ struct SampleRule {
 };
 
 /// Finds the size-th smallest hash of the entries 0, 1, … by counting, 16 bits at a time, each rank
-/// its even share of them. Where there are fewer entries than `size`, all belong to the sample.
+/// its even share of them. If there are fewer entries than `size`, all belong to the sample.
 /// spec.unit must be entry. Collective.
 SampleRule make_sample_rule(comm::Communicator& comm, std::int64_t entries, const SampleSpec& spec);
 
-/// The same of either unit. For batches the ranks read the corpus's shards in turn; throws
-/// core::InputError (on all ranks) where one is damaged. Collective.
+/// The same for either unit. For batches the ranks read the corpus's shards in turn; throws
+/// core::InputError (on all ranks) if one is damaged. Collective.
 SampleRule make_corpus_sample_rule(comm::Communicator& comm, const SampledCorpus& corpus,
                                    const SampleSpec& spec);
 

@@ -29,18 +29,18 @@ struct SentenceVectors {
 };
 
 /// Those of the config's encoder, which must be one of vectors. Throws core::InputError (on all
-/// ranks) where they are not there or another encoder's. Collective.
+/// ranks) if they are not there or another encoder's. Collective.
 SentenceVectors find_sentence_vectors(runtime::StageContext& context, const Options& options);
 
 struct BuiltSubset {
   BuiltCorpus corpus;            ///< the first one, without an index
   CodesManifest codes;           ///< of its entries
-  CodesManifest sentence_index;  ///< empty where similar sentences are found by pieces
+  CodesManifest sentence_index;  ///< empty if similar sentences are found by pieces
 };
 
-/// Reads and compares manifests. Throws core::InputError (on all ranks), naming the command, where
-/// something is missing or was made from something else than what stands there now, and where the
-/// config's corpora or settings are none that subsets can be used with. Collective.
+/// Reads and compares manifests. Throws core::InputError (on all ranks), naming the command, if
+/// something is missing or was made from other inputs than the present ones, or if subsets cannot
+/// be used with the config's corpora or settings. Collective.
 BuiltSubset read_subset(runtime::StageContext& context, const Options& options);
 
 /// Throws core::InputError for configs with appended corpora, which subsets leave out.

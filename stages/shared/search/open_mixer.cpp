@@ -12,7 +12,7 @@ namespace knnseq::stages {
 
 namespace {
 
-/// Whose code scans, and so rounds: on a GPU faiss's is another, in programs that have it.
+/// Whose code scans, and so decides rounding: on a GPU faiss has other code, if it is built in.
 std::string_view backend_name(index::Backend backend, const gpu::Device& device) {
   const bool on_gpu = device.cuda && index::has_faiss_cuda();
   return backend == index::Backend::faiss && on_gpu ? "faiss on GPUs" : core::name_of(backend);

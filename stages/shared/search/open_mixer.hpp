@@ -17,7 +17,7 @@ struct SearchedData {
   std::optional<BuiltSubset> subset;       ///< of subset kNN
 };
 
-/// Nothing without kNN. Throws core::InputError (on all ranks) as check_search() and read_subset()
+/// Empty without kNN. Throws core::InputError (on all ranks) as check_search() and read_subset()
 /// do. Collective.
 SearchedData check_data(runtime::StageContext& context, const Options& options,
                         const DecodeOptions& decoding);

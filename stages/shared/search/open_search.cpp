@@ -48,14 +48,14 @@ index::IdBounds ids_of(const BuiltDatastore& datastore) {
   return {datastore.first().datastore.keys.vocab_size, datastore.entries()};
 }
 
-/// Where ranks have GPUs, queries and results stay on them. Collective.
+/// If ranks have GPUs, queries and results stay on them. Collective.
 retrieval::SearchDevice search_device(runtime::StageContext& context) {
   if (!context.placement.device.cuda) return {};
   return {gpu::torch_device(context.placement.device),
           gpu::make_collectives(context.comm, context.placement, context.timeout_seconds)};
 }
 
-/// What is to be known where ranks with GPUs search on their CPUs.
+/// The warning for ranks with GPUs that search on their CPUs.
 std::string warning_of_cpu(const index::IndexSpec& spec) {
   std::string what = spec.factory() + " is searched on the CPU";
   if (index::scans_on_gpu(spec, index::Backend::knnseq)) {
@@ -66,7 +66,7 @@ std::string warning_of_cpu(const index::IndexSpec& spec) {
   return what + ": each step's queries are copied from the GPU and their neighbours back";
 }
 
-/// Lists of PQ codes are searched on the rank's GPU, where it has one.
+/// Lists of PQ codes are searched on the rank's GPU, if it has one.
 std::shared_ptr<const gpu::ScanLauncher> launcher_for(runtime::StageContext& context,
                                                       const index::Codebook& codebook,
                                                       const retrieval::SearchOptions& search) {

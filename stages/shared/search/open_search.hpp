@@ -10,16 +10,16 @@ namespace knnseq::stages {
 /// The datastores that a decoding searches: this run's own with all corpora of `append:`, or those
 /// it names, one for each model. Of another run directory only the first corpus is searched: which
 /// corpora belong to it, and in which order, is said by another config. Throws core::InputError (on
-/// all ranks) as read_datastore() and require_config() do, or where k or nprobe are too large.
+/// all ranks) as read_datastore() and require_config() do, or if k or nprobe are too large.
 /// Collective.
 std::vector<BuiltDatastore> check_search(runtime::StageContext& context, const Options& options,
                                          const DecodeOptions& decoding);
 
-/// Throws core::InputError where nprobe is larger than the number of lists.
+/// Throws core::InputError if nprobe is larger than the number of lists.
 void require_enough_lists(const retrieval::SearchOptions& search, std::int64_t lists);
 
 /// Loads a datastore's codebook and this rank's shards of all its corpora; with more ranks than
-/// shards those of a team hold a part each. Throws core::InputError (on all ranks) where a file is
+/// shards those of a team hold a part each. Throws core::InputError (on all ranks) if a file is
 /// missing or damaged. Collective.
 retrieval::DistributedSearch open_search(runtime::StageContext& context,
                                          const BuiltDatastore& datastore,

@@ -31,7 +31,7 @@ class Loader {
         steps_(context.run_dir),
         team_(runtime::make_shard_team(context.comm, options.shards)) {}
 
-  /// Codes and values of all entries; the pieces of the same sentences where these decide.
+  /// Codes and values of all entries; the pieces of the same sentences if these decide.
   retrieval::LocalSentenceStore load_entries(std::int64_t m, const text::Tokenizer& tokenizer) {
     retrieval::LocalSentenceStore held(m);
     comm::agree(context_.comm, [&] {
@@ -151,7 +151,7 @@ class Loader {
   const BuiltSubset& built_;
   SubsetSteps steps_;
   runtime::ShardTeam team_;
-  retrieval::PieceLists pieces_;   ///< of this rank's sentences, where pieces decide
+  retrieval::PieceLists pieces_;   ///< of this rank's sentences, if pieces decide
   std::vector<std::int64_t> ids_;  ///< likewise
 };
 

@@ -11,7 +11,7 @@
 namespace knnseq::stages {
 
 /// Loads this rank's part of the codes and of what similar sentences are found by. k: neighbours of
-/// a query. Throws core::InputError (on all ranks) where a file is missing or damaged. Collective.
+/// a query. Throws core::InputError (on all ranks) if a file is missing or damaged. Collective.
 std::unique_ptr<retrieval::SubsetSearch> open_subset(runtime::StageContext& context,
                                                      const Options& options,
                                                      const BuiltSubset& built, std::int64_t k);

@@ -20,7 +20,7 @@ class BatchClock {
   void begin();
   void end();
 
-  /// Waits until the GPU has come to the last end().
+  /// Waits until the GPU has reached the last end().
   double seconds() const;
 
  private:

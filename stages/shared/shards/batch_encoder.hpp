@@ -12,7 +12,7 @@ namespace knnseq::stages {
 /// What the model makes of consecutive batches, on its device, as it is stored.
 struct EncodedBatches {
   at::Tensor keys;           ///< [entries, width] fp16
-  at::Tensor sentence_keys;  ///< [sentences, source_width] fp16; only where the options want them
+  at::Tensor sentence_keys;  ///< [sentences, source_width] fp16; only if the options want them
 };
 
 /// Throws core::InputError naming the line of the corpus of the first row that is not finite.
@@ -28,11 +28,11 @@ class BatchEncoder {
   BatchEncoder(model::TranslationModel& model, const DatastoreOptions& options)
       : model_(model), options_(options) {}
 
-  /// Throws core::InputError where sentences are longer than the model takes, or hold tokens that
+  /// Throws core::InputError if sentences are longer than the model takes, or hold tokens that
   /// it does not have.
   void require_corpus(const store::CorpusShard& corpus) const;
 
-  /// One batch, unchecked; on a GPU it has only been told to when this returns. Not collective.
+  /// One batch, unchecked; on a GPU it has only been queued when this returns. Not collective.
   EncodedBatches encode_batch(const store::CorpusShard& corpus, std::int64_t batch) const;
 
  private:

@@ -29,18 +29,18 @@ struct BuiltDatastore {
 };
 
 /// Reads the manifests of the first corpus and of those appended to it. Throws core::InputError (on
-/// all ranks), naming the command, where a stage is missing or was made from something else than
+/// all ranks), naming the command, if a stage is missing or was made from other inputs than the
 /// what stands there now, or an appended corpus was distributed over another number of shards,
 /// tokenised otherwise or encoded by another model than the first. Collective.
 BuiltDatastore read_datastore(runtime::StageContext& context, const CorpusPaths& first,
                               const std::vector<CorpusPaths>& appended);
 
-/// Throws core::InputError (on all ranks) where the keys were made by another model, layer or
+/// Throws core::InputError (on all ranks) if the keys were made by another model, layer or
 /// tokeniser than the config says; `model` is one of options.models. Collective.
 void require_config(runtime::StageContext& context, const Options& options,
                     const BuiltCorpus& built, const std::filesystem::path& model);
 
-/// Throws core::InputError where the bytes of `folder`/shard-*.faiss are not those of its manifest;
+/// Throws core::InputError if the bytes of `folder`/shard-*.faiss are not those of its manifest;
 /// `remedy` says what to do. Not collective.
 std::filesystem::path checked_shard_file(const std::filesystem::path& folder, std::int64_t shard,
                                          const std::string& remedy);

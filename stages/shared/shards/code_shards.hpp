@@ -25,7 +25,7 @@ struct ShardCoding {
 using ShardIds = std::function<at::Tensor(const store::CorpusShard& corpus, std::int64_t shard)>;
 
 /// Fills `folder`: with shard-*.faiss, or without `ids` with shard-*.h5 that hold the codes in the
-/// order of rows; goes on with what is part done (runtime::ShardJobs). Collective.
+/// order of rows; resumes unfinished work (runtime::ShardJobs). Collective.
 runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCoding& coding,
                                   const ShardIds& ids = {});
 

@@ -20,7 +20,7 @@ class HostCopies {
   /// Copies what the current stream will have made of `from` into `to`, converting it on the way.
   void copy(const at::Tensor& to, const at::Tensor& from);
 
-  /// What waits, on any thread, for all copies begun so far; empty where there is nothing to wait
+  /// Waits, on any thread, for all copies begun so far; empty if there is nothing to wait
   /// for.
   std::function<void()> arrival() const;
 

@@ -24,7 +24,7 @@ struct VectorSource {
   std::filesystem::path folder;
   std::string dataset = "keys";
   CodedRows rows = CodedRows::entries;
-  const BatchEncoder* encoder = nullptr;  ///< makes the keys where they are not stored
+  const BatchEncoder* encoder = nullptr;  ///< makes the keys if they are not stored
 };
 
 /// Vectors to lists and codes, unit by unit, on the quantizer's device. Each batch of the corpus is
@@ -41,9 +41,9 @@ class ShardCoder {
   std::int64_t rows() const;  ///< of the open shard
   core::Range rows_of(core::Range batches) const;
   /// unit: number of the unit; batches: its batches. Reads the stored vectors or makes them, and
-  /// codes them; on a GPU that has only been begun when this returns. Throws core::InputError where
-  /// the vectors do not have the checksum that they were written with; what writes the unit's rows
-  /// throws as require_finite(). On any thread, always the same.
+  /// codes them; on a GPU the work has only been started when this returns. Throws core::InputError
+  /// if the vectors do not match their checksums; the function that writes the unit's rows throws
+  /// as require_finite(). To be called on any thread, but always the same one.
   runtime::ComputedUnit compute_unit(std::int64_t unit, core::Range batches,
                                      const runtime::Abandoned& abandoned);
   /// Turns the finished lists and codes in `coded` into a faiss file. ids: int64 [rows]. Returns
@@ -55,14 +55,14 @@ class ShardCoder {
   const UnitCost& cost() const { return cost_; }
 
  private:
-  /// What is made of a unit, in host memory; undefined where there is no such thing.
+  /// What is made of a unit, in host memory; undefined if there is no such thing.
   struct Unit {
     core::Range rows;
     at::Tensor lists, codes;
     at::Tensor finite;  ///< [rows] bool; of keys that were made, not read
   };
   Unit empty_unit(core::Range rows) const;
-  /// keys: of the batch; undefined where they are to be made.
+  /// keys: of the batch; undefined if they are to be made.
   void code_batch(std::int64_t batch, at::Tensor keys, Unit& unit);
   void write_unit(const Unit& unit, store::ShardFile& file) const;
 
@@ -71,7 +71,7 @@ class ShardCoder {
   HostCopies copies_;
   UnitCost cost_;
   const store::CorpusShard* corpus_ = nullptr;
-  std::optional<ShardKeys> keys_;  ///< none where an encoder makes them
+  std::optional<ShardKeys> keys_;  ///< none if an encoder makes them
 };
 
 }  // namespace knnseq::stages

@@ -15,7 +15,7 @@ namespace knnseq::stages {
 
 namespace {
 
-/// The shard's manifest, when its file has the structure that it says.
+/// The shard's manifest, after checking that its file has the stated structure.
 core::Json verified_manifest(const std::filesystem::path& folder, std::int64_t shard,
                              const std::filesystem::path& file) {
   core::Json manifest = runtime::read_shard_manifest(folder, shard);

@@ -18,12 +18,12 @@ namespace knnseq::stages {
 class ShardKeys {
  public:
   /// folder: the datastore, or another one with files of shards in the same units. Throws
-  /// core::InputError where the shard is not as its manifests say.
+  /// core::InputError if the shard is not as its manifests say.
   ShardKeys(const std::filesystem::path& folder, std::int64_t shard, std::string dataset = "keys",
             store::DataType type = store::DataType::float16);
 
   /// fp16 [rows, width], on `device` (by way of pinned memory). rows: those of the unit. Throws
-  /// core::InputError where they do not have the checksum that they were written with.
+  /// core::InputError if they do not have the checksum that they were written with.
   at::Tensor read(std::int64_t unit, core::Range rows, at::Device device = at::kCPU) const;
   /// The unit's rows of a dataset of any type, from first_row on; throws likewise.
   void read_bytes(std::int64_t unit, std::int64_t first_row, std::span<std::byte> bytes) const;

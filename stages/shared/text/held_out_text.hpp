@@ -24,7 +24,7 @@ struct HeldOutText {
 
 /// Reads, preprocesses and tokenises the text by all ranks; every rank gets all pairs but those
 /// that partition would drop. Models and tokenisers must be loaded by then: throws core::InputError
-/// on all ranks, also where an input file has changed meanwhile. Collective.
+/// on all ranks, also if an input file has changed meanwhile. Collective.
 HeldOutText read_held_out_text(runtime::StageContext& context, const Options& options,
                                const HeldOutFiles& files, const text::Tokenizer& tokenizer);
 

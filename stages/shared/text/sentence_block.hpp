@@ -1,4 +1,4 @@
-// What a block's sentences are looked for by.
+// What similar sentences are searched by.
 #pragma once
 
 #include <span>
@@ -11,7 +11,7 @@
 
 namespace knnseq::stages {
 
-/// A source without what the encoder's input has around it.
+/// A source without the prefix and suffix of the encoder's input.
 std::span<const core::TokenId> own_tokens(std::span<const core::TokenId> source,
                                           const text::SourceFrame& frame);
 

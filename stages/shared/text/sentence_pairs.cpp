@@ -31,8 +31,8 @@ struct Side {
   std::vector<std::string> places;  ///< file and line of lines with a reason, for messages
 };
 
-/// The lines of the files, with compressed ones unpacked. What is no text is refused here, before
-/// anybody wonders what its lines are.
+/// The lines of the files, with compressed ones unpacked. What is not text is refused here, before
+/// its lines are looked at.
 text::LineFiles open_lines(runtime::StageContext& context, const std::vector<fs::path>& files,
                            const fs::path& scratch) {
   auto& comm = context.comm;
@@ -42,7 +42,7 @@ text::LineFiles open_lines(runtime::StageContext& context, const std::vector<fs:
     for (std::size_t i = 0; i < files.size(); ++i) {
       text::open_text(files[i]);
       if (!text::is_compressed(files[i])) continue;
-      plain[i] = scratch / std::to_string(i);  // any name of the user's may be too long with more
+      plain[i] = scratch / std::to_string(i);  // the user's own names may be too long to extend
       if (static_cast<int>(i) % comm.size() == comm.rank()) text::unpack_text(files[i], plain[i]);
     }
   });
@@ -72,7 +72,7 @@ struct SideRules {
   std::string preprocess;  ///< shell command; empty: none
   std::int64_t most_tokens = 0;
   DropReason empty, too_long;
-  /// The sentence's tokens with all that surrounds them; nothing where it has none.
+  /// The sentence's tokens with all that surrounds them; empty if it has none.
   std::function<std::vector<core::TokenId>(std::string_view)> encode;
 };
 
@@ -100,7 +100,7 @@ class SideReader {
     if (pending_.size() == lines_a_group) finish();
   }
 
-  /// To be called behind the last line.
+  /// To be called after the last line.
   void finish() {
     if (!texts_.empty()) texts_ = text::filter_lines(rules_.preprocess, texts_);
     auto text = texts_.begin();

@@ -74,12 +74,12 @@ struct PairRules {
 using DropCounts = std::array<std::int64_t, drop_reasons>;
 DropCounts count_dropped(comm::Communicator& comm, const SentencePairs& pairs);
 
-/// Throws core::InputError (on all ranks) where no pair of any rank is left, with the commonest
+/// Throws core::InputError (on all ranks) if no pair of any rank is left, with the commonest
 /// reason and its first line. `what`: their name in the message. Collective.
 void require_pairs(comm::Communicator& comm, const SentencePairs& pairs, const std::string& what);
 
 /// Reads this rank's even share of the lines, runs the commands over them and tokenises them.
-/// Throws core::InputError (on all ranks) where the sides have different numbers of lines, a
+/// Throws core::InputError (on all ranks) if the sides have different numbers of lines, a
 /// command fails, or, unless bad pairs are dropped, for the first bad pair. Collective.
 SentencePairs read_sentence_pairs(runtime::StageContext& context, const PairRules& rules,
                                   const text::Tokenizer& tokenizer);

@@ -20,10 +20,10 @@ struct CodebookTask {
   index::IndexSpec spec;
   index::TrainOptions options;
   std::int64_t sample = 0;                      ///< rows, of all ranks
-  std::string sample_key = "datastore.sample";  ///< by which the config sets them
+  std::string sample_key = "datastore.sample";  ///< the config's key for it
 };
 
-/// Throws core::InputError on all ranks where the training would not fit the memory of a rank's
+/// Throws core::InputError on all ranks if the training would not fit the memory of a rank's
 /// GPU, saying what would; nothing on CPUs. Collective.
 void require_device_memory(runtime::StageContext& context, const CodebookTask& task);
 
@@ -33,7 +33,7 @@ index::Codebook train_on_devices(runtime::StageContext& context, const CodebookT
                                  const index::CheckpointHooks& hooks = {});
 
 /// Requires the memory, reads the sample, trains and writes `folder`/codebook.faiss; its state is
-/// saved from time to time, and training goes on where an earlier run stopped. The outcome says
+/// saved from time to time, and training resumes where an earlier run stopped. The outcome says
 /// factory, lists, checksum and size of the sample. Throws core::InputError as
 /// require_device_memory() and index::train_codebook() do, and core::Stopped on all ranks after a
 /// stop signal. Collective.
@@ -44,7 +44,7 @@ runtime::StageOutcome train_in_folder(runtime::StageContext& context,
 /// Names of all that it writes, for runtime::StageDefinition::files.
 std::vector<std::string> training_files();
 
-/// Removes the saved state; to be called when the stage's manifest is there. Collective.
+/// Removes the saved state; to be called when the stage's manifest exists. Collective.
 void remove_checkpoint(runtime::StageContext& context, const std::filesystem::path& folder);
 
 }  // namespace knnseq::stages

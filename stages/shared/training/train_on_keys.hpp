@@ -11,7 +11,7 @@
 namespace knnseq::stages {
 
 /// Trains a codebook on the sample of the first corpus's keys, as a stage of its own that makes
-/// `step`. `spec_for` says of which type, for keys of this width; what it throws is thrown on all
+/// `step`. `spec_for` gives its type for keys of this width; what it throws is thrown on all
 /// ranks. Collective; throws core::InputError and core::Stopped as train_in_folder() does.
 void train_on_keys(runtime::StageContext& context, const Options& options, const StageRef& step,
                    const std::function<index::IndexSpec(std::int64_t width)>& spec_for);

@@ -20,7 +20,7 @@ std::string thrown(const std::function<void()>& work, int* code = nullptr) {
 
 }  // namespace
 
-TEST_CASE("nobody throws where nobody fails") {
+TEST_CASE("nobody throws if nobody fails") {
   REQUIRE_ALL(thrown([] {}).empty());
 }
 

@@ -74,7 +74,7 @@ TEST_CASE("a gather puts the ranks' tensors one after another") {
   REQUIRE_ALL(right);
 }
 
-TEST_CASE("rows go to their ranks, also where some send or get none") {
+TEST_CASE("rows go to their ranks, also if some send or get none") {
   const auto collectives = collectives_of_cpus();
   const std::int64_t rank = collectives->rank(), size = collectives->size();
   // Rank r sends r · to rows to rank `to`: rank 0 sends none and gets none.

@@ -21,7 +21,7 @@ struct Reference {
 };
 
 /// Sentence i is in shard i mod 3; rank r holds those with i ≡ r (mod ranks), the last rank none
-/// where there are several.
+/// if there are several.
 retrieval::LexicalFinder make_finder(const Reference& reference, retrieval::LexicalScore score,
                                      std::int64_t count) {
   const int holders = std::max(1, world().size() - 1);

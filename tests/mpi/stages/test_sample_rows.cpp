@@ -1,4 +1,4 @@
-// The training sample of a datastore: written aside, or found again among all keys.
+// The training sample of a datastore: stored separately, or found again among all keys.
 #include <algorithm>
 #include <map>
 
@@ -71,7 +71,7 @@ Rows rows_of(const std::vector<std::int64_t>& own, const SampleRule& rule) {
   return rows;
 }
 
-/// A datastore as encode makes it, as far as its sample is concerned. Collective.
+/// The parts of a datastore that matter for its sample, as encode makes them. Collective.
 void write_datastore(runtime::StageContext& context, const std::filesystem::path& folder,
                      const Cut& cut) {
   using store::DataType;

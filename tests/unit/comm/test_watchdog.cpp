@@ -18,7 +18,7 @@ struct Ending {
   std::string text;
 };
 
-/// How a process of its own ends that waits in one call for longer than its deadline.
+/// How a separate process ends if it waits in one call for longer than its deadline.
 Ending ending_of_one_that_waits(double timeout_seconds, std::chrono::milliseconds waits) {
   int ends[2];
   REQUIRE(::pipe(ends) == 0);

@@ -83,7 +83,7 @@ TEST_CASE("a value that is no text is refused with its line") {
                     "e\\t\"\r\n") == "");
   for (const char* model : {"m\r\r", "m\xFF", "\"m\\0\"", "\"m\\x7F\"", "'m\xC3'"}) {
     CHECK_THAT(problems_of(fmt::format("shards: 1\nmodel: {}\n", model)),
-               Contains("mine.yaml:2: a value with control characters or what is not UTF-8"));
+               Contains("mine.yaml:2: a value with control characters or invalid UTF-8"));
   }
   CHECK_THAT(problems_of("model: m\n", {"model=m\r\r"}), Contains("a value with control"));
 }
@@ -218,8 +218,8 @@ TEST_CASE(
     }
     return std::string();
   }();
-  CHECK_THAT(text, Contains("mine.yaml:4: 'knn.k' stands in the included " + tuned + ":2 too"));
-  CHECK_THAT(text, Contains("mine.yaml:1: 'name' stands in the included"));
+  CHECK_THAT(text, Contains("mine.yaml:4: 'knn.k' is also in the included " + tuned + ":2: leave"));
+  CHECK_THAT(text, Contains("mine.yaml:1: 'name' is also in the included"));
 
   const auto bad = write("bad.yaml", "knn: {k: many}\nextra: 1\nextra: 2\n");
   const auto wrong = load("include: " + bad + "\n");

@@ -28,7 +28,10 @@ TEST_CASE("of real numbers the kernel's codes are the CPU's but for rounding") {
   PqCase test = make_pq_case({.n = 1500, .m = 8, .dsub = dsub, .centroids = 256});
   core::Random random(1);
   for (float& value : test.x) value = static_cast<float>(test::normal(random));
-  for (float& value : test.tables.packed) value += static_cast<float>(test::normal(random) / 1024);
+  for (std::int64_t i = 0; i < test.centroids.numel(); ++i) {
+    test.centroids.mutable_data_ptr<float>()[i] += static_cast<float>(test::normal(random) / 1024);
+  }
+  test.tables = index::make_pq_tables(test.centroids);
   PqOutcome found = no_outcome(test);
   run_pq_codes(job_of(test, found), 2);
   const PqOutcome expected = assign_on_cpu(test);

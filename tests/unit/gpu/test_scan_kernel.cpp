@@ -14,7 +14,7 @@ using namespace knnseq::test;
 
 namespace {
 
-/// A device with little memory, of which nothing else is asked.
+/// A device with little memory; nothing else of it is used.
 class SmallLauncher final : public gpu::ScanLauncher {
  public:
   void scan(const gpu::ScanJob& /*job*/) const override { FAIL("nothing is to be searched"); }

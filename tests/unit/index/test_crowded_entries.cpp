@@ -26,7 +26,7 @@ std::int64_t crowded(const std::string& factory, const at::Tensor& keys) {
 
 }  // namespace
 
-TEST_CASE("entries of a graph count as crowded where more are equal than a node has links") {
+TEST_CASE("entries of a graph count as crowded if more are equal than a node has links") {
   CHECK(crowded("HNSW4", vectors(50, {})) == 0);
   CHECK(crowded("HNSW4", vectors(50, {8})) == 0);
   CHECK(crowded("HNSW4", vectors(50, {9})) == 9);

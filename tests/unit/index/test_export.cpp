@@ -82,7 +82,7 @@ TEST_CASE("all shards become one faiss file with entry numbers as ids, the same 
   index::export_index(folder / "copied", codebook, {folder / "all"}, bounds, ignore);
   CHECK(core::read_file(folder / "merged") == core::read_file(folder / "copied"));
 
-  // The one shard holds its entries in the same order: faiss finds the same, but for the tokens.
+  // The one shard holds its entries in the same order: faiss finds the same, except for the tokens.
   const at::Tensor queries = test::clustered(40, width, 32);
   const auto whole = search(folder / "all", queries);
   const auto merged = search(folder / "merged", queries);

@@ -1,4 +1,4 @@
-// Files that faiss reads without a word, though one number in them is wrong.
+// Files that faiss reads without complaint, though one number in them is wrong.
 #include <cmath>
 #include <functional>
 
@@ -52,7 +52,7 @@ class Sample {
   void write(const std::string& bytes) const { core::write_file_durably(path_, bytes); }
   const std::string& good() const { return good_; }
 
-  /// What the file is refused for; empty where it is not.
+  /// What the file is refused for; empty if it is not.
   std::string refusal() const {
     index::LocalIndexOptions options;
     options.ids = {tokens, entries};
@@ -255,7 +255,7 @@ TEST_CASE("a size that no file has is refused before memory is taken for it") {
 TEST_CASE("what is behind the end of an index, or of another kind, is refused") {
   const Sample sample("IVF8,PQ4");
   sample.write(sample.good() + "x");
-  CHECK_THAT(sample.refusal(), Catch::Contains("behind its end"));
+  CHECK_THAT(sample.refusal(), Catch::Contains("after its end"));
   auto bytes = sample.good();
   bytes.replace(0, 4, "IwQR");
   sample.write(bytes);

@@ -26,7 +26,7 @@ TEST_CASE("the nearest of many centroids, over several tiles, ties to the lowest
   const at::Tensor least = std::get<0>(distances.min(1));
   const at::Tensor of_got = distances.gather(1, got.to(at::kLong).unsqueeze(1)).squeeze(1);
   CHECK(at::allclose(of_got, least, 0, 1e-5));
-  CHECK((got.max() < 1200).item<bool>());  // never the copy behind the original
+  CHECK((got.max() < 1200).item<bool>());  // never the copy that follows the original
   CHECK((got.slice(0, 1500, 1550) == at::arange(1150, 1200)).all().item<bool>());
   CHECK((got.slice(0, 1550, 1650) == at::arange(300, 400)).all().item<bool>());
 }

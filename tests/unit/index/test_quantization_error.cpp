@@ -44,7 +44,7 @@ TEST_CASE("the quantisation error is that of faiss's codes") {
   CHECK(error_of(codebook, keys) == Approx(expected).epsilon(1e-4));
 }
 
-TEST_CASE("the error is nothing where vectors are stored whole, and large for other data") {
+TEST_CASE("the error is zero if vectors are stored whole, and large for other data") {
   for (const char* factory : {"Flat", "PCA8,Flat", "IVF8,Flat", "HNSW4"}) {
     INFO(factory);
     const auto codebook = test::random_codebook(index::parse_index_spec(factory, width));

@@ -149,7 +149,7 @@ TEST_CASE("a resumed training ends as an uninterrupted one, bit by bit") {
   auto options = test::quick_options();
   options.seed = 99;
   CHECK_THROWS_WITH(test::train_alone(sample, spec, options, other), Catch::Contains("another"));
-  // A state of a right checksum with another shape.
+  // A state with a valid checksum and another shape.
   auto state = index::train_state_from(states.front());
   state.rotation = state.rotation.narrow(0, 1, state.rotation.size(0) - 1);
   other.resume = index::to_bytes(state);

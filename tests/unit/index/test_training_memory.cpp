@@ -1,4 +1,4 @@
-// What a training needs of a device's memory, and what is offered where that is not there.
+// What a training needs of a device's memory, and what is offered if that is not there.
 #include <regex>
 #include <string>
 
@@ -29,7 +29,7 @@ std::string refusal(const IndexSpec& spec, const TrainOptions& options, const De
   return "";
 }
 
-/// The number that the pattern's group matches; 0 where it does not match.
+/// The number that the pattern's group matches; 0 if it does not match.
 std::int64_t number_in(const std::string& text, const std::string& pattern) {
   std::smatch found;
   return std::regex_search(text, found, std::regex(pattern)) ? std::stoll(found[1]) : 0;

@@ -21,7 +21,7 @@ inline void check_close(const std::string& name, const at::Tensor& own, const at
   CHECK(error < 1e-5);
 }
 
-/// The best tokens of every position, `ids` and `values` [rows, n]; where ids differ, the log-probs
+/// The best tokens of every position, `ids` and `values` [rows, n]; if ids differ, the log-probs
 /// [rows, V] must be ties.
 inline void compare_best(const at::Tensor& log_probs, const at::Tensor& ids,
                          const at::Tensor& values) {

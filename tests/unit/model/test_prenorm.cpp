@@ -201,10 +201,10 @@ TEST_CASE("both norm placements and all activations", "[model]") {
         row += rows;
       }
       // Step by step.
-      const auto state = model.start(model.encode({&sources[1], 1}), 1, KeyKind::ffn_out);
+      const auto state = model->start(model->encode({&sources[1], 1}), 1, KeyKind::ffn_out);
       std::vector<TokenId> input = {1};
       for (std::int64_t t = 0; t < 5; ++t) {
-        const StepOutput step = model.step(*state, input);
+        const StepOutput step = model->step(*state, input);
         CHECK(testing::relative_error(step.queries[0], out.keys[3 + t]) < 1e-5);
         input = {targets[1][static_cast<std::size_t>(t)]};
       }

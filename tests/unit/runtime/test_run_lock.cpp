@@ -62,8 +62,7 @@ TEST_CASE("a lock of a process that is gone is taken over, with a notice") {
   CHECK_THAT(lock.notice(), Contains("is gone"));
 }
 
-TEST_CASE(
-    "a lock of another machine is refused while it beats, and taken over where it is silent") {
+TEST_CASE("a lock of another machine is refused while it beats, and taken over if it is silent") {
   test::TemporaryFolder folder;
   const auto file = folder / "lock";
   write(file, elsewhere(0));

@@ -45,7 +45,7 @@ using Names = std::set<std::string>;
 
 }  // namespace
 
-TEST_CASE("a folder is ours where it is missing, empty or has a record, and refused otherwise") {
+TEST_CASE("a folder is ours if it is missing, empty or has a record, and refused otherwise") {
   const Run run;
   CHECK_NOTHROW(StageFolder(run.run_dir.path(), run.run_dir / "none", {}).require_own());
   CHECK_NOTHROW(run.stage.require_own());

@@ -68,7 +68,7 @@ TEST_CASE("a stage's help has the keys of the config that it reads, with what th
     return stages::stage_help(*stages::find_stage(table, name), keys);
   };
   CHECK_THAT(of("train"), Contains("index.factory                    is required\n"));
-  CHECK_THAT(of("train"), Contains("index.metric                     \"l2\"\n"));
+  CHECK_THAT(of("train"), Contains("index.metric                     l2\n"));
   CHECK_THAT(of("train"), !Contains("sweep."));
   CHECK_THAT(of("partition"), Contains("corpus.max_tokens                4000\n"));
   CHECK_THAT(of("partition"), Contains("corpus.source                    is required (one file"));

@@ -81,7 +81,7 @@ TEST_CASE("ranks that have too few cores are named with their host") {
   CHECK(diagnose(libraries, {rank_on("a"), bound}, 1).empty());
 }
 
-TEST_CASE("OpenMP's binding is a mistake only where ranks get the same cores") {
+TEST_CASE("OpenMP's binding is a mistake only if ranks get the same cores") {
   auto first = rank_on("a");
   first.proc_bind = "true";
   first.allowed_cores = 1;
@@ -122,7 +122,7 @@ TEST_CASE("GPUs that are shared, unused or missing are named") {
   CHECK(diagnose(libraries, {sees}, 1).empty());  // device: cpu
 }
 
-TEST_CASE("an MPI without CUDA is mentioned where several GPUs work together") {
+TEST_CASE("an MPI without CUDA is mentioned if several GPUs work together") {
   auto libraries = libraries_of_gpus();
   libraries.mpi.cuda_aware = false;
   CHECK_THAT(only(diagnose(libraries, {rank_on_gpu("a", 0), rank_on_gpu("a", 1)}, 1)),

@@ -1,4 +1,4 @@
-// Manifests with a right checksum that no stage has written.
+// Manifests with a valid checksum that no stage has written.
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
@@ -20,7 +20,7 @@ const Json shard = {{"sentences", 2},
                     {"structure", {{"bytes", 100}, {"ranges", Json::array()}}},
                     {"units", Json::array({Json::array()})}};
 
-/// Inputs and content as stages write them, as far as others read them.
+/// Inputs and content as stages write them: the parts that others read.
 const Json good = {
     {"partition",
      {{"inputs", {{"shards", 2}, {"tokenizer", "t"}}},
@@ -150,7 +150,7 @@ TEST_CASE("counts, and names that lead out of the folder, are refused") {
       {"partition", "/content/files/dropped.tsv/bytes", -3, "bytes' is -3"},
       {"partition", "/content/shards/shard-00000/structure/bytes", 1e99,
        "structure.bytes' is 1e+99"},
-      {"partition", "/content/shards/shard-00000/units/0", Json::array({1}), "is no object"},
+      {"partition", "/content/shards/shard-00000/units/0", Json::array({1}), "is not an object"},
       {"encode", "/content/width", 0, "'content.width' is 0"},
       {"encode", "/content/width", std::int64_t{1} << 40, "'content.width' is"},
       {"encode", "/content/vocab_size", 1 << 30, "'content.vocab_size' is"},
@@ -159,7 +159,7 @@ TEST_CASE("counts, and names that lead out of the folder, are refused") {
       {"train", "/content/lists", -1, "'content.lists' is -1"},
       {"add", "/inputs/first_entry", -1, "'inputs.first_entry' is -1"},
       {"add", "/content/entries", std::int64_t{1} << 50, "'content.entries' is"},
-      {"append-news-measure", "/content/training_error", "1", "is no finite number"}};
+      {"append-news-measure", "/content/training_error", "1", "is not a finite number"}};
   for (const auto& [stage, at, value, message] : cases) {
     INFO(stage << " " << at);
     CHECK_THAT(refusal(stage, at, value), Contains(message));

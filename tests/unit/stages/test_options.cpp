@@ -94,7 +94,7 @@ TEST_CASE("inner products need a temperature of their own") {
   };
   const std::string ip = "{factory: \"IVF4,PQ4\", metric: ip}";
   const std::string sets = "decode: [{name: a, source: t}]\n";
-  CHECK_THAT(problems(ip, sets), Contains("temperature: is required where index.metric is ip"));
+  CHECK_THAT(problems(ip, sets), Contains("temperature: is required if index.metric is ip"));
   CHECK(problems(ip, sets + "knn: {temperature: 2}\n").empty());
   CHECK(problems(ip, "decode: [{name: a, source: t, temperature: 3}]\n").empty());
   CHECK(problems(ip, "decode: [{name: a, source: t, knn: false}]\n").empty());

@@ -81,9 +81,9 @@ TEST_CASE("a corpus shard with right checksums and wrong content is refused, wit
       {"'entry_starts' holds numbers out",
        [](CorpusShard& s) { s.entry_starts[2] = std::int64_t{1} << 40; }},
       {"'sentence_numbers' holds numbers out", [](CorpusShard& s) { s.sentence_numbers[3] = -5; }},
-      {"'source_tokens' holds numbers that are no tokens",
+      {"'source_tokens' holds numbers that are not tokens",
        [](CorpusShard& s) { s.source_tokens[0] = 0xffffffff; }},
-      {"'target_tokens' holds numbers that are no tokens",
+      {"'target_tokens' holds numbers that are not tokens",
        [](CorpusShard& s) { s.target_tokens[4] = 1 << 23; }}};
   for (const auto& [message, change] : cases) {
     test::TemporaryFolder folder;
@@ -109,10 +109,10 @@ TEST_CASE("a manifest that does not fit its corpus shard is refused, with the fi
   refuse("/batches", "3", "'batches' is \"3\"");
   refuse("/source_tokens", 9.5, "'source_tokens' is 9.5");
   refuse("/units", core::Json::array(), "'units' is empty");
-  refuse("/units", 7, "'units' is no array");
+  refuse("/units", 7, "'units' is not an array");
   refuse("/units/0/0/dataset", "keys", "'units' does not name the datasets");
-  refuse("/units/0/7", nullptr, "field 'units[0][7]' is no object");
-  refuse("/structure", "none", "field 'structure' is no object");
+  refuse("/units/0/7", nullptr, "field 'units[0][7]' is not an object");
+  refuse("/structure", "none", "field 'structure' is not an object");
   refuse("/structure/bytes", 1e300, "'structure.bytes' is 1e+300");
   refuse("/structure/ranges/0/bytes", std::int64_t{1} << 60, "'structure.ranges[0].bytes' is");
   refuse("/structure/ranges/0/first_byte", -8, "'structure.ranges[0].first_byte' is -8");

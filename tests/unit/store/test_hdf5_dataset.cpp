@@ -1,4 +1,4 @@
-// Datasets that HDF5 reads without a word, though they are none that this program has written.
+// Datasets that HDF5 reads without complaint, though this program has not written them.
 #include <fstream>
 #include <functional>
 
@@ -66,7 +66,7 @@ TEST_CASE("a dataset that is elsewhere, of another type or shape is refused by n
        }},
       {"link to elsewhere",
        [](hid_t file) { H5Lcreate_soft("/keys", file, "keys", H5P_DEFAULT, H5P_DEFAULT); }},
-      {"is no dataset",
+      {"is not a dataset",
        [](hid_t file) {
          H5Gclose(H5Gcreate2(file, "keys", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
        }},

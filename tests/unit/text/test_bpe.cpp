@@ -18,7 +18,7 @@ namespace {
 
 using Pieces = std::vector<std::string>;
 
-/// A codes file; each merge with `ending` behind it.
+/// A codes file; each merge followed by `ending`.
 std::string codes_file(const std::string& head, const core::Json& merges,
                        const std::string& ending) {
   std::string content = head;

@@ -21,7 +21,7 @@ void check_refused(const std::string& content, int line, const std::string& reas
 
 }  // namespace
 
-TEST_CASE("symbols are numbered behind the four special ones") {
+TEST_CASE("symbols are numbered after the four special ones") {
   const knnseq::test::TemporaryFolder folder;
   const auto path = folder.write("dict.de.txt", "der 120\nHäu@@ 7\n\u2581x 0\nmadeupword0000 0\n");
   const FairseqDictionary dictionary(path);

@@ -47,7 +47,7 @@ TEST_CASE("M2M100: both languages must be given and known", "[text]") {
   };
   refused({}, "source_lang", "is needed");
   refused({"de", ""}, "target_lang", "zu");
-  refused({"deu", "en"}, "source_lang", "does not know 'deu'; close to it it knows: de");
+  refused({"deu", "en"}, "source_lang", "does not know 'deu'; similar ones it knows: de");
   refused({"de", "??"}, "target_lang", "it knows: af, am");
 }
 
@@ -81,7 +81,7 @@ TEST_CASE("M2M100: other languages, cleaned spaces, what is not supported", "[te
   folder.write(config_file, R"({"clean_up_tokenization_spaces": true})");
   CHECK(load_tokenizer(folder.path(), {"de", "en"})->decode_target(ids) == "Tom's here.");
 
-  // A language added by transformers, which numbers it behind the others.
+  // A language added by transformers, which numbers it after the others.
   folder.write(config_file, R"({"extra_special_tokens": ["__af__", "__gsw__"]})");
   refused(config_file, R"({"extra_special_tokens": ["__af__", "__gsw__"]})",
           "adds the token '__gsw__'");

@@ -138,7 +138,7 @@ TEST_CASE("a compressed file that is cut anywhere or damaged is an error, and le
       CHECK_THROWS_WITH(text::unpack_text(folder.write("bad", damaged), folder / "out"),
                         Contains("bad: " + std::string(name) + " file is damaged"));
     }
-    // What follows would be lost without a word.
+    // What follows would be lost silently.
     CHECK_THROWS_WITH(read_all(folder.write("tail", bytes + "plain text, more of it\n"), 1 << 20),
                       Contains("tail: " + std::string(name) + " file is damaged"));
   }

@@ -8,7 +8,7 @@ std::string Communicator::broadcast_string(const std::string& mine, int root) {
   auto length = static_cast<std::int64_t>(mine.size());
   broadcast(std::span(&length, 1), root);
   std::string result = mine;
-  result.resize(static_cast<std::size_t>(length));
+  result.resize(length);
   broadcast(std::span(result.data(), result.size()), root);
   return result;
 }

@@ -21,7 +21,7 @@ struct Gathered {
   std::vector<std::int64_t> starts;  ///< [size + 1]
 
   std::span<const T> of(int rank) const {
-    const auto begin = static_cast<std::size_t>(starts[static_cast<std::size_t>(rank)]);
+    const auto begin = static_cast<std::size_t>(starts[rank]);
     const auto end = static_cast<std::size_t>(starts[static_cast<std::size_t>(rank) + 1]);
     return std::span<const T>(values).subspan(begin, end - begin);
   }

@@ -26,7 +26,7 @@ MpiFacts describe_mpi() {
   int length = 0;
   KNNSEQ_MPI(MPI_COMM_NULL, MPI_Get_library_version, text, &length);
   // Cuts off build details: Open MPI adds them after a comma, MPICH on further lines.
-  facts.library = std::string(text, static_cast<std::size_t>(length));
+  facts.library = std::string(text, length);
   facts.library = facts.library.substr(0, facts.library.find_first_of(",\n"));
   int major = 0;
   int minor = 0;

@@ -74,7 +74,7 @@ void all_to_all_rounds(MPI_Comm comm, const std::byte* mine, std::span<const std
       receive_at[r] = incoming_bytes;
       incoming_bytes += receive_counts[r];
     }
-    incoming.resize(static_cast<std::size_t>(incoming_bytes));
+    incoming.resize(incoming_bytes);
     KNNSEQ_MPI(comm, MPI_Alltoallv, outgoing.data(), send_counts.data(), send_at.data(), MPI_BYTE,
                incoming.data(), receive_counts.data(), receive_at.data(), MPI_BYTE, comm);
     for (std::size_t r = 0; r < ranks; ++r) {
@@ -144,12 +144,12 @@ void MpiCommunicator::all_reduce(std::span<double> values, Reduction reduction) 
 Gathered<std::byte> MpiCommunicator::all_gather_bytes(std::span<const std::byte> mine) {
   const Watchdog::Guard guard(*watchdog_, "an all-gather");
   const auto count = static_cast<std::int64_t>(mine.size());
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(size_));
+  std::vector<std::int64_t> counts(size_);
   KNNSEQ_MPI(handle_, MPI_Allgather, &count, 1, MPI_INT64_T, counts.data(), 1, MPI_INT64_T,
              handle_);
   Gathered<std::byte> result;
   result.starts = starts_of(counts);
-  result.values.resize(static_cast<std::size_t>(result.starts.back()));
+  result.values.resize(result.starts.back());
   if (result.starts.back() <= INT_MAX) {
     const std::vector<int> short_counts(counts.begin(), counts.end());
     const std::vector<int> at(result.starts.begin(), result.starts.end() - 1);
@@ -157,10 +157,7 @@ Gathered<std::byte> MpiCommunicator::all_gather_bytes(std::span<const std::byte>
                result.values.data(), short_counts.data(), at.data(), MPI_BYTE, handle_);
   } else {
     for (int root = 0; root < size_; ++root) {
-      const auto part =
-          std::span(result.values)
-              .subspan(static_cast<std::size_t>(result.starts[static_cast<std::size_t>(root)]),
-                       static_cast<std::size_t>(counts[static_cast<std::size_t>(root)]));
+      const auto part = std::span(result.values).subspan(result.starts[root], counts[root]);
       if (root == rank_) std::copy(mine.begin(), mine.end(), part.begin());
       broadcast_bytes(part, root);
     }
@@ -177,7 +174,7 @@ Gathered<std::byte> MpiCommunicator::all_to_all_bytes(std::span<const std::byte>
              handle_);
   Gathered<std::byte> result;
   result.starts = starts_of(receives);
-  result.values.resize(static_cast<std::size_t>(result.starts.back()));
+  result.values.resize(result.starts.back());
   all_to_all_rounds(handle_, mine.data(), counts, result.values.data(), receives);
   return result;
 }
@@ -204,7 +201,7 @@ std::optional<std::vector<std::int64_t>> MpiCommunicator::poll() {
   if (there == 0) return std::nullopt;
   int count = 0;
   KNNSEQ_MPI(handle_, MPI_Get_count, &status, MPI_INT64_T, &count);
-  std::vector<std::int64_t> message(static_cast<std::size_t>(count));
+  std::vector<std::int64_t> message(count);
   KNNSEQ_MPI(handle_, MPI_Recv, message.data(), count, MPI_INT64_T, status.MPI_SOURCE, progress_tag,
              handle_, MPI_STATUS_IGNORE);
   return message;

@@ -35,7 +35,7 @@ void launch(void (*kernel)(ScanJob), const Size& size, const ScanJob& job, cudaS
   cuda_check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                   static_cast<int>(size.shared)),
              "cudaFuncSetAttribute");
-  kernel<<<size.grid, scan_threads, static_cast<std::size_t>(size.shared), stream>>>(job);
+  kernel<<<size.grid, scan_threads, size.shared, stream>>>(job);
   cuda_check(cudaGetLastError(), "launch of the scan");
 }
 

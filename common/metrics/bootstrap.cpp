@@ -18,7 +18,7 @@ double mean(std::span<const double> values) {
 }  // namespace
 
 Resamples::Resamples(std::int64_t number, std::int64_t sentences, std::uint64_t seed)
-    : number_(number), sentences_(static_cast<std::size_t>(sentences)) {
+    : number_(number), sentences_(sentences) {
   KNNSEQ_ASSERT(number >= 0 && sentences >= 0 && sentences < (std::int64_t{1} << 32),
                 "sizes of resamples out of range");
   NumpyRandom random(seed);

@@ -15,7 +15,7 @@ struct RecallCount {
   double share() const;  ///< 0 if there are no neighbours
 };
 
-/// How many of the k nearest are among the first k of `found` (entries, −1 if missing; no
+/// How many of the k nearest are among the first k of `found` (entries, −1 if missing; none
 /// twice). nearest: the true entries in order, −1 if missing, with their distances; more of them
 /// than k, so that those as near as the k-th are known: all are as good as it. `of` is k, or less
 /// if there are not so many entries.

@@ -37,8 +37,7 @@ void announce(int signal, siginfo_t* info, void* context) {
     end = stpcpy(end, ": ended by ");
     end = stpcpy(end, crash.name);
     end = stpcpy(end, "; the cause stands above, where a library gave one\n");
-    [[maybe_unused]] const auto written =
-        ::write(STDERR_FILENO, line.data(), static_cast<std::size_t>(end - line.data()));
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), end - line.data());
     // Then as if this handler were not there: MPI's prints where it was, the default ends the
     // process.
     ::sigaction(signal, &crash.before, nullptr);

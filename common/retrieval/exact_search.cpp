@@ -22,7 +22,7 @@ ExactSearch::ExactSearch(const at::Tensor& queries, index::Metric metric, std::i
     : queries_(queries.contiguous()),
       norms_(squared_norms(queries_)),
       metric_(metric),
-      subsets_(static_cast<std::size_t>(subsets)),
+      subsets_(subsets),
       k_(k),
       slack_(static_cast<float>(queries.size(1)) * 0x1p-21f),
       nearest_(static_cast<std::size_t>(queries.size(0)) * subsets_,
@@ -39,9 +39,7 @@ void ExactSearch::add(const ExactKeys& more) {
   const at::Tensor keys = more.keys.contiguous();
   for (std::int64_t first = 0; first < n; first += tile_keys) {
     const std::int64_t count = std::min(tile_keys, n - first);
-    const auto part = [&](auto span) {
-      return span.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
-    };
+    const auto part = [&](auto span) { return span.subspan(first, count); };
     const ExactKeys tile{keys.narrow(0, first, count), part(more.entries), part(more.subsets)};
     // A key's distance is at least bounds[key] + products[query, key] + what its query adds.
     const at::Tensor norms = squared_norms(tile.keys);
@@ -99,12 +97,12 @@ index::TopK ExactSearch::result(std::int64_t subset) const {
 index::TopK merge_over_ranks(comm::Communicator& comm, const index::TopK& mine) {
   if (comm.size() == 1) return mine;
   const auto of_all_ranks = [&]<class T>(const at::Tensor& own) {
-    const auto all =
-        comm.all_gather(std::span(own.const_data_ptr<T>(), static_cast<std::size_t>(own.numel())));
+    const auto all = comm.all_gather(std::span(own.const_data_ptr<T>(), own.numel()));
     return at::tensor(at::ArrayRef<T>(all.values), own.scalar_type())
         .view({comm.size(), mine.queries(), mine.k()})
         .transpose(0, 1)
-        .reshape({mine.queries(), comm.size() * mine.k()});
+        .contiguous()
+        .view({mine.queries(), comm.size() * mine.k()});
   };
   return index::merge_top_k_cpu({of_all_ranks.operator()<float>(mine.distances),
                                  of_all_ranks.operator()<std::int64_t>(mine.ids)},

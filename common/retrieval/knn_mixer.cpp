@@ -38,8 +38,8 @@ void KnnMixer::mix(const at::Tensor& queries, std::span<const std::int64_t> sent
 KnnMixer::Explanation KnnMixer::mix_and_explain(const at::Tensor& queries,
                                                 std::span<const std::int64_t> sentences,
                                                 const at::Tensor& log_probs) {
-  Explanation explanation(searches_.size(), std::vector<std::vector<NeighbourShare>>(
-                                                static_cast<std::size_t>(queries.size(0))));
+  Explanation explanation(searches_.size(),
+                          std::vector<std::vector<NeighbourShare>>(queries.size(0)));
   mix(queries, sentences, log_probs, &explanation);
   return explanation;
 }
@@ -58,7 +58,7 @@ void KnnMixer::mix(const at::Tensor& queries, std::span<const std::int64_t> sent
   if (rows.numel() == 0 && !collective()) return;
   std::vector<std::int64_t> of_chosen;
   const auto chosen = to_vector(rows);
-  for (const auto row : chosen) of_chosen.push_back(sentences[static_cast<std::size_t>(row)]);
+  for (const auto row : chosen) of_chosen.push_back(sentences[row]);
   const at::Tensor mixed = log_probs.index_select(0, rows);
   Explanation of_rows;
   if (explanation != nullptr) {
@@ -69,8 +69,7 @@ void KnnMixer::mix(const at::Tensor& queries, std::span<const std::int64_t> sent
   log_probs.index_copy_(0, rows, mixed);
   for (std::size_t datastore = 0; datastore < of_rows.size(); ++datastore) {
     for (std::size_t i = 0; i < chosen.size(); ++i) {
-      (*explanation)[datastore][static_cast<std::size_t>(chosen[i])] =
-          std::move(of_rows[datastore][i]);
+      (*explanation)[datastore][chosen[i]] = std::move(of_rows[datastore][i]);
     }
   }
 }
@@ -97,8 +96,7 @@ void KnnMixer::mix_all(const at::Tensor& queries, std::span<const std::int64_t> 
   for (std::size_t i = 0; i < found.size(); ++i) {
     const index::TopK neighbours = found[i].to(at::kCPU);
     for (std::int64_t query = 0; query < neighbours.queries(); ++query) {
-      (*explanation)[i][static_cast<std::size_t>(query)] =
-          neighbour_shares(neighbours, query, on_host);
+      (*explanation)[i][query] = neighbour_shares(neighbours, query, on_host);
     }
   }
 }

@@ -76,7 +76,7 @@ void give_up_if(const Abandoned& abandoned) {
 
 void ShardJobs::commit(std::int64_t unit, const Means& with, store::ShardFile& file,
                        const ShardPlan& plan) {
-  const auto items = plan.unit_items[static_cast<std::size_t>(unit)];
+  const auto items = plan.unit_items[unit];
   done_.bytes += file.commit(unit);
   done_.items += items;
   with.progress.add(items);
@@ -119,7 +119,7 @@ bool ShardJobs::run_shard(std::int64_t shard, const Means& with) {
   std::vector<std::int64_t> left;  // of this rank
   for (std::int64_t unit = team.rank(); unit < units; unit += team.size()) {
     if (file.has(unit)) {
-      with.progress.skip(plan.unit_items[static_cast<std::size_t>(unit)]);
+      with.progress.skip(plan.unit_items[unit]);
     } else {
       left.push_back(unit);
     }

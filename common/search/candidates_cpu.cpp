@@ -35,7 +35,7 @@ std::vector<Candidate> best_candidates(core::MatrixView<const float> log_probs,
   // Nothing at −∞ comes before the first token of the first hypothesis at −∞.
   core::BoundedHeap<Candidate> best(count, {minus_infinity, 0, 0});
   for (std::int64_t beam = 0; beam < log_probs.rows; ++beam) {
-    const float score = scores[static_cast<std::size_t>(beam)];
+    const float score = scores[beam];
     const std::span<const float> row = log_probs.row(beam);
     for (std::size_t begin = 0; begin < row.size(); begin += block) {
       const auto values = row.subspan(begin, std::min(block, row.size() - begin));
@@ -66,11 +66,9 @@ std::vector<std::vector<Continuation>> best_continuations_cpu(const at::Tensor& 
   for (std::int64_t first = 0; first < rows; first += beams) {
     const core::MatrixView<const float> of_sentence{
         log_probs.const_data_ptr<float>() + first * columns, beams, columns};
-    const auto own =
-        std::span(scores).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(beams));
+    const auto own = std::span(scores).subspan(first, beams);
     best.emplace_back();
-    for (const Candidate& candidate :
-         best_candidates(of_sentence, own, static_cast<std::size_t>(count))) {
+    for (const Candidate& candidate : best_candidates(of_sentence, own, count)) {
       const auto token = static_cast<std::size_t>(candidate.token);
       best.back().push_back({candidate, of_sentence.row(candidate.beam)[token]});
     }

@@ -97,7 +97,7 @@ std::vector<std::vector<Continuation>> best_continuations_torch(const at::Tensor
   const auto columns = static_cast<std::size_t>(host.size(1));
   for (std::int64_t i = 0; i < host.size(0); ++i) {
     const auto* row = host.const_data_ptr<std::int32_t>() + static_cast<std::size_t>(i) * columns;
-    best.push_back(read({row, columns}, vocabulary, static_cast<std::size_t>(count)));
+    best.push_back(read({row, columns}, vocabulary, count));
   }
   return best;
 }

@@ -13,7 +13,7 @@ void Masks::apply(const at::Tensor& log_probs, std::int64_t length,
                   const std::vector<std::uint8_t>& at_end) {
   if (length < std::ssize(special_.first)) {
     log_probs.fill_(minus_infinity);
-    log_probs.select(1, special_.first[static_cast<std::size_t>(length)]).zero_();
+    log_probs.select(1, special_.first[length]).zero_();
     return;
   }
   if (!never_.defined()) {

@@ -15,7 +15,7 @@ constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
 SentenceBeam::Live SentenceBeam::extend(const Continuation& continuation) const {
   const auto& [candidate, log_prob] = continuation;
-  Live made = live_[static_cast<std::size_t>(candidate.beam)];
+  Live made = live_[candidate.beam];
   made.tokens.push_back(candidate.token);
   made.log_probs.push_back(log_prob);
   made.score = candidate.score;

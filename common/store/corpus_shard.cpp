@@ -103,14 +103,12 @@ class ShardCheck {
 }  // namespace
 
 core::Range CorpusShard::sentences_of(core::Range batches) const {
-  return {batch_starts[static_cast<std::size_t>(batches.begin)],
-          batch_starts[static_cast<std::size_t>(batches.end)]};
+  return {batch_starts[batches.begin], batch_starts[batches.end]};
 }
 
 core::Range CorpusShard::entries_of(core::Range batches) const {
   const auto sentences = sentences_of(batches);
-  return {sentence_starts[static_cast<std::size_t>(sentences.begin)],
-          sentence_starts[static_cast<std::size_t>(sentences.end)]};
+  return {sentence_starts[sentences.begin], sentence_starts[sentences.end]};
 }
 
 std::vector<core::TokenId> CorpusShard::source(std::int64_t sentence) const {
@@ -188,7 +186,7 @@ CorpusShard CorpusShard::read(const std::filesystem::path& folder, const std::st
       counts.at("units").refuse("does not name the datasets of a corpus in their order");
     }
     values = file.read_all<T>(dataset);
-    verify_range(path, manifest["units"][0][static_cast<std::size_t>(range - ranges.begin())],
+    verify_range(path, manifest["units"][0][range - ranges.begin()],
                  std::as_bytes(std::span<const T>(values)));
     ++range;
   });
@@ -204,9 +202,9 @@ void require_tokens_below(const CorpusShard& shard, std::int64_t source_vocabula
     if (found == tokens.end()) return;
     const auto sentence =
         std::ranges::upper_bound(starts, found - tokens.begin()) - starts.begin() - 1;
-    throw core::InputError(fmt::format(
-        "line {} of the corpus holds token {}, outside the model's vocabulary of {}",
-        shard.line_numbers[static_cast<std::size_t>(sentence)] + 1, *found, vocabulary));
+    throw core::InputError(
+        fmt::format("line {} of the corpus holds token {}, outside the model's vocabulary of {}",
+                    shard.line_numbers[sentence] + 1, *found, vocabulary));
   };
   check(shard.source_tokens, shard.source_starts, source_vocabulary);
   check(shard.target_tokens, shard.sentence_starts, target_vocabulary);

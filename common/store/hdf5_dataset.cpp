@@ -83,7 +83,7 @@ class Opening {
     require(
         H5Sget_simple_extent_type(space.id()) == H5S_SIMPLE && (dimensions == 1 || dimensions == 2),
         "has neither one dimension nor two");
-    std::vector<hsize_t> extents(static_cast<std::size_t>(dimensions));
+    std::vector<hsize_t> extents(dimensions);
     std::vector<hsize_t> largest(extents.size());
     H5Sget_simple_extent_dims(space.id(), extents.data(), largest.data());
     require(extents == largest, "is not of fixed size");

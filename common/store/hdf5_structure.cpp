@@ -45,7 +45,7 @@ std::vector<core::Range> rows_of(const fs::path& path) {
 
 std::string checksum_of_bytes(const fs::path& path, core::Range range) {
   std::ifstream in(path, std::ios::binary);
-  std::vector<char> bytes(static_cast<std::size_t>(range.size()));
+  std::vector<char> bytes(range.size());
   in.seekg(range.begin);
   if (!in.read(bytes.data(), range.size())) throw core::InputError(path, "cannot be read");
   return fmt::format("{:016x}", core::checksum_of(std::span<const char>(bytes)));

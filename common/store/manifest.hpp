@@ -51,7 +51,7 @@ class OtherVersion : public core::InputError {
 /// Throws OtherVersion unless it is manifest_version.
 void require_version(const std::filesystem::path& file, const core::Json& found);
 
-/// Nothing where there is no file; throws OtherVersion, or core::InputError for a damaged file or a
+/// std::nullopt if there is no file; throws OtherVersion, or core::InputError for a damaged file or
 /// an impossible count.
 std::optional<Manifest> read_manifest(const std::filesystem::path& path);
 

@@ -33,8 +33,8 @@ void RowReader::read_bytes(std::int64_t first_row, std::span<std::byte> bytes) c
     throw core::InputError(path_, "does not have the rows that it should");
   }
   for (std::int64_t done = 0; done < size;) {
-    const auto got = ::pread(fd_, bytes.data() + done, static_cast<std::size_t>(size - done),
-                             first_byte_ + first_row * row_bytes_ + done);
+    const auto got =
+        ::pread(fd_, bytes.data() + done, size - done, first_byte_ + first_row * row_bytes_ + done);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw core::SystemError("read", path_, errno);
     if (got == 0) throw core::InputError(path_, "is damaged: it ends before its datasets do");

@@ -6,7 +6,7 @@ namespace knnseq::text {
 
 LengthBuckets::LengthBuckets(std::int64_t max_positions) : max_positions_(max_positions) {
   KNNSEQ_ASSERT(max_positions > 0, "lengths start at 1");
-  counts_.resize(static_cast<std::size_t>(size()));
+  counts_.resize(size());
 }
 
 std::int64_t LengthBuckets::index(std::int64_t target_length, std::int64_t source_length) const {
@@ -27,7 +27,7 @@ std::vector<Batch> cut_batches(const LengthBuckets& buckets, std::int64_t max_to
   for (std::int64_t bucket = 0; bucket < buckets.size(); ++bucket) {
     const std::int64_t target = buckets.target_length(bucket);
     const std::int64_t source = buckets.source_length(bucket);
-    std::int64_t left = buckets.counts()[static_cast<std::size_t>(bucket)];
+    std::int64_t left = buckets.counts()[bucket];
     while (left > 0) {
       const std::int64_t longest = std::max({batch.max_source, batch.max_target, source, target});
       const std::int64_t room = max_tokens / longest - batch.sentences;

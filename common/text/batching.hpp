@@ -24,7 +24,7 @@ class LengthBuckets {
   std::int64_t source_length(std::int64_t index) const { return index % max_positions_ + 1; }
 
   void add(std::int64_t target_length, std::int64_t source_length) {
-    ++counts_[static_cast<std::size_t>(index(target_length, source_length))];
+    ++counts_[index(target_length, source_length)];
   }
   std::span<std::int64_t> counts() { return counts_; }  ///< [size()]
   std::span<const std::int64_t> counts() const { return counts_; }

@@ -177,21 +177,20 @@ class Decoder {
   }
   std::int64_t sentences_of(const std::vector<std::int64_t>& blocks) const {
     std::int64_t sentences = 0;
-    for (const auto block : blocks)
-      sentences += std::ssize(set_.blocks[static_cast<std::size_t>(block)]);
+    for (const auto block : blocks) sentences += std::ssize(set_.blocks[block]);
     return sentences;
   }
 
   std::vector<std::vector<core::TokenId>> sources_of(std::int64_t block) const {
     std::vector<std::vector<core::TokenId>> sources;
-    for (const auto line : set_.blocks[static_cast<std::size_t>(block)]) {
-      sources.push_back(set_.sources[static_cast<std::size_t>(line)]);
+    for (const auto line : set_.blocks[block]) {
+      sources.push_back(set_.sources[line]);
     }
     return sources;
   }
 
   void commit(std::int64_t block, const std::vector<std::vector<search::Hypothesis>>& hypotheses) {
-    const auto& lines = set_.blocks[static_cast<std::size_t>(block)];
+    const auto& lines = set_.blocks[block];
     translations_.append(context_.comm.rank(), block, lines, hypotheses);
     for (const auto& nbest : hypotheses) work_.items += std::ssize(nbest.front().tokens);
     sentences_done_ += std::ssize(lines);

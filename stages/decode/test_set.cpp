@@ -68,8 +68,7 @@ TestSet read_test_set(runtime::StageContext& context, const TestSetOptions& opti
     context.log.warn(fmt::format("{}: {}", options.file.string(), open));
   }
   std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
-    return set.sources[static_cast<std::size_t>(a)].size() >
-           set.sources[static_cast<std::size_t>(b)].size();
+    return set.sources[a].size() > set.sources[b].size();
   });
   for (std::size_t at = 0; at < order.size();
        at += static_cast<std::size_t>(options.block_sentences)) {

@@ -100,7 +100,7 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
     return plan;
   };
   const auto compute = [&](std::int64_t unit, const runtime::Abandoned& abandoned) {
-    return encoder.compute_unit(units[static_cast<std::size_t>(unit)], abandoned);
+    return encoder.compute_unit(units[unit], abandoned);
   };
   const auto finish = [&](std::int64_t) {
     return core::Json{{"entries", corpus.entries()}, {"sentences", corpus.sentences()}};

@@ -16,8 +16,7 @@ namespace {
 
 template <class T>
 std::span<const T> part(const std::vector<T>& values, core::Range range) {
-  return std::span<const T>(values).subspan(static_cast<std::size_t>(range.begin),
-                                            static_cast<std::size_t>(range.size()));
+  return std::span<const T>(values).subspan(range.begin, range.size());
 }
 
 std::span<const std::uint16_t> half_values(const at::Tensor& half) {

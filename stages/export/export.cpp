@@ -64,8 +64,7 @@ std::int64_t write_files(const std::filesystem::path& folder, const index::Codeb
     const auto values = file.values();
     const auto see = [&](std::span<const std::int64_t> some) {
       for (const auto id : some) {
-        values[static_cast<std::size_t>(core::entry_number_of(id))] =
-            static_cast<std::uint32_t>(core::token_of(id));
+        values[core::entry_number_of(id)] = static_cast<std::uint32_t>(core::token_of(id));
       }
       done += std::ssize(some);
       if (runtime::stop_requested()) {

@@ -39,8 +39,8 @@ std::vector<std::int64_t> global_positions(comm::Communicator& comm, const Sente
   std::vector<std::int64_t> next(counts.size(), 0);  // sentences of lower ranks, bucket by bucket
   for (int rank = 0; rank < comm.size(); ++rank) {
     for (const auto& [bucket, count] : all.of(rank)) {
-      counts[static_cast<std::size_t>(bucket)] += count;
-      if (rank < comm.rank()) next[static_cast<std::size_t>(bucket)] += count;
+      counts[bucket] += count;
+      if (rank < comm.rank()) next[bucket] += count;
     }
   }
   std::int64_t before = 0;
@@ -48,10 +48,10 @@ std::vector<std::int64_t> global_positions(comm::Communicator& comm, const Sente
     next[b] += before;
     before += counts[b];
   }
-  std::vector<std::int64_t> positions(static_cast<std::size_t>(pairs.count()));
+  std::vector<std::int64_t> positions(pairs.count());
   for (std::int64_t i = 0; i < pairs.count(); ++i) {
     const auto bucket = buckets.index(pairs.target_length(i), pairs.source_length(i));
-    positions[static_cast<std::size_t>(i)] = next[static_cast<std::size_t>(bucket)]++;
+    positions[i] = next[bucket]++;
   }
   return positions;
 }
@@ -65,7 +65,7 @@ std::int64_t batch_at(const std::vector<text::Batch>& batches, std::int64_t posi
 
 void append(store::CorpusShard& shard, const Header& header,
             std::span<const core::TokenId> tokens) {
-  const auto source = tokens.first(static_cast<std::size_t>(header.source_length));
+  const auto source = tokens.first(header.source_length);
   const auto target = tokens.subspan(source.size());
   shard.source_tokens.insert(shard.source_tokens.end(), source.begin(), source.end());
   shard.target_tokens.insert(shard.target_tokens.end(), target.begin(), target.end());

@@ -31,7 +31,7 @@ at::Tensor encode_batch(const model::SentenceEncoder& encoder, const text::Token
   if (at::isfinite(vectors).all().item<bool>()) return vectors;
   throw core::InputError(fmt::format(
       "subset.model gives a vector that is not finite in fp16 for one of lines {} … of the corpus",
-      corpus.line_numbers[static_cast<std::size_t>(sentences.begin)] + 1));
+      corpus.line_numbers[sentences.begin] + 1));
 }
 
 runtime::StageOutcome make_vectors(runtime::StageContext& context, const Options& options,
@@ -68,7 +68,7 @@ runtime::StageOutcome make_vectors(runtime::StageContext& context, const Options
   };
   work.compute = [&](std::int64_t unit, const runtime::Abandoned& abandoned) {
     const ComputeThread thread(at::kCPU);
-    const auto batches = units[static_cast<std::size_t>(unit)];
+    const auto batches = units[unit];
     std::vector<at::Tensor> vectors;
     for (auto batch = batches.begin; batch < batches.end; ++batch) {
       runtime::give_up_if(abandoned);
@@ -79,8 +79,7 @@ runtime::StageOutcome make_vectors(runtime::StageContext& context, const Options
         {},
         [all = at::cat(vectors), row = corpus.sentences_of(batches).begin](store::ShardFile& file) {
           file.write("sentence_vectors", row,
-                     std::span<const at::Half>(all.const_data_ptr<at::Half>(),
-                                               static_cast<std::size_t>(all.numel())));
+                     std::span<const at::Half>(all.const_data_ptr<at::Half>(), all.numel()));
         }};
   };
   work.finish = [&](std::int64_t) { return core::Json{{"sentences", corpus.sentences()}}; };

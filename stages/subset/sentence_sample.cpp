@@ -17,7 +17,7 @@ void take(const store::CorpusShard& corpus, core::Range sentences, const at::Ten
   const auto* vector = reinterpret_cast<const std::uint16_t*>(vectors.const_data_ptr<at::Half>());
   const std::int64_t width = vectors.size(1);
   for (auto i = sentences.begin; i < sentences.end; ++i, vector += width) {
-    const auto number = corpus.sentence_numbers[static_cast<std::size_t>(i)];
+    const auto number = corpus.sentence_numbers[i];
     if (!rule.contains(number)) continue;
     rows.entries.push_back(number);
     rows.keys.insert(rows.keys.end(), vector, vector + width);

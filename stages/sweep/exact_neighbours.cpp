@@ -18,7 +18,7 @@ ExactAnswers find_exactly(runtime::StageContext& context, const KeySource& sourc
   ExactAnswers found;
   found.entries.resize(task.shares.size());
   visit_own_keys(context, source, team, [&](const KeyUnit& unit) {
-    std::vector<std::int64_t> entries(static_cast<std::size_t>(unit.ids.size(0)));
+    std::vector<std::int64_t> entries(unit.ids.size(0));
     std::vector<std::uint64_t> subsets(entries.size(), 0);
     const auto* ids = unit.ids.const_data_ptr<std::int64_t>();
     for (std::size_t i = 0; i < entries.size(); ++i) {

@@ -22,7 +22,7 @@ constexpr std::size_t batch_sentences = 16;
 /// The positions of the `count` smallest hashes, ascending.
 std::vector<std::int64_t> choose_positions(std::int64_t positions, std::int64_t count,
                                            std::uint64_t seed) {
-  std::vector<std::int64_t> chosen(static_cast<std::size_t>(positions));
+  std::vector<std::int64_t> chosen(positions);
   std::iota(chosen.begin(), chosen.end(), std::int64_t{0});
   if (positions <= count) return chosen;
   const auto hash = [&](std::int64_t position) {
@@ -30,7 +30,7 @@ std::vector<std::int64_t> choose_positions(std::int64_t positions, std::int64_t 
   };
   std::nth_element(chosen.begin(), chosen.begin() + count, chosen.end(),
                    [&](std::int64_t a, std::int64_t b) { return hash(a) < hash(b); });
-  chosen.resize(static_cast<std::size_t>(count));
+  chosen.resize(count);
   std::sort(chosen.begin(), chosen.end());
   return chosen;
 }
@@ -107,7 +107,7 @@ at::Tensor held_out_queries(runtime::StageContext& context, const Options& optio
     }
   });
   const auto all = comm.all_gather(std::span<const float>(mine));
-  std::vector<std::size_t> taken(static_cast<std::size_t>(comm.size()), 0);
+  std::vector<std::size_t> taken(comm.size(), 0);
   at::Tensor queries = at::empty({std::ssize(chosen), width}, at::kFloat);
   auto* into = queries.mutable_data_ptr<float>();
   for (std::size_t b = 0; b < batches.size(); ++b) {

@@ -57,8 +57,7 @@ SweepPoint measure_search(comm::Communicator& comm, retrieval::DistributedSearch
     seconds[pass] = comm.all_reduce(watch.seconds(), comm::Reduction::max);
     if (pass > 0) continue;
     for (std::int64_t step = 0; step < steps; ++step) {
-      count_block(task, block_of(comm, step, queries), found[static_cast<std::size_t>(step)],
-                  counts);
+      count_block(task, block_of(comm, step, queries), found[step], counts);
     }
   }
   std::sort(seconds.begin(), seconds.end());

@@ -18,7 +18,7 @@ void visit_own_keys(runtime::StageContext& context, const KeySource& source,
     const auto ids = entry_ids(corpus, source.vocab_size);
     const ShardKeys keys(source.datastore.folder, shard);
     for (std::int64_t unit = team.member(); unit < std::ssize(units); unit += team.members()) {
-      const auto batches = units[static_cast<std::size_t>(unit)];
+      const auto batches = units[unit];
       const auto rows = corpus.entries_of(batches);
       KeyUnit read{keys.read(unit, rows), ids.slice(0, rows.begin, rows.end), {}};
       for (auto batch = batches.begin; batch < batches.end; ++batch) {

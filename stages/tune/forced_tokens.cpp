@@ -16,7 +16,7 @@ std::vector<core::Range> cut_pieces(const HeldOutText& text) {
   std::vector<core::Range> pieces;
   std::int64_t tokens = 0;
   for (std::int64_t i = 0; i < std::ssize(text.targets); ++i) {
-    const auto length = std::ssize(text.targets[static_cast<std::size_t>(i)]);
+    const auto length = std::ssize(text.targets[i]);
     if (pieces.empty() || tokens + length > piece_tokens) {
       pieces.push_back({i, i});
       tokens = 0;

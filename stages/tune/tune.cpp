@@ -189,7 +189,7 @@ void tune(runtime::StageContext& context, const Options& options) {
   context.log.set_stage("tune");
   comm::agree(context.comm, [&] { check_options(options.tune); });
   const Likelihoods likelihoods = likelihoods_of(context, for_pass(options));
-  const auto settings = likelihoods.best(static_cast<std::size_t>(options.tune.candidates));
+  const auto settings = likelihoods.best(options.tune.candidates);
   std::vector<TunedCandidate> candidates = {try_setting(context, options, {})};
   for (const auto& setting : settings) {
     candidates.push_back(try_setting(context, options, setting));

@@ -43,7 +43,7 @@ std::vector<int> deal(const std::vector<Check>& checks, int ranks) {
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return checks[a].bytes > checks[b].bytes; });
-  std::vector<std::int64_t> load(static_cast<std::size_t>(ranks), 0);
+  std::vector<std::int64_t> load(ranks, 0);
   std::vector<int> dealt(checks.size());
   for (const auto i : order) {
     const auto least = std::min_element(load.begin(), load.end());

@@ -87,7 +87,7 @@ struct Lists {
 void fill(index::ListIndexTorch& index, const Lists& lists) {
   index::parallel_for(lists.nlist, [&](std::int64_t list) {
     core::Random random(static_cast<std::uint64_t>(list));
-    std::vector<std::uint8_t> codes(static_cast<std::size_t>(lists.size * m));
+    std::vector<std::uint8_t> codes(lists.size * m);
     for (std::uint8_t& byte : codes) byte = static_cast<std::uint8_t>(random.below(256));
     std::vector<std::int64_t> ids;
     for (std::int64_t i = 0; i < lists.size; ++i) {
@@ -118,7 +118,7 @@ void measure_faiss(const index::Codebook& codebook, const Lists& lists,
     fmt::print("faiss: this one was built without GPUs\n");
     return;
   }
-  const std::vector<std::int64_t> sizes(static_cast<std::size_t>(lists.nlist), lists.size);
+  const std::vector<std::int64_t> sizes(lists.nlist, lists.size);
   for (const bool precomputed_tables : {false, true}) {
     const char* tables = precomputed_tables ? "with tables for all lists" : "as knn.backend: faiss";
     try {
@@ -180,7 +180,7 @@ void run(const std::vector<std::string>& arguments) {
 
   const double copies = copy_rate();
   fmt::print("{}: copies {:.0f} GB/s read and written\n", facts.name, copies / 1e9);
-  const std::vector<std::int64_t> sizes(static_cast<std::size_t>(lists.nlist), lists.size);
+  const std::vector<std::int64_t> sizes(lists.nlist, lists.size);
   const auto codebook = random_codebook(lists.nlist);
   for (const bool half_tables : {true, false}) {
     const double lookups = lookup_rate(facts, half_tables);

@@ -13,7 +13,6 @@
 #include "core/files.hpp"
 #include "index/quantize/vector_quantizer.hpp"
 #include "index/search/local_index.hpp"
-#include "support/host_top_k.hpp"
 
 namespace {
 
@@ -59,9 +58,8 @@ int run(int argc, char** argv) {
   std::vector<index::TopK> found(rotated.size());
   const auto search = [&](std::size_t b) { found[b] = scan->search(rotated[b], probes[b], k); };
   search(0);  // warms up
-  const double scan_rate = rate(count, batch, [&](std::int64_t row, std::int64_t) {
-    search(static_cast<std::size_t>(row / batch));
-  });
+  const double scan_rate =
+      rate(count, batch, [&](std::int64_t row, std::int64_t) { search(row / batch); });
   const double whole_rate = rate(count, batch, [&](std::int64_t row, std::int64_t end) {
     const at::Tensor part = quantizer.rotate(queries.slice(0, row, end));
     scan->search(part, quantizer.probe(part, nprobe), k);
@@ -70,12 +68,12 @@ int run(int argc, char** argv) {
 
   if (argc > 6) {
     std::ofstream result(argv[6], std::ios::binary);
-    const auto write = [&](const auto& values) {
-      result.write(reinterpret_cast<const char*>(values.data()),
-                   static_cast<std::streamsize>(values.size() * sizeof(values[0])));
+    const auto write = [&](const at::Tensor& values) {
+      result.write(static_cast<const char*>(values.const_data_ptr()),
+                   static_cast<std::streamsize>(values.nbytes()));
     };
-    for (const test::HostTopK part : found) write(part.distances);
-    for (const test::HostTopK part : found) write(part.ids);
+    for (const index::TopK& part : found) write(part.distances);
+    for (const index::TopK& part : found) write(part.ids);
   }
   return 0;
 }

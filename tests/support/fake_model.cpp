@@ -41,7 +41,7 @@ void write_vector(std::uint64_t hash, float* out, std::int64_t width) {
 
 void write_log_probs(std::uint64_t hash, const FakeModelOptions& options, float* out) {
   constexpr double spread = 6.0;
-  std::vector<double> logits(static_cast<std::size_t>(options.vocab_size));
+  std::vector<double> logits(options.vocab_size);
   double sum = 0.0;
   for (std::size_t token = 0; token < logits.size(); ++token) {
     double logit = spread * unit(seeded_hash(~hash, token)) + (token == 0 ? options.eos_bias : 0.0);
@@ -166,7 +166,7 @@ std::unique_ptr<DecoderState> FakeModel::start(const EncodedSource& source, std:
   state->beams = beams;
   const auto* vector = source.states.const_data_ptr<float>();
   for (const std::int64_t length : source.lengths) {
-    state->hashes.insert(state->hashes.end(), static_cast<std::size_t>(beams), read_hash(vector));
+    state->hashes.insert(state->hashes.end(), beams, read_hash(vector));
     vector += length * info_.width;
   }
   return state;
@@ -195,7 +195,7 @@ void FakeModel::reorder(DecoderState& any_state, std::span<const std::int64_t> r
   auto& state = state_of<FakeState>(any_state);
   const RowGroups groups = group_rows(rows, state.rows(), state.beams);
   std::vector<std::uint64_t> hashes;
-  for (const std::int64_t row : rows) hashes.push_back(state.hashes[static_cast<std::size_t>(row)]);
+  for (const std::int64_t row : rows) hashes.push_back(state.hashes[row]);
   state.hashes = std::move(hashes);
   state.beams = groups.beams;
 }

@@ -1,8 +1,11 @@
 #include "index/core/top_k.hpp"
 
+#include "core/error.hpp"
+
 namespace knnseq::index {
 
 TopKRow TopK::row(std::int64_t query) const {
+  KNNSEQ_ASSERT(distances.is_contiguous() && ids.is_contiguous(), "rows are contiguous");
   const auto columns = static_cast<std::size_t>(k());
   return {{distances.const_data_ptr<float>() + query * k(), columns},
           {ids.const_data_ptr<std::int64_t>() + query * k(), columns}};

@@ -24,11 +24,10 @@ ListOrder order_by_list(const CodedEntries& entries, std::int64_t nlist) {
     ends[list] = ends[list - 1] + static_cast<std::int64_t>(order.sizes[list - 1]);
   }
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    order.positions[static_cast<std::size_t>(ends[list_of(i)]++)] = static_cast<std::int64_t>(i);
+    order.positions[ends[list_of(i)]++] = static_cast<std::int64_t>(i);
   }
   const auto by_entry = [&](std::int64_t a, std::int64_t b) {
-    return core::entry_number_of(ids[static_cast<std::size_t>(a)]) <
-           core::entry_number_of(ids[static_cast<std::size_t>(b)]);
+    return core::entry_number_of(ids[a]) < core::entry_number_of(ids[b]);
   };
   auto begin = order.positions.begin();
   for (const std::uint64_t size : order.sizes) {

@@ -66,7 +66,7 @@ Entries gather_list(const std::vector<FaissFile>& files, std::size_t list) {
 
 void write_lists(OutputFile& out, const Codebook& codebook, const std::vector<FaissFile>& files,
                  const EntryVisitor& visit) {
-  std::vector<std::uint64_t> sizes(static_cast<std::size_t>(codebook.spec.nlist), 0);
+  std::vector<std::uint64_t> sizes(codebook.spec.nlist, 0);
   for (const FaissFile& file : files) {
     for (std::size_t list = 0; list < sizes.size(); ++list) {
       sizes[list] += file.lists->invlists->list_size(list);
@@ -88,8 +88,8 @@ void copy_code(const faiss::Index& shard, std::size_t i, std::span<std::uint8_t>
   if (const auto* fast = dynamic_cast<const faiss::IndexPQFastScan*>(&shard)) {
     std::fill(code.begin(), code.end(), std::uint8_t{0});
     for (std::size_t s = 0; s < fast->M; ++s) {
-      const unsigned element = faiss::pq4_get_packed_element(
-          fast->codes.get(), static_cast<std::size_t>(fast->bbs), fast->M2, i, s);
+      const unsigned element =
+          faiss::pq4_get_packed_element(fast->codes.get(), fast->bbs, fast->M2, i, s);
       code[s / 2] |= static_cast<std::uint8_t>(element << (s % 2 * 4));
     }
     return;
@@ -123,8 +123,7 @@ std::int64_t write_rows(OutputFile& out, const Codebook& codebook, std::vector<F
 /// Throws core::InputError unless the numbers of all entries are 0 … n − 1, each once.
 class EntryCheck {
  public:
-  EntryCheck(const std::vector<FaissFile>& files, std::int64_t n)
-      : seen_(static_cast<std::size_t>(n), false) {
+  EntryCheck(const std::vector<FaissFile>& files, std::int64_t n) : seen_(n, false) {
     std::int64_t found = 0;
     for (const FaissFile& file : files) found += file.core->ntotal;
     if (found != n) fail();

@@ -70,9 +70,8 @@ void set_quantizer(const Codebook& codebook, faiss::ProductQuantizer& pq) {
 
 std::unique_ptr<faiss::IndexPQ> make_flat_quantizer(const Codebook& codebook) {
   const IndexSpec& spec = codebook.spec;
-  auto index = std::make_unique<faiss::IndexPQ>(
-      core::narrow<int>(spec.d_out), static_cast<std::size_t>(spec.m),
-      static_cast<std::size_t>(spec.nbits()), faiss_metric(spec.metric));
+  auto index = std::make_unique<faiss::IndexPQ>(core::narrow<int>(spec.d_out), spec.m, spec.nbits(),
+                                                faiss_metric(spec.metric));
   set_quantizer(codebook, index->pq);
   index->is_trained = true;
   return index;
@@ -90,7 +89,7 @@ std::unique_ptr<faiss::LinearTransform> make_linear(const Codebook& codebook) {
   }
   linear->A = vector_of(codebook.rotation);
   if (linear->have_bias) {
-    linear->b.assign(static_cast<std::size_t>(d_out), 0);
+    linear->b.assign(d_out, 0);
     if (codebook.bias.defined()) linear->b = vector_of(codebook.bias);
   }
   linear->is_trained = true;
@@ -122,9 +121,8 @@ std::unique_ptr<faiss::IndexIVF> make_faiss_lists(const Codebook& codebook) {
     index =
         std::make_unique<faiss::IndexIVFFlat>(quantizer.get(), d, nlist, faiss_metric(spec.metric));
   } else {
-    auto ivfpq = std::make_unique<faiss::IndexIVFPQ>(
-        quantizer.get(), d, nlist, static_cast<std::size_t>(spec.m),
-        static_cast<std::size_t>(spec.nbits()), faiss_metric(spec.metric));
+    auto ivfpq = std::make_unique<faiss::IndexIVFPQ>(quantizer.get(), d, nlist, spec.m,
+                                                     spec.nbits(), faiss_metric(spec.metric));
     ivfpq->by_residual = true;
     set_quantizer(codebook, ivfpq->pq);
     index = std::move(ivfpq);
@@ -195,8 +193,7 @@ at::Tensor fast_scan_codes(const Codebook& codebook, const at::Tensor& x) {
   const at::Tensor vectors = x.contiguous();
   at::Tensor codes = at::empty({x.size(0), codebook.spec.code_bytes()}, at::kByte);
   quantizer->pq.compute_codes(vectors.const_data_ptr<float>(),
-                              codes.mutable_data_ptr<std::uint8_t>(),
-                              static_cast<std::size_t>(x.size(0)));
+                              codes.mutable_data_ptr<std::uint8_t>(), x.size(0));
   return codes;
 }
 

@@ -16,7 +16,7 @@ namespace {
 class GraphCheck {
  public:
   GraphCheck(const std::filesystem::path& path, const faiss::IndexHNSW& graph)
-      : path_(path), hnsw_(graph.hnsw), nodes_(static_cast<std::size_t>(graph.ntotal)) {}
+      : path_(path), hnsw_(graph.hnsw), nodes_(graph.ntotal) {}
 
   std::int64_t edges() const {
     const std::vector<std::int64_t> links(hnsw_.cum_nneighbor_per_level.begin(),
@@ -38,7 +38,7 @@ class GraphCheck {
     for (std::size_t i = 0; i < nodes_; ++i) {
       const auto level = hnsw_.levels[i];
       require(level > 0 && level <= levels, "a node's level is outside the graph");
-      const auto links = hnsw_.cum_nneighbor_per_level[static_cast<std::size_t>(level)];
+      const auto links = hnsw_.cum_nneighbor_per_level[level];
       require(hnsw_.offsets[i + 1] - hnsw_.offsets[i] == static_cast<std::size_t>(links),
               "a node's offset does not fit its level");
       highest = std::max<std::int64_t>(highest, level);
@@ -46,7 +46,7 @@ class GraphCheck {
     require(hnsw_.max_level == highest - 1, "its highest level is not that of its nodes");
     const bool has_entry = hnsw_.entry_point >= 0 &&
                            static_cast<std::size_t>(hnsw_.entry_point) < nodes_ &&
-                           hnsw_.levels[static_cast<std::size_t>(hnsw_.entry_point)] == highest;
+                           hnsw_.levels[hnsw_.entry_point] == highest;
     require(nodes_ == 0 ? hnsw_.entry_point == -1 : has_entry,
             "its entry point is not a node of its highest level");
   }
@@ -61,8 +61,7 @@ class GraphCheck {
         for (std::size_t link = begin; link < end; ++link) {
           const std::int64_t to = hnsw_.neighbors[link];
           if (to == -1) continue;
-          require(to >= 0 && std::cmp_less(to, nodes_) &&
-                      hnsw_.levels[static_cast<std::size_t>(to)] > level,
+          require(to >= 0 && std::cmp_less(to, nodes_) && hnsw_.levels[to] > level,
                   "a link leads out of its level");
         }
       }

@@ -58,7 +58,7 @@ void write_without_lists(OutputFile& file, const Codebook& codebook, const Coded
   map->is_trained = true;
   const auto ids = span_of<std::int64_t>(entries.ids);
   for (const auto position : order.positions) {
-    map->id_map.push_back(ids[static_cast<std::size_t>(position)]);
+    map->id_map.push_back(ids[position]);
   }
   map->index = core.release();
   map->own_fields = true;

@@ -49,7 +49,7 @@ void transpose(const RowPointers& rows, std::span<const std::int32_t> numbers, s
   for (std::int64_t first = 0; first < d; first += together) {
     const std::int64_t end = std::min(first + together, d);
     for (std::int64_t i = 0; i < filled; ++i) {
-      const float* row = rows[static_cast<std::size_t>(numbers[static_cast<std::size_t>(i)])];
+      const float* row = rows[numbers[i]];
       for (std::int64_t j = first; j < end; ++j) columns[j * width + i] = row[j];
     }
     for (std::int64_t j = first; j < end; ++j) {
@@ -61,8 +61,8 @@ void transpose(const RowPointers& rows, std::span<const std::int32_t> numbers, s
 /// One thread's memory.
 struct Work {
   explicit Work(std::int64_t d)
-      : columns(static_cast<std::size_t>(panels_together * simd_kernels().nearest.panel_rows * d)),
-        best(static_cast<std::size_t>(panels_together * simd_kernels().nearest.panel_rows)),
+      : columns(panels_together * simd_kernels().nearest.panel_rows * d),
+        best(panels_together * simd_kernels().nearest.panel_rows),
         nearest(best.size()) {}
   std::vector<float> columns;  ///< [panels, d, panel rows]
   std::vector<float> best;
@@ -112,7 +112,7 @@ void find_nearest(const RowPointers& rows, const ScoredCentroids& centroids,
   parallel_ranges(std::ssize(tasks), [&](core::Range range) {
     Work work(centroids.d);
     for (std::int64_t t = range.begin; t < range.end; ++t) {
-      const Task& task = tasks[static_cast<std::size_t>(t)];
+      const Task& task = tasks[t];
       run(task, rows, centroids, work);
       for (std::size_t i = 0; i < task.rows.size(); ++i) nearest[task.rows[i]] = work.nearest[i];
     }
@@ -124,7 +124,7 @@ CentroidScan::CentroidScan(const at::Tensor& centroids, Metric metric, gpu::Comp
       norms_(is_inner_product(metric) ? at::zeros({centroids.size(0)}, centroids.options())
                                       : at::sum(centroids_ * centroids_, {1})),
       path_(path),
-      all_(static_cast<std::size_t>(centroids.size(0))) {
+      all_(centroids.size(0)) {
   KNNSEQ_ASSERT(centroids.dim() == 2 && centroids.scalar_type() == at::kFloat,
                 "centroids are fp32 [k, d]");
   if (path == gpu::ComputePath::torch) by_bounds_.emplace(centroids_, metric);

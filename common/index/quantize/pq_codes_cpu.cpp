@@ -48,7 +48,7 @@ std::vector<PqChunk> cut(std::span<const Block> blocks, const PqTables& tables) 
 }
 
 std::vector<float> tile_for(const PqTables& tables) {
-  return std::vector<float>(static_cast<std::size_t>(pq_tile_columns(tables.dsub) * pq_chunk_rows));
+  return std::vector<float>(pq_tile_columns(tables.dsub) * pq_chunk_rows);
 }
 
 }  // namespace
@@ -58,10 +58,10 @@ PqTables make_pq_tables(const at::Tensor& centroids) {
                 "PQ centroids are [m, at most 256, dsub]");
   const at::Tensor dense = centroids.cpu().contiguous();
   PqTables tables{dense.size(0), dense.size(2), dense.size(1), {}};
-  tables.packed.reserve(static_cast<std::size_t>(tables.m * tables.centroids * (1 + tables.dsub)));
+  tables.packed.reserve(tables.m * tables.centroids * (1 + tables.dsub));
   const float* centroid = dense.const_data_ptr<float>();
   for (std::int64_t i = 0; i < tables.m * tables.centroids; ++i, centroid += tables.dsub) {
-    const std::span values(centroid, static_cast<std::size_t>(tables.dsub));
+    const std::span values(centroid, tables.dsub);
     float norm = 0;
     for (const float value : values) norm += value * value;
     tables.packed.push_back(norm);
@@ -76,7 +76,7 @@ void ProductQuantizer::encode_cpu(const at::Tensor& x, const at::Tensor& codes) 
   parallel_ranges(std::ssize(chunks), [&](core::Range range) {
     auto tile = tile_for(tables_);
     for (std::int64_t c = range.begin; c < range.end; ++c) {
-      PqChunk& chunk = chunks[static_cast<std::size_t>(c)];
+      PqChunk& chunk = chunks[c];
       chunk.tile = tile.data();
       simd_kernels().pq(chunk);
     }
@@ -94,10 +94,10 @@ void ProductQuantizer::encode_and_sum_cpu(std::span<const at::Tensor> blocks, Cl
   parallel_ranges(std::ssize(chunks), [&](core::Range range) {
     auto tile = tile_for(tables_);
     // A thread's own sums; merged in any order, since they are integers.
-    std::vector<std::int64_t> own_sums(static_cast<std::size_t>(sums.sums().numel()), 0);
-    std::vector<std::int64_t> members(static_cast<std::size_t>(sums.clusters()), 0);
+    std::vector<std::int64_t> own_sums(sums.sums().numel(), 0);
+    std::vector<std::int64_t> members(sums.clusters(), 0);
     for (std::int64_t c = range.begin; c < range.end; ++c) {
-      PqChunk& chunk = chunks[static_cast<std::size_t>(c)];
+      PqChunk& chunk = chunks[c];
       chunk.tile = tile.data();
       chunk.sums = own_sums.data();
       chunk.members = members.data();

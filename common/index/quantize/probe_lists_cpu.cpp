@@ -31,11 +31,10 @@ Probes probe_lists_cpu(const CentroidScan& scan, const at::Tensor& queries, std:
   // The matrix product rounds; a few more candidates than needed are measured again exactly.
   const auto count = static_cast<std::size_t>(
       std::min(scan.centroids().size(0), width + std::max<std::int64_t>(8, width / 4)));
-  std::vector<core::BoundedHeap<Candidate>> nearest(static_cast<std::size_t>(q),
-                                                    core::BoundedHeap<Candidate>(count));
+  std::vector<core::BoundedHeap<Candidate>> nearest(q, core::BoundedHeap<Candidate>(count));
   scan.visit_tiles(queries, [&](const ScoreTile& tile) {
     parallel_for(tile.products.rows, [&](std::int64_t i) {
-      auto& heap = nearest[static_cast<std::size_t>(tile.first_row + i)];
+      auto& heap = nearest[tile.first_row + i];
       for (std::int64_t j = 0; j < tile.products.columns; ++j) {
         heap.offer({tile.score(i, j), static_cast<std::int32_t>(tile.first_centroid + j)});
       }
@@ -48,13 +47,13 @@ Probes probe_lists_cpu(const CentroidScan& scan, const at::Tensor& queries, std:
   const float* query = queries.const_data_ptr<float>();
   const float* centroids = scan.centroids().const_data_ptr<float>();
   parallel_for(q, [&](std::int64_t i) {
-    auto candidates = nearest[static_cast<std::size_t>(i)].take_sorted();
+    auto candidates = nearest[i].take_sorted();
     for (Candidate& candidate : candidates) {
       candidate.distance = plain_distance(metric, query + i * d, centroids + candidate.list * d, d);
     }
     std::sort(candidates.begin(), candidates.end());
     for (std::int64_t j = 0; j < width; ++j) {
-      const Candidate& chosen = candidates[static_cast<std::size_t>(j)];
+      const Candidate& chosen = candidates[j];
       lists[i * width + j] = chosen.list;
       distances[i * width + j] = chosen.distance;
     }
@@ -75,7 +74,7 @@ Probes probe_graph(const Codebook& codebook, const at::Tensor& queries, std::int
   const float* query = queries.const_data_ptr<float>();
   const float* centroids = codebook.coarse_centroids.const_data_ptr<float>();
   parallel_for(q, [&](std::int64_t i) {
-    std::vector<FaissId> found(static_cast<std::size_t>(width));
+    std::vector<FaissId> found(width);
     std::vector<float> scores(found.size());
     codebook.coarse_graph->search(1, query + i * d, width, scores.data(), found.data());
     // a disconnected graph may give too few: then arbitrary lists fill up
@@ -91,8 +90,8 @@ Probes probe_graph(const Codebook& codebook, const at::Tensor& queries, std::int
     }
     std::sort(candidates.begin(), candidates.end());
     for (std::int64_t j = 0; j < width; ++j) {
-      lists[i * width + j] = candidates[static_cast<std::size_t>(j)].list;
-      distances[i * width + j] = candidates[static_cast<std::size_t>(j)].distance;
+      lists[i * width + j] = candidates[j].list;
+      distances[i * width + j] = candidates[j].distance;
     }
   });
   return probes;

@@ -34,7 +34,7 @@ class ScoreBounds {
   /// NaN for rows that hold any.
   at::Tensor lowest(const at::Tensor& x) const;
 
-  /// Of each row the bound, at most, of a centroid at this distance (as torch_distances() has it)
+  /// For each row the largest bound that a centroid at this distance (as torch_distances() computes
   /// it) or nearer can have: fp32 [n]. Groups with larger bounds hold none.
   at::Tensor limits(const at::Tensor& x, const at::Tensor& distances) const;
 

@@ -31,7 +31,7 @@ void ClusterSums::add(std::span<const float* const> rows,
   KNNSEQ_ASSERT(assignment.size() == rows.size(), "a cluster for each row");
   const auto counts = span_of(counts_);
   auto* const sums = sums_.mutable_data_ptr<std::int64_t>();
-  for (const std::int32_t cluster : assignment) ++counts[static_cast<std::size_t>(cluster)];
+  for (const std::int32_t cluster : assignment) ++counts[cluster];
   constexpr std::int64_t slice = 16;  // a thread has whole slices of columns: each sum one writer
   parallel_ranges(core::ceil_div(dim_, slice), [&](core::Range slices) {
     const std::int64_t begin = slices.begin * slice;

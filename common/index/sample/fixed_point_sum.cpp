@@ -54,7 +54,7 @@ double largest_magnitude(std::span<const float> values) {
 }
 
 FixedPointSum::FixedPointSum(FixedPoint fixed_point, std::int64_t size)
-    : fixed_point_(fixed_point), sums_(static_cast<std::size_t>(size), 0) {}
+    : fixed_point_(fixed_point), sums_(size, 0) {}
 
 void FixedPointSum::add(std::span<const float> values) {
   KNNSEQ_ASSERT(values.size() == sums_.size(), "sizes differ");
@@ -69,7 +69,7 @@ void FixedPointSum::add(std::span<const double> values) {
 }
 
 void FixedPointSum::add_at(std::int64_t position, double value) {
-  sums_[static_cast<std::size_t>(position)] += fixed_point_.round(value);
+  sums_[position] += fixed_point_.round(value);
 }
 
 std::vector<double> FixedPointSum::total(comm::Communicator& comm) {

@@ -20,8 +20,7 @@ at::Tensor compute_on_root(comm::Communicator& comm, at::IntArrayRef shape,
                               e.what_without_backtrace());
     }
   });
-  comm.broadcast(
-      std::span(result.mutable_data_ptr<float>(), static_cast<std::size_t>(result.numel())));
+  comm.broadcast(std::span(result.mutable_data_ptr<float>(), result.numel()));
   return result;
 }
 

@@ -35,7 +35,7 @@ void SampleAssembly::add(std::span<const std::int64_t> places, std::span<const s
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return owner_of(a) < owner_of(b); });
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(comm_.size()), 0);
+  std::vector<std::int64_t> counts(comm_.size(), 0);
   std::vector<std::int64_t> sent_places;
   std::vector<std::byte> sent_rows(rows.size());
   const auto bytes = static_cast<std::size_t>(row_bytes_);
@@ -61,7 +61,7 @@ SampleBlocks SampleAssembly::finish() {
 
 std::byte* SampleAssembly::row_at(std::int64_t place) {
   const std::int64_t block = place / sample_.block_rows / comm_.size();
-  at::Tensor& into = sample_.blocks[static_cast<std::size_t>(block)];
+  at::Tensor& into = sample_.blocks[block];
   return static_cast<std::byte*>(into.mutable_data_ptr()) + place % sample_.block_rows * row_bytes_;
 }
 

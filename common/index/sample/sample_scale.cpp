@@ -41,8 +41,7 @@ std::vector<Part> parts_by_simd(const SampleBlocks& sample, const Subsampling& s
     const at::Tensor block = sample.blocks[b].to(at::kFloat).contiguous();
     for (std::int64_t row = 0; row < block.size(0); ++row) {
       if (!subsampling.keeps(sample.row_number(b, row))) continue;
-      const std::span values(block.const_data_ptr<float>() + row * sample.dim,
-                             static_cast<std::size_t>(sample.dim));
+      const std::span values(block.const_data_ptr<float>() + row * sample.dim, sample.dim);
       parts[b].largest = std::max(parts[b].largest, largest_magnitude(values));
       parts[b].squares += sum_of_squares(values);
       ++parts[b].rows;

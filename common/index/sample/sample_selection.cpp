@@ -16,13 +16,12 @@ namespace {
 /// Which rows of a sample are chosen. Every rank knows this for all rows.
 class Choice {
  public:
-  Choice(std::int64_t rows, std::int64_t count, std::uint64_t seed)
-      : seed_(seed), hashes_(static_cast<std::size_t>(rows)) {
+  Choice(std::int64_t rows, std::int64_t count, std::uint64_t seed) : seed_(seed), hashes_(rows) {
     for (std::size_t row = 0; row < hashes_.size(); ++row) hashes_[row] = hash(row);
     const auto last = hashes_.begin() + (count - 1);
     std::nth_element(hashes_.begin(), last, hashes_.end());
     threshold_ = *last;
-    hashes_.resize(static_cast<std::size_t>(count));
+    hashes_.resize(count);
     hashes_.shrink_to_fit();
     std::sort(hashes_.begin(), hashes_.end());
   }
@@ -91,7 +90,7 @@ SampleBlocks subsample(comm::Communicator& comm, SampleBlocks sample, std::int64
       const std::int64_t block = round * comm.size() + rank;
       const auto chosen = chosen_rows(sample, block, choice);
       if (rank == comm.rank() && !chosen.empty()) {
-        at::Tensor& from = sample.blocks[static_cast<std::size_t>(round)];
+        at::Tensor& from = sample.blocks[round];
         rows = take(from, block * sample.block_rows, chosen);
         for (std::int64_t i = 0; i < std::ssize(chosen); ++i) places.push_back(taken + i);
         from.reset();
@@ -115,8 +114,7 @@ at::Tensor draw_rows(comm::Communicator& comm, const SampleBlocks& sample, std::
       const std::int64_t block = round * comm.size() + rank;
       const auto rows = chosen_rows(sample, block, choice);
       if (rank == comm.rank() && !rows.empty()) {
-        mine = take(sample.blocks[static_cast<std::size_t>(round)], block * sample.block_rows, rows)
-                   .to(at::kFloat);
+        mine = take(sample.blocks[round], block * sample.block_rows, rows).to(at::kFloat);
       }
       chosen.insert(chosen.end(), rows.begin(), rows.end());
     }

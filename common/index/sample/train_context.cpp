@@ -8,9 +8,8 @@ void TrainContext::sum(const at::Tensor& values) const {
   KNNSEQ_ASSERT(values.scalar_type() == at::kLong && values.is_contiguous(),
                 "exact sums are of int64");
   if (collectives != nullptr) return collectives->all_reduce_sum(values);
-  comm.all_reduce(
-      std::span(values.mutable_data_ptr<std::int64_t>(), static_cast<std::size_t>(values.numel())),
-      comm::Reduction::sum);
+  comm.all_reduce(std::span(values.mutable_data_ptr<std::int64_t>(), values.numel()),
+                  comm::Reduction::sum);
 }
 
 }  // namespace knnseq::index

@@ -31,10 +31,10 @@ bool has_faiss_cuda();
 /// Room for lists of PQ codes of these sizes ([nlist]), which finish() copies to the launcher's
 /// device, at M + 8 bytes an entry. Look-up tables are fp16 if fp32 ones are too large for faiss
 /// (more than 48 sub-vectors), and its distances are their sums. A search waits for the device. If
-/// device, and keeps whichever entries faiss saw first where more than most_faiss_cuda_selection −
-/// k are as near as the k-th. Of the launcher nothing but device, stream and memory is asked. The
-/// constructor throws core::InputError if the device has too little free memory, finish() where
-/// faiss does not search such codes on GPUs; a search core::SystemError.
+/// more than most_faiss_cuda_selection − k entries are as near as the k-th, it keeps those that
+/// faiss saw first. Only the launcher's device, stream and memory are used. The constructor throws
+/// core::InputError if the device has too little free memory, finish() if faiss does not search
+/// such codes on GPUs; a search throws core::SystemError.
 std::unique_ptr<ListIndexTorch> make_faiss_list_index_cuda(
     const Codebook& codebook, std::span<const std::int64_t> sizes,
     std::shared_ptr<const gpu::ScanLauncher> launcher, const FaissCudaOptions& options = {});

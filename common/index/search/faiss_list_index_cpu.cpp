@@ -41,7 +41,7 @@ class FaissListIndex final : public ListIndex {
                          static_cast<std::size_t>(lists.size(1))},
                         distances.const_data_ptr<float>() + i * lists.size(1), count);
       };
-      result.set_row(i, certain_top_k(static_cast<std::size_t>(k), scan));
+      result.set_row(i, certain_top_k(k, scan));
     });
     return result;
   }

@@ -31,7 +31,7 @@ void IvfPqScan::append(std::int64_t list, std::span<const std::uint8_t> codes,
   KNNSEQ_ASSERT(list >= 0 && list < lists_.lists(), "no such list");
   const auto m = static_cast<std::size_t>(centroids_.m());
   KNNSEQ_ASSERT(codes.size() == ids.size() * m, "codes and ids of different numbers of entries");
-  PaddedVector twice_centroid(static_cast<std::size_t>(centroids_.m() * centroids_.padded_dsub()));
+  PaddedVector twice_centroid(centroids_.m() * centroids_.padded_dsub());
   centroids_.pad(coarse_centroids_.const_data_ptr<float>() + list * coarse_centroids_.size(1), 2,
                  twice_centroid.data());
   for (std::size_t i = 0; i < ids.size(); ++i) {

@@ -78,11 +78,11 @@ void IvfPqScanTorch::append(std::int64_t list, std::span<const std::uint8_t> cod
   KNNSEQ_ASSERT(list >= 0 && std::cmp_less(list, sizes_.size()) && !finished_, "no such list");
   const auto m = static_cast<std::size_t>(centroids_.m());
   KNNSEQ_ASSERT(codes.size() == ids.size() * m, "codes and ids of different numbers of entries");
-  PaddedVector twice_centroid(static_cast<std::size_t>(centroids_.m() * centroids_.padded_dsub()));
+  PaddedVector twice_centroid(centroids_.m() * centroids_.padded_dsub());
   centroids_.pad(coarse_centroids_.const_data_ptr<float>() + list * coarse_centroids_.size(1), 2,
                  twice_centroid.data());
   const auto* places = first_groups_.const_data_ptr<std::int64_t>();
-  std::int64_t& size = sizes_[static_cast<std::size_t>(list)];
+  std::int64_t& size = sizes_[list];
   for (std::size_t i = 0; i < ids.size(); ++i, ++size) {
     const std::int64_t group = places[list] + size / group_entries;
     KNNSEQ_ASSERT(group < places[list + 1], "a list has no room left");
@@ -96,8 +96,7 @@ void IvfPqScanTorch::append(std::int64_t list, std::span<const std::uint8_t> cod
     std::uint8_t* to = codes_.mutable_data_ptr<std::uint8_t>() + group * group_entries * padded_m_ +
                        size % group_entries * chunk_bytes_;
     for (std::int64_t s = 0; s < centroids_.m(); ++s) {
-      to[s / chunk_bytes_ * group_entries * chunk_bytes_ + s % chunk_bytes_] =
-          code[static_cast<std::size_t>(s)];
+      to[s / chunk_bytes_ * group_entries * chunk_bytes_ + s % chunk_bytes_] = code[s];
     }
   }
 }

@@ -47,7 +47,7 @@ float kth_smallest_at_most(std::span<const float> values, std::int64_t k) {
   for (const float value : values) {
     if (!(value <= high)) continue;  // infinite or not a number
     const float position = per_value > 0 ? (value - low) * per_value : 0;
-    ++counts[static_cast<std::size_t>(static_cast<std::int32_t>(position))];
+    ++counts[static_cast<std::int32_t>(position)];
   }
   std::int64_t found = 0;
   for (std::size_t b = 0; b < buckets; ++b) {

@@ -23,9 +23,7 @@ struct Stride {
   std::size_t part;
   std::size_t parts;
 
-  explicit Stride(const LocalIndexOptions& options)
-      : part(static_cast<std::size_t>(options.part)),
-        parts(static_cast<std::size_t>(options.parts)) {
+  explicit Stride(const LocalIndexOptions& options) : part(options.part), parts(options.parts) {
     KNNSEQ_ASSERT(options.part >= 0 && options.part < options.parts, "no such part of a shard");
   }
   std::size_t count(std::size_t size) const { return size / parts + (part < size % parts ? 1 : 0); }

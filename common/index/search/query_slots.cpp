@@ -12,7 +12,7 @@ std::vector<QuerySlot> distribute(std::span<const std::int64_t> sets, std::size_
                                   std::int64_t most_columns) {
   std::vector<std::vector<std::int64_t>> by_set(count);
   for (std::size_t i = 0; i < sets.size(); ++i) {
-    by_set[static_cast<std::size_t>(sets[i])].push_back(static_cast<std::int64_t>(i));
+    by_set[sets[i]].push_back(static_cast<std::int64_t>(i));
   }
   std::vector<QuerySlot> slots;
   for (std::size_t set = 0; set < count; ++set) {
@@ -32,9 +32,8 @@ std::vector<SlotPass> plan_slots(std::span<const std::int64_t> sets,
                                  std::span<const std::int64_t> sizes, std::int64_t most_columns,
                                  std::int64_t most_queries) {
   auto slots = distribute(sets, sizes.size(), most_columns);
-  std::ranges::stable_sort(slots, [&](const QuerySlot& a, const QuerySlot& b) {
-    return sizes[static_cast<std::size_t>(a.set)] > sizes[static_cast<std::size_t>(b.set)];
-  });
+  std::ranges::stable_sort(
+      slots, [&](const QuerySlot& a, const QuerySlot& b) { return sizes[a.set] > sizes[b.set]; });
   std::vector<SlotPass> passes;
   for (QuerySlot& slot : slots) {
     const std::int64_t own = std::ssize(slot.queries);

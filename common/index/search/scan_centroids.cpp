@@ -57,22 +57,22 @@ ScanCentroids::ScanCentroids(const Codebook& codebook)
     : m_(codebook.spec.m),
       dsub_(codebook.spec.dsub()),
       padded_dsub_(core::ceil_div(dsub_, lanes) * lanes),
-      centroids_(static_cast<std::size_t>(m_ * 256 * padded_dsub_), 0),
-      columns_(static_cast<std::size_t>(m_ * 256 * dsub_)),
-      norms_(static_cast<std::size_t>(m_ * 256)),
-      radii_(static_cast<std::size_t>(m_), 0) {
+      centroids_(m_ * 256 * padded_dsub_, 0),
+      columns_(m_ * 256 * dsub_),
+      norms_(m_ * 256),
+      radii_(m_, 0) {
   KNNSEQ_ASSERT(codebook.spec.nbits() == 8, "codes have 8 bits a sub-vector");
   const float* from = codebook.pq_centroids.const_data_ptr<float>();
   for (std::int64_t i = 0; i < m_ * 256; ++i, from += dsub_) {
     const std::int64_t s = i / 256;
     float norm = 0;
     for (std::int64_t t = 0; t < dsub_; ++t) {
-      centroids_[static_cast<std::size_t>(i * padded_dsub_ + t)] = from[t];
-      columns_[static_cast<std::size_t>((s * dsub_ + t) * 256 + i % 256)] = from[t];
+      centroids_[i * padded_dsub_ + t] = from[t];
+      columns_[(s * dsub_ + t) * 256 + i % 256] = from[t];
       norm += from[t] * from[t];
     }
-    norms_[static_cast<std::size_t>(i)] = norm;
-    float& radius = radii_[static_cast<std::size_t>(s)];
+    norms_[i] = norm;
+    float& radius = radii_[s];
     radius = std::max(radius, std::sqrt(norm));
   }
 }
@@ -99,7 +99,7 @@ float ScanCentroids::dot(const float* padded, const std::uint8_t* code, std::int
 
 float ScanCentroids::squared_norm(const std::uint8_t* code) const {
   float sum = 0;
-  for (std::int64_t s = 0; s < m_; ++s) sum += norms_[static_cast<std::size_t>(s * 256 + code[s])];
+  for (std::int64_t s = 0; s < m_; ++s) sum += norms_[s * 256 + code[s]];
   return sum;
 }
 

@@ -23,9 +23,7 @@ class ScanCentroids {
   /// [m, dsub, 256]
   const float* columns() const { return columns_.data(); }
   /// The largest norm of a sub-vector's centroids.
-  float radius(std::int64_t sub_vector) const {
-    return radii_[static_cast<std::size_t>(sub_vector)];
-  }
+  float radius(std::int64_t sub_vector) const { return radii_[sub_vector]; }
 
   /// Writes factor · vector [d_out] to padded [m · padded_dsub()], which holds zeros.
   void pad(const float* vector, float factor, float* padded) const;

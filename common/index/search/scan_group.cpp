@@ -22,12 +22,10 @@ ScanGroup::ScanGroup(const ScanTarget& target, const ScanBatch& batch, core::Ran
       batch_(batch),
       rows_(rows),
       k_(k),
-      padded_(static_cast<std::size_t>(rows.size() * target.centroids.m() *
-                                       target.centroids.padded_dsub()),
-              0),
+      padded_(rows.size() * target.centroids.m() * target.centroids.padded_dsub(), 0),
       tables_(at::empty({rows.size(), target.centroids.m() * 256}, at::kByte)),
       queries_(),
-      best_(static_cast<std::size_t>(rows.size()), make_neighbour_heap(k)),
+      best_(rows.size(), make_neighbour_heap(k)),
       scores_(),
       passing_() {
   const ScanCentroids& centroids = target_.centroids;
@@ -59,7 +57,7 @@ void ScanGroup::search() {
 
 void ScanGroup::write(const TopK& result) {
   for (std::int64_t i = 0; i < rows_.size(); ++i) {
-    result.set_row(rows_.begin + i, best_[static_cast<std::size_t>(i)].take_sorted());
+    result.set_row(rows_.begin + i, best_[i].take_sorted());
   }
 }
 
@@ -84,7 +82,7 @@ std::int64_t ScanGroup::search_nearest_lists(std::int64_t query) {
     entries += target_.lists.size(nearest.list);
   }
   const double kth = static_cast<double>(kth_smallest_at_most(scores_, k_));
-  const float limit = above(kth + queries_[static_cast<std::size_t>(query)].slack + 2 * error);
+  const float limit = above(kth + queries_[query].slack + 2 * error);
   const float* scores = scores_.data();
   for (std::int64_t p = 0; p < probe; ++p) {
     const Visit nearest = visit_of(query, p);
@@ -97,7 +95,7 @@ std::int64_t ScanGroup::search_nearest_lists(std::int64_t query) {
 }
 
 void ScanGroup::visit(const Visit& visit) {
-  const NeighbourHeap& best = best_[static_cast<std::size_t>(visit.query)];
+  const NeighbourHeap& best = best_[visit.query];
   const double margin = error_of(visit) - base_of(visit);
   const auto limit = [&] { return above(static_cast<double>(best.limit().distance) + margin); };
   run_kernel(visit, limit(), 0);
@@ -115,8 +113,8 @@ void ScanGroup::visit(const Visit& visit) {
 void ScanGroup::run_kernel(const Visit& visit, float limit, std::size_t first) {
   const std::int64_t count = target_.lists.block_count(visit.list);
   scores_.resize(first + static_cast<std::size_t>(count * scan_block_entries));
-  passing_.resize(static_cast<std::size_t>(count));
-  const ScanQuery& query = queries_[static_cast<std::size_t>(visit.query)];
+  passing_.resize(count);
+  const ScanQuery& query = queries_[visit.query];
   target_.kernel.scan({.blocks = target_.lists.blocks(visit.list),
                        .count = count,
                        .m = target_.lists.m(),
@@ -129,34 +127,30 @@ void ScanGroup::run_kernel(const Visit& visit, float limit, std::size_t first) {
 }
 
 void ScanGroup::measure(const Visit& visit, std::int64_t position) {
-  const ScanQuery& query = queries_[static_cast<std::size_t>(visit.query)];
+  const ScanQuery& query = queries_[visit.query];
   const float product = target_.centroids.dot(
       query.padded, target_.lists.code(visit.list, position), scan_block_entries);
   const float base = probe_distance(visit) + target_.lists.term(visit.list, position);
-  best_[static_cast<std::size_t>(visit.query)].offer(
-      {base + product, target_.lists.ids(visit.list)[position]});
+  best_[visit.query].offer({base + product, target_.lists.ids(visit.list)[position]});
 }
 
 ScanGroup::Visit ScanGroup::visit_of(std::int64_t query, std::int64_t probe) const {
-  const std::int64_t list = batch_.lists.row(rows_.begin + query)[static_cast<std::size_t>(probe)];
+  const std::int64_t list = batch_.lists.row(rows_.begin + query)[probe];
   KNNSEQ_ASSERT(list >= 0 && list < target_.lists.lists(), "a probe of no list");
   return {list, query, probe};
 }
 
 float ScanGroup::probe_distance(const Visit& visit) const {
-  return batch_.probe_distances.row(rows_.begin +
-                                    visit.query)[static_cast<std::size_t>(visit.probe)];
+  return batch_.probe_distances.row(rows_.begin + visit.query)[visit.probe];
 }
 
 double ScanGroup::base_of(const Visit& visit) const {
-  return static_cast<double>(probe_distance(visit)) +
-         queries_[static_cast<std::size_t>(visit.query)].floor;
+  return static_cast<double>(probe_distance(visit)) + queries_[visit.query].floor;
 }
 
 double ScanGroup::error_of(const Visit& visit) const {
-  return queries_[static_cast<std::size_t>(visit.query)].error(
-      std::abs(static_cast<double>(probe_distance(visit))) +
-      static_cast<double>(target_.lists.largest_term(visit.list)));
+  return queries_[visit.query].error(std::abs(static_cast<double>(probe_distance(visit))) +
+                                     static_cast<double>(target_.lists.largest_term(visit.list)));
 }
 
 }  // namespace knnseq::index

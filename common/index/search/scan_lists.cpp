@@ -24,7 +24,7 @@ ScanLists::ScanLists(std::int64_t m, std::span<const std::int64_t> sizes)
     first_blocks_[list + 1] = first_blocks_[list] + core::ceil_div(sizes[list], scan_block_entries);
     first_ids_[list + 1] = first_ids_[list] + sizes[list];
   }
-  ids_.resize(static_cast<std::size_t>(first_ids_.back()));
+  ids_.resize(first_ids_.back());
   blocks_ = at::zeros({first_blocks_.back(), scan_block_bytes(m)}, at::kByte);
   const std::vector<float> no_entries(scan_block_entries, std::numeric_limits<float>::infinity());
   for (std::int64_t b = 0; b < blocks_.size(0); ++b) {
@@ -39,7 +39,7 @@ void ScanLists::append(std::int64_t list, std::span<const std::uint8_t> code, st
   const auto at = static_cast<std::size_t>(list);
   const std::int64_t position = sizes_[at];
   KNNSEQ_ASSERT(first_ids_[at] + position < first_ids_[at + 1], "a list has no room left");
-  ids_[static_cast<std::size_t>(first_ids_[at] + position)] = id;
+  ids_[first_ids_[at] + position] = id;
   std::uint8_t* block = blocks_.mutable_data_ptr<std::uint8_t>() +
                         (first_blocks_[at] + position / scan_block_entries) * scan_block_bytes(m_);
   const auto entry = static_cast<int>(position % scan_block_entries);
@@ -65,8 +65,7 @@ std::int64_t ScanLists::block_count(std::int64_t list) const {
 }
 
 const std::uint8_t* ScanLists::blocks(std::int64_t list) const {
-  return blocks_.const_data_ptr<std::uint8_t>() +
-         first_blocks_[static_cast<std::size_t>(list)] * scan_block_bytes(m_);
+  return blocks_.const_data_ptr<std::uint8_t>() + first_blocks_[list] * scan_block_bytes(m_);
 }
 
 const std::uint8_t* ScanLists::code(std::int64_t list, std::int64_t position) const {
@@ -84,7 +83,7 @@ float ScanLists::term(std::int64_t list, std::int64_t position) const {
 }
 
 const std::int64_t* ScanLists::ids(std::int64_t list) const {
-  return ids_.data() + first_ids_[static_cast<std::size_t>(list)];
+  return ids_.data() + first_ids_[list];
 }
 
 }  // namespace knnseq::index

@@ -27,7 +27,7 @@ class ScanLists {
 
   std::int64_t lists() const { return static_cast<std::int64_t>(sizes_.size()); }
   std::int64_t m() const { return m_; }
-  std::int64_t size(std::int64_t list) const { return sizes_[static_cast<std::size_t>(list)]; }
+  std::int64_t size(std::int64_t list) const { return sizes_[list]; }
   std::int64_t entries() const;
   std::int64_t bytes() const;
 
@@ -36,9 +36,7 @@ class ScanLists {
   /// The first of the list's blocks; they follow one another. Aligned to 64 bytes.
   const std::uint8_t* blocks(std::int64_t list) const;
   /// The largest absolute value of the list's terms.
-  float largest_term(std::int64_t list) const {
-    return largest_terms_[static_cast<std::size_t>(list)];
-  }
+  float largest_term(std::int64_t list) const { return largest_terms_[list]; }
 
   /// The ids of the list's entries [size].
   const std::int64_t* ids(std::int64_t list) const;

@@ -13,8 +13,8 @@ double ScanQuery::error(double others) const {
 ScanQuery make_scan_query(const ScanKernel& kernel, const ScanCentroids& centroids,
                           const float* padded, std::uint8_t* table) {
   const std::int64_t m = centroids.m();
-  std::vector<float> products(static_cast<std::size_t>(m * 256));
-  std::vector<float> minima(static_cast<std::size_t>(m));
+  std::vector<float> products(m * 256);
+  std::vector<float> minima(m);
   ScanTableJob job;
   job.query = padded;
   job.query_stride = centroids.padded_dsub();
@@ -37,7 +37,7 @@ ScanQuery make_scan_query(const ScanKernel& kernel, const ScanCentroids& centroi
   // large as their sum may get.
   query.magnitude = static_cast<double>(m) * static_cast<double>(width);
   for (std::int64_t s = 0; s < m; ++s) {
-    query.floor += static_cast<double>(minima[static_cast<std::size_t>(s)]);
+    query.floor += static_cast<double>(minima[s]);
     double norm = 0;
     for (std::int64_t t = 0; t < centroids.dsub(); ++t) {
       const double value = padded[s * centroids.padded_dsub() + t];

@@ -23,8 +23,8 @@ class Searcher {
         k_(k),
         rows_(nullptr),
         ids_(nullptr),
-        table_(static_cast<std::size_t>(lists.m() * 256)),
-        minima_(static_cast<std::size_t>(lists.m())),
+        table_(lists.m() * 256),
+        minima_(lists.m()),
         bytes_(at::empty({lists.m() * 256}, at::kByte)),
         scores_(),
         passing_(),
@@ -83,8 +83,8 @@ class Searcher {
   /// Scores of all blocks of the set.
   void scan() {
     const std::int64_t blocks = lists_.block_count(set_);
-    scores_.resize(static_cast<std::size_t>(blocks * scan_block_entries));
-    passing_.resize(static_cast<std::size_t>(blocks));
+    scores_.resize(blocks * scan_block_entries);
+    passing_.resize(blocks);
     if (blocks == 0) return;
     codebook_.kernels->scan.scan({.blocks = lists_.blocks(set_),
                                   .count = blocks,
@@ -99,7 +99,7 @@ class Searcher {
   /// The smallest score of each group of whole chunks.
   void find_minima() {
     const std::int64_t chunks = std::ssize(scores_) / score_chunk;
-    minima_of_groups_.resize(static_cast<std::size_t>(chunks * score_lanes));
+    minima_of_groups_.resize(chunks * score_lanes);
     codebook_.kernels->adc.find_minima(scores_.data(), chunks, minima_of_groups_.data());
   }
 
@@ -170,7 +170,7 @@ SubsetScan::SubsetScan(const SubsetCodebook& codebook, std::span<const std::int6
     : codebook_(codebook), lists_(codebook.centroids.m(), sizes), first_rows_(), rows_() {
   first_rows_.push_back(0);
   for (const auto size : sizes) first_rows_.push_back(first_rows_.back() + size);
-  rows_.resize(static_cast<std::size_t>(first_rows_.back() * lists_.m()));
+  rows_.resize(first_rows_.back() * lists_.m());
   if (codebook_.kernels == nullptr) codebook_.kernels = &simd_kernels();
 }
 
@@ -179,7 +179,7 @@ void SubsetScan::append(std::int64_t set, std::span<const std::uint8_t> codes,
   const auto m = static_cast<std::size_t>(lists_.m());
   KNNSEQ_ASSERT(set >= 0 && set < lists_.lists() && codes.size() == ids.size() * m,
                 "codes and ids of one set");
-  const auto row = first_rows_[static_cast<std::size_t>(set)] + lists_.size(set);
+  const auto row = first_rows_[set] + lists_.size(set);
   KNNSEQ_ASSERT(row + std::ssize(ids) <= first_rows_[static_cast<std::size_t>(set) + 1],
                 "a set has no room left");
   std::copy(codes.begin(), codes.end(), rows_.begin() + row * lists_.m());
@@ -201,8 +201,8 @@ TopK SubsetScan::search(const at::Tensor& rotated, std::span<const std::int64_t>
   parallel_ranges(q, [&](core::Range range) {
     Searcher searcher(codebook_, lists_, k);
     for (auto i = range.begin; i < range.end; ++i) {
-      const auto set = sets[static_cast<std::size_t>(i)];
-      const auto row = first_rows_[static_cast<std::size_t>(set)];
+      const auto set = sets[i];
+      const auto row = first_rows_[set];
       result.set_row(i, searcher.search(queries.const_data_ptr<float>() + i * d, set,
                                         rows_.data() + row * lists_.m()));
     }

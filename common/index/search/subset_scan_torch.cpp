@@ -53,9 +53,9 @@ void SubsetScanTorch::append(std::int64_t set, std::span<const std::uint8_t> cod
   KNNSEQ_ASSERT(!finished_ && set >= 0 && set < std::ssize(sizes_) &&
                     std::ssize(codes) == std::ssize(ids) * adc_.m,
                 "codes and ids of one set");
-  auto& count = appended_[static_cast<std::size_t>(set)];
+  auto& count = appended_[set];
   KNNSEQ_ASSERT(count + std::ssize(ids) <= size(set), "a set has no room left");
-  const auto row = first_rows_[static_cast<std::size_t>(set)] + count;
+  const auto row = first_rows_[set] + count;
   auto* to = ids_.mutable_data_ptr<std::int64_t>() + row;
   std::ranges::copy(ids, to);
   std::ranges::copy(codes, codes_.mutable_data_ptr<std::uint8_t>() + row * adc_.m);
@@ -77,9 +77,7 @@ std::int64_t SubsetScanTorch::bytes() const {
   return entries() * (adc_.m + static_cast<std::int64_t>(sizeof(std::int64_t)));
 }
 
-std::int64_t SubsetScanTorch::size(std::int64_t set) const {
-  return sizes_[static_cast<std::size_t>(set)];
-}
+std::int64_t SubsetScanTorch::size(std::int64_t set) const { return sizes_[set]; }
 
 TopK SubsetScanTorch::search(const at::Tensor& rotated, std::span<const std::int64_t> sets,
                              std::int64_t k) const {
@@ -108,16 +106,16 @@ TopK SubsetScanTorch::search(const at::Tensor& rotated, std::span<const std::int
 SubsetScanTorch::Plan SubsetScanTorch::send(const std::vector<SlotPass>& passes,
                                             std::int64_t queries) const {
   gpu::IntegerUpload upload;
-  std::vector<std::int64_t> places(static_cast<std::size_t>(queries));
+  std::vector<std::int64_t> places(queries);
   std::int64_t place = 0;
   for (const SlotPass& pass : passes) {
     std::vector<std::int64_t> rows, first_rows, sizes;
     for (const QuerySlot& slot : pass.slots) {
       for (const auto query : slot.queries) {
-        places[static_cast<std::size_t>(query)] = place + std::ssize(rows);
+        places[query] = place + std::ssize(rows);
         rows.push_back(query);
       }
-      first_rows.push_back(first_rows_[static_cast<std::size_t>(slot.set)]);
+      first_rows.push_back(first_rows_[slot.set]);
       sizes.push_back(size(slot.set));
       // The padding of a slot is searched too, and its results are ignored.
       rows.resize(first_rows.size() * static_cast<std::size_t>(pass.columns), rows.back());

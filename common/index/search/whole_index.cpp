@@ -48,9 +48,7 @@ class WholeIndex final : public LocalIndex {
       for (const WholePart& part : parts_) {
         const auto scan = [&](std::size_t count) { return scan_one(part, query, count); };
         // what a graph walk finds is only cut: asking for more would walk elsewhere
-        const auto of_part = spec_.storage == Storage::hnsw
-                                 ? scan(static_cast<std::size_t>(k))
-                                 : certain_top_k(static_cast<std::size_t>(k), scan);
+        const auto of_part = spec_.storage == Storage::hnsw ? scan(k) : certain_top_k(k, scan);
         found.insert(found.end(), of_part.begin(), of_part.end());
       }
       std::sort(found.begin(), found.end());
@@ -77,7 +75,7 @@ class WholeIndex final : public LocalIndex {
     part.index->search(1, query, static_cast<FaissId>(count), distances.data(), rows.data());
     std::vector<Neighbour> found;
     for (std::size_t j = 0; j < count && rows[j] >= 0; ++j) {
-      found.push_back({sign_ * distances[j], part.ids[static_cast<std::size_t>(rows[j])]});
+      found.push_back({sign_ * distances[j], part.ids[rows[j]]});
     }
     return found;
   }

@@ -34,9 +34,8 @@ std::int64_t split_all(at::Tensor& centroids, const at::Tensor& counts, std::uin
   std::int64_t splits = 0;
   for (std::int64_t group = 0; group < shape.groups; ++group) {
     core::Random random(core::seeded_hash(seed, static_cast<std::uint64_t>(group)));
-    splits += split_empty_clusters(
-        {row + group * shape.k * shape.d, shape.k, shape.d},
-        std::span(size + group * shape.k, static_cast<std::size_t>(shape.k)), random);
+    splits += split_empty_clusters({row + group * shape.k * shape.d, shape.k, shape.d},
+                                   std::span(size + group * shape.k, shape.k), random);
   }
   centroids = rows.to(centroids.device());
   return splits;

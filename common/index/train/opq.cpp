@@ -22,7 +22,7 @@ namespace {
 /// room and the smallest product of variances so far. Returns the order of the directions.
 std::vector<std::int64_t> allocate(const std::vector<double>& variances, std::int64_t m) {
   const std::size_t room = variances.size() / static_cast<std::size_t>(m);
-  std::vector<std::vector<std::int64_t>> parts(static_cast<std::size_t>(m));
+  std::vector<std::vector<std::int64_t>> parts(m);
   std::vector<double> log_products(parts.size(), 0);
   const double least = std::max(variances.front() * 1e-12, 1e-300);
   for (std::size_t direction = 0; direction < variances.size(); ++direction) {

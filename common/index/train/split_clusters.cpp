@@ -16,11 +16,9 @@ std::int64_t split_empty_clusters(core::MatrixView<float> centroids, std::span<s
   const double spare = static_cast<double>(std::max<std::int64_t>(points - k, 1));
   std::int64_t splits = 0;
   for (std::int64_t empty = 0; empty < k; ++empty) {
-    if (counts[static_cast<std::size_t>(empty)] != 0) continue;
+    if (counts[empty] != 0) continue;
     std::int64_t full = 0;
-    const auto chance = [&] {
-      return (static_cast<double>(counts[static_cast<std::size_t>(full)]) - 1) / spare;
-    };
+    const auto chance = [&] { return (static_cast<double>(counts[full]) - 1) / spare; };
     while (random.uniform() >= chance()) full = (full + 1) % k;
     const auto from = centroids.row(full);
     const auto to = centroids.row(empty);
@@ -29,8 +27,8 @@ std::int64_t split_empty_clusters(core::MatrixView<float> centroids, std::span<s
       to[j] = from[j] * (1 + sign);
       from[j] *= 1 - sign;
     }
-    auto& shared = counts[static_cast<std::size_t>(full)];
-    counts[static_cast<std::size_t>(empty)] = shared / 2;
+    auto& shared = counts[full];
+    counts[empty] = shared / 2;
     shared -= shared / 2;
     ++splits;
   }

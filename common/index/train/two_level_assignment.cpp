@@ -33,8 +33,7 @@ std::vector<std::int32_t> lowest(const ScoreTile& tile, std::int64_t row, std::i
   }
   std::nth_element(scores.begin(), scores.begin() + (count - 1), scores.end());
   std::vector<std::int32_t> list;
-  for (std::int64_t i = 0; i < count; ++i)
-    list.push_back(scores[static_cast<std::size_t>(i)].second);
+  for (std::int64_t i = 0; i < count; ++i) list.push_back(scores[i].second);
   return list;
 }
 
@@ -68,7 +67,7 @@ TwoLevelAssignment::TwoLevelAssignment(comm::Communicator& comm, const at::Tenso
                                        const KmeansOptions& options)
     : centroids_(centroids, options.metric),
       cells_(cell_centroids(comm, centroids, options), options.metric),
-      lists_(static_cast<std::size_t>(cells_.centroids().size(0))) {
+      lists_(cells_.centroids().size(0)) {
   const auto near = nearest_to_cells(comm, cells_.centroids(), centroids_);
   const std::size_t count = near.size() / lists_.size();
   for (std::size_t cell = 0; cell < lists_.size(); ++cell) {
@@ -78,7 +77,7 @@ TwoLevelAssignment::TwoLevelAssignment(comm::Communicator& comm, const at::Tenso
   const at::Tensor cell_of = cells_.nearest(centroids_.centroids());
   for (std::int64_t c = 0; c < cell_of.size(0); ++c) {
     const auto cell = cell_of.const_data_ptr<std::int32_t>()[c];
-    lists_[static_cast<std::size_t>(cell)].push_back(static_cast<std::int32_t>(c));
+    lists_[cell].push_back(static_cast<std::int32_t>(c));
   }
   for (auto& list : lists_) {
     std::sort(list.begin(), list.end());
@@ -90,15 +89,13 @@ std::vector<std::int32_t> TwoLevelAssignment::nearest(const RowPointers& rows) c
   const auto cell_of = cells_.nearest(rows);
   std::vector<std::int32_t> by_cell(rows.size());  // row numbers, those of a cell together
   std::iota(by_cell.begin(), by_cell.end(), 0);
-  std::stable_sort(by_cell.begin(), by_cell.end(), [&](std::int32_t a, std::int32_t b) {
-    return cell_of[static_cast<std::size_t>(a)] < cell_of[static_cast<std::size_t>(b)];
-  });
+  std::stable_sort(by_cell.begin(), by_cell.end(),
+                   [&](std::int32_t a, std::int32_t b) { return cell_of[a] < cell_of[b]; });
   std::vector<NearestJob> jobs;
   for (std::size_t begin = 0; begin < by_cell.size();) {
-    const auto cell = static_cast<std::size_t>(cell_of[static_cast<std::size_t>(by_cell[begin])]);
+    const auto cell = static_cast<std::size_t>(cell_of[by_cell[begin]]);
     std::size_t end = begin;
-    while (end < by_cell.size() &&
-           std::cmp_equal(cell_of[static_cast<std::size_t>(by_cell[end])], cell)) {
+    while (end < by_cell.size() && std::cmp_equal(cell_of[by_cell[end]], cell)) {
       ++end;
     }
     jobs.push_back({std::span(by_cell).subspan(begin, end - begin), lists_[cell]});

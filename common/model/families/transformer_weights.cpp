@@ -140,7 +140,7 @@ class TransformerReader {
     made.embedding = embedding(side, stack, vocab_size);
     made.norm = stack.norm;
     made.heads = stack.heads;
-    made.layers.resize(static_cast<std::size_t>(stack.layers));
+    made.layers.resize(stack.layers);
     for (std::size_t i = 0; i < made.layers.size(); ++i) {
       read(fmt::format("{}.layers.{}", prefix, i), stack, made.layers[i]);
     }

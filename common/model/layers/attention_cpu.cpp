@@ -70,7 +70,7 @@ at::Tensor attend(const AttentionInputs& given, std::span<const AttentionSegment
       0, jobs, jobs_at_once(jobs, products), [&](std::int64_t begin, std::int64_t end) {
         std::vector<float> scratch;
         for (std::int64_t i = begin; i < end; ++i) {
-          const auto& segment = segments[static_cast<std::size_t>(i / inputs.heads)];
+          const auto& segment = segments[i / inputs.heads];
           const std::int64_t column = i % inputs.heads * head_width;
           const std::int64_t key_count = segment.key_end - segment.key_begin;
           reserve(scratch, key_count, head_width);
@@ -113,7 +113,7 @@ at::Tensor attend_history(const at::Tensor& queries, const AttentionHistory& his
         std::vector<const float*> keys(steps);
         std::vector<const float*> values(steps);
         for (std::int64_t i = begin; i < end; ++i) {
-          const auto& chain = history.rows[static_cast<std::size_t>(i)];
+          const auto& chain = history.rows[i];
           KNNSEQ_ASSERT(chain.size() == steps, "a row's history must reach back to the first step");
           for (std::int64_t head = 0; head < heads; ++head) {
             for (std::size_t t = 0; t < steps; ++t) {

@@ -91,8 +91,7 @@ SafetensorsEntry parse_entry(const Json& json, const std::string& where, std::si
           fmt::format("has more than {} dimensions", most_dimensions));
   std::size_t bytes = element_bytes;  // as if no dimension were 0: strides must not overflow
   for (const std::int64_t size : entry.shape) {
-    require(!__builtin_mul_overflow(
-                bytes, static_cast<std::size_t>(std::max<std::int64_t>(size, 1)), &bytes),
+    require(!__builtin_mul_overflow(bytes, std::max<std::int64_t>(size, 1), &bytes),
             "its shape overflows");
   }
   if (std::ranges::count(entry.shape, 0) > 0) bytes = 0;

@@ -11,12 +11,11 @@ void mean_rows(const at::Tensor& states, std::span<const std::int64_t> starts, a
   const std::int64_t width = states.size(1);
   const auto* in = states.const_data_ptr<float>();
   auto* mean = out.mutable_data_ptr<float>();
-  std::vector<double> sums(static_cast<std::size_t>(width));
+  std::vector<double> sums(width);
   for (std::size_t i = 0; i + 1 < starts.size(); ++i) {
     std::ranges::fill(sums, 0.0);
     for (std::int64_t row = starts[i]; row < starts[i + 1]; ++row) {
-      for (std::int64_t c = 0; c < width; ++c)
-        sums[static_cast<std::size_t>(c)] += in[row * width + c];
+      for (std::int64_t c = 0; c < width; ++c) sums[c] += in[row * width + c];
     }
     const auto length = static_cast<double>(starts[i + 1] - starts[i]);
     for (const double sum : sums) *mean++ = static_cast<float>(sum / length);

@@ -60,7 +60,7 @@ void for_each_run(const std::vector<Run>& runs, bool in_order,
   const bool together = !in_order && count >= at::get_num_threads();
   at::parallel_for(0, count, together ? 1 : count, [&](std::int64_t begin, std::int64_t end) {
     const NoAutograd guard;
-    for (std::int64_t i = begin; i < end; ++i) work(runs[static_cast<std::size_t>(i)]);
+    for (std::int64_t i = begin; i < end; ++i) work(runs[i]);
   });
 }
 

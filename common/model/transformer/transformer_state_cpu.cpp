@@ -10,11 +10,10 @@ void reorder_state(TransformerStateCpu& state, std::span<const std::int64_t> row
   const RowGroups groups = group_rows(rows, state.rows(), state.beams());
   std::vector<std::vector<std::int32_t>> backpointers;
   backpointers.reserve(rows.size());
-  for (const std::int64_t row : rows)
-    backpointers.push_back(state.backpointers[static_cast<std::size_t>(row)]);
+  for (const std::int64_t row : rows) backpointers.push_back(state.backpointers[row]);
   std::vector<AttentionSegment> segments;
   for (const std::int64_t sentence : groups.sentences) {
-    AttentionSegment segment = state.cross_segments[static_cast<std::size_t>(sentence)];
+    AttentionSegment segment = state.cross_segments[sentence];
     segment.query_begin = static_cast<std::int64_t>(segments.size()) * groups.beams;
     segment.query_end = segment.query_begin + groups.beams;
     segments.push_back(segment);

@@ -23,7 +23,7 @@ std::vector<std::int64_t> joined(const std::optional<std::vector<std::int64_t>>&
                                  std::span<const std::int64_t> then) {
   std::vector<std::int64_t> made;
   for (const std::int64_t number : then) {
-    made.push_back(first ? (*first)[static_cast<std::size_t>(number)] : number);
+    made.push_back(first ? (*first)[number] : number);
   }
   return made;
 }

@@ -71,7 +71,7 @@ GatheredQueries gather_queries(comm::Communicator& comm, const PreparedQueries& 
   gathered.all.probes.distances = at::empty({total, nprobe}, at::kFloat);
   std::int64_t row = 0;
   for (int rank = 0; rank < comm.size(); ++rank) {
-    const auto count = gathered.counts[static_cast<std::size_t>(rank)];
+    const auto count = gathered.counts[rank];
     std::span<const std::byte> rest = messages.of(rank).subspan(sizeof(Header));
     take(rest, gathered.all.rotated.narrow(0, row, count));
     take(rest, gathered.all.probes.distances.narrow(0, row, count));
@@ -96,7 +96,7 @@ index::TopK return_results(comm::Communicator& comm, const index::TopK& found,
     sizes.push_back(std::ssize(outgoing) - before);
   }
   const auto incoming = comm.all_to_all_bytes(outgoing, sizes);
-  const std::int64_t queries = counts[static_cast<std::size_t>(comm.rank())];
+  const std::int64_t queries = counts[comm.rank()];
   const std::int64_t k = found.k();
   // [ranks, queries, k] → [queries, ranks · k]
   const index::TopK partial{at::empty({comm.size(), queries, k}, at::kFloat),
@@ -108,7 +108,7 @@ index::TopK return_results(comm::Communicator& comm, const index::TopK& found,
     KNNSEQ_ASSERT(message.empty(), "a message is too long");
   }
   const auto side_by_side = [&](const at::Tensor& of_ranks) {
-    return of_ranks.transpose(0, 1).reshape({queries, comm.size() * k});
+    return of_ranks.transpose(0, 1).contiguous().view({queries, comm.size() * k});
   };
   return {side_by_side(partial.distances), side_by_side(partial.ids)};
 }

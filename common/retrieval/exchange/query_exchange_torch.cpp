@@ -55,7 +55,7 @@ GatheredQueries gather_queries(comm::Communicator& comm, gpu::Collectives& colle
 index::TopK return_results(gpu::Collectives& collectives, const index::TopK& found,
                            std::span<const std::int64_t> counts) {
   const std::int64_t k = found.k();
-  const std::int64_t queries = counts[static_cast<std::size_t>(collectives.rank())];
+  const std::int64_t queries = counts[collectives.rank()];
   if (std::ranges::max(counts) == 0) {
     return index::missing_top_k(0, collectives.size() * k, found.ids.device());
   }

@@ -51,7 +51,7 @@ void interpolate_row(std::span<float> log_probs, const std::vector<TokenShare>& 
     for (float& value : log_probs) value += log_rest;
   }
   for (const TokenShare& token : tokens) {
-    float& value = log_probs[static_cast<std::size_t>(token.token)];
+    float& value = log_probs[token.token];
     value = log_add_exp(value, std::log(lambda) + std::log(token.share));
   }
 }

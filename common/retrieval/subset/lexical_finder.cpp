@@ -54,15 +54,14 @@ LexicalFinder::LexicalFinder(comm::Communicator& comm, const PieceLists& mine,
     }
   }
   std::partial_sum(starts_.begin(), starts_.end(), starts_.begin());
-  postings_.resize(static_cast<std::size_t>(starts_.back()));
+  postings_.resize(starts_.back());
   std::vector<std::int64_t> next(starts_.begin(), std::prev(starts_.end()));
   for (std::int64_t i = 0; i < mine.sentences(); ++i) {
     const auto pieces = count_pieces(mine.of(i));
     const auto weights = weights_.in_sentence(pieces);
     for (std::size_t j = 0; j < pieces.size(); ++j) {
-      const auto at = next[static_cast<std::size_t>(pieces[j].piece)]++;
-      postings_[static_cast<std::size_t>(at)] = {core::narrow<std::int32_t>(i),
-                                                 static_cast<float>(weights[j])};
+      const auto at = next[pieces[j].piece]++;
+      postings_[at] = {core::narrow<std::int32_t>(i), static_cast<float>(weights[j])};
     }
   }
 }
@@ -85,7 +84,7 @@ index::TopK LexicalFinder::search(const PieceLists& queries) const {
       for (std::size_t i = 0; i < pieces.size(); ++i) {
         const auto piece = static_cast<std::size_t>(pieces[i].piece);
         for (auto at = starts_[piece]; at < starts_[piece + 1]; ++at) {
-          const Posting& posting = postings_[static_cast<std::size_t>(at)];
+          const Posting& posting = postings_[at];
           const auto sentence = static_cast<std::size_t>(posting.sentence);
           if (seen[sentence] == 0) found.push_back(posting.sentence);
           seen[sentence] = 1;

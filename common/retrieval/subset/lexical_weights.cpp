@@ -73,11 +73,11 @@ std::vector<PieceCount> count_pieces(std::span<const core::TokenId> sentence) {
 
 LexicalWeights::LexicalWeights(comm::Communicator& comm, LexicalScore score, const PieceLists& mine,
                                std::int64_t vocabulary)
-    : score_(score), idf_(), sentences_(static_cast<std::size_t>(vocabulary), 0) {
+    : score_(score), idf_(), sentences_(vocabulary, 0) {
   for (std::int64_t i = 0; i < mine.sentences(); ++i) {
     for (const auto& piece : count_pieces(mine.of(i))) {
       KNNSEQ_ASSERT(piece.piece >= 0 && piece.piece < vocabulary, "a piece of no vocabulary");
-      ++sentences_[static_cast<std::size_t>(piece.piece)];
+      ++sentences_[piece.piece];
     }
   }
   comm.all_reduce(std::span(sentences_), comm::Reduction::sum);
@@ -93,7 +93,7 @@ std::vector<double> LexicalWeights::in_sentence(std::span<const PieceCount> piec
   std::vector<double> weights;
   if (score_ == LexicalScore::tfidf) {
     for (const auto& [piece, count] : pieces) {
-      weights.push_back(count * idf_[static_cast<std::size_t>(piece)]);
+      weights.push_back(count * idf_[piece]);
     }
     make_unit_length(weights);
     return weights;
@@ -101,7 +101,7 @@ std::vector<double> LexicalWeights::in_sentence(std::span<const PieceCount> piec
   double length = 0;
   for (const auto& piece : pieces) length += piece.count;
   for (const auto& [piece, count] : pieces) {
-    weights.push_back(idf_[static_cast<std::size_t>(piece)] *
+    weights.push_back(idf_[piece] *
                       (count * (k1 + 1) / (count + k1 * (1 - b + b * length / mean_length_))));
   }
   return weights;
@@ -110,17 +110,14 @@ std::vector<double> LexicalWeights::in_sentence(std::span<const PieceCount> piec
 std::vector<double> LexicalWeights::in_query(std::span<const PieceCount> pieces) const {
   std::vector<double> weights;
   for (const auto& piece : pieces) {
-    const double of_piece = score_ == LexicalScore::tfidf
-                                ? piece.count * idf_[static_cast<std::size_t>(piece.piece)]
-                                : piece.count;
+    const double of_piece =
+        score_ == LexicalScore::tfidf ? piece.count * idf_[piece.piece] : piece.count;
     weights.push_back(known(piece) ? of_piece : 0);
   }
   if (score_ == LexicalScore::tfidf) make_unit_length(weights);
   return weights;
 }
 
-bool LexicalWeights::known(const PieceCount& piece) const {
-  return sentences_.at(static_cast<std::size_t>(piece.piece)) > 0;
-}
+bool LexicalWeights::known(const PieceCount& piece) const { return sentences_.at(piece.piece) > 0; }
 
 }  // namespace knnseq::retrieval

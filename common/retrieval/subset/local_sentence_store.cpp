@@ -7,9 +7,9 @@
 namespace knnseq::retrieval {
 
 void LocalSentenceStore::reserve(std::int64_t sentences, std::int64_t entries) {
-  sentences_.reserve(static_cast<std::size_t>(sentences));
-  values_.reserve(static_cast<std::size_t>(entries));
-  codes_.reserve(static_cast<std::size_t>(entries * m_));
+  sentences_.reserve(sentences);
+  values_.reserve(entries);
+  codes_.reserve(entries * m_);
 }
 
 void LocalSentenceStore::add(const HeldSentence& sentence) {

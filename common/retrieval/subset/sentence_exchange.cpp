@@ -59,7 +59,7 @@ class Reader {
 void take_sentence(Reader& reader, std::int64_t m, FetchedSentences& fetched) {
   Header header{};
   reader.take(std::span(&header, 1));
-  std::vector<std::uint32_t> values(static_cast<std::size_t>(header.entries));
+  std::vector<std::uint32_t> values(header.entries);
   reader.take(std::span(values));
   for (std::size_t i = 0; i < values.size(); ++i) {
     fetched.ids.push_back(core::pack_entry_id(static_cast<core::TokenId>(values[i]),
@@ -79,7 +79,7 @@ void fetch_piece(comm::Communicator& comm, const LocalSentenceStore& held,
   std::vector<std::vector<std::int64_t>> asked(ranks);
   for (const auto id : piece) {
     const auto holder = holders.rank_of(shard_of(id), number_of(id));
-    asked[static_cast<std::size_t>(holder)].push_back(number_of(id));
+    asked[holder].push_back(number_of(id));
   }
   std::vector<std::int64_t> numbers, counts;
   for (const auto& of_rank : asked) {
@@ -99,7 +99,7 @@ void fetch_piece(comm::Communicator& comm, const LocalSentenceStore& held,
   for (int rank = 0; rank < comm.size(); ++rank) readers.emplace_back(received.of(rank));
   for (const auto id : piece) {
     const auto holder = holders.rank_of(shard_of(id), number_of(id));
-    take_sentence(readers[static_cast<std::size_t>(holder)], held.m(), fetched);
+    take_sentence(readers[holder], held.m(), fetched);
     fetched.sentences.push_back(id);
   }
 }

@@ -17,11 +17,11 @@ using SubsetPlaces = std::vector<std::vector<std::size_t>>;
 
 /// The most similar sentences first.
 SubsetPlaces places_of(const index::TopK& similar, const FetchedSentences& fetched) {
-  SubsetPlaces places(static_cast<std::size_t>(similar.queries()));
+  SubsetPlaces places(similar.queries());
   for (std::int64_t i = 0; i < similar.queries(); ++i) {
     for (const auto id : similar.row(i).ids) {
       if (id == index::missing_id) break;
-      places[static_cast<std::size_t>(i)].push_back(fetched.place_of(id));
+      places[i].push_back(fetched.place_of(id));
     }
   }
   return places;
@@ -116,7 +116,7 @@ std::vector<NearestSentence> SubsetSearch::find_nearest(const SentenceBlock& blo
     if (id != index::missing_id) wanted.push_back(id);
   }
   const auto fetched = fetch_sentences(comm_, parts_.held, parts_.holders, wanted);
-  std::vector<NearestSentence> nearest(static_cast<std::size_t>(similar.queries()));
+  std::vector<NearestSentence> nearest(similar.queries());
   for (std::size_t i = 0; i < nearest.size(); ++i) {
     const auto [distances, ids] = similar.row(static_cast<std::int64_t>(i));
     if (ids.front() == index::missing_id) continue;

@@ -43,10 +43,9 @@ void LineFiles::call(std::vector<fs::path> names) {
 std::int64_t LineFiles::chunk_count() const { return static_cast<std::int64_t>(chunks_.size()); }
 
 std::int64_t LineFiles::count_lines_in_chunk(std::int64_t i) const {
-  const Chunk& chunk = chunks_.at(static_cast<std::size_t>(i));
+  const Chunk& chunk = chunks_.at(i);
   const auto text = open_plain(files_[chunk.file], chunk.begin);
-  std::vector<char> block(
-      static_cast<std::size_t>(std::min(chunk.end - chunk.begin, std::int64_t{1} << 20)));
+  std::vector<char> block(std::min(chunk.end - chunk.begin, std::int64_t{1} << 20));
   std::int64_t lines = 0;
   char last_byte = '\n';
   for (std::int64_t left = chunk.end - chunk.begin; left > 0;) {

@@ -54,7 +54,7 @@ struct Outcome {
 bool write_some(int pipe, std::string_view& input) {
   const ssize_t written = ::write(pipe, input.data(), input.size());
   if (written >= 0) {
-    input.remove_prefix(static_cast<std::size_t>(written));
+    input.remove_prefix(written);
   } else if (errno == EPIPE) {
     return false;
   } else if (errno != EAGAIN && errno != EINTR) {
@@ -68,7 +68,7 @@ bool read_some(int pipe, std::string& output) {
   std::array<char, 65536> buffer;
   const ssize_t bytes = ::read(pipe, buffer.data(), buffer.size());
   if (bytes < 0 && errno != EINTR) throw core::SystemError("read", "pipe", errno);
-  if (bytes > 0) output.append(buffer.data(), static_cast<std::size_t>(bytes));
+  if (bytes > 0) output.append(buffer.data(), bytes);
   return bytes != 0;
 }
 

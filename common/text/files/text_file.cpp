@@ -62,7 +62,7 @@ class CompressedText final : public TextFile {
   bool begin_frame() {
     for (;;) {  // skips NUL bytes that fill up blocks
       const auto begin = std::find_if(in_.begin(), in_.end(), [](char c) { return c != '\0'; });
-      in_ = in_.subspan(static_cast<std::size_t>(begin - in_.begin()));
+      in_ = in_.subspan(begin - in_.begin());
       if (!in_.empty()) break;
       if (ended_) return false;
       fill();

@@ -68,7 +68,7 @@ class Collection {
  private:
   const std::string* piece_at(std::int64_t id) const {
     if (id < 0 || id >= std::ssize(pieces_)) return nullptr;
-    const std::string& piece = pieces_[static_cast<std::size_t>(id)];
+    const std::string& piece = pieces_[id];
     return piece.empty() ? nullptr : &piece;
   }
 

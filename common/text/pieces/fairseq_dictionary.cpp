@@ -91,7 +91,7 @@ core::TokenId FairseqDictionary::id(std::string_view symbol) const {
 
 const std::string& FairseqDictionary::symbol(core::TokenId id) const {
   KNNSEQ_ASSERT(id >= 0 && id < size(), "token out of the dictionary");
-  return symbols_[static_cast<std::size_t>(id)];
+  return symbols_[id];
 }
 
 }  // namespace knnseq::text

@@ -55,7 +55,7 @@ const Family& family_of(const fs::path& model_dir) {
 std::vector<core::TokenId> SourceFrame::around(std::span<const core::TokenId> tokens,
                                                std::int64_t most) const {
   if (tokens.empty()) return {};
-  tokens = tokens.first(static_cast<std::size_t>(std::min(std::ssize(tokens), most - size())));
+  tokens = tokens.first(std::min(std::ssize(tokens), most - size()));
   std::vector<core::TokenId> framed(prefix);
   framed.insert(framed.end(), tokens.begin(), tokens.end());
   framed.insert(framed.end(), suffix.begin(), suffix.end());

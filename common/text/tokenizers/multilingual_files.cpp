@@ -89,7 +89,7 @@ void read_multilingual_config(const fs::path& model_dir, core::TokenId used,
   constexpr std::array<std::pair<const char*, core::TokenId>, 4> basic{
       {{"bos_token", 0}, {"pad_token", 1}, {"eos_token", 2}, {"unk_token", 3}}};
   for (const auto& [key, id] : basic) {
-    const std::string name = MultilingualTokens::names[static_cast<std::size_t>(id)];
+    const std::string name = MultilingualTokens::names[id];
     if (json.contains(key) && token_text(json[key], path, key) != name) {
       throw core::InputError(path, fmt::format("'{}' must be '{}'", key, name));
     }

@@ -108,8 +108,7 @@ std::string MultilingualTokenizer::decode_source(std::span<const TokenId> tokens
 
 bool MultilingualTokenizer::has_target_token(TokenId id) const {
   if (tokens_.specials.contains(id)) return true;
-  return id >= 0 && id < std::ssize(tokens_.pieces) &&
-         !tokens_.pieces[static_cast<std::size_t>(id)].empty();
+  return id >= 0 && id < std::ssize(tokens_.pieces) && !tokens_.pieces[id].empty();
 }
 
 bool MultilingualTokenizer::is_special(TokenId token) const {

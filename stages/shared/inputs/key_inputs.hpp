@@ -13,7 +13,7 @@ KeyInputs key_inputs(runtime::StageContext& context, const Options& options,
                      const CorpusPaths& paths, const CorpusManifest& corpus);
 
 /// Throws core::InputError naming what differs, if encode made the sample's keys from other inputs
-/// else (`made_from`) than all keys would be made from now. Call it inside comm::agree.
+/// (`made_from`) than those that all keys would be made from now. Call it inside comm::agree.
 void require_same_key_inputs(const KeyInputs& made_from, const KeyInputs& inputs,
                              const CorpusPaths& paths);
 

@@ -42,11 +42,10 @@ index::SampleBlocks distribute_sample_rows(comm::Communicator& comm, const Sampl
                            std::min(begin + piece_rows, std::ssize(mine.entries))};
     std::vector<std::int64_t> places;
     for (auto row = rows.begin; row < rows.end; ++row) {
-      places.push_back(place_of(mine.entries[static_cast<std::size_t>(row)]));
+      places.push_back(place_of(mine.entries[row]));
     }
-    const auto keys = std::span<const std::uint16_t>(mine.keys).subspan(
-        static_cast<std::size_t>(rows.begin * width),
-        static_cast<std::size_t>(rows.size() * width));
+    const auto keys =
+        std::span<const std::uint16_t>(mine.keys).subspan(rows.begin * width, rows.size() * width);
     assembly.add(places, std::as_bytes(keys));
   }
   return assembly.finish();

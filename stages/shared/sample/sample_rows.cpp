@@ -177,7 +177,7 @@ SampleRows find_sample_rows(runtime::StageContext& context, const SampledDatasto
       throw core::InputError(path, fmt::format("its keys have width {}, its manifest says {}",
                                                width, datastore.width));
     }
-    rows.keys.reserve(static_cast<std::size_t>((share + share / 8) * width));
+    rows.keys.reserve((share + share / 8) * width);
     const core::Json& units = manifest.at("units");
     for (auto i = static_cast<std::size_t>(team.member()); i < units.size() && !stopped;
          i += static_cast<std::size_t>(team.members())) {

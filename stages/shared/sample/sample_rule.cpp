@@ -16,7 +16,7 @@ std::uint64_t hash_of(std::uint64_t seed, std::int64_t entry_number) {
 
 /// Entry number of a batch's first entry, which names the batch whatever its shard is.
 std::int64_t first_entry_of(const store::CorpusShard& shard, std::int64_t batch) {
-  return shard.entry_starts[static_cast<std::size_t>(shard.sentences_of({batch, batch + 1}).begin)];
+  return shard.entry_starts[shard.sentences_of({batch, batch + 1}).begin];
 }
 
 struct HashedBatch {

@@ -81,12 +81,12 @@ class Loader {
                  held.entries() + corpus.entries() / team_.members());
     for (std::size_t unit = 0; unit < units.size(); ++unit) {
       const auto entries = corpus.entries_of(units[unit]);
-      std::vector<std::uint8_t> codes(static_cast<std::size_t>(entries.size() * held.m()));
+      std::vector<std::uint8_t> codes(entries.size() * held.m());
       rows.read_bytes(static_cast<std::int64_t>(unit), entries.begin,
                       std::as_writable_bytes(std::span(codes)));
       const auto sentences = corpus.sentences_of(units[unit]);
       for (auto i = sentences.begin; i < sentences.end; ++i) {
-        const auto number = corpus.sentence_numbers[static_cast<std::size_t>(i)];
+        const auto number = corpus.sentence_numbers[i];
         if (number % team_.members() != team_.member()) continue;
         add_sentence(corpus, i, std::span(codes), entries.begin, held);
         if (options_.subset.has_vectors()) continue;

@@ -15,7 +15,7 @@ void require_finite(const at::Tensor& finite, const store::CorpusShard& corpus,
   const auto row = first_row + at::argmin(finite.to(at::kByte)).item<std::int64_t>();
   throw core::InputError(
       fmt::format("the model gives a key that is not finite in fp16 for line {} of the corpus",
-                  corpus.line_numbers[static_cast<std::size_t>(corpus.sentence_of(row))] + 1));
+                  corpus.line_numbers[corpus.sentence_of(row)] + 1));
 }
 
 void BatchEncoder::require_corpus(const store::CorpusShard& corpus) const {

@@ -29,8 +29,8 @@ struct BuiltDatastore {
 };
 
 /// Reads the manifests of the first corpus and of those appended to it. Throws core::InputError (on
-/// all ranks), naming the command, if a stage is missing or was made from other inputs than the
-/// what stands there now, or an appended corpus was distributed over another number of shards,
+/// all ranks), naming the command, if a stage is missing or was made from other inputs than those
+/// that are there now, or an appended corpus was distributed over another number of shards,
 /// tokenised otherwise or encoded by another model than the first. Collective.
 BuiltDatastore read_datastore(runtime::StageContext& context, const CorpusPaths& first,
                               const std::vector<CorpusPaths>& appended);

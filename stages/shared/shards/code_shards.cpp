@@ -57,7 +57,7 @@ runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCod
     return plan;
   };
   work.compute = [&](std::int64_t unit, const runtime::Abandoned& abandoned) {
-    return shard_coder.compute_unit(unit, units[static_cast<std::size_t>(unit)], abandoned);
+    return shard_coder.compute_unit(unit, units[unit], abandoned);
   };
   work.finish = [&](std::int64_t shard) {
     core::Json manifest = {{unit_name, shard_coder.rows()}};

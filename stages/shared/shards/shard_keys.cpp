@@ -36,8 +36,7 @@ at::Tensor ShardKeys::read(std::int64_t unit, core::Range rows, at::Device devic
   const auto options = at::TensorOptions(at::kHalf).pinned_memory(device.is_cuda());
   const at::Tensor vectors = at::empty({rows.size(), width()}, options);
   read_bytes(unit, rows.begin,
-             std::as_writable_bytes(std::span(vectors.data_ptr<at::Half>(),
-                                              static_cast<std::size_t>(vectors.numel()))));
+             std::as_writable_bytes(std::span(vectors.data_ptr<at::Half>(), vectors.numel())));
   return vectors.to(device, /*non_blocking=*/true);
 }
 
@@ -46,8 +45,7 @@ void ShardKeys::read_bytes(std::int64_t unit, std::int64_t first_row,
   rows_.read_bytes(first_row, bytes);
   const auto& units = manifest_.at("units");
   const core::Json none = core::Json::array();
-  const auto& ranges =
-      std::cmp_less(unit, units.size()) ? units[static_cast<std::size_t>(unit)] : none;
+  const auto& ranges = std::cmp_less(unit, units.size()) ? units[unit] : none;
   const auto range = std::find_if(ranges.begin(), ranges.end(),
                                   [&](const core::Json& r) { return r.at("dataset") == dataset_; });
   if (range == ranges.end() || range->at("first_row") != first_row) {
@@ -62,7 +60,7 @@ at::Tensor entry_ids(const store::CorpusShard& corpus, std::int64_t vocab_size,
   auto* id = ids.data_ptr<std::int64_t>();
   for (std::size_t i = 0; i < corpus.entry_starts.size(); ++i) {
     for (auto row = corpus.sentence_starts[i]; row < corpus.sentence_starts[i + 1]; ++row) {
-      const auto token = corpus.target_tokens[static_cast<std::size_t>(row)];
+      const auto token = corpus.target_tokens[row];
       if (token >= vocab_size) {
         throw core::InputError(
             fmt::format("line {} of the corpus holds token {}, outside the model's "

@@ -57,10 +57,10 @@ text::LineFiles open_lines(runtime::StageContext& context, const std::vector<fs:
 std::vector<std::int64_t> count_lines(runtime::StageContext& context,
                                       const text::LineFiles& files) {
   auto& comm = context.comm;
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(files.chunk_count()), 0);
+  std::vector<std::int64_t> counts(files.chunk_count(), 0);
   runtime::agree_on_long_work(context, [&] {
     for (std::int64_t i = comm.rank(); i < files.chunk_count(); i += comm.size()) {
-      counts[static_cast<std::size_t>(i)] = files.count_lines_in_chunk(i);
+      counts[i] = files.count_lines_in_chunk(i);
     }
   });
   comm.all_reduce(counts, comm::Reduction::sum);
@@ -173,15 +173,14 @@ void require_pairs(comm::Communicator& comm, const SentencePairs& pairs, const s
   if (comm.all_reduce(pairs.count(), comm::Reduction::sum) > 0) return;
   const auto counts = count_dropped(comm, pairs);
   const auto most = std::ranges::max_element(counts) - counts.begin();
-  const std::string& mine = pairs.dropped[static_cast<std::size_t>(most)].first_place;
+  const std::string& mine = pairs.dropped[most].first_place;
   const auto places = comm.all_gather(std::span<const char>(mine));
   std::string why = "it has no lines";
   for (int rank = comm.size(); rank-- > 0;) {  // in the order of their lines
     const auto place = places.of(rank);
     if (place.empty()) continue;
     why = fmt::format("of {} pairs {} are left out for: {}; the first is {}",
-                      std::accumulate(counts.begin(), counts.end(), std::int64_t{0}),
-                      counts[static_cast<std::size_t>(most)],
+                      std::accumulate(counts.begin(), counts.end(), std::int64_t{0}), counts[most],
                       core::name_of(static_cast<DropReason>(most)),
                       std::string_view(place.data(), place.size()));
   }

@@ -52,12 +52,10 @@ struct SentencePairs {
 
   std::int64_t count() const { return std::ssize(lines); }
   std::int64_t source_length(std::int64_t i) const {
-    return source_starts[static_cast<std::size_t>(i) + 1] -
-           source_starts[static_cast<std::size_t>(i)];
+    return source_starts[static_cast<std::size_t>(i) + 1] - source_starts[i];
   }
   std::int64_t target_length(std::int64_t i) const {
-    return target_starts[static_cast<std::size_t>(i) + 1] -
-           target_starts[static_cast<std::size_t>(i)];
+    return target_starts[static_cast<std::size_t>(i) + 1] - target_starts[i];
   }
 };
 

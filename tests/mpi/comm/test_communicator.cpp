@@ -24,7 +24,7 @@ TEST_CASE("reductions") {
 TEST_CASE("gathers of different lengths, some of them empty") {
   auto& world = test::world();
   const int rank = world.rank();
-  const std::vector<std::int64_t> mine(static_cast<std::size_t>(rank), rank);  // rank 0 has none
+  const std::vector<std::int64_t> mine(rank, rank);  // rank 0 has none
   const auto all = world.all_gather(std::span<const std::int64_t>(mine));
   REQUIRE_ALL(std::ssize(all.starts) == world.size() + 1);
   bool right = true;
@@ -42,8 +42,7 @@ TEST_CASE("all to all brings each part to its rank, in rank order") {
   std::vector<std::int64_t> counts;
   for (std::int64_t to = 0; to < size; ++to) {  // to + rank values for rank `to`
     counts.push_back(to + rank);
-    mine.insert(mine.end(), static_cast<std::size_t>(to + rank),
-                static_cast<std::int32_t>(100 * rank + to));
+    mine.insert(mine.end(), to + rank, static_cast<std::int32_t>(100 * rank + to));
   }
   const auto got = world.all_to_all(std::span<const std::int32_t>(mine), counts);
   bool right = true;
@@ -59,7 +58,7 @@ TEST_CASE("broadcasts, strings and JSON") {
   const int last = world.size() - 1;
   REQUIRE_ALL(world.broadcast_string(world.rank() == last ? "text" : "", last) == "text");
   const auto all = comm::gather_json(world, {{"rank", world.rank()}});
-  REQUIRE_ALL(all.at(static_cast<std::size_t>(last)).at("rank") == last);
+  REQUIRE_ALL(all.at(last).at("rank") == last);
 }
 
 TEST_CASE("splits keep the order of ranks and can be split again") {

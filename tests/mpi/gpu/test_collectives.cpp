@@ -90,7 +90,7 @@ TEST_CASE("rows go to their ranks, also if some send or get none") {
                got.rows.scalar_type() == at::kFloat && got.rows.size(0) == got.starts.back();
   REQUIRE_ALL(right);
   for (std::int64_t from = 0; from < size; ++from) {
-    const auto begin = got.starts[static_cast<std::size_t>(from)];
+    const auto begin = got.starts[from];
     const auto end = got.starts[static_cast<std::size_t>(from) + 1];
     const auto expected =
         at::full({from * rank, 2}, static_cast<double>(10 * from + rank), at::kFloat);
@@ -106,7 +106,7 @@ TEST_CASE("tensors without elements pass through") {
   collectives->broadcast(none);
   const auto all = collectives->all_gather(none);
   REQUIRE_ALL(all.sizes() == at::IntArrayRef({collectives->size(), 0, 4}));
-  const std::vector<std::int64_t> counts(static_cast<std::size_t>(collectives->size()), 0);
+  const std::vector<std::int64_t> counts(collectives->size(), 0);
   const auto got = collectives->all_to_all(none, counts);
   REQUIRE_ALL(got.rows.sizes() == at::IntArrayRef({0, 4}) && got.starts.back() == 0);
   collectives->close();
@@ -117,6 +117,6 @@ TEST_CASE("what cannot be sent is refused before anything is sent") {
   CHECK_THROWS_AS(collectives->all_reduce_sum(at::ones({2}, at::kHalf)), std::logic_error);
   CHECK_THROWS_AS(collectives->broadcast(at::ones({2, 3}).t()), std::logic_error);
   CHECK_THROWS_AS(collectives->broadcast(at::ones({2}), collectives->size()), std::logic_error);
-  const std::vector<std::int64_t> counts(static_cast<std::size_t>(collectives->size()), 1);
+  const std::vector<std::int64_t> counts(collectives->size(), 1);
   CHECK_THROWS_AS(collectives->all_to_all(at::ones({0, 2}), counts), std::logic_error);
 }

@@ -29,7 +29,7 @@ retrieval::LexicalFinder make_finder(const Reference& reference, retrieval::Lexi
   std::vector<std::int64_t> ids;
   for (std::int64_t i = world().rank(); i < std::ssize(reference.sentences); ++i) {
     if (world().rank() == holders || i % holders != world().rank()) continue;
-    mine.add(reference.sentences[static_cast<std::size_t>(i)]);
+    mine.add(reference.sentences[i]);
     ids.push_back(retrieval::pack_sentence_id(i % 3, i));
   }
   return {world(), mine, ids, {score, reference.json.at("vocabulary"), count}};

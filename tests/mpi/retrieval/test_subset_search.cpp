@@ -156,15 +156,14 @@ TEST_CASE("subset search finds what one process finds by the definition") {
 
     bool right = true;
     for (std::int64_t i = 0; i < queries.size(0); ++i) {
-      const auto expected =
-          plain_search(corpus, block.means[of[static_cast<std::size_t>(i)]], queries[i]);
+      const auto expected = plain_search(corpus, block.means[of[i]], queries[i]);
       for (std::int64_t j = 0; j < k; ++j) {
         const auto id = found.ids[i][j].item<std::int64_t>();
         if (j >= std::ssize(expected)) {
           right = right && id == index::missing_id;
           continue;
         }
-        const auto& neighbour = expected[static_cast<std::size_t>(j)];
+        const auto& neighbour = expected[j];
         right = right && core::entry_number_of(id) == neighbour.entry &&
                 core::token_of(id) == static_cast<core::TokenId>(Corpus::value(neighbour.entry)) &&
                 std::abs(found.distances[i][j].item<double>() - neighbour.distance) <

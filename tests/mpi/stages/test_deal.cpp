@@ -51,7 +51,7 @@ TEST_CASE("every sentence comes to the shard of its batch, whole and once, whate
       right =
           right && shard.batches() == (std::ssize(corpus.batches) - number + shards - 1) / shards;
       for (std::int64_t b = 0; b < shard.batches(); ++b) {
-        const auto& batch = corpus.batches[static_cast<std::size_t>(b * shards + number)];
+        const auto& batch = corpus.batches[b * shards + number];
         const auto range = shard.sentences_of({b, b + 1});
         right = right && range.size() == batch.sentences;
         for (auto row = range.begin; row < range.end; ++row) {

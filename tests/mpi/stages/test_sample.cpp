@@ -21,14 +21,14 @@ SampleRule rule_of(std::int64_t size, std::uint64_t seed) {
 /// 40 batches of three sentences, of 1 to 7 entries each, distributed over shards; sentence i of
 /// batch b is number 40·i + b of the corpus, and starts at entry 7 times that.
 std::vector<store::CorpusShard> dealt_batches(std::int64_t shards) {
-  std::vector<store::CorpusShard> dealt(static_cast<std::size_t>(shards));
+  std::vector<store::CorpusShard> dealt(shards);
   for (auto& shard : dealt) {
     for (auto* starts : {&shard.source_starts, &shard.sentence_starts, &shard.batch_starts}) {
       starts->push_back(0);
     }
   }
   for (std::int64_t batch = 0; batch < 40; ++batch) {
-    auto& shard = dealt[static_cast<std::size_t>(batch % shards)];
+    auto& shard = dealt[batch % shards];
     for (std::int64_t i = 0; i < 3; ++i) {
       const auto length = static_cast<std::size_t>(1 + (batch + i) % 7);
       shard.source_tokens.push_back(0);
@@ -110,7 +110,7 @@ TEST_CASE("the sample is the entries with the smallest hashes, as many as were a
       chosen += rule.contains(entry) ? 1 : 0;
     }
     std::sort(hashes.begin(), hashes.end());
-    REQUIRE_ALL(rule.largest_hash == hashes[static_cast<std::size_t>(size - 1)]);
+    REQUIRE_ALL(rule.largest_hash == hashes[size - 1]);
     REQUIRE_ALL(chosen == size);
   }
 }
@@ -129,7 +129,7 @@ TEST_CASE("the sample is uniform over the entries, and another seed gives anothe
   std::int64_t both = 0;
   for (std::int64_t entry = 0; entry < entries; ++entry) {
     if (!one.contains(entry)) continue;
-    ++tenths[static_cast<std::size_t>(entry * 10 / entries)];
+    ++tenths[entry * 10 / entries];
     both += two.contains(entry) ? 1 : 0;
   }
   for (const auto count : tenths)

@@ -91,7 +91,7 @@ void write_datastore(runtime::StageContext& context, const std::filesystem::path
                      {"sentence_starts", DataType::int64, {count + 1}, {}},
                      {"sample_keys", DataType::float16, {sampled, width}, {}},
                      {"sample_entries", DataType::int64, {sampled}, {}}};
-    plan.unit_items.assign(static_cast<std::size_t>(core::ceil_div(count, cut.unit_sentences)), 1);
+    plan.unit_items.assign(core::ceil_div(count, cut.unit_sentences), 1);
     return plan;
   };
   const auto write_unit = [&](std::int64_t unit, store::ShardFile& file) {
@@ -111,8 +111,7 @@ void write_datastore(runtime::StageContext& context, const std::filesystem::path
     const bool last = end == std::ssize(own);
     file.write("sentence_starts", first,
                std::span<const std::int64_t>(all.sentence_starts)
-                   .subspan(static_cast<std::size_t>(first),
-                            static_cast<std::size_t>(end - first + (last ? 1 : 0))));
+                   .subspan(first, end - first + (last ? 1 : 0)));
   };
   const auto compute = [&](std::int64_t unit, const runtime::Abandoned&) {
     return runtime::ComputedUnit{{}, [&, unit](store::ShardFile& file) { write_unit(unit, file); }};

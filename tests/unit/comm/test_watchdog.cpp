@@ -37,7 +37,7 @@ Ending ending_of_one_that_waits(double timeout_seconds, std::chrono::millisecond
   Ending ending;
   char block[512];
   for (ssize_t count = 0; (count = ::read(ends[0], block, sizeof block)) > 0;) {
-    ending.text.append(block, static_cast<std::size_t>(count));
+    ending.text.append(block, count);
   }
   ::close(ends[0]);
   REQUIRE(::waitpid(child, &ending.status, 0) == child);

@@ -64,7 +64,7 @@ TEST_CASE("random numbers have the right moments") {
   constexpr int n = 100'000;
   for (int i = 0; i < n; ++i) {
     mean += random.uniform() / n;
-    const double z = test::normal(random);
+    const double z = knnseq::test::normal(random);
     normal_mean += z / n;
     normal_square += z * z / n;
   }

@@ -38,7 +38,7 @@ inline double overlap(const HostTopK& a, const HostTopK& b) {
     const auto row = a.ids.begin() + i * a.k;
     const std::set<std::int64_t> ids(row, row + a.k);
     for (std::int64_t j = 0; j < b.k; ++j) {
-      const std::int64_t id = b.ids[static_cast<std::size_t>(i * b.k + j)];
+      const std::int64_t id = b.ids[i * b.k + j];
       all += id == index::missing_id ? 0 : 1;
       found += id != index::missing_id && ids.contains(id) ? 1 : 0;
     }

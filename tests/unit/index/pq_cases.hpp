@@ -40,7 +40,7 @@ struct PqOutcome {
 /// Multiples of 1/64 of small magnitude, so that distances are exact in fp32 and whether a
 /// processor rounds products before it adds them makes no difference; ties are then common.
 inline std::vector<float> draw_exact(std::int64_t count, core::Random& random) {
-  std::vector<float> values(static_cast<std::size_t>(count));
+  std::vector<float> values(count);
   for (float& value : values) {
     value =
         static_cast<float>(std::clamp(std::round(64 * test::normal(random)), -200.0, 200.0) / 64);
@@ -71,7 +71,7 @@ inline PqCase make_pq_case(const PqShape& shape) {
 inline PqOutcome no_outcome(const PqCase& test) {
   const PqShape& shape = test.shape;
   const auto clusters = static_cast<std::size_t>(shape.m * shape.centroids);
-  return {std::vector<std::uint8_t>(static_cast<std::size_t>(shape.n * shape.m), 0),
+  return {std::vector<std::uint8_t>(shape.n * shape.m, 0),
           std::vector<std::int64_t>(clusters * static_cast<std::size_t>(shape.dsub), 0),
           std::vector<std::int64_t>(clusters, 0)};
 }

@@ -84,7 +84,7 @@ inline Case make_case(const Shape& shape, bool inner_product, std::uint64_t seed
   test.codebook.pq_centroids = draw({shape.m, 256, shape.dsub}, random, shape.whole_numbers);
   test.queries = draw({queries, d}, random, shape.whole_numbers);
   const auto byte = [&] { return static_cast<std::uint8_t>(random.below(256)); };
-  std::vector<std::uint8_t> pool(static_cast<std::size_t>(shape.codes * shape.m));
+  std::vector<std::uint8_t> pool(shape.codes * shape.m);
   std::generate(pool.begin(), pool.end(), byte);
   std::int64_t entry = 0;
   for (const std::int64_t size : sizes) {
@@ -142,7 +142,7 @@ inline std::vector<Expected> plain_search(const Case& test, std::int64_t query) 
         test.probes.lists.const_data_ptr<std::int64_t>()[query * test.probes.lists.size(1) + p];
     const float* centroid =
         test.codebook.coarse_centroids.const_data_ptr<float>() + list * m * dsub;
-    const List& content = test.lists[static_cast<std::size_t>(list)];
+    const List& content = test.lists[list];
     for (std::size_t i = 0; i < content.ids.size(); ++i) {
       double distance = 0;
       for (std::int64_t j = 0; j < m * dsub; ++j) {
@@ -174,7 +174,7 @@ inline Answers plain_answers(const Case& test) {
 inline std::int64_t differing_slots(const Answers& answers, const HostTopK& found) {
   std::int64_t different = 0;
   for (std::int64_t i = 0; i < found.queries; ++i) {
-    const auto& expected = answers[static_cast<std::size_t>(i)];
+    const auto& expected = answers[i];
     for (std::int64_t j = 0; j < found.k; ++j) {
       const auto slot = static_cast<std::size_t>(i * found.k + j);
       const auto at = static_cast<std::size_t>(j);

@@ -74,11 +74,11 @@ TEST_CASE("all shards become one faiss file with entry numbers as ids, the same 
   const index::IdBounds bounds{97, 600};
   const auto see = [&](std::span<const std::int64_t> ids) {
     for (const auto id : ids) {
-      values[static_cast<std::size_t>(core::entry_number_of(id))] = core::token_of(id);
+      values[core::entry_number_of(id)] = core::token_of(id);
     }
   };
   CHECK(index::export_index(folder / "merged", codebook, shards, bounds, see) == 0);
-  for (std::int64_t i = 0; i < 600; ++i) CHECK(values[static_cast<std::size_t>(i)] == i % 97);
+  for (std::int64_t i = 0; i < 600; ++i) CHECK(values[i] == i % 97);
   index::export_index(folder / "copied", codebook, {folder / "all"}, bounds, ignore);
   CHECK(core::read_file(folder / "merged") == core::read_file(folder / "copied"));
 

@@ -110,7 +110,7 @@ TEST_CASE("every type and metric finds the nearest entries, ties by number, howe
     std::vector<double> candidates;
     for (std::int64_t entry = 0; entry < n; ++entry) {
       if (codebook.spec.has_lists() && !lists.contains(entries.lists[entry].item<int>())) continue;
-      candidates.push_back(distances[static_cast<std::size_t>(entry)]);
+      candidates.push_back(distances[entry]);
     }
     std::sort(candidates.begin(), candidates.end());
     std::set<std::int64_t> seen;
@@ -124,10 +124,9 @@ TEST_CASE("every type and metric finds the nearest entries, ties by number, howe
       REQUIRE((entry >= 0 && entry < n));
       CHECK(seen.insert(entry).second);
       CHECK(core::token_of(found.ids[position]) == (5000 + entry) % 97);
-      const double expected = candidates[static_cast<std::size_t>(j)];
+      const double expected = candidates[j];
       CHECK(found.distances[position] == Approx(expected).epsilon(1e-4).margin(1e-4));
-      CHECK(distances[static_cast<std::size_t>(entry)] ==
-            Approx(expected).epsilon(1e-4).margin(1e-4));
+      CHECK(distances[entry] == Approx(expected).epsilon(1e-4).margin(1e-4));
       if (j > 0 && found.distances[position] == found.distances[position - 1]) {
         CHECK(core::entry_number_of(found.ids[position - 1]) <
               core::entry_number_of(found.ids[position]));
@@ -191,7 +190,7 @@ TEST_CASE("graphs and 4-bit codes find most of the nearest; part 0 has them whol
     for (std::size_t j = 0; j < 10; ++j) {
       const auto id = found.ids[static_cast<std::size_t>(i) * 10 + j];
       REQUIRE(id >= 0);
-      near += own[static_cast<std::size_t>(core::entry_number_of(id))] <= distances[12] ? 1 : 0;
+      near += own[core::entry_number_of(id)] <= distances[12] ? 1 : 0;
     }
   }
   CHECK(near > 180);

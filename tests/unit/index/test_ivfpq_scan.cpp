@@ -160,7 +160,7 @@ TEST_CASE("the bound of the k-th smallest is one, and close") {
   std::sort(sorted.begin(), sorted.end());
   const float step = (sorted.back() - sorted.front()) / 1000;
   for (const std::int64_t k : {1, 2, 64, 500, 1002, 1003}) {
-    const float kth = sorted[static_cast<std::size_t>(k - 1)];
+    const float kth = sorted[k - 1];
     const float bound = index::kth_smallest_at_most(values, k);
     CHECK(bound >= kth);
     CHECK(bound <= kth + step);

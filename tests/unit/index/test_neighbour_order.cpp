@@ -33,7 +33,7 @@ struct Candidates {
         }
         return found;
       };
-      result.set_row(row, index::certain_top_k(static_cast<std::size_t>(k), scan));
+      result.set_row(row, index::certain_top_k(k, scan));
     }
     return result;
   }
@@ -50,7 +50,7 @@ Candidates draw_candidates(std::int64_t rows, std::int64_t columns, std::uint64_
     }
     std::sort(values.begin(), values.end());
     for (std::int64_t i = 0; i < found; ++i) {
-      drawn.all.distances[row][i] = values[static_cast<std::size_t>(i)];
+      drawn.all.distances[row][i] = values[i];
       drawn.all.ids[row][i] = core::pack_entry_id(3, (i * 389) % 1000);
     }
   }

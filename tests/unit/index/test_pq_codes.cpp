@@ -17,7 +17,7 @@ at::Tensor tensor_of(const std::vector<float>& values, at::IntArrayRef shape) {
 
 std::vector<float> normals(std::int64_t count, std::uint64_t seed) {
   core::Random random(seed);
-  std::vector<float> values(static_cast<std::size_t>(count));
+  std::vector<float> values(count);
   for (float& value : values) value = static_cast<float>(test::normal(random));
   return values;
 }

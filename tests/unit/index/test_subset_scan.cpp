@@ -17,7 +17,7 @@ std::vector<index::Neighbour> plain(const test::SubsetCase& data, const float* q
   const auto& spec = data.codebook.spec;
   const auto* centroids = data.codebook.pq_centroids.const_data_ptr<float>();
   const auto codes = index::span_of<std::uint8_t>(data.codes[set]);
-  std::vector<float> table(static_cast<std::size_t>(spec.m * 256));
+  std::vector<float> table(spec.m * 256);
   for (std::int64_t i = 0; i < spec.m * 256; ++i) {
     float sum = 0;
     for (std::int64_t t = 0; t < spec.dsub(); ++t) {
@@ -26,7 +26,7 @@ std::vector<index::Neighbour> plain(const test::SubsetCase& data, const float* q
       const float term = index::is_inner_product(spec.metric) ? -(q * c) : (q - c) * (q - c);
       sum += term;
     }
-    table[static_cast<std::size_t>(i)] = sum;
+    table[i] = sum;
   }
   std::vector<index::Neighbour> found;
   for (std::size_t i = 0; i < data.ids[set].size(); ++i) {
@@ -60,7 +60,7 @@ TEST_CASE("asymmetric distances are those of plain loops, bit by bit, with every
     for (std::size_t i = 0; i < sets.size(); ++i) {
       const auto expected = plain(
           data, queries.const_data_ptr<float>() + static_cast<std::int64_t>(i) * queries.size(1),
-          static_cast<std::size_t>(sets[i]), static_cast<std::size_t>(k));
+          sets[i], k);
       std::size_t wrong = 0;
       for (std::size_t j = 0; j < static_cast<std::size_t>(k); ++j) {
         const auto at = i * static_cast<std::size_t>(k) + j;

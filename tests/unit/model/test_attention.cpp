@@ -48,8 +48,7 @@ TEST_CASE("attention kernels agree with plain tensor operations", "[model]") {
       const at::Tensor k = at::randn({shape.keys, shape.width}) * 3;
       const at::Tensor v = at::randn({shape.keys, shape.width});
       at::Tensor out = at::full({shape.queries, shape.width}, NAN);
-      std::vector<float> scratch(
-          static_cast<std::size_t>(attention_scratch(shape.keys, shape.width)));
+      std::vector<float> scratch(attention_scratch(shape.keys, shape.width));
       kernel.attend({.queries = {q.const_data_ptr<float>(), shape.width},
                      .keys = {k.const_data_ptr<float>(), shape.width},
                      .values = {v.const_data_ptr<float>(), shape.width},

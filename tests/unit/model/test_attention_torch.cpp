@@ -111,19 +111,18 @@ TEST_CASE("a cache grows and follows its rows", "[model]") {
     const auto rows = std::ssize(expected);
     const at::Tensor now = at::arange(rows, at::kFloat).add_(100.0 * static_cast<double>(step));
     for (std::int64_t row = 0; row < rows; ++row) {
-      expected[static_cast<std::size_t>(row)].push_back(now[row].item<float>());
+      expected[row].push_back(now[row].item<float>());
     }
     const at::Tensor all = cache.append(now.unsqueeze(1).expand({rows, 4}));
     REQUIRE(all.sizes() == at::IntArrayRef({step + 1, rows, 4}));
     for (std::int64_t row = 0; row < rows; ++row) {
-      CHECK(all.select(1, row).select(1, 3).equal(
-          at::tensor(expected[static_cast<std::size_t>(row)])));
+      CHECK(all.select(1, row).select(1, 3).equal(at::tensor(expected[row])));
     }
     if (step % 3 != 2) continue;
     const std::vector<std::int64_t> from =
         step % 2 == 0 ? std::vector<std::int64_t>{2, 0, 0, 1} : std::vector<std::int64_t>{1, 2, 0};
     std::vector<std::vector<float>> moved;
-    for (const auto row : from) moved.push_back(expected[static_cast<std::size_t>(row)]);
+    for (const auto row : from) moved.push_back(expected[row]);
     expected = std::move(moved);
     cache.reorder(at::tensor(from, at::kLong));
   }

@@ -22,7 +22,7 @@ TEST_CASE("the fake model's steps equal its teacher forcing, bit by bit", "[mode
         CHECK(out.log_probs[i].equal(forced.log_probs[3 * i + t]));
         CHECK(out.log_probs[i].exp().sum().item<double>() == Approx(1.0));
         const auto row = static_cast<std::size_t>(i);
-        inputs[row] = targets[row][static_cast<std::size_t>(t)];
+        inputs[row] = targets[row][t];
       }
     }
   }

@@ -51,7 +51,7 @@ TEST_CASE("teacher forcing agrees with transformers", "[model]") {
   };
   const auto see_decoder = [&](std::int64_t layer, const at::Tensor& x) {
     if (target_rows == 0) return;
-    layers[static_cast<std::size_t>(layer)].push_back(x.narrow(0, 0, target_rows));
+    layers[layer].push_back(x.narrow(0, 0, target_rows));
   };
   const auto model = make_transformer(testing::read_demo_parts({}), gpu::ComputePath::cpu,
                                       {see_encoder, see_decoder});

@@ -206,7 +206,7 @@ TEST_CASE("both norm placements and all activations", "[model]") {
       for (std::int64_t t = 0; t < 5; ++t) {
         const StepOutput step = model->step(*state, input);
         CHECK(testing::relative_error(step.queries[0], out.keys[3 + t]) < 1e-5);
-        input = {targets[1][static_cast<std::size_t>(t)]};
+        input = {targets[1][t]};
       }
     }
   }

@@ -76,7 +76,7 @@ void check_steps(const test::TorchscriptFixture& fixture) {
   };
   const auto reorder = [&](const std::vector<std::int64_t>& order) {
     std::vector<Row> moved;
-    for (const std::int64_t row : order) moved.push_back(rows[static_cast<std::size_t>(row)]);
+    for (const std::int64_t row : order) moved.push_back(rows[row]);
     rows = std::move(moved);
     model.reorder(*state, order);
   };

@@ -36,7 +36,7 @@ Ended crash(int signal, const std::string& who) {
   Ended ended;
   std::array<char, 256> part{};
   for (ssize_t got = 0; (got = ::read(pipe[0], part.data(), part.size())) > 0;) {
-    ended.text.append(part.data(), static_cast<std::size_t>(got));
+    ended.text.append(part.data(), got);
   }
   ::close(pipe[0]);
   int status = 0;

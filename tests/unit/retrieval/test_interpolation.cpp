@@ -42,7 +42,7 @@ std::vector<double> plain(const std::vector<float>& log_probs, const Neighbours&
     if (neighbours.tokens[i] < 0 || (options.threshold && score < *options.threshold)) continue;
     best = std::max(best, score);
     const double weight = std::exp(score / options.temperature);
-    p_knn[static_cast<std::size_t>(neighbours.tokens[i])] += weight;
+    p_knn[neighbours.tokens[i]] += weight;
     sum += weight;
   }
   std::vector<double> result;

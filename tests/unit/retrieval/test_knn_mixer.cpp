@@ -25,8 +25,7 @@ class TwoNeighbours final : public retrieval::KnnSearch {
     REQUIRE((queries.size(0) == 0 || std::ssize(sentences) == queries.size(0)));
     for (std::int64_t row = 0; row < queries.size(0); ++row) {  // second column: its sentence
       if (width_ > 1) {
-        CHECK(queries[row][1].item<float>() ==
-              static_cast<float>(sentences[static_cast<std::size_t>(row)]));
+        CHECK(queries[row][1].item<float>() == static_cast<float>(sentences[row]));
       }
     }
     calls_.push_back(static_cast<int>(queries.size(0)));

@@ -44,7 +44,7 @@ struct Text {
 
   void add_to(retrieval::LikelihoodGrid& grid, std::int64_t first, std::int64_t end) const {
     for (std::int64_t i = first; i < end; ++i) {
-      const auto token = tokens[static_cast<std::size_t>(i)];
+      const auto token = tokens[i];
       grid.add(token, log_probs[i][token].item<float>(), found.row(i));
     }
   }
@@ -58,7 +58,7 @@ struct Text {
         how);
     double sum = 0;
     for (std::int64_t i = 0; i < 40; ++i) {
-      sum += mixed[i][tokens[static_cast<std::size_t>(i)]].item<double>();
+      sum += mixed[i][tokens[i]].item<double>();
     }
     return sum / 40;
   }

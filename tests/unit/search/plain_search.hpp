@@ -67,7 +67,7 @@ inline std::vector<Hypothesis> plain_search(const model::ModelInfo& info, std::s
                          std::ranges::count(options.never, token) > 0;
         const bool eos = token == info.eos;
         const bool allowed = step == longest ? eos : !bad && !(eos && step == 0);
-        const float log_prob = log_probs[static_cast<std::size_t>(token)];
+        const float log_prob = log_probs[token];
         if (!allowed || !std::isfinite(log_prob)) continue;
         extensions.push_back({partials[b].score + log_prob, b, token, log_prob});
       }
@@ -95,7 +95,7 @@ inline std::vector<Hypothesis> plain_search(const model::ModelInfo& info, std::s
   }
   std::ranges::stable_sort(done, std::ranges::greater(), &Hypothesis::score);
   if (done.size() > static_cast<std::size_t>(options.nbest)) {
-    done.resize(static_cast<std::size_t>(options.nbest));
+    done.resize(options.nbest);
   }
   return done;
 }

@@ -19,8 +19,7 @@ std::vector<Candidate> sorted_all(core::MatrixView<const float> log_probs,
   std::vector<Candidate> all;
   for (std::int64_t beam = 0; beam < log_probs.rows; ++beam) {
     for (std::int64_t token = 0; token < log_probs.columns; ++token) {
-      const float score = scores[static_cast<std::size_t>(beam)] +
-                          log_probs.row(beam)[static_cast<std::size_t>(token)];
+      const float score = scores[beam] + log_probs.row(beam)[token];
       if (score > -INFINITY) {
         all.push_back({score, static_cast<std::int32_t>(beam), static_cast<std::int32_t>(token)});
       }

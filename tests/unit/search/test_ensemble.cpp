@@ -26,7 +26,7 @@ TEST_CASE("beam search over an ensemble equals the plain search", "[search]") {
       std::vector<testing::NextToken> singles;
       for (auto& model : models) singles.push_back(testing::next_token_of(model, sources[i]));
       const auto mean = [&](const testing::Tokens& prefix) {
-        std::vector<double> sums(static_cast<std::size_t>(ensemble->info().vocab_size));
+        std::vector<double> sums(ensemble->info().vocab_size);
         for (const auto& next : singles) {
           const std::vector<float> log_probs = next(prefix);
           for (std::size_t t = 0; t < sums.size(); ++t) sums[t] += std::exp(double{log_probs[t]});

@@ -14,7 +14,7 @@ TEST_CASE("a .npy file has NumPy's header and the values") {
   const auto size = GENERATE(0, 3, 100'000);
   const test::TemporaryFolder folder;
   const auto path = folder / "values.npy";
-  std::vector<std::uint32_t> values(static_cast<std::size_t>(size));
+  std::vector<std::uint32_t> values(size);
   std::iota(values.begin(), values.end(), 4'000'000'000u);
   {
     store::NpyFile file(path, size);

@@ -35,7 +35,7 @@ void write_keys(const std::filesystem::path& path) {
 }
 
 std::vector<std::uint16_t> read(const RowReader& reader, std::int64_t first, std::int64_t count) {
-  std::vector<std::uint16_t> values(static_cast<std::size_t>(count * columns));
+  std::vector<std::uint16_t> values(count * columns);
   reader.read_bytes(first, std::as_writable_bytes(std::span(values)));
   return values;
 }

@@ -24,7 +24,7 @@ using Lines = std::vector<std::string>;
 Lines many_lines() {
   Lines lines;
   for (int i = 0; i < 100'000; ++i) {
-    lines.push_back(std::to_string(i) + std::string(static_cast<std::size_t>(i % 200), 'x'));
+    lines.push_back(std::to_string(i) + std::string(i % 200, 'x'));
   }
   return lines;
 }

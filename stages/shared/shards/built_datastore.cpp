@@ -38,7 +38,7 @@ void require_fits_first(const BuiltCorpus& built, const BuiltCorpus& first) {
   if (built.shards() != first.shards())
     fail("was distributed over another number of shards than the corpus");
   if (built.corpus.tokenizer != first.corpus.tokenizer)
-    fail("was tokenised differently from the corpus");
+    fail("was tokenised otherwise than the corpus");
   const KeyInputs& its = built.datastore.made_from;
   const KeyInputs& firsts = first.datastore.made_from;
   const auto fail_for = [&](const char* input) {

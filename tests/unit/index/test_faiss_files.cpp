@@ -140,8 +140,8 @@ TEST_CASE("a graph whose numbers lead out of it is refused") {
        {"links of one number", [](Graph& g, Any&) { g.hnsw.cum_nneighbor_per_level[1] = 1000; }},
        {"links of one number", [](Graph& g, Any&) { g.hnsw.cum_nneighbor_per_level[0] = -16; }},
        {"links of its levels", [](Graph& g, Any&) { g.hnsw.cum_nneighbor_per_level.resize(2); }},
-       {"nodes as entries", [](Graph& g, Any&) { g.hnsw.levels.pop_back(); }},
-       {"nodes than offsets", [](Graph& g, Any&) { g.hnsw.offsets.pop_back(); }},
+       {"numbers of nodes and entries", [](Graph& g, Any&) { g.hnsw.levels.pop_back(); }},
+       {"numbers of nodes and offsets", [](Graph& g, Any&) { g.hnsw.offsets.pop_back(); }},
        {"of other vectors", [](Graph& g, Any&) { leave_out_last(vectors_of(g)); }},
        {"of other vectors",
         [](Graph& g, Any&) {
@@ -170,16 +170,16 @@ TEST_CASE("lists whose numbers do not fit are refused") {
   };
   check<Lists>(
       sample,
-      {{"centroids as it has lists", [](Lists& l, Any&) { l.nlist = 9; }},
-       {"centroids as it has lists", [](Lists& l, Any&) { l.nlist = std::size_t{1} << 60; }},
-       {"centroids as it has lists",
+      {{"coarse centroids and lists", [](Lists& l, Any&) { l.nlist = 9; }},
+       {"coarse centroids and lists", [](Lists& l, Any&) { l.nlist = std::size_t{1} << 60; }},
+       {"coarse centroids and lists",
         [](Lists& l, Any&) { leave_out_last(dynamic_cast<faiss::IndexFlat&>(*l.quantizer)); }},
        {"another metric",
         [](Lists& l, Any&) { l.quantizer->metric_type = faiss::METRIC_INNER_PRODUCT; }},
        {"fit its width", [](Lists& l, Any&) { l.pq.M = 0; }},
        {"fit its width", [](Lists& l, Any&) { l.pq.d = 0; }},
        {"fit its width", [](Lists& l, Any&) { l.pq.nbits = 60; }},
-       {"centroids as codes", [](Lists& l, Any&) { l.pq.centroids.pop_back(); }},
+       {"centroid for each code", [](Lists& l, Any&) { l.pq.centroids.pop_back(); }},
        {"not finite", [](Lists& l, Any&) { l.pq.centroids[5] = INFINITY; }},
        {"not of residuals", [](Lists& l, Any&) { l.by_residual = false; }},
        {"of another length", [](Lists& l, Any&) { l.code_size = 5; }},
@@ -217,20 +217,20 @@ TEST_CASE("codes that do not fit are refused") {
                  {"packed codes", [](Packed& p, Any&) { p.codes.resize(p.codes.size() / 2); }},
                  {"packed codes", [](Packed& p, Any&) { p.ntotal += 100; }},
                  {"packed codes", [](Packed& p, Any&) { p.pq.M = 4; }},
-                 {"centroids as codes", [](Packed& p, Any&) { p.pq.nbits = 8; }},
+                 {"centroid for each code", [](Packed& p, Any&) { p.pq.nbits = 8; }},
                  {"numbers of entries", [](Packed& p, Any&) { --p.ntotal; }}});
   check<Codes>(
       Sample("PQ4"),
       {{"another way", [](Codes& c, Any&) { c.search_type = faiss::IndexPQ::ST_SDC; }},
-       {"codes as entries", [](Codes& c, Any&) { c.codes.pop_back(); }},
-       {"codes as entries", [](Codes& c, Any&) { c.pq.M = 2; }},
-       {"ids as entries",
+       {"numbers of codes and entries", [](Codes& c, Any&) { c.codes.pop_back(); }},
+       {"numbers of codes and entries", [](Codes& c, Any&) { c.pq.M = 2; }},
+       {"numbers of ids and entries",
         [](Codes&, Any& whole) { dynamic_cast<faiss::IndexIDMap&>(whole).id_map.pop_back(); }},
        {"holds the entry 600",
         [](Codes&, Any& whole) { id_of(whole, 5) = core::pack_entry_id(3, 600); }}});
   check<faiss::IndexFlat>(
       Sample("Flat"),
-      {{"vectors as entries", [](faiss::IndexFlat& f, Any&) { f.codes.resize(64); }},
+      {{"numbers of vectors and entries", [](faiss::IndexFlat& f, Any&) { f.codes.resize(64); }},
        {"not finite", [](faiss::IndexFlat& f, Any&) { f.get_xb()[99] = INFINITY; }},
        {"another codebook",
         [](faiss::IndexFlat& f, Any&) { f.metric_type = faiss::METRIC_INNER_PRODUCT; }}});

@@ -35,7 +35,6 @@ class ShardFile {
                         const std::vector<DatasetSpec>& datasets);
 
   bool has(std::int64_t unit) const { return done_.contains(unit); }
-  std::int64_t units_done() const { return static_cast<std::int64_t>(done_.size()); }
 
   /// Writes rows that belong to the unit to be committed next.
   template <class T>

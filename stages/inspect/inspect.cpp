@@ -177,8 +177,7 @@ void inspect(runtime::StageContext& context, const Options& options) {
   at::Tensor queries;
   at::Tensor log_probs;
   retrieval::SentenceBlock block;
-  comm::agree(comm, [&] {
-    if (!comm.is_root()) return;
+  comm::on_root(comm, [&] {
     std::vector<std::string> line = {shown.source};
     if (!options.preprocess.source.empty()) {
       line = text::filter_lines(options.preprocess.source, line);

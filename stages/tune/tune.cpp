@@ -83,8 +83,7 @@ runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& op
   }
   const auto likelihoods = measure_likelihoods(comm, options.tune, forced, neighbours);
   runtime::StageOutcome outcome{core::Json::object(), {"tokens", forced.count(), 0}};
-  comm::agree(comm, [&] {
-    if (!comm.is_root()) return;
+  comm::on_root(comm, [&] {
     core::write_file_durably(folder / pass_result, to_json(likelihoods).dump(1) + "\n");
     outcome.content["files"] = runtime::describe_files(folder, {pass_result});
   });
@@ -200,8 +199,7 @@ void tune(runtime::StageContext& context, const Options& options) {
                                  best.setting->name(likelihoods.breadth_name), best.bleu,
                                  candidates.front().bleu));
   }
-  comm::agree(context.comm, [&] {
-    if (!context.comm.is_root()) return;
+  comm::on_root(context.comm, [&] {
     write_results(context, folder_of(context, options.tune), likelihoods, candidates);
   });
 }

@@ -17,7 +17,7 @@ YAML::Node find(const SectionNode& section, const std::string& key) {
   return yaml.IsMap() ? yaml[key] : YAML::Node(YAML::NodeType::Undefined);
 }
 
-std::string quoted(const std::string& text) {
+std::string in_quotes(const std::string& text) {
   YAML::Emitter out;
   out << YAML::DoubleQuoted << text;
   return out.c_str();
@@ -59,17 +59,18 @@ std::optional<T> Section::scalar(const std::string& key, const char* kind) const
   return value;
 }
 
-std::string Section::text(const std::string& key, std::optional<std::string> fallback) const {
+std::string Section::text(const std::string& key,
+                          const std::optional<std::string>& fallback) const {
   auto value = scalar<std::string>(key, "a string");
   if (!value && !fallback) problem(key, "is required");
-  const std::string result = value.value_or(fallback.value_or(""));
-  resolve(key, quoted(result));
+  std::string result = value.value_or(fallback.value_or(""));
+  resolve(key, in_quotes(result));
   return result;
 }
 
 std::string Section::choice(const std::string& key, const std::vector<std::string>& allowed,
                             const std::string& fallback) const {
-  const std::string value = text(key, fallback);
+  std::string value = text(key, fallback);
   if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return value;
   problem(key, fmt::format("'{}' must be one of: {}", value, fmt::join(allowed, ", ")));
   return fallback;

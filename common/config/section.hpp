@@ -28,7 +28,7 @@ struct NumberBounds {
 class Section {
  public:
   bool has(const std::string& key) const;
-  std::string text(const std::string& key, std::optional<std::string> fallback = {}) const;
+  std::string text(const std::string& key, const std::optional<std::string>& fallback = {}) const;
   /// One of `allowed`.
   std::string choice(const std::string& key, const std::vector<std::string>& allowed,
                      const std::string& fallback) const;

@@ -62,6 +62,7 @@ SentencePieces::SentencePieces(SentencePieces&&) noexcept = default;
 
 std::vector<std::string> SentencePieces::list() const {
   std::vector<std::string> pieces;
+  pieces.reserve(processor_->sp.GetPieceSize());
   for (int id = 0; id < processor_->sp.GetPieceSize(); ++id) {
     pieces.push_back(processor_->sp.IdToPiece(id));
   }

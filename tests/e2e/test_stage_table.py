@@ -77,7 +77,7 @@ class StageTable(unittest.TestCase):
             for text in bodies[name]:
                 if name != "first_corpus":  # which copies what others then read
                     found |= members & set(re.findall(r"\b(?:options_?|one|tried|result)\.(\w+)", text))
-                if re.search(r"\bplace\.corpus\.", text):
+                if re.search(r"\bpaths\.corpus\.", text):
                     found.add("corpus")
                 for called in {word for pair in CALL.findall(text) for word in pair}:
                     found |= reads(called, seen)

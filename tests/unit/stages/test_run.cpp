@@ -34,12 +34,12 @@ TEST_CASE("the table knows the folder of every step") {
   options.append[0].name = "news-2";
   auto places = stages::appended_corpora(options);
   places.push_back(stages::first_corpus(options));
-  for (const auto& place : places) {
+  for (const auto& paths : places) {
     for (const char* step : {"partition", "encode", "add", "measure"}) {
-      if (place.appended() || std::string(step) != "measure")
-        CHECK(step_in(place.made_by(step)) == place.stage_name(step));
+      if (paths.appended() || std::string(step) != "measure")
+        CHECK(step_in(paths.made_by(step)) == paths.stage_name(step));
     }
-    CHECK(step_in(place.codebook) == "train");
+    CHECK(step_in(paths.codebook) == "train");
   }
   const stages::Folders folders(run_dir);
   CHECK(step_in(folders.decode / "knn.1") == "decode-knn.1");

@@ -16,7 +16,7 @@
 #include "comm/mpi_environment.hpp"
 #include "core/error.hpp"
 #include "core/own_files.hpp"
-#include "gpu/report_placement.hpp"
+#include "gpu/placement.hpp"
 #include "obs/host_name.hpp"
 #include "obs/terminal.hpp"
 #include "runtime/run_directory.hpp"

@@ -7,6 +7,8 @@
 
 namespace knnseq::core {
 
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+
 /// Well-formed UTF-8 (Unicode 15, table 3-7): no overlong forms, surrogates or values above
 /// U+10FFFF. NUL is well-formed.
 bool is_valid_utf8(std::string_view bytes);

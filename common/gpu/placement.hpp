@@ -1,9 +1,10 @@
-// Which rank computes on which device.
+// Which rank computes on which device, and the log of it.
 #pragma once
 
 #include "comm/communicator.hpp"
 #include "core/enum_names.hpp"
 #include "gpu/device.hpp"
+#include "obs/log.hpp"
 
 namespace knnseq::gpu {
 
@@ -33,5 +34,9 @@ struct Placement {
 /// the same kind of device. Throws core::InputError on all ranks for Wanted::cuda in a build
 /// without CUDA, or if a rank sees no device; then it names the host.
 Placement place_rank(comm::Communicator& comm, Wanted wanted);
+
+/// Logs one line for each host with GPUs, and a warning if ranks share one; nothing if ranks
+/// compute on CPUs. Collective.
+void report_placement(comm::Communicator& comm, obs::Log& log, const Placement& placement);
 
 }  // namespace knnseq::gpu

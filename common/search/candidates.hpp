@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -9,6 +10,8 @@
 #include "core/types.hpp"
 
 namespace knnseq::search {
+
+constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
 /// A hypothesis and a token that would continue it.
 struct Candidate {

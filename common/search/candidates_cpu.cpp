@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <limits>
 #include <span>
 
 #include "core/bounded_heap.hpp"
@@ -10,8 +9,6 @@
 namespace knnseq::search {
 
 namespace {
-
-constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
 /// Greatest of the values; NaN counts as −∞.
 float greatest(std::span<const float> values) {

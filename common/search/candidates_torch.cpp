@@ -10,8 +10,6 @@ namespace knnseq::search {
 
 namespace {
 
-constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
-
 /// Some continuations of each sentence, on the device.
 struct Selected {
   at::Tensor scores;  ///< fp32 [sentences, n]

@@ -1,13 +1,10 @@
 #include "search/masks.hpp"
 
 #include <algorithm>
-#include <limits>
+
+#include "search/candidates.hpp"
 
 namespace knnseq::search {
-
-namespace {
-constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
-}
 
 void Masks::apply(const at::Tensor& log_probs, std::int64_t length,
                   const std::vector<std::uint8_t>& at_end) {

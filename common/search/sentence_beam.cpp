@@ -2,16 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 #include "core/error.hpp"
 
 namespace knnseq::search {
-
-namespace {
-constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
-}
 
 SentenceBeam::Live SentenceBeam::extend(const Continuation& continuation) const {
   const auto& [candidate, log_prob] = continuation;

@@ -14,11 +14,38 @@
 #include "core/own_files.hpp"
 #include "store/hdf5_call.hpp"
 #include "store/hdf5_dataset.hpp"
-#include "store/mpi_path.hpp"
 
 namespace knnseq::store {
 
 namespace fs = std::filesystem;
+
+/// The name of a file as MPI-IO can take it.
+/// ROMIO takes what stands before a colon for the name of a file system, and Open MPI's shared file
+/// pointers, which every file has, end the process if a path does not fit into 256 bytes. Such a
+/// path is given as one below /proc/self/fd, which leads to the same folder as long as this object
+/// lives; all others are given as they are.
+class MpiPath {
+ public:
+  explicit MpiPath(const fs::path& path) : text_(path.string()) {
+    constexpr std::size_t most_bytes = 128;  // Open MPI adds to it
+    if (text_.size() <= most_bytes && text_.find(':') == std::string::npos) return;
+    const auto folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+    folder_ = ::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (folder_ < 0) throw core::SystemError("open", folder, errno);
+    text_ = fmt::format("/proc/self/fd/{}/{}", folder_, path.filename().string());
+  }
+  ~MpiPath() {
+    if (folder_ >= 0) ::close(folder_);
+  }
+  MpiPath(const MpiPath&) = delete;
+  MpiPath& operator=(const MpiPath&) = delete;
+
+  const char* c_str() const { return text_.c_str(); }
+
+ private:
+  int folder_ = -1;
+  std::string text_;
+};
 
 namespace {
 

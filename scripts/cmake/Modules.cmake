@@ -3,7 +3,7 @@ add_library(knnseq_flags INTERFACE)
 target_include_directories(knnseq_flags INTERFACE ${CMAKE_SOURCE_DIR}/common)
 # MPI's old C++ bindings, which mpi.h would pull in.
 target_compile_definitions(knnseq_flags INTERFACE OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
-target_compile_options(knnseq_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wshadow;-Wnon-virtual-dtor;-Wpedantic>"
+target_compile_options(knnseq_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;$<IF:$<BOOL:${CMAKE_UNITY_BUILD}>,-Wshadow=local,-Wshadow>;-Wnon-virtual-dtor;-Wpedantic>"
   # GCC 12 reports it falsely in nlohmann::json
   $<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${KNNSEQ_WERROR}>>:-Werror>)
@@ -53,6 +53,7 @@ function(knnseq_kernels module)
     add_library(${name} OBJECT ${arg_SOURCES})
     target_link_libraries(${name} PRIVATE knnseq_flags)
     # GCC's default: products are fused with sums if the instruction set can. clang's is another.
+    set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)  # they differ in their options
     target_compile_options(${name} PRIVATE -ffp-contract=fast ${knnseq_${set}_flags})
     target_compile_definitions(${name} PRIVATE KNNSEQ_INSTRUCTION_SET=${set})
     target_sources(knnseq_${module} PRIVATE $<TARGET_OBJECTS:${name}>)
@@ -77,10 +78,10 @@ if(KNNSEQ_SANITIZE)
   set(knnseq_mpi_test_environment ASAN_OPTIONS=fast_unwind_on_malloc=0 ${leaks}:use_tls=0)
 endif()
 
-# knnseq_test(NAME SOURCES … LIBS … [RANKS 1 2 …] [TIMEOUT seconds] [TORCH])
+# knnseq_test(NAME SOURCES … LIBS … [RANKS 1 2 …] [TIMEOUT seconds] [TORCH] [OPTIMISED])
 # One Catch2 executable; with RANKS it is started by mpiexec once for each number of ranks.
 function(knnseq_test name)
-  cmake_parse_arguments(arg "TORCH" "TIMEOUT" "SOURCES;LIBS;RANKS" ${ARGN})
+  cmake_parse_arguments(arg "TORCH;OPTIMISED" "TIMEOUT" "SOURCES;LIBS;RANKS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 60)
   endif()
@@ -92,6 +93,9 @@ function(knnseq_test name)
     set_target_properties(${name} PROPERTIES ENABLE_EXPORTS ON)
   endif()
   target_compile_definitions(${name} PRIVATE KNNSEQ_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  if(NOT arg_OPTIMISED)
+    target_compile_options(${name} PRIVATE -O1)  # what they test is optimised; they compile faster
+  endif()
   if(arg_TORCH)
     target_link_libraries(${name} PRIVATE libtorch knnseq_without_cuda)
     target_precompile_headers(${name} REUSE_FROM knnseq_torch_pch)

@@ -29,7 +29,7 @@ namespace knnseq::stages {
 namespace {
 
 constexpr const char* dropped_name = "dropped.tsv";
-constexpr const char* scratch_name = "unpacked";  ///< a folder, while the text is read
+constexpr const char* unpacked_corpus = "unpacked";  ///< a folder, while the text is read
 
 /// Says what the later stages will need, now that all counts are known.
 void print_plan(runtime::StageContext& context, const Options& options,
@@ -95,7 +95,7 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
   auto& comm = context.comm;
   std::unique_ptr<text::Tokenizer> tokenizer;
   model::ModelInfo info;
-  const auto scratch = folder / scratch_name;
+  const auto scratch = folder / unpacked_corpus;
   comm::agree(comm, [&] {
     tokenizer = open_tokenizer(options);
     info = describe_model(context, options, *tokenizer);
@@ -188,7 +188,7 @@ void partition(runtime::StageContext& context, const Options& options, const Cor
                                paths.text,
                                inputs,
                                [&] { return make_corpus(context, options, paths, spec); },
-                               {dropped_name, scratch_name + std::string("/")}});
+                               {dropped_name, unpacked_corpus + std::string("/")}});
 }
 
 }  // namespace knnseq::stages

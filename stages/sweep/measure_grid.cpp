@@ -29,7 +29,7 @@ namespace knnseq::stages {
 namespace {
 
 constexpr const char* journal_name = "sweep.journal.0";
-constexpr const char* scratch_name = "unpacked";  ///< a folder, while text is read
+constexpr const char* unpacked_queries = "unpacked";  ///< a folder, while text is read
 
 /// All functions are collective.
 class Grid {
@@ -102,7 +102,7 @@ class Grid {
   /// Queries and their true neighbours, once.
   void prepare() {
     if (queries_.defined()) return;
-    queries_ = held_out_queries(context_, options_, folder_ / scratch_name);
+    queries_ = held_out_queries(context_, options_, folder_ / unpacked_queries);
     context_.log.info("exact search");
     // More than the largest k, for neighbours as near as the k-th.
     const std::int64_t k = 2 * grid_.k.back() + 64;
@@ -216,7 +216,9 @@ std::vector<SweepRow> measure_grid(runtime::StageContext& context, const Options
   return Grid(context, options, specs, keys).run();
 }
 
-std::vector<std::string> grid_files() { return {journal_name, scratch_name + std::string("/")}; }
+std::vector<std::string> grid_files() {
+  return {journal_name, unpacked_queries + std::string("/")};
+}
 
 void remove_finished_rows(const std::filesystem::path& folder) {
   std::filesystem::remove(folder / journal_name);

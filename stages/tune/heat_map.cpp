@@ -13,7 +13,7 @@ namespace knnseq::stages {
 namespace {
 
 // Pixels.
-constexpr double cell_width = 40, cell_height = 24, left = 60, top = 60, gap = 50;
+constexpr double cell_width = 40, cell_height = 24, map_left = 60, map_top = 60, gap = 50;
 
 /// From white (0) to dark blue (1).
 std::string colour(double share) {
@@ -82,9 +82,10 @@ std::string heat_map(const Likelihoods& likelihoods) {
   const double worst =
       std::min_element(settings.begin(), settings.end(), by_likelihood)->log_likelihood;
   const double lowest = likelihoods.base < highest ? std::max(worst, likelihoods.base) : worst;
-  const double map_width = left + static_cast<double>(likelihoods.lambda.size()) * cell_width + gap;
+  const double map_width =
+      map_left + static_cast<double>(likelihoods.lambda.size()) * cell_width + gap;
   const double map_height =
-      top + static_cast<double>(likelihoods.temperature.size()) * cell_height + gap;
+      map_top + static_cast<double>(likelihoods.temperature.size()) * cell_height + gap;
   const double width = 20 + map_width * static_cast<double>(likelihoods.k.size());
   const double height = 20 + map_height * static_cast<double>(likelihoods.search_width.size());
   std::string svg = obs::svg_text(
@@ -96,8 +97,8 @@ std::string heat_map(const Likelihoods& likelihoods) {
        ++search_width) {
     for (std::size_t k = 0; k < likelihoods.k.size(); ++k) {
       svg += Map{likelihoods, search_width, k, lowest, highest}.draw(
-          20 + left + map_width * static_cast<double>(k),
-          20 + top + map_height * static_cast<double>(search_width));
+          20 + map_left + map_width * static_cast<double>(k),
+          20 + map_top + map_height * static_cast<double>(search_width));
     }
   }
   return obs::svg_document(width, height, svg);

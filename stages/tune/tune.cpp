@@ -26,7 +26,7 @@ namespace {
 /// The folder below tune/ that the teacher-forced pass owns.
 constexpr const char* pass_folder = "likelihoods";
 constexpr const char* pass_result = "likelihoods.json";
-constexpr const char* scratch_name = "scratch";  ///< a folder, while text is read
+constexpr const char* unpacked_text = "scratch";  ///< a folder, while text is read
 
 void check_options(const TuneOptions& options) {
   if (options.decoding.source.empty()) {
@@ -70,7 +70,7 @@ runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& op
   });
   const auto text =
       read_held_out_text(context, options,
-                         {decoding.source, *decoding.reference, folder / scratch_name,
+                         {decoding.source, *decoding.reference, folder / unpacked_text,
                           model->info().source_positions, model->info().target_tokens()},
                          *tokenizer);
   const auto forced = force_tokens(context, options, text, {*model, *tokenizer});
@@ -114,7 +114,7 @@ Likelihoods likelihoods_of(runtime::StageContext& context, const Options& option
                                folder,
                                inputs,
                                [&] { return run_pass(context, options, folder); },
-                               {pass_result, scratch_name + std::string("/")}});
+                               {pass_result, unpacked_text + std::string("/")}});
   Likelihoods likelihoods;
   comm::agree(context.comm, [&] {
     const auto manifest = runtime::require_manifest(folder, "tune-likelihoods", "tune");

@@ -1,7 +1,7 @@
 // Runs the same Catch2 session on every rank. Each rank's report is kept and printed in the order
 // of the ranks if any failed; the exit code is the worst of all, and a rank that checked nothing
 // fails.
-#define CATCH_CONFIG_RUNNER
+#define CATCH_CONFIG_EXTERNAL_INTERFACES
 #include "support/mpi_main.hpp"
 
 #include <fstream>
@@ -12,6 +12,7 @@
 
 #include "comm/mpi_environment.hpp"
 #include "core/files.hpp"
+#include "support/run_tests.hpp"
 
 namespace knnseq::test {
 
@@ -42,7 +43,7 @@ int main(int argc, char** argv) {
 
   std::ostringstream report;
   auto* const console = std::cout.rdbuf(report.rdbuf());
-  std::int64_t code = Catch::Session().run(argc, argv);
+  std::int64_t code = test::run_tests(argc, argv);
   std::cout.rdbuf(console);
   if (code == 0 && test::assertions == 0) {
     report << "this rank checked nothing\n";

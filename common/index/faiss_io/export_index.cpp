@@ -23,8 +23,8 @@ namespace knnseq::index {
 
 namespace {
 
-/// Entries as their shards have them.
-struct Entries {
+/// ShardEntries as their shards have them.
+struct ShardEntries {
   std::vector<std::int64_t> ids;  ///< packed
   std::vector<std::uint8_t> codes;
 };
@@ -40,8 +40,8 @@ std::vector<std::size_t> entry_order(const std::vector<std::int64_t>& ids) {
 }
 
 /// One list of all shards, in the order of entry numbers. Mapped ids need not be aligned.
-Entries gather_list(const std::vector<FaissFile>& files, std::size_t list) {
-  Entries found;
+ShardEntries gather_list(const std::vector<FaissFile>& files, std::size_t list) {
+  ShardEntries found;
   for (const FaissFile& file : files) {
     const faiss::InvertedLists& lists = *file.lists->invlists;
     const std::size_t size = lists.list_size(list);
@@ -54,7 +54,7 @@ Entries gather_list(const std::vector<FaissFile>& files, std::size_t list) {
                 size * sizeof(std::int64_t));
     found.codes.insert(found.codes.end(), codes.codes, codes.codes + size * lists.code_size);
   }
-  Entries sorted;
+  ShardEntries sorted;
   const std::size_t code_bytes = found.ids.empty() ? 0 : found.codes.size() / found.ids.size();
   for (const auto i : entry_order(found.ids)) {
     const auto code = found.codes.begin() + static_cast<std::ptrdiff_t>(i * code_bytes);
@@ -74,7 +74,7 @@ void write_lists(OutputFile& out, const Codebook& codebook, const std::vector<Fa
   }
   begin_list_file(out, codebook, sizes);
   for (std::size_t list = 0; list < sizes.size(); ++list) {
-    const Entries entries = gather_list(files, list);
+    const ShardEntries entries = gather_list(files, list);
     visit(entries.ids);
     std::vector<std::int64_t> numbers(entries.ids.size());
     std::transform(entries.ids.begin(), entries.ids.end(), numbers.begin(), core::entry_number_of);
@@ -121,9 +121,9 @@ std::int64_t write_rows(OutputFile& out, const Codebook& codebook, std::vector<F
 }
 
 /// Throws core::InputError unless the numbers of all entries are 0 … n − 1, each once.
-class EntryCheck {
+class CompletenessCheck {
  public:
-  EntryCheck(const std::vector<FaissFile>& files, std::int64_t n) : seen_(n, false) {
+  CompletenessCheck(const std::vector<FaissFile>& files, std::int64_t n) : seen_(n, false) {
     std::int64_t found = 0;
     for (const FaissFile& file : files) found += file.core->ntotal;
     if (found != n) fail();
@@ -153,7 +153,7 @@ std::int64_t export_index(const std::filesystem::path& path, const Codebook& cod
                           const std::vector<std::filesystem::path>& shard_files,
                           const IdBounds& ids, const EntryVisitor& visit) {
   auto files = open_shards(codebook, shard_files, ids);
-  EntryCheck check(files, ids.entries);
+  CompletenessCheck check(files, ids.entries);
   std::int64_t crowded = 0;
   const EntryVisitor checked = [&](std::span<const std::int64_t> some) {
     check.see(some);

@@ -10,7 +10,7 @@ namespace knnseq::index {
 namespace {
 
 constexpr std::int64_t tile_rows = 1 << 12;
-constexpr std::int64_t gathered_floats = 1 << 24;  // of centroids, measured at a time
+constexpr std::int64_t measured_floats = 1 << 24;  // of centroids, measured at a time
 
 /// Of each row the `count` lowest scores: lists int64 [rows, count], ascending.
 at::Tensor shortlist(const at::Tensor& rows, const at::Tensor& centroids, const at::Tensor& norms,
@@ -39,7 +39,7 @@ Probes probe_lists_torch(const CentroidScan& scan, const at::Tensor& queries, st
   // The matrix product rounds; a few more candidates than needed are measured again.
   const std::int64_t count = std::min(k, width + std::max<std::int64_t>(8, width / 4));
   const std::int64_t together =
-      std::clamp<std::int64_t>(gathered_floats / (count * queries.size(1)), 1, tile_rows);
+      std::clamp<std::int64_t>(measured_floats / (count * queries.size(1)), 1, tile_rows);
   Probes probes{at::empty({queries.size(0), width}, queries.options().dtype(at::kLong)),
                 at::empty({queries.size(0), width}, queries.options())};
   for_each_row_tile(queries, together, [&](std::int64_t first, const at::Tensor& rows) {

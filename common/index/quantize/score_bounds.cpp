@@ -13,7 +13,7 @@ namespace knnseq::index {
 namespace {
 
 constexpr std::int64_t largest_chunk = 1024;
-constexpr std::int64_t tile_floats = 1 << 23;
+constexpr std::int64_t product_floats = 1 << 23;
 constexpr std::int64_t offset_terms = 3;  // fp32 in three parts of 8 bits
 constexpr std::int64_t error_terms = 2;
 constexpr std::int64_t alignment = 8;                    // terms: what tensor cores read at a time
@@ -107,7 +107,7 @@ at::Tensor ScoreBounds::lowest(const at::Tensor& x) const {
   const at::Tensor rows = factors(x);
   const std::int64_t n = x.size(0);
   const std::int64_t chunks = columns_.size(0) / chunk_;
-  const std::int64_t together = std::max<std::int64_t>(tile_floats / (n * chunk_), 1);
+  const std::int64_t together = std::max<std::int64_t>(product_floats / (n * chunk_), 1);
   at::Tensor result = at::empty({n, chunks, chunk_ / group}, x.options());
   for (std::int64_t first = 0; first < chunks; first += together) {
     const std::int64_t count = std::min(together, chunks - first);

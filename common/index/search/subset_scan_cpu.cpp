@@ -11,7 +11,6 @@ namespace knnseq::index {
 
 namespace {
 
-constexpr std::size_t lanes = score_lanes;
 constexpr std::size_t chunk = score_chunk;
 
 /// Searches one query after another. Refers to its arguments.
@@ -108,12 +107,12 @@ class Searcher {
     passed_.clear();
     for (std::size_t group = 0; group < minima_of_groups_.size(); ++group) {
       if (!(minima_of_groups_[group] < limit)) continue;
-      const std::size_t first = group / lanes * chunk + group % lanes;
-      for (std::size_t i = first; i < first + chunk; i += lanes) {
+      const std::size_t first = group / score_lanes * chunk + group % score_lanes;
+      for (std::size_t i = first; i < first + chunk; i += score_lanes) {
         if (scores_[i] < limit) pass(i);
       }
     }
-    for (std::size_t i = minima_of_groups_.size() * lanes; i < scores_.size(); ++i) {
+    for (std::size_t i = minima_of_groups_.size() * score_lanes; i < scores_.size(); ++i) {
       if (scores_[i] < limit) pass(i);
     }
   }

@@ -7,7 +7,7 @@ namespace knnseq::model {
 
 namespace {
 
-StackConfig read_stack(ConfigReader& config, const std::string& side) {
+StackConfig read_fairseq_stack(ConfigReader& config, const std::string& side) {
   const bool encoder = side == "encoder";
   StackConfig stack;
   stack.width = config.integer(side + "_embed_dim");
@@ -45,8 +45,8 @@ ModelConfig read_fairseq_config(const std::filesystem::path& folder, const core:
   made.names = {"", "decoder.output_projection.weight", ""};
   TransformerConfig& shape = made.transformer;
   shape.activation = read_activation(config, "activation_fn");
-  shape.encoder = read_stack(config, "encoder");
-  shape.decoder = read_stack(config, "decoder");
+  shape.encoder = read_fairseq_stack(config, "encoder");
+  shape.decoder = read_fairseq_stack(config, "decoder");
   shape.source_vocab_size = config.integer("source_vocab_size");
   shape.vocab_size = config.integer("target_vocab_size");
   shape.shared_embeddings = config.boolean("share_all_embeddings", false);

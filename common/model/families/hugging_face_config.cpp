@@ -9,7 +9,7 @@ namespace knnseq::model {
 
 namespace {
 
-StackConfig read_stack(ConfigReader& config, const std::string& side) {
+StackConfig read_hugging_face_stack(ConfigReader& config, const std::string& side) {
   StackConfig stack;
   stack.width = config.integer("d_model");
   stack.layers = config.integer(side + "_layers");
@@ -27,8 +27,8 @@ StackConfig read_stack(ConfigReader& config, const std::string& side) {
 TransformerConfig read_hugging_face_shape(ConfigReader& config) {
   TransformerConfig made;
   made.activation = read_activation(config, "activation_function");
-  made.encoder = read_stack(config, "encoder");
-  made.decoder = read_stack(config, "decoder");
+  made.encoder = read_hugging_face_stack(config, "encoder");
+  made.decoder = read_hugging_face_stack(config, "decoder");
   config.expect("is_encoder_decoder", true);
   config.expect("is_decoder", false);
   config.expect("add_cross_attention", false);

@@ -16,8 +16,6 @@ namespace {
 
 constexpr std::int64_t run_positions = 512;  // a side, padding counted
 
-using NoAutograd = at::AutoDispatchBelowADInplaceOrView;
-
 struct TorchscriptState final : DecoderState {
   at::Tensor states;   ///< [sentences, longest, source_width]
   at::Tensor lengths;  ///< [sentences]
@@ -70,7 +68,7 @@ TorchscriptModel::TorchscriptModel(const std::filesystem::path& file,
       module_(file, info_) {}
 
 EncodedSource TorchscriptModel::encode(Sentences sources) {
-  const NoAutograd guard;
+  const at::AutoDispatchBelowADInplaceOrView guard;
   check_source(sources, info());
   EncodedSource made;
   for (const auto& sentence : sources) made.lengths.push_back(std::ssize(sentence));
@@ -86,7 +84,7 @@ EncodedSource TorchscriptModel::encode(Sentences sources) {
 
 TeacherForced TorchscriptModel::teacher_force(Sentences sources, Sentences targets,
                                               const TeacherForcingOptions& options) {
-  const NoAutograd guard;
+  const at::AutoDispatchBelowADInplaceOrView guard;
   KNNSEQ_ASSERT(sources.size() == targets.size(), "sources and targets must be equally many");
   resolve_key(info(), options.key, path_);
   check_source(sources, info());
@@ -123,7 +121,7 @@ TeacherForced TorchscriptModel::teacher_force(Sentences sources, Sentences targe
 
 std::unique_ptr<DecoderState> TorchscriptModel::start(const EncodedSource& source,
                                                       std::int64_t beams, KeySpec key) {
-  const NoAutograd guard;
+  const at::AutoDispatchBelowADInplaceOrView guard;
   KNNSEQ_ASSERT(beams > 0, "a state needs at least one row a sentence");
   resolve_key(info(), key, path_);
   auto state = std::make_unique<TorchscriptState>();
@@ -137,7 +135,7 @@ std::unique_ptr<DecoderState> TorchscriptModel::start(const EncodedSource& sourc
 }
 
 StepOutput TorchscriptModel::step(DecoderState& any_state, std::span<const TokenId> tokens) {
-  const NoAutograd guard;
+  const at::AutoDispatchBelowADInplaceOrView guard;
   TorchscriptState& state = state_of<TorchscriptState>(any_state);
   KNNSEQ_ASSERT(std::ssize(tokens) == state.rows() && state.rows() > 0,
                 "a step takes one token a row");
@@ -153,7 +151,7 @@ StepOutput TorchscriptModel::step(DecoderState& any_state, std::span<const Token
 }
 
 void TorchscriptModel::reorder(DecoderState& any_state, std::span<const std::int64_t> rows) {
-  const NoAutograd guard;
+  const at::AutoDispatchBelowADInplaceOrView guard;
   TorchscriptState& state = state_of<TorchscriptState>(any_state);
   const RowGroups groups = group_rows(rows, state.rows(), state.beams);
   const at::Tensor row_numbers = at::tensor(at::IntArrayRef(rows.data(), rows.size()), at::kLong);

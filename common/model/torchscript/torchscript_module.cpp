@@ -17,7 +17,7 @@ namespace {
 
 /// As in make_transformer_cpu(); and no operator chooses another kernel because weights have
 /// gradients.
-struct NoAutograd {
+struct NoGradients {
   at::NoGradGuard no_grad;
   at::AutoDispatchBelowADInplaceOrView below;
 };
@@ -93,7 +93,7 @@ TorchscriptModule::TorchscriptModule(TorchscriptModule&&) noexcept = default;
 TorchscriptModule& TorchscriptModule::operator=(TorchscriptModule&&) noexcept = default;
 
 at::Tensor TorchscriptModule::encode(const at::Tensor& source, const at::Tensor& lengths) const {
-  const NoAutograd guard;
+  const NoGradients guard;
   const c10::IValue made = script_->call(encode_signature, {source, lengths});
   return script_->check(encode_signature, "states", made,
                         {source.size(0), source.size(1), script_->info.source_width});
@@ -104,7 +104,7 @@ std::pair<at::Tensor, at::Tensor> TorchscriptModule::teacher_force(const at::Ten
                                                                    const at::Tensor& inputs,
                                                                    const at::Tensor& input_lengths,
                                                                    bool with_log_probs) const {
-  const NoAutograd guard;
+  const NoGradients guard;
   const auto& signature = teacher_force_signature;
   const auto made =
       script_->call(signature, {states, lengths, inputs, input_lengths, with_log_probs});
@@ -121,7 +121,7 @@ std::pair<at::Tensor, at::Tensor> TorchscriptModule::teacher_force(const at::Ten
 TorchscriptStep TorchscriptModule::step(const at::Tensor& tokens, const at::Tensor& states,
                                         const at::Tensor& lengths,
                                         const std::vector<at::Tensor>& cache) const {
-  const NoAutograd guard;
+  const NoGradients guard;
   const auto& signature = step_signature;
   const auto made =
       script_->call(signature, {tokens, states, lengths, c10::List<at::Tensor>(cache)}).toTuple();

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/base/key_kind.hpp"
+#include "model/layers/feed_forward.hpp"
 #include "model/transformer/encoder.hpp"
 
 namespace knnseq::model {

@@ -7,10 +7,12 @@
 #include <ATen/core/LegacyTypeDispatch.h>
 
 #include "model/base/check_sentences.hpp"
+#include "model/base/row_groups.hpp"
+#include "model/base/translation_model.hpp"
+#include "model/layers/attention.hpp"
 #include "model/layers/packed_tokens.hpp"
 #include "model/transformer/source_means.hpp"
 #include "model/transformer/transformer.hpp"
-#include "model/transformer/transformer_state_cpu.hpp"
 
 namespace knnseq::model {
 
@@ -20,6 +22,39 @@ constexpr std::int64_t run_rows = 512;  // tokens a side; see tests/benchmarks/e
 
 /// Tensors made under this know nothing of autograd, and callers may change them in place.
 using NoAutograd = at::AutoDispatchBelowADInplaceOrView;
+
+/// Where a decoding stands.
+/// Rows are never moved: reordering changes `backpointers`, and sentences that leave are dropped
+/// from `cross_segments`. Memory is therefore held until the whole block is done: at each step
+/// layers·rows·2·d floats.
+struct TransformerStateCpu final : DecoderState {
+  KeySpec key;                                ///< resolved
+  std::vector<at::Tensor> cross_kv;           ///< of each layer [source rows, 2·d]
+  std::vector<std::vector<at::Tensor>> past;  ///< of each layer and step [rows, 2·d] fp32
+  std::vector<std::vector<std::int32_t>> backpointers;  ///< of each row: its row in each past step
+  std::vector<AttentionSegment> cross_segments;         ///< of each sentence still there
+  std::int64_t position = 0;                            ///< steps done
+
+  std::int64_t rows() const override { return static_cast<std::int64_t>(backpointers.size()); }
+  std::int64_t sentences() const { return static_cast<std::int64_t>(cross_segments.size()); }
+  std::int64_t beams() const { return sentences() == 0 ? 0 : rows() / sentences(); }
+};
+
+void reorder_state(TransformerStateCpu& state, std::span<const std::int64_t> rows) {
+  const RowGroups groups = group_rows(rows, state.rows(), state.beams());
+  std::vector<std::vector<std::int32_t>> backpointers;
+  backpointers.reserve(rows.size());
+  for (const std::int64_t row : rows) backpointers.push_back(state.backpointers[row]);
+  std::vector<AttentionSegment> segments;
+  for (const std::int64_t sentence : groups.sentences) {
+    AttentionSegment segment = state.cross_segments[sentence];
+    segment.query_begin = static_cast<std::int64_t>(segments.size()) * groups.beams;
+    segment.query_end = segment.query_begin + groups.beams;
+    segments.push_back(segment);
+  }
+  state.backpointers = std::move(backpointers);
+  state.cross_segments = std::move(segments);
+}
 
 /// Ranges of sentences with the rows before them.
 struct Run {

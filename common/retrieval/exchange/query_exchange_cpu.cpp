@@ -12,7 +12,7 @@ namespace {
 
 using Bytes = std::vector<std::byte>;
 
-struct Header {
+struct MessageHeader {
   std::int64_t status;
   std::int64_t queries;
 };
@@ -37,7 +37,7 @@ void take(std::span<const std::byte>& message, const at::Tensor& target) {
 
 /// A header, then rotated queries, distances and lists.
 Bytes pack_queries(const PreparedQueries& queries, std::int64_t status) {
-  const Header header{status, queries.rotated.size(0)};
+  const MessageHeader header{status, queries.rotated.size(0)};
   const at::Tensor lists = queries.probes.lists.to(at::kInt);
   Bytes bytes;
   bytes.reserve(sizeof(header) + queries.rotated.nbytes() + queries.probes.distances.nbytes() +
@@ -57,7 +57,7 @@ GatheredQueries gather_queries(comm::Communicator& comm, const PreparedQueries& 
   GatheredQueries gathered;
   for (int rank = 0; rank < comm.size(); ++rank) {
     const std::span<const std::byte> message = messages.of(rank);
-    Header header{};
+    MessageHeader header{};
     KNNSEQ_ASSERT(message.size() >= sizeof(header), "a message is too short");
     std::memcpy(&header, message.data(), sizeof(header));
     gathered.statuses.push_back(header.status);
@@ -72,7 +72,7 @@ GatheredQueries gather_queries(comm::Communicator& comm, const PreparedQueries& 
   std::int64_t row = 0;
   for (int rank = 0; rank < comm.size(); ++rank) {
     const auto count = gathered.counts[rank];
-    std::span<const std::byte> rest = messages.of(rank).subspan(sizeof(Header));
+    std::span<const std::byte> rest = messages.of(rank).subspan(sizeof(MessageHeader));
     take(rest, gathered.all.rotated.narrow(0, row, count));
     take(rest, gathered.all.probes.distances.narrow(0, row, count));
     take(rest, lists.narrow(0, row, count));

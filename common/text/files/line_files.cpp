@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/input_file.hpp"
+#include "core/utf8.hpp"
 #include "text/files/line_reader.hpp"
 #include "text/files/text_file.hpp"
 
@@ -14,8 +15,6 @@ namespace knnseq::text {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
 }  // namespace
 
@@ -113,8 +112,8 @@ void LineFiles::for_each_line(core::Range lines, std::span<const std::int64_t> l
       if (!text) throw core::InputError(names_[file], "changed while it was read");
       if (line < lines.begin) continue;
       const LinePlace place{&names_[file], line - file_lines[file].begin + 1};
-      if (place.line == 1 && text->starts_with(byte_order_mark)) {
-        text->remove_prefix(byte_order_mark.size());
+      if (place.line == 1 && text->starts_with(core::byte_order_mark)) {
+        text->remove_prefix(core::byte_order_mark.size());
       }
       visit(line, *text, place);
     }

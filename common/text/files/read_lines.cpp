@@ -1,7 +1,5 @@
 #include "text/files/read_lines.hpp"
 
-#include <string_view>
-
 #include <fmt/format.h>
 
 #include "core/error.hpp"
@@ -10,10 +8,6 @@
 #include "text/files/text_file.hpp"
 
 namespace knnseq::text {
-
-namespace {
-constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
-}
 
 std::vector<std::string> read_lines(const std::filesystem::path& file, const TextLimits& limits) {
   LineReader reader(open_text(file), limits.line_bytes);
@@ -27,8 +21,8 @@ std::vector<std::string> read_lines(const std::filesystem::path& file, const Tex
       refuse(fmt::format("the line has more than {} bytes: is this one sentence a line?",
                          limits.line_bytes));
     }
-    if (lines.empty() && line->starts_with(byte_order_mark)) {
-      line->remove_prefix(byte_order_mark.size());
+    if (lines.empty() && line->starts_with(core::byte_order_mark)) {
+      line->remove_prefix(core::byte_order_mark.size());
     }
     if (!core::is_valid_text(*line)) refuse("invalid text (not UTF-8, or with NUL)");
     bytes += line->size();

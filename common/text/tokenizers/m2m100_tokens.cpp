@@ -27,7 +27,7 @@ std::string_view languages_of(const core::Json& config, const fs::path& path) {
 }
 
 /// "de" of "__de__".
-std::string language_of(const std::string& token) {
+std::string m2m100_language(const std::string& token) {
   const bool marked = token.size() > 4 && token.starts_with("__") && token.ends_with("__");
   return marked ? token.substr(2, token.size() - 4) : "";
 }
@@ -40,7 +40,7 @@ void check_languages(const fs::path& model_dir, const std::vector<AddedToken>& s
   for (const auto& [path, token] : all) {
     const bool basic =
         std::ranges::find(MultilingualTokens::names, token) != std::end(MultilingualTokens::names);
-    if (basic || tokens.languages.contains(language_of(token))) continue;
+    if (basic || tokens.languages.contains(m2m100_language(token))) continue;
     throw core::InputError(
         path,
         fmt::format("adds the token '{}': tokens beside the vocabulary and M2M100's languages "
@@ -61,7 +61,7 @@ MultilingualTokens read_m2m100_tokens(const fs::path& model_dir, const SentenceP
     made.pieces.push_back(vocabulary.contains(id) ? vocabulary.token(id) : "");
   }
   add_basic_tokens(model_dir / "vocab.json", made);
-  FamilyTokens family{{}, language_of};
+  FamilyTokens family{{}, m2m100_language};
   for (const std::string_view code : core::split_words(languages_of(config, path))) {
     family.texts.push_back(fmt::format("__{}__", code));
   }

@@ -18,7 +18,7 @@ std::string_view token_at(std::string_view text, std::span<const std::string> to
 }
 
 /// "fra" of ">>fra<<"; empty if the token is no language's.
-std::string_view language_of(std::string_view token) {
+std::string_view marian_language(std::string_view token) {
   if (!token.starts_with(">>") || !token.ends_with("<<") || token.size() < 5) return {};
   token = token.substr(2, token.size() - 4);
   return token.find_first_of("<> ") == std::string_view::npos ? token : std::string_view();
@@ -35,13 +35,14 @@ MarianSide::MarianSide(const std::filesystem::path& pieces_path,
       unk_(vocabulary_.require(config.unk)),
       pad_(vocabulary_.require(config.pad)) {
   for (core::TokenId id = 0; id < vocabulary_.size(); ++id) {
-    if (has_token(id) && !language_of(vocabulary_.token(id)).empty()) languages_.insert(id);
+    if (has_token(id) && !marian_language(vocabulary_.token(id)).empty()) languages_.insert(id);
   }
 }
 
 std::vector<std::string> MarianSide::languages() const {
   std::vector<std::string> codes;
-  for (const core::TokenId id : languages_) codes.emplace_back(language_of(vocabulary_.token(id)));
+  for (const core::TokenId id : languages_)
+    codes.emplace_back(marian_language(vocabulary_.token(id)));
   return codes;
 }
 

@@ -4,10 +4,11 @@
 #include <fmt/ranges.h>
 
 #include "core/error.hpp"
+#include "core/utf8.hpp"
 #include "text/pieces/added_tokens.hpp"
+#include "text/pieces/clean_up.hpp"
+#include "text/pieces/replace_all.hpp"
 #include "text/pieces/tokenizer_json.hpp"
-#include "text/tokenizers/m2m100_tokenizer.hpp"
-#include "text/tokenizers/nllb_tokenizer.hpp"
 
 namespace knnseq::text {
 
@@ -50,6 +51,55 @@ bool is_m2m100(const fs::path& model_dir) {
                                            "NllbTokenizerFast are",
                                            name));
 }
+
+/// The tokeniser of Hugging Face M2M100 directories. Languages are "de", "en", …
+///
+/// Gives the ids of transformers' M2M100Tokenizer (5.23): pieces of sentencepiece.bpe.model looked
+/// up in vocab.json, special and language tokens written out in the text ("__de__") taken whole.
+/// A source is [language] x EOS. Decoding equals decode(skip_special_tokens=True), except that ids
+/// after the languages ("made-up words", which no text gives) are left out, not printed as
+/// <unk>.
+class M2M100Tokenizer final : public MultilingualTokenizer {
+ public:
+  M2M100Tokenizer(const fs::path& model_dir, const Languages& languages)
+      : MultilingualTokenizer(model_dir, read_m2m100_tokens, languages) {}
+
+ private:
+  std::string join(const std::vector<std::string>& pieces) const override {
+    std::string text(core::strip(this->pieces().decode(pieces)));
+    if (clean_up_spaces()) clean_up(text);
+    return text;
+  }
+};
+
+/// The tokeniser of Hugging Face NLLB-200 directories. Languages are "deu_Latn", "eng_Latn", …
+///
+/// Gives the ids of transformers' NllbTokenizer (5.23), which are fairseq's: <s> 0, <pad> 1, </s>
+/// 2, <unk> 3, then SentencePiece's pieces, languages and <mask>. Special tokens written out in the
+/// text ("deu_Latn") are taken whole. A source is [language] x EOS, or x EOS [language] with
+/// "legacy_behaviour" in tokenizer_config.json. Decoding equals decode(skip_special_tokens=True).
+///
+/// Text is normalised by SentencePiece itself, as in fairseq. transformers' own normaliser differs
+/// for a few texts: it keeps a space at the end (and before a special token) as a token of its own,
+/// adds none at the start if the text has SentencePiece's mark of it, and composes characters
+/// with their accents in another order.
+class NllbTokenizer final : public MultilingualTokenizer {
+ public:
+  NllbTokenizer(const fs::path& model_dir, const Languages& languages)
+      : MultilingualTokenizer(model_dir, read_nllb_tokens, languages) {}
+
+ private:
+  std::string join(const std::vector<std::string>& pieces) const override {
+    std::string text;
+    bool first = true;
+    for (std::string& piece : this->pieces().spell_bytes(pieces)) {
+      replace_all(piece, "\u2581", first ? "" : " ");  // SentencePiece's mark of a word's start
+      text += piece;
+      first = false;
+    }
+    return text;
+  }
+};
 
 }  // namespace
 

@@ -29,7 +29,7 @@ std::vector<std::string> fairseq_pieces(const fs::path& path, const SentencePiec
 }
 
 /// Every added token but <mask> is a language, named by its code.
-std::string language_of(const std::string& token) { return token == mask ? "" : token; }
+std::string nllb_language(const std::string& token) { return token == mask ? "" : token; }
 
 /// Refuses listed languages whose ids could only be guessed: those that no file numbers, unless
 /// they are NLLB-200's in their order. (Versions of transformers have numbered others differently.)
@@ -70,7 +70,7 @@ MultilingualTokens read_nllb_tokens(const fs::path& model_dir, const SentencePie
   MultilingualTokens made;
   made.pieces = fairseq_pieces(pieces_path, pieces);
   add_basic_tokens(pieces_path, made);
-  FamilyTokens family{{}, language_of};
+  FamilyTokens family{{}, nllb_language};
   for (const std::string_view code : core::split_words(nllb_languages)) {
     family.texts.emplace_back(code);
   }

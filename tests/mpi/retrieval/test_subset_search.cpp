@@ -16,7 +16,7 @@ namespace {
 constexpr std::int64_t sentences = 120;
 constexpr std::int64_t width = 16;
 constexpr std::int64_t similar = 9;
-constexpr std::int64_t k = 12;
+constexpr std::int64_t nearest = 12;
 
 /// Sentences with vectors and 0 to 6 entries each, of which some are equal.
 struct Corpus {
@@ -74,7 +74,11 @@ retrieval::SubsetSearch make_search(comm::Communicator& comm, const Corpus& corp
   auto finder = std::make_unique<retrieval::VectorFinder>(
       retrieval::DistributedSearch(comm, flat, std::move(local), {.k = similar}),
       [](const retrieval::SentenceBlock& block) { return block.means; });
-  return {comm, {corpus.codebook, std::move(held), holders, std::move(finder)}, k, at::kCPU, path};
+  return {comm,
+          {corpus.codebook, std::move(held), holders, std::move(finder)},
+          nearest,
+          at::kCPU,
+          path};
 }
 
 /// A block of sentences for this rank, some of them the corpus's own; none for every third rank.
@@ -121,7 +125,7 @@ std::vector<PlainNeighbour> plain_search(const Corpus& corpus, const at::Tensor&
     }
   }
   std::sort(found.begin(), found.end());
-  found.resize(std::min(found.size(), static_cast<std::size_t>(k)));
+  found.resize(std::min(found.size(), static_cast<std::size_t>(nearest)));
   return found;
 }
 
@@ -157,7 +161,7 @@ TEST_CASE("subset search finds what one process finds by the definition") {
     bool right = true;
     for (std::int64_t i = 0; i < queries.size(0); ++i) {
       const auto expected = plain_search(corpus, block.means[of[i]], queries[i]);
-      for (std::int64_t j = 0; j < k; ++j) {
+      for (std::int64_t j = 0; j < nearest; ++j) {
         const auto id = found.ids[i][j].item<std::int64_t>();
         if (j >= std::ssize(expected)) {
           right = right && id == index::missing_id;

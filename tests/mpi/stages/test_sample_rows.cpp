@@ -15,7 +15,7 @@ using namespace knnseq::stages;
 namespace {
 
 constexpr std::int64_t width = 3;
-constexpr std::int64_t sentences = 160;
+constexpr std::int64_t corpus_sentences = 160;
 const SampleSpec stored{200, 1};
 
 /// What the datastore is cut into; with one unit all ranks but one have nothing to do.
@@ -32,7 +32,7 @@ std::int64_t first_entry_of(std::int64_t sentence) {
   return entry;
 }
 
-std::int64_t all_entries() { return first_entry_of(sentences); }
+std::int64_t all_entries() { return first_entry_of(corpus_sentences); }
 
 std::uint16_t key_of(std::int64_t entry, std::int64_t column) {
   return static_cast<std::uint16_t>(
@@ -48,7 +48,7 @@ struct Rows {
 /// The sentences of a shard, every second one from the back, so that entries are in no order.
 std::vector<std::int64_t> sentences_of(std::int64_t shard, std::int64_t shards) {
   std::vector<std::int64_t> own;
-  for (std::int64_t i = shard; i < sentences; i += shards) own.push_back(i);
+  for (std::int64_t i = shard; i < corpus_sentences; i += shards) own.push_back(i);
   for (std::size_t i = 0; i + 1 < own.size() - i; i += 2)
     std::swap(own[i], own[own.size() - 1 - i]);
   return own;
@@ -75,7 +75,7 @@ Rows rows_of(const std::vector<std::int64_t>& own, const SampleRule& rule) {
 void write_datastore(runtime::StageContext& context, const std::filesystem::path& folder,
                      const Cut& cut) {
   using store::DataType;
-  const auto rule = make_sample_rule(context.comm, first_entry_of(sentences), stored);
+  const auto rule = make_sample_rule(context.comm, first_entry_of(corpus_sentences), stored);
   const auto team = runtime::make_shard_team(context.comm, cut.shards);
   runtime::ShardJobs jobs(context, team, folder, {"entries", all_entries()});
   std::vector<std::int64_t> own;
@@ -154,7 +154,7 @@ TEST_CASE(
     "a sample is the same rows, written aside or found, for any numbers of ranks and shards") {
   auto& world = test::world();
   obs::Log log(world.rank(), world.size());
-  const std::vector<Cut> cuts = {{1, 9}, {2, 9}, {3, 9}, {7, 9}, {25, 9}, {1, sentences}};
+  const std::vector<Cut> cuts = {{1, 9}, {2, 9}, {3, 9}, {7, 9}, {25, 9}, {1, corpus_sentences}};
   for (const Cut& cut : cuts) {
     const auto run_dir = test::shared_folder("sample");
     const auto folder = run_dir / "datastore";

@@ -50,7 +50,7 @@ TEST_CASE("several ranks fill a shard; interrupted and resumed it has the same b
   const auto& ranges = committed.at("units");
   REQUIRE_ALL(ranges.size() == units);
 
-  // A path that MPI-IO would not take as it is (store/mpi_path.hpp).
+  // A path that MPI-IO would not take as it is (MpiPath of store/hdf5_file.cpp).
   const auto parts = test::shared_folder("10:00:00-" + std::string(200, 'p'));
   for (const std::int64_t end : {2, 2, 5, 7}) {
     auto part = ShardFile::open({parts, "shard", "test"}, world, datasets);

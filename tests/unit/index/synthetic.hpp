@@ -13,6 +13,8 @@
 
 namespace knnseq::test {
 
+constexpr std::int64_t key_width = 16;
+
 inline at::Tensor normal(std::int64_t n, std::int64_t d, std::uint64_t seed) {
   core::Random random(seed);
   at::Tensor result = at::empty({n, d}, at::kFloat);

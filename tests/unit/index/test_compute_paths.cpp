@@ -28,7 +28,7 @@ index::Codebook train_by_tensors(const at::Tensor& sample, const index::IndexSpe
   return index::train_codebook(context, index::deal_sample(sample, 4096, 0, 1), spec, options);
 }
 
-double error_of(const index::Codebook& codebook, const at::Tensor& sample) {
+double quantization_error_of(const index::Codebook& codebook, const at::Tensor& sample) {
   const auto self = comm::make_self_communicator();
   return index::quantization_error(*self, index::VectorQuantizer(codebook),
                                    index::deal_sample(sample, 4096, 0, 1));
@@ -129,8 +129,9 @@ TEST_CASE("a codebook trained by tensors is as good as one trained by kernels") 
   index::TrainOptions options;
   options.opq_iterations = 8;
   options.opq_tolerance = 0;  // both the same number of iterations
-  const double error = error_of(test::train_alone(sample, spec, options), sample);
-  const double error_by_tensors = error_of(train_by_tensors(sample, spec, options), sample);
+  const double error = quantization_error_of(test::train_alone(sample, spec, options), sample);
+  const double error_by_tensors =
+      quantization_error_of(train_by_tensors(sample, spec, options), sample);
   INFO(factory << " " << metric << ": error " << error << ", by tensors " << error_by_tensors);
   // OPQ's alternation makes more of a difference in rounding than any other step.
   const bool opq = spec.transform == index::Transform::opq;

@@ -16,7 +16,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::int64_t width = 16;
 using FaissId = decltype(faiss::Index::ntotal);
 
 /// Every third entry to each of three shards, the rows of one in another order.
@@ -65,8 +64,9 @@ TEST_CASE("all shards become one faiss file with entry numbers as ids, the same 
                                                 {"PCA8,HNSW8", "ip"}}));
   INFO(factory << " " << metric);
   const test::TemporaryFolder folder;
-  const auto codebook = test::random_codebook(index::parse_index_spec(factory, width, metric));
-  const auto entries = test::coded_entries(codebook, test::clustered(600, width, 3));
+  const auto codebook =
+      test::random_codebook(index::parse_index_spec(factory, test::key_width, metric));
+  const auto entries = test::coded_entries(codebook, test::clustered(600, test::key_width, 3));
   const auto shards = write_shards(folder, codebook, entries);
   index::write_local_index(folder / "all", codebook, entries);
 
@@ -83,7 +83,7 @@ TEST_CASE("all shards become one faiss file with entry numbers as ids, the same 
   CHECK(core::read_file(folder / "merged") == core::read_file(folder / "copied"));
 
   // The one shard holds its entries in the same order: faiss finds the same, except for the tokens.
-  const at::Tensor queries = test::clustered(40, width, 32);
+  const at::Tensor queries = test::clustered(40, test::key_width, 32);
   const auto whole = search(folder / "all", queries);
   const auto merged = search(folder / "merged", queries);
   CHECK(merged.distances == whole.distances);
@@ -99,9 +99,9 @@ TEST_CASE(
     "entries that are missing, twice or of another codebook are refused, and no file is left") {
   const std::string factory = GENERATE("IVF8,PQ4", "PQ4");
   const test::TemporaryFolder folder;
-  const auto codebook = test::random_codebook(index::parse_index_spec(factory, width));
+  const auto codebook = test::random_codebook(index::parse_index_spec(factory, test::key_width));
   const auto path = folder / "merged";
-  const at::Tensor keys = test::clustered(60, width, 3);
+  const at::Tensor keys = test::clustered(60, test::key_width, 3);
   const auto shards = write_shards(folder, codebook, test::coded_entries(codebook, keys));
   index::IdBounds bounds{97, 60};
   const auto refused = [&](const std::vector<fs::path>& files) {

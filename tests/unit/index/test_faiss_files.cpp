@@ -23,7 +23,6 @@ using namespace knnseq;
 
 namespace {
 
-constexpr std::int64_t width = 16;
 constexpr std::int64_t entries = 600;
 constexpr std::int64_t tokens = 97;  // as test::coded_entries() has them
 
@@ -31,9 +30,10 @@ constexpr std::int64_t tokens = 97;  // as test::coded_entries() has them
 class Sample {
  public:
   explicit Sample(const std::string& factory)
-      : codebook_(test::random_codebook(index::parse_index_spec(factory, width))) {
-    index::write_local_index(path_, codebook_,
-                             test::coded_entries(codebook_, test::clustered(entries, width, 3)));
+      : codebook_(test::random_codebook(index::parse_index_spec(factory, test::key_width))) {
+    index::write_local_index(
+        path_, codebook_,
+        test::coded_entries(codebook_, test::clustered(entries, test::key_width, 3)));
     good_ = core::read_file(path_);
   }
 
@@ -73,13 +73,13 @@ class Sample {
 };
 
 template <class Core>
-struct Case {
+struct Damage {
   const char* message;
   std::function<void(Core& core, faiss::Index& whole)> damage;
 };
 
 template <class Core>
-void check(const Sample& sample, const std::vector<Case<Core>>& cases) {
+void check(const Sample& sample, const std::vector<Damage<Core>>& cases) {
   CHECK(sample.refusal().empty());
   for (const auto& [message, damage] : cases) {
     sample.damage<Core>(damage);
@@ -145,7 +145,7 @@ TEST_CASE("a graph whose numbers lead out of it is refused") {
        {"of other vectors", [](Graph& g, Any&) { leave_out_last(vectors_of(g)); }},
        {"of other vectors",
         [](Graph& g, Any&) {
-          vectors_of(g).d = 2 * width;
+          vectors_of(g).d = 2 * test::key_width;
           vectors_of(g).ntotal = entries / 2;
         }},
        {"another metric",

@@ -24,10 +24,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::int64_t width = 16;
-
 index::Codebook random_codebook(const std::string& factory, const std::string& metric) {
-  return test::random_codebook(index::parse_index_spec(factory, width, metric));
+  return test::random_codebook(index::parse_index_spec(factory, test::key_width, metric));
 }
 
 struct Type {
@@ -37,7 +35,8 @@ struct Type {
 
 /// Keys of which many are equal.
 at::Tensor some_keys() {
-  return at::cat({test::clustered(400, width, 3), test::normal(10, width, 4).repeat({20, 1})});
+  return at::cat({test::clustered(400, test::key_width, 3),
+                  test::normal(10, test::key_width, 4).repeat({20, 1})});
 }
 
 /// Every entry's distance to one query as the index should have it, computed in fp64.
@@ -92,7 +91,7 @@ TEST_CASE("every type and metric finds the nearest entries, ties by number, howe
                              test::select(entries, at::arange(s, n, 3, at::kLong)));
   }
   const index::VectorQuantizer vector_quantizer(codebook);
-  const at::Tensor rotated = vector_quantizer.rotate(test::clustered(12, width, 9));
+  const at::Tensor rotated = vector_quantizer.rotate(test::clustered(12, test::key_width, 9));
   const auto probes = vector_quantizer.probe(rotated, 4);
   const auto one = index::load_local_index(codebook, {folder / "all"},
                                            {.part = 0, .parts = 1, .backend = backend});
@@ -173,10 +172,10 @@ TEST_CASE("graphs and 4-bit codes find most of the nearest; part 0 has them whol
   INFO(type.factory << " " << type.metric);
   const test::TemporaryFolder folder;
   const auto codebook = random_codebook(type.factory, type.metric);
-  const auto entries = test::coded_entries(codebook, test::clustered(600, width, 3));
+  const auto entries = test::coded_entries(codebook, test::clustered(600, test::key_width, 3));
   index::write_local_index(folder / "all", codebook, entries);
   const index::VectorQuantizer vector_quantizer(codebook);
-  const at::Tensor rotated = vector_quantizer.rotate(test::clustered(20, width, 9));
+  const at::Tensor rotated = vector_quantizer.rotate(test::clustered(20, test::key_width, 9));
   const auto probes = vector_quantizer.probe(rotated, 4);
   CHECK(probes.lists.size(1) == 0);
   const auto one = index::load_local_index(codebook, {folder / "all"});
@@ -204,7 +203,7 @@ TEST_CASE("graphs and 4-bit codes find most of the nearest; part 0 has them whol
 
 TEST_CASE("4-bit codes of many equal keys are searched") {
   const auto codebook = random_codebook("PQ8x4fs", "l2");
-  const at::Tensor keys = test::normal(3, width, 4).repeat({400, 1});
+  const at::Tensor keys = test::normal(3, test::key_width, 4).repeat({400, 1});
   const auto entries = test::coded_entries(codebook, keys);
   const index::VectorQuantizer vector_quantizer(codebook);
   const at::Tensor rotated = vector_quantizer.rotate(keys.narrow(0, 0, 3));
@@ -217,9 +216,9 @@ TEST_CASE("4-bit codes of many equal keys are searched") {
 
 TEST_CASE("a graph is walked as far as was asked last") {
   const auto codebook = random_codebook("HNSW4", "l2");
-  const at::Tensor keys = test::normal(3000, width, 4);
+  const at::Tensor keys = test::normal(3000, test::key_width, 4);
   const auto index = index::make_local_index(codebook, test::coded_entries(codebook, keys));
-  const at::Tensor queries = test::normal(50, width, 5);
+  const at::Tensor queries = test::normal(50, test::key_width, 5);
   const auto distance_sum = [&](std::int64_t ef_search) {
     index->set_ef_search(ef_search);
     const test::HostTopK found = index->search(queries, {}, 4);
@@ -240,7 +239,7 @@ TEST_CASE("faiss opens files of every type, and they are the same bytes each tim
   INFO(type.factory << " " << type.metric);
   const test::TemporaryFolder folder;
   const auto codebook = random_codebook(type.factory, type.metric);
-  const auto entries = test::coded_entries(codebook, test::clustered(600, width, 3));
+  const auto entries = test::coded_entries(codebook, test::clustered(600, test::key_width, 3));
   const auto path = folder / "all";
   index::write_local_index(path, codebook, entries);
   index::write_local_index(folder / "again", codebook,
@@ -249,7 +248,7 @@ TEST_CASE("faiss opens files of every type, and they are the same bytes each tim
 
   const std::unique_ptr<faiss::Index> opened(faiss::read_index(path.c_str()));
   CHECK(opened->ntotal == 600);
-  CHECK(opened->d == width);
+  CHECK(opened->d == test::key_width);
   faiss::Index* core = opened.get();
   if (codebook.spec.has_lists()) {
     auto* ivf = faiss::ivflib::extract_index_ivf(opened.get());
@@ -259,7 +258,7 @@ TEST_CASE("faiss opens files of every type, and they are the same bytes each tim
   if (auto* outer = dynamic_cast<faiss::IndexPreTransform*>(opened.get())) core = outer->index;
   if (auto* map = dynamic_cast<faiss::IndexIDMap*>(core)) core = map->index;
   if (auto* graph = dynamic_cast<faiss::IndexHNSW*>(core)) graph->hnsw.efSearch = 64;
-  const at::Tensor queries = test::clustered(30, width, 32);
+  const at::Tensor queries = test::clustered(30, test::key_width, 32);
   std::vector<float> distances(300);
   std::vector<decltype(faiss::Index::ntotal)> ids(300);
   opened->search(30, queries.const_data_ptr<float>(), 10, distances.data(), ids.data());
@@ -298,7 +297,7 @@ TEST_CASE("codebooks of every type survive their file") {
 TEST_CASE("a graph over centroids finds nearly the lists that comparing finds") {
   const auto codebook = random_codebook("IVF200_HNSW16,PQ4", GENERATE("l2", "ip"));
   const index::VectorQuantizer vector_quantizer(codebook);
-  const at::Tensor rotated = vector_quantizer.rotate(test::clustered(50, width, 9));
+  const at::Tensor rotated = vector_quantizer.rotate(test::clustered(50, test::key_width, 9));
   const auto exact = vector_quantizer.probe(rotated, 8);
   const auto walked = vector_quantizer.probe(rotated, 8, index::Probing::hnsw);
   CHECK((exact.lists == walked.lists).sum().item<int>() > 300);
@@ -310,8 +309,10 @@ TEST_CASE("a graph over centroids finds nearly the lists that comparing finds") 
 
 TEST_CASE("cos does not see the length of keys and queries") {
   const auto codebook = random_codebook("IVF8,PQ4", "cos");
-  const at::Tensor keys = test::clustered(30, width, 3);
+  const at::Tensor keys = test::clustered(30, test::key_width, 3);
   CHECK(at::allclose(index::rotate_vectors(codebook, keys * 7),
                      index::rotate_vectors(codebook, keys), 1e-5, 1e-6));
-  CHECK(index::rotate_vectors(codebook, at::zeros({1, width})).abs().max().item<float>() == 0);
+  CHECK(
+      index::rotate_vectors(codebook, at::zeros({1, test::key_width})).abs().max().item<float>() ==
+      0);
 }

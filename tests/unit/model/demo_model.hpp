@@ -60,6 +60,10 @@ class Reference {
   SafetensorsFile file_;
 };
 
+inline double largest_difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
+}
+
 /// ‖a − b‖ / ‖b‖, in double.
 inline double relative_error(const at::Tensor& a, const at::Tensor& b) {
   const at::Tensor exact = b.to(at::kDouble);

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <catch2/catch.hpp>
 
+#include "demo_model.hpp"
 #include "model/layers/attention.hpp"
 #include "model/layers/attention_kernel.hpp"
 
@@ -20,10 +21,6 @@ at::Tensor plain_attention(const at::Tensor& q, const at::Tensor& k, const at::T
     scores.masked_fill_(hidden, -INFINITY);
   }
   return scores.softmax(-1).matmul(v.to(at::kDouble));
-}
-
-double largest_difference(const at::Tensor& a, const at::Tensor& b) {
-  return (a.to(at::kDouble) - b).abs().max().item<double>();
 }
 
 }  // namespace
@@ -59,7 +56,7 @@ TEST_CASE("attention kernels agree with plain tensor operations", "[model]") {
                      .head_width = shape.width,
                      .causal = shape.causal},
                     scratch.data());
-      CHECK(largest_difference(out, plain_attention(q, k, v, shape.causal)) < 2e-5);
+      CHECK(testing::largest_difference(out, plain_attention(q, k, v, shape.causal)) < 2e-5);
 
       std::vector<const float*> keys;
       std::vector<const float*> values;
@@ -75,7 +72,8 @@ TEST_CASE("attention kernels agree with plain tensor operations", "[model]") {
                            .count = shape.keys,
                            .head_width = shape.width},
                           scratch.data());
-      CHECK(largest_difference(single, plain_attention(q.narrow(0, 0, 1), k, v, false)) < 2e-5);
+      CHECK(testing::largest_difference(single, plain_attention(q.narrow(0, 0, 1), k, v, false)) <
+            2e-5);
     }
   }
 }
@@ -101,7 +99,7 @@ TEST_CASE("segments and heads do not mix, and rows outside are zero", "[model]")
       const at::Tensor exact =
           plain_attention(piece(qkv, 0, query_begin, query_end), piece(qkv, 1, key_begin, key_end),
                           piece(qkv, 2, key_begin, key_end), false);
-      CHECK(largest_difference(piece(out, 0, query_begin, query_end), exact) < 1e-5);
+      CHECK(testing::largest_difference(piece(out, 0, query_begin, query_end), exact) < 1e-5);
     }
   }
   CHECK(out.narrow(0, 9, 3).abs().max().item<double>() == 0.0);

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <catch2/catch.hpp>
 
+#include "demo_model.hpp"
 #include "model/layers/attention.hpp"
 #include "model/layers/key_value_cache.hpp"
 
@@ -11,8 +12,8 @@ namespace knnseq::model {
 
 namespace {
 
-constexpr std::int64_t heads = 2;
-constexpr std::int64_t width = 48;
+constexpr std::int64_t attention_heads = 2;
+constexpr std::int64_t attention_width = 48;
 
 using Lengths = std::vector<std::int64_t>;
 
@@ -38,14 +39,9 @@ std::vector<AttentionSegment> segments_of(const Lengths& queries, const Lengths&
   return segments;
 }
 
-double relative_error(const at::Tensor& made, const at::Tensor& expected) {
-  REQUIRE(made.sizes() == expected.sizes());
-  return ((made - expected).norm() / expected.norm()).item<double>();
-}
-
 /// Large scores: the softmax is far from uniform.
 at::Tensor random_rows(std::int64_t rows, std::int64_t parts) {
-  return at::randn({rows, parts * width}) * 3;
+  return at::randn({rows, parts * attention_width}) * 3;
 }
 
 }  // namespace
@@ -56,15 +52,16 @@ TEST_CASE("fused self-attention gives what the kernels for CPUs give", "[model]"
                                  Lengths{40, 1, 16, 17}}) {
     for (const bool causal : {false, true}) {
       const at::Tensor qkv = random_rows(std::reduce(lengths.begin(), lengths.end()), 3);
-      const at::Tensor expected = attend({.queries = qkv.narrow(1, 0, width),
-                                          .keys = qkv.narrow(1, width, width),
-                                          .values = qkv.narrow(1, 2 * width, width),
-                                          .heads = heads,
-                                          .causal = causal},
-                                         segments_of(lengths, lengths));
+      const at::Tensor expected =
+          attend({.queries = qkv.narrow(1, 0, attention_width),
+                  .keys = qkv.narrow(1, attention_width, attention_width),
+                  .values = qkv.narrow(1, 2 * attention_width, attention_width),
+                  .heads = attention_heads,
+                  .causal = causal},
+                 segments_of(lengths, lengths));
       INFO(lengths.size() << " sentences, the first of " << lengths[0] << ", causal " << causal);
-      CHECK(relative_error(attend_to_self(qkv, layout_of(lengths), heads, causal), expected) <
-            1e-5);
+      CHECK(testing::relative_error(
+                attend_to_self(qkv, layout_of(lengths), attention_heads, causal), expected) < 1e-5);
     }
   }
 }
@@ -80,15 +77,15 @@ TEST_CASE("fused cross-attention gives what the kernels for CPUs give", "[model]
     const at::Tensor queries = random_rows(std::reduce(targets.begin(), targets.end()), 1);
     const at::Tensor kv = random_rows(std::reduce(sources.begin(), sources.end()), 2);
     const at::Tensor expected = attend({.queries = queries,
-                                        .keys = kv.narrow(1, 0, width),
-                                        .values = kv.narrow(1, width, width),
-                                        .heads = heads},
+                                        .keys = kv.narrow(1, 0, attention_width),
+                                        .values = kv.narrow(1, attention_width, attention_width),
+                                        .heads = attention_heads},
                                        segments_of(targets, sources));
     const PaddedLayout source = layout_of(sources);
     const at::Tensor made =
-        attend_to_source(queries, layout_of(targets), source.pad(kv), source, heads);
+        attend_to_source(queries, layout_of(targets), source.pad(kv), source, attention_heads);
     INFO(targets.size() << " sentences, the first of " << targets[0]);
-    CHECK(relative_error(made, expected) < 1e-5);
+    CHECK(testing::relative_error(made, expected) < 1e-5);
   }
 }
 

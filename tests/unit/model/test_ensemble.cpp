@@ -31,10 +31,6 @@ at::Tensor log_mean(const std::vector<at::Tensor>& log_probs) {
   return (sum / static_cast<double>(log_probs.size())).log();
 }
 
-double largest_difference(const at::Tensor& a, const at::Tensor& b) {
-  return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
-}
-
 }  // namespace
 
 TEST_CASE("an ensemble's probabilities are the mean, its keys the first's or all", "[model]") {
@@ -61,7 +57,7 @@ TEST_CASE("an ensemble's probabilities are the mean, its keys the first's or all
     const auto made = model->teacher_force(sources, targets, {KeyKind::ffn_in, true, true});
     CHECK(made.keys.equal(expected));
     CHECK(made.sentence_keys.size(1) == 6);
-    CHECK(largest_difference(made.log_probs, log_mean(log_probs)) < 2e-6);
+    CHECK(testing::largest_difference(made.log_probs, log_mean(log_probs)) < 2e-6);
     CHECK(model->teacher_force(sources, targets, {}).keys.equal(expected));
 
     const auto state = model->start(model->encode(sources), 2, KeyKind::ffn_in);
@@ -71,7 +67,7 @@ TEST_CASE("an ensemble's probabilities are the mean, its keys the first's or all
     out = model->step(*state, std::vector<TokenId>{9, 1});
     CHECK(out.queries[0].equal(expected[7]));
     CHECK(out.queries[1].equal(expected[1]));
-    CHECK(largest_difference(out.log_probs[0], made.log_probs[7]) < 2e-6);
+    CHECK(testing::largest_difference(out.log_probs[0], made.log_probs[7]) < 2e-6);
     CHECK_THROWS_AS(model->encode(SentenceList{std::vector<TokenId>(31, 3)}), core::InputError);
     CHECK_THROWS_AS(model->encode(SentenceList{{20, 0}}), core::InputError);
     CHECK_THROWS_AS(
@@ -95,7 +91,7 @@ TEST_CASE("a model twice is the model once, and one model is no ensemble", "[mod
   const TeacherForced made = twice->teacher_force(real_sources, real_targets, options);
   CHECK(made.keys.equal(expected.keys));
   CHECK(made.sentence_keys.equal(expected.sentence_keys));
-  CHECK(largest_difference(made.log_probs, expected.log_probs) < 1e-5);
+  CHECK(testing::largest_difference(made.log_probs, expected.log_probs) < 1e-5);
 
   std::vector<EnsembleMember> one = fakes({{.seed = 3}});
   const TranslationModel* alone = one[0].model.get();

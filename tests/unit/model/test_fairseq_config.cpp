@@ -20,7 +20,9 @@ Json with(const Json& changes) {
   return config;
 }
 
-ModelConfig read(const Json& changes) { return read_fairseq_config("folder", with(changes), {}); }
+ModelConfig read_fairseq(const Json& changes) {
+  return read_fairseq_config("folder", with(changes), {});
+}
 
 }  // namespace
 
@@ -39,8 +41,8 @@ TEST_CASE("keys of a fairseq config that cannot be honoured are refused by name"
       {"cross_self_attention", {{"cross_self_attention", true}}}};
   for (const auto& [key, changes] : cases) {
     INFO(changes.dump());
-    CHECK_THROWS_AS(read(changes), core::InputError);
-    CHECK_THROWS_WITH(read(changes), Contains("folder/config.json") && Contains(key));
+    CHECK_THROWS_AS(read_fairseq(changes), core::InputError);
+    CHECK_THROWS_WITH(read_fairseq(changes), Contains("folder/config.json") && Contains(key));
   }
   CHECK_THROWS_WITH(read_fairseq_config("folder", with(Json::object()), Json::object()),
                     Contains("generation_config.json"));
@@ -53,11 +55,11 @@ TEST_CASE("a narrow fairseq model without sinusoidal positions is one", "[model]
     narrow[std::string(side) + "_attention_heads"] = 1;
     narrow[std::string(side) + "_learned_pos"] = true;
   }
-  CHECK(read(narrow).info.width == 2);
+  CHECK(read_fairseq(narrow).info.width == 2);
   narrow["encoder_learned_pos"] = false;
-  CHECK_THROWS_WITH(read(narrow), Contains("encoder_embed_dim: 2 is too narrow"));
+  CHECK_THROWS_WITH(read_fairseq(narrow), Contains("encoder_embed_dim: 2 is too narrow"));
   narrow["no_token_positional_embeddings"] = true;
-  CHECK(read(narrow).info.source_width == 2);
+  CHECK(read_fairseq(narrow).info.source_width == 2);
 }
 
 }  // namespace knnseq::model

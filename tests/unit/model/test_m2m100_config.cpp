@@ -28,7 +28,7 @@ const Json generation = Json::parse(R"({"_from_model_config": true, "bos_token_i
     "decoder_start_token_id": 2, "early_stopping": true, "eos_token_id": 2, "max_length": 200,
     "num_beams": 5, "pad_token_id": 1, "transformers_version": "4.27.0.dev0"})");
 
-ModelConfig read(const Json& config, const Json& generating = {}) {
+ModelConfig read_m2m100(const Json& config, const Json& generating = {}) {
   return read_m2m100_config("folder", config, generating);
 }
 
@@ -40,7 +40,7 @@ Json with(Json json, const std::string& key, const Json& value) {
 }  // namespace
 
 TEST_CASE("M2M100's published config", "[model]") {
-  for (const ModelConfig& made : {read(m2m100), read(m2m100, generation)}) {
+  for (const ModelConfig& made : {read_m2m100(m2m100), read_m2m100(m2m100, generation)}) {
     CHECK(made.info.family == "m2m_100");
     CHECK(made.info.width == 1024);
     CHECK(made.info.decoder_layers == 12);
@@ -68,11 +68,11 @@ TEST_CASE("NLLB-200's published config", "[model]") {
   nllb["encoder_layers"] = nllb["decoder_layers"] = nllb["num_hidden_layers"] = 24;
   nllb["encoder_ffn_dim"] = nllb["decoder_ffn_dim"] = 8192;
   nllb["d_model"] = 2048;  // 3.3B
-  CHECK(read(nllb, generation).transformer.decoder.ffn_width == 8192);
+  CHECK(read_m2m100(nllb, generation).transformer.decoder.ffn_width == 8192);
   // A forced language is the user's to choose.
-  CHECK(read(with(nllb, "forced_bos_token_id", 256047)).info.forced_tokens.empty());
+  CHECK(read_m2m100(with(nllb, "forced_bos_token_id", 256047)).info.forced_tokens.empty());
   const auto unused =
-      read(nllb, with(generation, "forced_bos_token_id", 256047)).info.unused_settings;
+      read_m2m100(nllb, with(generation, "forced_bos_token_id", 256047)).info.unused_settings;
   CHECK(std::ranges::count(unused, "forced_bos_token_id=256047") == 1);
 }
 
@@ -90,11 +90,11 @@ TEST_CASE("keys of M2M100's config that cannot be honoured are refused by name",
                                    {"num_experts", 128}};
   for (const auto& [key, value] : cases) {
     INFO(key << " = " << value.dump());
-    CHECK_THROWS_AS(read(with(m2m100, key, value)), core::InputError);
-    CHECK_THROWS_WITH(read(with(m2m100, key, value)),
+    CHECK_THROWS_AS(read_m2m100(with(m2m100, key, value)), core::InputError);
+    CHECK_THROWS_WITH(read_m2m100(with(m2m100, key, value)),
                       Contains("folder/config.json") && Contains(key));
   }
-  CHECK_THROWS_WITH(read(m2m100, with(generation, "decoder_start_token_id", 0)),
+  CHECK_THROWS_WITH(read_m2m100(m2m100, with(generation, "decoder_start_token_id", 0)),
                     Contains("generation_config.json") && Contains("decoder_start_token_id"));
 }
 

@@ -15,11 +15,11 @@ using core::Json;
 
 Json demo(const char* name) { return core::read_json(testing::demo_folder / name); }
 
-ModelConfig read(const Json& config, const Json& generation = {}) {
+ModelConfig read_marian(const Json& config, const Json& generation = {}) {
   return read_marian_config("folder", config, generation);
 }
 
-Json with(Json json, const std::string& key, const Json& value) {
+Json with_setting(Json json, const std::string& key, const Json& value) {
   json[key] = value;
   return json;
 }
@@ -44,7 +44,7 @@ TEST_CASE("the demo model's config", "[model]") {
 
 TEST_CASE("keys of config.json that cannot be honoured are refused by name", "[model]") {
   const Json config = demo("config.json");
-  CHECK(read(config).transformer.encoder.layers == 4);
+  CHECK(read_marian(config).transformer.encoder.layers == 4);
   struct Case {
     std::string key;
     Json value;
@@ -67,25 +67,26 @@ TEST_CASE("keys of config.json that cannot be honoured are refused by name", "[m
                                    {"rope_theta", 10000}};
   for (const auto& [key, value] : cases) {
     INFO(key << " = " << value.dump());
-    CHECK_THROWS_AS(read(with(config, key, value)), core::InputError);
-    CHECK_THROWS_WITH(read(with(config, key, value)),
+    CHECK_THROWS_AS(read_marian(with_setting(config, key, value)), core::InputError);
+    CHECK_THROWS_WITH(read_marian(with_setting(config, key, value)),
                       Contains("folder/config.json") && Contains(key));
   }
-  CHECK_THROWS_WITH(read(with(config, "encoder_attention_heads", 5)),
+  CHECK_THROWS_WITH(read_marian(with_setting(config, "encoder_attention_heads", 5)),
                     Contains("256 is not a multiple of 5 heads"));
-  CHECK_THROWS_WITH(read(Json::array()), Contains("is not a JSON object"));
-  CHECK(read(with(config, "activation_function", "swish")).transformer.activation ==
+  CHECK_THROWS_WITH(read_marian(Json::array()), Contains("is not a JSON object"));
+  CHECK(read_marian(with_setting(config, "activation_function", "swish")).transformer.activation ==
         Activation::silu);
 }
 
 TEST_CASE("generation_config.json: bad words, forced tokens, the rest is listed", "[model]") {
   const Json config = demo("config.json");
   const Json generation = demo("generation_config.json");
-  CHECK(read(config, with(generation, "bad_words_ids", {{9}, {3}, {9}})).info.bad_tokens ==
-        std::vector<TokenId>{3, 9});
-  CHECK(read(with(config, "bad_words_ids", {{5}})).info.bad_tokens == std::vector<TokenId>{5});
-  CHECK(read(config, with(generation, "length_penalty", 0.5)).info.unused_settings.front() ==
-        "length_penalty=0.5");
+  CHECK(read_marian(config, with_setting(generation, "bad_words_ids", {{9}, {3}, {9}}))
+            .info.bad_tokens == std::vector<TokenId>{3, 9});
+  CHECK(read_marian(with_setting(config, "bad_words_ids", {{5}})).info.bad_tokens ==
+        std::vector<TokenId>{5});
+  CHECK(read_marian(config, with_setting(generation, "length_penalty", 0.5))
+            .info.unused_settings.front() == "length_penalty=0.5");
   struct Case {
     std::string key;
     Json value;
@@ -96,7 +97,7 @@ TEST_CASE("generation_config.json: bad words, forced tokens, the rest is listed"
                                    {"decoder_start_token_id", 1}, {"suppress_tokens", {4}}};
   for (const auto& [key, value] : cases) {
     INFO(key << " = " << value.dump());
-    CHECK_THROWS_WITH(read(config, with(generation, key, value)),
+    CHECK_THROWS_WITH(read_marian(config, with_setting(generation, key, value)),
                       Contains("generation_config.json") && Contains(key));
   }
 }
@@ -119,25 +120,26 @@ TEST_CASE("configs as OPUS-MT publishes them", "[model]") {
       "pad_token_id": 58100, "prefix": ">>deu<< ", "scale_embedding": true,
       "share_encoder_decoder_embeddings": true, "static_position_embeddings": true,
       "transformers_version": "4.22.0.dev0", "use_cache": true, "vocab_size": 58101})");
-  CHECK(read(early).info.bad_tokens == std::vector<TokenId>{58100});
+  CHECK(read_marian(early).info.bad_tokens == std::vector<TokenId>{58100});
   const Json generation = Json::parse(R"({"_from_model_config": true, "bad_words_ids": [[58100]],
       "bos_token_id": 0, "decoder_start_token_id": 58100, "eos_token_id": 0,
       "forced_eos_token_id": 0, "max_length": 512, "num_beams": 6, "pad_token_id": 58100,
       "renormalize_logits": true, "transformers_version": "4.32.0.dev0"})");
-  const ModelConfig made = read(early, generation);
+  const ModelConfig made = read_marian(early, generation);
   CHECK(made.transformer.activation == Activation::silu);
   CHECK(made.info.unused_settings ==
         std::vector<std::string>{"max_length=512", "num_beams=6", "renormalize_logits=true"});
 
   // opus-mt-tc-big-*: larger, in fp16, some with a vocabulary for each side.
-  Json big = with(with(early, "torch_dtype", "float16"), "share_encoder_decoder_embeddings", false);
+  Json big = with_setting(with_setting(early, "torch_dtype", "float16"),
+                          "share_encoder_decoder_embeddings", false);
   for (const char* key : {"encoder_attention_heads", "decoder_attention_heads"}) big[key] = 16;
   for (const char* key : {"encoder_ffn_dim", "decoder_ffn_dim"}) big[key] = 4096;
   big["d_model"] = big["max_position_embeddings"] = 1024;
   big["activation_function"] = "relu";
   big["decoder_vocab_size"] = 61000;
-  CHECK(read(big, generation).info.width == 1024);
-  CHECK(read(big).info.vocab_size == 61000);
+  CHECK(read_marian(big, generation).info.width == 1024);
+  CHECK(read_marian(big).info.vocab_size == 61000);
 }
 
 TEST_CASE("model folders that cannot be opened", "[model]") {
@@ -149,12 +151,12 @@ TEST_CASE("model folders that cannot be opened", "[model]") {
   folder.write("config.json", demo("config.json").dump());
   CHECK_THROWS_WITH(load_model(folder.path()), Contains("model.safetensors"));
   CHECK_THROWS_WITH(load_model(testing::demo_folder, {"fp17"}), Contains("dtype: 'fp17'"));
-  folder.write("config.json", with(demo("config.json"), "encoder_layers", 5).dump());
+  folder.write("config.json", with_setting(demo("config.json"), "encoder_layers", 5).dump());
   std::filesystem::create_symlink(testing::demo_folder / "model.safetensors",
                                   folder.path() / "model.safetensors");
   CHECK_THROWS_WITH(load_model(folder.path()),
                     Contains("tensor 'model.encoder.layers.4.") && Contains("is missing"));
-  folder.write("config.json", with(demo("config.json"), "encoder_layers", 3).dump());
+  folder.write("config.json", with_setting(demo("config.json"), "encoder_layers", 3).dump());
   CHECK_THROWS_WITH(load_model(folder.path()),
                     Contains("unknown tensors") && Contains("model.encoder.layers.3.fc1.bias"));
 }

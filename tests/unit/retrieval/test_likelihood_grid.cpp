@@ -15,12 +15,12 @@ using namespace knnseq;
 
 namespace {
 
-constexpr std::int64_t vocabulary = 12;
+constexpr std::int64_t vocab_size = 12;
 constexpr std::int64_t most = 16;
 
 /// A text's tokens with a random model and random neighbours, some of them missing.
 struct Text {
-  at::Tensor log_probs = at::empty({40, vocabulary}, at::kFloat);
+  at::Tensor log_probs = at::empty({40, vocab_size}, at::kFloat);
   index::TopK found = index::missing_top_k(40, most);
   std::vector<core::TokenId> tokens;
 
@@ -36,7 +36,7 @@ struct Text {
         found.distances[i][j] = distance;
         found.ids[i][j] = core::pack_entry_id(token, 100 * i + j);
       }
-      for (std::int64_t w = 0; w < vocabulary; ++w) log_probs[i][w] = 3 * test::normal(random);
+      for (std::int64_t w = 0; w < vocab_size; ++w) log_probs[i][w] = 3 * test::normal(random);
       tokens.push_back(static_cast<core::TokenId>(random.below(5)));
     }
     log_probs = at::log_softmax(log_probs, 1);

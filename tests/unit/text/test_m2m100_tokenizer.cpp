@@ -10,11 +10,11 @@ using Catch::Contains;
 using core::TokenId;
 using testing::models;
 
-struct Folder : test::TemporaryFolder {
-  Folder() { testing::copy_tokenizer(models / "m2m100", path()); }
+struct M2M100Folder : test::TemporaryFolder {
+  M2M100Folder() { testing::copy_tokenizer(models / "m2m100", path()); }
 };
 
-constexpr const char* config_file = "tokenizer_config.json";
+constexpr const char* m2m100_config_file = "tokenizer_config.json";
 
 }  // namespace
 
@@ -52,7 +52,7 @@ TEST_CASE("M2M100: both languages must be given and known", "[text]") {
 }
 
 TEST_CASE("M2M100: other languages, cleaned spaces, what is not supported", "[text]") {
-  const Folder folder;
+  const M2M100Folder folder;
   const auto refused = [&](const char* file, const char* content, const char* reason) {
     folder.write(file, content);
     INFO(content);
@@ -60,12 +60,12 @@ TEST_CASE("M2M100: other languages, cleaned spaces, what is not supported", "[te
     CHECK_THROWS_WITH(load_tokenizer(folder.path(), {"de", "en"}),
                       Contains(file) && Contains(reason));
   };
-  refused(config_file, R"({"tokenizer_class": "SMALL100Tokenizer"})",
+  refused(m2m100_config_file, R"({"tokenizer_class": "SMALL100Tokenizer"})",
           "'SMALL100Tokenizer' is not supported");
-  refused(config_file, R"({"language_codes": "iwslt"})", "'iwslt' is not supported");
-  refused(config_file, R"({"eos_token": "<end>"})", "'eos_token' must be '</s>'");
-  refused(config_file, R"({"sp_model_kwargs": {"nbest_size": -1}})", "sp_model_kwargs");
-  folder.write(config_file, R"({"language_codes": "wmt21"})");
+  refused(m2m100_config_file, R"({"language_codes": "iwslt"})", "'iwslt' is not supported");
+  refused(m2m100_config_file, R"({"eos_token": "<end>"})", "'eos_token' must be '</s>'");
+  refused(m2m100_config_file, R"({"sp_model_kwargs": {"nbest_size": -1}})", "sp_model_kwargs");
+  folder.write(m2m100_config_file, R"({"language_codes": "wmt21"})");
   refused("special_tokens_map.json", R"({"additional_special_tokens": ["__af__"]})",
           "adds the token '__af__'");
 
@@ -74,16 +74,16 @@ TEST_CASE("M2M100: other languages, cleaned spaces, what is not supported", "[te
   CHECK(load_tokenizer(folder.path(), {"en", "de"})->forced_target_tokens() ==
         std::vector<TokenId>{static_cast<TokenId>(size + 7)});
 
-  std::filesystem::remove(folder / config_file);  // vocab.json tells M2M100 from NLLB
+  std::filesystem::remove(folder / m2m100_config_file);  // vocab.json tells M2M100 from NLLB
   const auto plain = load_tokenizer(folder.path(), {"de", "en"});
   const auto ids = plain->encode_target("Tom 's here .");
   CHECK(plain->decode_target(ids) == "Tom 's here .");
-  folder.write(config_file, R"({"clean_up_tokenization_spaces": true})");
+  folder.write(m2m100_config_file, R"({"clean_up_tokenization_spaces": true})");
   CHECK(load_tokenizer(folder.path(), {"de", "en"})->decode_target(ids) == "Tom's here.");
 
   // A language added by transformers, which numbers it after the others.
-  folder.write(config_file, R"({"extra_special_tokens": ["__af__", "__gsw__"]})");
-  refused(config_file, R"({"extra_special_tokens": ["__af__", "__gsw__"]})",
+  folder.write(m2m100_config_file, R"({"extra_special_tokens": ["__af__", "__gsw__"]})");
+  refused(m2m100_config_file, R"({"extra_special_tokens": ["__af__", "__gsw__"]})",
           "adds the token '__gsw__'");
   const auto added = static_cast<TokenId>(size + 100);
   folder.write("added_tokens.json", core::Json{{"__gsw__", added}}.dump());
@@ -91,7 +91,7 @@ TEST_CASE("M2M100: other languages, cleaned spaces, what is not supported", "[te
   CHECK(more->forced_target_tokens() == std::vector<TokenId>{added});
   CHECK(more->encode_source("__gsw__") == std::vector<TokenId>{added});
   CHECK(ids_without_token(*more, more->vocab_size()).size() == 7);  // made-up words that are left
-  folder.write(config_file, "{}");
+  folder.write(m2m100_config_file, "{}");
   refused("added_tokens.json", R"({"word": 300})", "adds the token 'word'");
   std::filesystem::remove(folder / "added_tokens.json");
 

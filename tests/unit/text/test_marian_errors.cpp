@@ -18,8 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 
 /// A copy of the demo model's tokeniser files that a test spoils.
-struct ModelFolder : TemporaryFolder {
-  ModelFolder() {
+struct MarianFolder : TemporaryFolder {
+  MarianFolder() {
     const fs::path demo = fs::path(KNNSEQ_SOURCE_DIR) / "models/demo-de-en";
     for (const char* name :
          {"config.json", "source.spm", "target.spm", "vocab.json", "tokenizer_config.json"}) {
@@ -28,7 +28,8 @@ struct ModelFolder : TemporaryFolder {
   }
 };
 
-void check_refused(const ModelFolder& folder, const std::string& file, const std::string& reason) {
+void check_marian_refused(const MarianFolder& folder, const std::string& file,
+                          const std::string& reason) {
   INFO(file << ": " << reason);
   CHECK_THROWS_AS(text::load_tokenizer(folder.path()), core::InputError);
   CHECK_THROWS_WITH(text::load_tokenizer(folder.path()),
@@ -39,37 +40,37 @@ void check_refused(const ModelFolder& folder, const std::string& file, const std
 
 TEST_CASE("a model directory's missing files are named") {
   for (const char* name : {"config.json", "source.spm", "target.spm", "vocab.json"}) {
-    const ModelFolder folder;
+    const MarianFolder folder;
     fs::remove(folder / name);
-    check_refused(folder, name, "cannot be opened");
+    check_marian_refused(folder, name, "cannot be opened");
   }
-  const ModelFolder folder;
+  const MarianFolder folder;
   fs::remove(folder / "tokenizer_config.json");  // everything in it has a default
   CHECK(text::load_tokenizer(folder.path())->vocab_size() == 8000);
 }
 
 TEST_CASE("the kind of model must be known") {
-  const ModelFolder folder;
+  const MarianFolder folder;
   folder.write("config.json", R"({"model_type": "bert"})");
-  check_refused(folder, "config.json", "supported: marian");
+  check_marian_refused(folder, "config.json", "supported: marian");
   folder.write("config.json", R"({"model_type": 3})");
-  check_refused(folder, "config.json", "model_type");
+  check_marian_refused(folder, "config.json", "model_type");
   CHECK_THROWS_AS(text::tokenizer_files(folder.path()), core::InputError);
 }
 
 TEST_CASE("a damaged SentencePiece file is refused") {
-  const ModelFolder folder;
+  const MarianFolder folder;
   folder.write("target.spm", "not a model");
-  check_refused(folder, "target.spm", "is not a SentencePiece model");
+  check_marian_refused(folder, "target.spm", "is not a SentencePiece model");
   folder.write("target.spm", "");
-  check_refused(folder, "target.spm", "is not a SentencePiece model");
+  check_marian_refused(folder, "target.spm", "is not a SentencePiece model");
 }
 
 TEST_CASE("a malformed vocabulary is refused") {
-  const ModelFolder folder;
+  const MarianFolder folder;
   const auto refused = [&](const char* content, const std::string& reason) {
     folder.write("vocab.json", content);
-    check_refused(folder, "vocab.json", reason);
+    check_marian_refused(folder, "vocab.json", reason);
   };
   refused("{", "not valid JSON");
   refused("[]", "must be an object");
@@ -86,22 +87,23 @@ TEST_CASE("a malformed vocabulary is refused") {
 }
 
 TEST_CASE("separate vocabularies must exist and number the special tokens alike") {
-  const ModelFolder folder;
+  const MarianFolder folder;
   folder.write("tokenizer_config.json", R"({"separate_vocabs": true})");
-  check_refused(folder, "target_vocab.json", "cannot be opened");
+  check_marian_refused(folder, "target_vocab.json", "cannot be opened");
   folder.write("target_vocab.json", R"({"</s>": 0, "<unk>": 1, "<pad>": 2})");
-  check_refused(folder, "target_vocab.json", "'<pad>' has the id 2 here, but 7999 in vocab.json");
+  check_marian_refused(folder, "target_vocab.json",
+                       "'<pad>' has the id 2 here, but 7999 in vocab.json");
   folder.write("tokenizer_config.json", "{}");
-  check_refused(folder, "tokenizer_config.json", "must say 'separate_vocabs'");
+  check_marian_refused(folder, "tokenizer_config.json", "must say 'separate_vocabs'");
   folder.write("tokenizer_config.json", R"({"separate_vocabs": false})");
   CHECK(text::load_tokenizer(folder.path())->vocab_size() == 8000);
 }
 
 TEST_CASE("settings that would give other tokens are refused, harmless ones are not") {
-  const ModelFolder folder;
+  const MarianFolder folder;
   const auto refused = [&](const char* content, const std::string& reason) {
     folder.write("tokenizer_config.json", content);
-    check_refused(folder, "tokenizer_config.json", reason);
+    check_marian_refused(folder, "tokenizer_config.json", reason);
   };
   refused("[]", "must be an object");
   refused(R"({"separate_vocabs": "yes"})", "'separate_vocabs' must be true or false");
@@ -117,5 +119,5 @@ TEST_CASE("settings that would give other tokens are refused, harmless ones are 
   folder.write("special_tokens_map.json", R"({"pad_token": "<pad>"})");
   CHECK(text::load_tokenizer(folder.path())->pad() == 7999);
   folder.write("added_tokens.json", R"({"<new>": 8000})");
-  check_refused(folder, "added_tokens.json", "adds the token '<new>'");
+  check_marian_refused(folder, "added_tokens.json", "adds the token '<new>'");
 }

@@ -13,15 +13,15 @@ using core::Json;
 using core::TokenId;
 using testing::models;
 
-struct Folder : test::TemporaryFolder {
-  Folder() { testing::copy_tokenizer(models / "nllb", path()); }
+struct NllbFolder : test::TemporaryFolder {
+  NllbFolder() { testing::copy_tokenizer(models / "nllb", path()); }
 
   std::unique_ptr<Tokenizer> load() const {
     return load_tokenizer(path(), {"deu_Latn", "eng_Latn"});
   }
 };
 
-constexpr const char* config_file = "tokenizer_config.json";
+constexpr const char* nllb_config_file = "tokenizer_config.json";
 constexpr const char* map_file = "special_tokens_map.json";
 
 /// {id: token} of the special tokens, as transformers writes it.
@@ -54,7 +54,7 @@ TEST_CASE("NLLB: special tokens, and spaces at the end, which SentencePiece drop
 }
 
 TEST_CASE("NLLB: languages from whichever file has them", "[text]") {
-  const Folder folder;
+  const NllbFolder folder;
   const auto expected = load_tokenizer(models / "nllb", {"deu_Latn", "eng_Latn"});
   const auto check_same = [&] {
     const auto tokenizer = folder.load();
@@ -64,16 +64,16 @@ TEST_CASE("NLLB: languages from whichever file has them", "[text]") {
   };
   std::filesystem::remove(folder / map_file);
   check_same();  // NLLB-200's own
-  std::filesystem::remove(folder / config_file);
+  std::filesystem::remove(folder / nllb_config_file);
   check_same();
   const Json added = numbered(core::read_json(models / "nllb" / "tokenizer.json"));
   folder.write(
-      config_file,
+      nllb_config_file,
       Json{{"tokenizer_class", "NllbTokenizerFast"}, {"added_tokens_decoder", added}}.dump());
   check_same();
 
   const TokenId first = expected->encode_source("ace_Arab").at(0);
-  folder.write(config_file, "{}");
+  folder.write(nllb_config_file, "{}");
   folder.write(map_file, R"({"additional_special_tokens": ["eng_Latn", "deu_Latn"]})");
   folder.write("added_tokens.json", Json{{"deu_Latn", first}, {"eng_Latn", first + 5}}.dump());
   CHECK(folder.load()->forced_target_tokens() == std::vector<TokenId>{first + 5});
@@ -84,7 +84,7 @@ TEST_CASE("NLLB: languages from whichever file has them", "[text]") {
 TEST_CASE("NLLB: an added language has the id that transformers wrote", "[text]") {
   const auto data = models.parent_path() / "nllb-added";
   const Json expected = core::read_json(data / "expected.json").at("ids");
-  const auto check = [&](const Folder& folder) {
+  const auto check = [&](const NllbFolder& folder) {
     const auto tokenizer = load_tokenizer(folder.path(), {"deu_Latn", "gsw_Latn"});
     CHECK(tokenizer->forced_target_tokens() ==
           std::vector<TokenId>{expected.at("gsw_Latn").get<TokenId>()});
@@ -93,14 +93,14 @@ TEST_CASE("NLLB: an added language has the id that transformers wrote", "[text]"
       CHECK(tokenizer->encode_source(token) == std::vector<TokenId>{id.get<TokenId>()});
     }
   };
-  const auto names_file = [](const Folder& folder) {
+  const auto names_file = [](const NllbFolder& folder) {
     const auto files = tokenizer_files(folder.path());
     return std::ranges::find(files, folder / "tokenizer.json") != files.end();
   };
   // transformers 5: listed in tokenizer_config.json, numbered in tokenizer.json.
-  const Folder five;
+  const NllbFolder five;
   std::filesystem::remove(five / map_file);
-  for (const char* name : {"tokenizer.json", config_file}) {
+  for (const char* name : {"tokenizer.json", nllb_config_file}) {
     std::filesystem::copy_file(data / name, five / name,
                                std::filesystem::copy_options::overwrite_existing);
   }
@@ -108,26 +108,26 @@ TEST_CASE("NLLB: an added language has the id that transformers wrote", "[text]"
   CHECK(names_file(five));
 
   // transformers 4: numbered in tokenizer_config.json, or the added one alone in added_tokens.json.
-  const Folder four;
+  const NllbFolder four;
   const Json fast = core::read_json(data / "tokenizer.json");
-  four.write(config_file, Json{{"added_tokens_decoder", numbered(fast)}}.dump());
+  four.write(nllb_config_file, Json{{"added_tokens_decoder", numbered(fast)}}.dump());
   check(four);
   four.write("tokenizer.json", fast.dump());
   check(four);
   CHECK_FALSE(names_file(four));  // says nothing that is not said elsewhere
-  four.write(config_file, "{}");
+  four.write(nllb_config_file, "{}");
   std::filesystem::remove(four / "tokenizer.json");
   four.write("added_tokens.json", R"({"gsw_Latn": 344})");
   check(four);
 
   // What it published needs no tokenizer.json.
-  const Folder plain;
+  const NllbFolder plain;
   std::filesystem::copy_file(models / "nllb" / "tokenizer.json", plain / "tokenizer.json");
   CHECK_FALSE(names_file(plain));
 }
 
 TEST_CASE("NLLB: ids that no file states are not guessed", "[text]") {
-  const Folder folder;
+  const NllbFolder folder;
   const auto refused = [&](const char* file, const char* reason) {
     CHECK_THROWS_AS(folder.load(), core::InputError);
     CHECK_THROWS_WITH(folder.load(), Contains(file) && Contains(reason));
@@ -152,7 +152,7 @@ TEST_CASE("NLLB: ids that no file states are not guessed", "[text]") {
 }
 
 TEST_CASE("NLLB: files that contradict one another are refused", "[text]") {
-  const Folder folder;
+  const NllbFolder folder;
   const auto refused = [&](const char* file, const std::string& reason) {
     CHECK_THROWS_AS(folder.load(), core::InputError);
     CHECK_THROWS_WITH(folder.load(), Contains(file) && Contains(reason));
@@ -175,8 +175,8 @@ TEST_CASE("NLLB: files that contradict one another are refused", "[text]") {
 }
 
 TEST_CASE("NLLB: the source language behind the end of sentence", "[text]") {
-  const Folder folder;
-  folder.write(config_file, R"({"legacy_behaviour": true})");
+  const NllbFolder folder;
+  folder.write(nllb_config_file, R"({"legacy_behaviour": true})");
   const auto tokenizer = folder.load();
   const auto modern = load_tokenizer(models / "nllb", {"deu_Latn", "eng_Latn"});
   CHECK(tokenizer->source_frame().prefix.empty());
@@ -186,18 +186,18 @@ TEST_CASE("NLLB: the source language behind the end of sentence", "[text]") {
 }
 
 TEST_CASE("NLLB: damaged directories are refused by file and key", "[text]") {
-  const Folder folder;
+  const NllbFolder folder;
   const auto refused = [&](const char* file, const char* reason) {
     CHECK_THROWS_AS(folder.load(), core::InputError);
     CHECK_THROWS_WITH(folder.load(), Contains(file) && Contains(reason));
   };
-  folder.write(config_file, R"({"legacy_behaviour": "no"})");
-  refused(config_file, "'legacy_behaviour' must be true or false");
-  folder.write(config_file, R"({"added_tokens_decoder": {"2": "deu_Latn"}})");
-  refused(config_file, "'deu_Latn' cannot have the id 2");
-  folder.write(config_file, R"({"added_tokens_decoder": {"x": "deu_Latn"}})");
-  refused(config_file, "'deu_Latn' cannot have the id -1");
-  folder.write(config_file, "{}");
+  folder.write(nllb_config_file, R"({"legacy_behaviour": "no"})");
+  refused(nllb_config_file, "'legacy_behaviour' must be true or false");
+  folder.write(nllb_config_file, R"({"added_tokens_decoder": {"2": "deu_Latn"}})");
+  refused(nllb_config_file, "'deu_Latn' cannot have the id 2");
+  folder.write(nllb_config_file, R"({"added_tokens_decoder": {"x": "deu_Latn"}})");
+  refused(nllb_config_file, "'deu_Latn' cannot have the id -1");
+  folder.write(nllb_config_file, "{}");
   folder.write(map_file, R"({"additional_special_tokens": [3]})");
   refused(map_file, "'additional_special_tokens' must be a token");
   std::filesystem::remove(folder / "sentencepiece.bpe.model");

@@ -41,7 +41,7 @@ ALLOWED = {  # room: the rooms it includes
     "index/sample": "comm core gpu index/core index/simd",
     "index/quantize": "core gpu index/core index/faiss_io index/sample index/simd",
     "index/train": "comm core index/core index/faiss_io index/quantize index/sample obs",
-    "index/search": "core gpu index/core index/faiss_io index/simd",
+    "index/search": "comm core gpu index/core index/faiss_io index/simd",
     "retrieval/exchange": "comm core gpu index/core",
     "retrieval/mixing": "comm core gpu index/core",
     "retrieval": "comm core gpu index/core index/quantize index/search retrieval/exchange "

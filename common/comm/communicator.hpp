@@ -48,6 +48,8 @@ class Communicator {
                                                std::span<const std::int64_t> counts) = 0;
   /// The ranks that gave the same colour, in the order of this communicator.
   virtual std::unique_ptr<Communicator> split(int color) = 0;
+  /// The ranks on this rank's node, in the order of this communicator.
+  virtual std::unique_ptr<Communicator> split_by_node() = 0;
 
   /// Sends a small message without waiting for its receipt; not collective. Used for progress.
   virtual void post(int destination, std::span<const std::int64_t> message) = 0;

@@ -186,6 +186,14 @@ std::unique_ptr<Communicator> MpiCommunicator::split(int color) {
   return std::make_unique<MpiCommunicator>(part, watchdog_);
 }
 
+std::unique_ptr<Communicator> MpiCommunicator::split_by_node() {
+  const Watchdog::Guard guard(*watchdog_, "a communicator split");
+  MPI_Comm part = MPI_COMM_NULL;
+  KNNSEQ_MPI(handle_, MPI_Comm_split_type, handle_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL,
+             &part);
+  return std::make_unique<MpiCommunicator>(part, watchdog_);
+}
+
 void MpiCommunicator::post(int destination, std::span<const std::int64_t> message) {
   // Small enough for MPI's eager protocol, so it does not wait for the receiver; but the first
   // message to a rank waits for a connection.

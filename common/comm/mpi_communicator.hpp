@@ -30,6 +30,7 @@ class MpiCommunicator final : public Communicator {
   Gathered<std::byte> all_to_all_bytes(std::span<const std::byte> mine,
                                        std::span<const std::int64_t> counts) override;
   std::unique_ptr<Communicator> split(int color) override;
+  std::unique_ptr<Communicator> split_by_node() override;
   void post(int destination, std::span<const std::int64_t> message) override;
   std::optional<std::vector<std::int64_t>> poll() override;
 

@@ -27,6 +27,7 @@ class SelfCommunicator final : public Communicator {
     return own(mine);
   }
   std::unique_ptr<Communicator> split(int) override { return make_self_communicator(); }
+  std::unique_ptr<Communicator> split_by_node() override { return make_self_communicator(); }
   void post(int, std::span<const std::int64_t> message) override {
     messages_.emplace_back(message.begin(), message.end());
   }
@@ -45,6 +46,11 @@ class SelfCommunicator final : public Communicator {
 
 std::unique_ptr<Communicator> make_self_communicator() {
   return std::make_unique<SelfCommunicator>();
+}
+
+Communicator& self_communicator() {
+  static SelfCommunicator self;
+  return self;
 }
 
 }  // namespace knnseq::comm

@@ -9,4 +9,7 @@ namespace knnseq::comm {
 
 std::unique_ptr<Communicator> make_self_communicator();
 
+/// One that lives as long as the program.
+Communicator& self_communicator();
+
 }  // namespace knnseq::comm

@@ -12,6 +12,10 @@ std::int64_t peak_memory_bytes();
 /// that is not allowed the peak stays that of the whole process).
 void reset_peak_memory();
 
+/// Memory of this node that can be had without swapping, in bytes; with a limit for this process's
+/// control group (of a job or container), what is left of that, if it is less.
+std::int64_t available_memory_bytes();
+
 /// Wall-clock seconds since it was made.
 class Stopwatch {
  public:

@@ -1,4 +1,4 @@
-// Search of a whole datastore, whose entries lie in the local indexes of all ranks.
+// Search of a whole datastore, whose entries lie in the local indexes of a group of ranks.
 #pragma once
 
 #include <cstdint>
@@ -40,15 +40,17 @@ struct SearchTimes {
 
 class DistributedSearch final : public KnnSearch {
  public:
-  /// `comm` must outlive this object. The codebook is the same on every rank; all ranks have
-  /// collectives, or none.
+  /// comm: the ranks whose local indexes hold the datastore together, of which each has the entries
+  /// once; it must outlive this object. A rank that can read all entries is a group of its own and
+  /// exchanges nothing. The codebook is the same on every rank; all ranks have collectives, or
+  /// none.
   DistributedSearch(comm::Communicator& comm, const index::Codebook& codebook,
                     std::unique_ptr<index::LocalIndex> local_index, const SearchOptions& options,
                     SearchDevice device = {});
 
-  /// One lockstep exchange; collective. queries [q, d_in] (fp32, fp16 or bf16), q may be 0 and
-  /// differs by rank; their sentences are of no matter. Results are those of one unsharded index,
-  /// and on the device.
+  /// One lockstep exchange of the group; collective over it. queries [q, d_in] (fp32, fp16 or
+  /// bf16), q may be 0 and differs by rank; their sentences are of no matter. Results are those of
+  /// one unsharded index, and on the device.
   index::TopK search(const at::Tensor& queries,
                      std::span<const std::int64_t> sentences = {}) override;
 
@@ -56,7 +58,7 @@ class DistributedSearch final : public KnnSearch {
   void set_options(const SearchOptions& options);
 
   std::int64_t width() const override { return coder_.codebook().spec.d_in; }
-  bool collective() const override { return true; }
+  bool collective() const override { return comm_.size() > 1; }
   void set_status(std::int64_t status) override { status_ = status; }
   std::span<const std::int64_t> statuses() const override { return statuses_; }
   std::string summary() const override;

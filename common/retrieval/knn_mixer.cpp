@@ -22,7 +22,9 @@ KnnMixer::KnnMixer(std::vector<std::unique_ptr<KnnSearch>> searches,
     : searches_(std::move(searches)), policy_(std::move(policy)), path_(path) {
   KNNSEQ_ASSERT(!searches_.empty() && policy_, "a search and a policy");
   for (const auto& search : searches_) {
-    KNNSEQ_ASSERT(search->collective() || searches_.size() == 1, "several local searches");
+    KNNSEQ_ASSERT(search->collective() == collective(), "searches that work differently");
+    KNNSEQ_ASSERT(!search->begins_together() || searches_.size() == 1,
+                  "several searches in subsets");
   }
 }
 

@@ -1,11 +1,12 @@
 // kNN in decoding: from queries and the model's log-probs to mixed log-probs.
 //
-// How it is used, if the search is collective (in a whole datastore): all ranks step together. A
-// rank calls mix() at each step of a block that it translates, and serve() while it has none, so
-// that the others can search its entries. All ranks' statuses come with each call.
-//
-// If the search is local (in subsets): all ranks work in rounds. In each round a rank has one block
-// of sentences, or none; all call begin() together, and then each mixes by itself.
+// How it is used depends on where the entries are:
+// - collective(), in a whole datastore whose entries are spread over the ranks: all ranks step
+//   together. A rank calls mix() at each step of a block that it translates, and serve() while it
+//   has none, so that the others can search its entries. All ranks' statuses come with each call.
+// - begins_together(), in subsets: all ranks work in rounds. In each round a rank has one block of
+//   sentences, or none; all call begin() together, and then each mixes by itself.
+// - else, in a whole datastore that each rank reads: a rank mixes by itself.
 #pragma once
 
 #include <cstdint>
@@ -25,15 +26,17 @@ namespace knnseq::retrieval {
 
 class KnnMixer {
  public:
-  /// At least one search: one for each datastore, all collective or one local. Everywhere the
-  /// queries' columns are those of the first search, then those of the next. `path` other than that
-  /// of the log-probs' device is for tests.
+  /// At least one search: one for each datastore, all alike; only one that begins together.
+  /// Everywhere the queries' columns are those of the first search, then those of the next. `path`
+  /// other than that of the log-probs' device is for tests.
   KnnMixer(std::vector<std::unique_ptr<KnnSearch>> searches, std::unique_ptr<MixingPolicy> policy,
            std::optional<gpu::ComputePath> path = {});
 
   bool collective() const { return searches_.front()->collective(); }
+  bool begins_together() const { return searches_.front()->begins_together(); }
 
-  /// The sentences of this rank's queries from now on; there may be none. Collective.
+  /// The sentences of this rank's queries from now on; there may be none. Collective if
+  /// begins_together(); of no effect if not.
   void begin(const SentenceBlock& block);
 
   /// log_probs [q, V] (fp32, contiguous), changed in place: where the policy searches, the

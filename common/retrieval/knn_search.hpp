@@ -26,7 +26,8 @@ class KnnSearch {
  public:
   virtual ~KnnSearch() = default;
 
-  /// The sentences of this rank's queries from now on; there may be none. Collective.
+  /// The sentences of this rank's queries from now on; there may be none. Collective if
+  /// begins_together().
   virtual void begin(const SentenceBlock& /*block*/) {}
 
   /// The k nearest of queries [q, width()] (fp32, fp16 or bf16; q may be 0), on the device where
@@ -37,7 +38,8 @@ class KnnSearch {
                              std::span<const std::int64_t> sentences) = 0;
 
   virtual std::int64_t width() const = 0;  ///< of queries
-  virtual bool collective() const = 0;
+  virtual bool collective() const = 0;     ///< search(): its entries lie in several ranks' memories
+  virtual bool begins_together() const { return false; }
 
   /// Of a collective search: a word of this rank that reaches all ranks with each later search, and
   /// the words [ranks] that came with the last one.

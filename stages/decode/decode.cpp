@@ -1,12 +1,15 @@
 #include "stages/decode/decode.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "comm/agreement.hpp"
+#include "comm/self_communicator.hpp"
+#include "comm/shared_memory.hpp"
 #include "core/error.hpp"
 #include "model/load_model.hpp"
 #include "runtime/input_files.hpp"
@@ -34,6 +37,36 @@ namespace {
 using SentenceDescriber =
     std::function<retrieval::SentenceBlock(model::Sentences, const model::EncodedSource&)>;
 
+/// Deals blocks, in their order, to the ranks that ask for one. Each node has a share of them, by
+/// the number of its ranks, and a counter in memory that its ranks read. Collective when it is
+/// made.
+class BlockDealer {
+ public:
+  BlockDealer(comm::Communicator& comm, const std::vector<std::int64_t>& blocks) {
+    const auto node = comm.split_by_node();
+    const bool shared = comm::can_share_memory(*node);
+    // Ranks that cannot share a counter have each a share of their own.
+    const std::int64_t team = node->all_reduce(std::int64_t{comm.rank()}, comm::Reduction::min);
+    const std::int64_t own = shared ? team : comm.rank();
+    const auto teams = comm.all_gather(std::span<const std::int64_t>(&own, 1)).values;
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      if (teams[i % teams.size()] == own) blocks_.push_back(blocks[i]);
+    }
+    const auto alone = comm::make_self_communicator();
+    counter_ = comm::make_shared_memory(shared ? *node : *alone, sizeof(std::int64_t));
+  }
+
+  std::optional<std::int64_t> next() {
+    const std::atomic_ref<std::int64_t> counter(*reinterpret_cast<std::int64_t*>(counter_.get()));
+    const auto i = counter.fetch_add(1);
+    return i < std::ssize(blocks_) ? std::optional(blocks_[i]) : std::nullopt;
+  }
+
+ private:
+  std::vector<std::int64_t> blocks_;
+  std::shared_ptr<std::byte> counter_;  ///< an int64: of blocks that were dealt
+};
+
 /// One rank's part in translating one test set.
 class Decoder {
  public:
@@ -50,21 +83,17 @@ class Decoder {
     }
   }
 
-  /// Ranks are independent: blocks that are left are dealt in turn.
-  void run_without_knn() {
-    const obs::Stopwatch watch;
-    const auto left = blocks_left();
-    for (auto i = static_cast<std::size_t>(context_.comm.rank()); i < left.size();
-         i += static_cast<std::size_t>(context_.comm.size())) {
-      if (runtime::stop_requested()) break;
-      commit(left[i], search::beam_search(model_, sources_of(left[i]), options_.beam));
-    }
-    work_.seconds = watch.seconds();
-  }
+  void run_without_knn() { run_alone(nullptr); }
 
   /// Translates with neighbours; describe: what sentences are looked for by in subsets.
   void run_with_knn(retrieval::KnnMixer& mixer, const SentenceDescriber& describe) {
-    mixer.collective() ? run_in_steps(mixer) : run_in_subsets(mixer, describe);
+    if (mixer.collective()) {
+      run_in_steps(mixer);
+    } else if (mixer.begins_together()) {
+      run_in_subsets(mixer, describe);
+    } else {
+      run_alone(&mixer);
+    }
     for (const auto& line : mixer.summaries()) context_.log.info("search on rank 0: " + line);
   }
 
@@ -101,6 +130,27 @@ class Decoder {
   }
 
  private:
+  /// Every rank translates by itself and takes the next block as soon as it is done with one.
+  /// mixer: null without kNN.
+  void run_alone(retrieval::KnnMixer* mixer) {
+    search::KnnStep knn;
+    if (mixer != nullptr) {
+      knn = [&](const search::KnnQueries& asked, at::Tensor& log_probs) {
+        mixer->mix(asked.vectors, asked.sentences, log_probs);
+      };
+    }
+    BlockDealer dealer(context_.comm, blocks_left());
+    const obs::Stopwatch watch;
+    while (!runtime::stop_requested()) {
+      const auto block = dealer.next();
+      if (!block) break;
+      const auto made = search::beam_search(model_, sources_of(*block), options_.beam, knn);
+      if (mixer != nullptr) mixer->check();
+      commit(*block, made);
+    }
+    work_.seconds = watch.seconds();
+  }
+
   /// All ranks step together: each step of a block is one exchange in which every rank searches its
   /// part of the datastore for all (of several datastores one after the other). A rank without a
   /// block goes on searching for the others.

@@ -22,6 +22,25 @@ class Determinism(pipeline.PipelineTest):
             self.assertEqual(len(datastores), 1, f"{shards} shards")
         self.assertEqual(len(translations), 1)
 
+    def test_copies_of_the_index(self):
+        """Wherever it lies: spread over the ranks, once a node, in each rank's own memory."""
+        shards = ("--set", "shards=3")
+        for stage in ("partition", "encode", "train", "add"):
+            self.run_stage(stage, *shards, ranks=3)
+        translations = set()
+        for copies, rank_counts in (("job", (1, 2, 4)), ("node", (2, 3, 4)), ("device", (1, 3)), ("auto", (2,))):
+            for ranks in rank_counts:
+                text = self.run_stage("decode knn", *shards, "--force", "--set", f"knn.copies={copies}",
+                                      ranks=ranks)
+                used = "node" if copies == "auto" else copies
+                self.assertIn(f"one copy of the index a {used}: ", text)
+                self.assertIn(f"a {'node' if used == 'node' else 'rank'}\n", text)
+                translations.add(self.digest("decode/knn/nbest.jsonl", "decode/knn/hyp.txt"))
+        self.assertEqual(len(translations), 1)
+        refused = ("--set", "knn.copies=node", "--set", "knn.backend=faiss")
+        self.assertIn("knn.copies: node is for lists", self.run_stage("decode knn", *shards, "--force", *refused,
+                                                                      code=2))
+
     def test_a_sample_is_the_same_written_aside_or_found_later(self):
         two = ("--set", "shards=2")
         for stage in ("partition", "encode"):

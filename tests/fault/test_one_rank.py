@@ -29,6 +29,12 @@ def may_mount():
 
 
 class OneRankFails(pipeline.AppendingTest):
+    def setUp(self):
+        """Ranks that step together wait for each other most."""
+        super().setUp()
+        config = self.config.read_text(encoding="utf-8")
+        self.config.write_text(config.replace("nprobe: 4}", "nprobe: 4, copies: job}"), encoding="utf-8")
+
     def check_message(self, text, stage, rank=r"\d+"):
         lines = [line for line in text.splitlines() if line.startswith("knnseq")]
         self.assertEqual(len(lines), 1, text)

@@ -64,8 +64,9 @@ class Hosts(pipeline.PipelineTest):
 
     def cut_in(self, stage, pattern, host, settings):
         """Starts a stage and cuts a host off as soon as there is something in a file of that pattern; such a
-        stage cannot end well, since all ranks meet at its end. Returns the job."""
-        job = self.start(stage, "--set", "timeout_seconds=8", settings=settings)
+        stage cannot end well, since all ranks meet at its end (or at each step of a search with one copy of
+        the index a job). Returns the job."""
+        job = self.start(stage, "--set", "timeout_seconds=8", "--set", "knn.copies=job", settings=settings)
         run = self.folder / "run"
         self.wait_until(lambda: any(path.stat().st_size > 0 for path in run.glob(pattern)))
         self.network.cut(host)

@@ -16,8 +16,9 @@
 namespace knnseq::index {
 
 struct ScanOptions {
-  bool inner_product = false;            ///< how distances are computed, see IvfPqScan
-  const SimdKernels* kernels = nullptr;  ///< the best of this CPU unless given
+  bool inner_product = false;                   ///< how distances are computed, see IvfPqScan
+  const SimdKernels* kernels = nullptr;         ///< the best of this CPU unless given
+  std::shared_ptr<std::byte> memory = nullptr;  ///< of ScanLists; its own unless given
 };
 
 /// An exact scan of IVFPQ lists on the CPU. The distance of an entry with residual r̂ (decoded) in

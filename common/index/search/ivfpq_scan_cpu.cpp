@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include <ATen/Parallel.h>
 
@@ -18,10 +19,10 @@ constexpr std::int64_t most_group_queries = 256;
 
 IvfPqScan::IvfPqScan(const Codebook& codebook, std::span<const std::int64_t> list_sizes,
                      ScanOptions options)
-    : options_(options),
+    : options_(std::move(options)),
       coarse_centroids_(codebook.coarse_centroids.contiguous()),
       centroids_(codebook),
-      lists_(codebook.spec.m, list_sizes) {
+      lists_(codebook.spec.m, list_sizes, options_.memory) {
   KNNSEQ_ASSERT(std::cmp_equal(list_sizes.size(), codebook.spec.nlist), "a size for each list");
   if (options_.kernels == nullptr) options_.kernels = &simd_kernels();
 }

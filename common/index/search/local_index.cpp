@@ -6,6 +6,8 @@
 #include <faiss/IndexIVF.h>
 #include <faiss/invlists/InvertedLists.h>
 
+#include "comm/agreement.hpp"
+#include "comm/shared_memory.hpp"
 #include "core/error.hpp"
 #include "core/types.hpp"
 #include "index/faiss_io/open_shards.hpp"
@@ -40,23 +42,35 @@ struct Entries {
   }
 };
 
-/// A part of a mapped list. Its ids need not be aligned.
-Entries take(const faiss::InvertedLists& lists, std::size_t list, const Stride& stride) {
-  Entries entries;
+/// Hands a part of a mapped list over. Its ids need not be aligned.
+void append_part(ListIndex& index, const faiss::InvertedLists& lists, std::size_t list,
+                 const Stride& stride) {
+  const std::size_t size = lists.list_size(list);
   const faiss::InvertedLists::ScopedCodes codes(&lists, list);
   const faiss::InvertedLists::ScopedIds ids(&lists, list);
   const void* from_ids = ids.ids;
-  for (std::size_t i = stride.part; i < lists.list_size(list); i += stride.parts) {
+  const auto number = static_cast<std::int64_t>(list);
+  if (stride.parts == 1) {
+    std::vector<std::int64_t> all(size);
+    if (size > 0) std::memcpy(all.data(), from_ids, size * sizeof(std::int64_t));
+    index.append(number, {codes.codes, size * lists.code_size}, all);
+    return;
+  }
+  Entries entries;
+  for (std::size_t i = stride.part; i < size; i += stride.parts) {
     std::int64_t id = 0;
     std::memcpy(&id, static_cast<const char*>(from_ids) + i * sizeof(id), sizeof(id));
     entries.add(codes.codes + i * lists.code_size, lists.code_size, id);
   }
-  return entries;
+  index.append(number, entries.codes, entries.ids);
 }
 
 std::unique_ptr<ListIndex> make_list_index(const Codebook& codebook,
                                            const std::vector<std::int64_t>& sizes,
                                            const LocalIndexOptions& options) {
+  KNNSEQ_ASSERT(options.sharers == nullptr ||
+                    (lies_in_shared_memory(codebook.spec, options.backend) && !options.launcher),
+                "an index that cannot be shared");
   if (options.launcher && scans_on_gpu(codebook.spec, options.backend)) {
     if (options.backend == Backend::faiss) {
       return make_faiss_list_index_cuda(codebook, sizes, options.launcher);
@@ -66,8 +80,12 @@ std::unique_ptr<ListIndex> make_list_index(const Codebook& codebook,
         ScanOptionsTorch{.inner_product = is_inner_product(codebook.spec.metric)});
   }
   if (codebook.spec.storage == Storage::pq && options.backend == Backend::knnseq) {
-    return std::make_unique<IvfPqScan>(
-        codebook, sizes, ScanOptions{.inner_product = is_inner_product(codebook.spec.metric)});
+    ScanOptions scan{.inner_product = is_inner_product(codebook.spec.metric)};
+    if (options.sharers != nullptr) {
+      scan.memory = comm::make_shared_memory(*options.sharers,
+                                             ScanLists::memory_bytes(codebook.spec.m, sizes));
+    }
+    return std::make_unique<IvfPqScan>(codebook, sizes, std::move(scan));
   }
   return make_faiss_list_index(codebook, sizes);
 }
@@ -83,13 +101,15 @@ std::unique_ptr<LocalIndex> load_lists(const Codebook& codebook, std::vector<Fai
     }
   }
   auto index = make_list_index(codebook, sizes, options);
-  for (FaissFile& file : files) {
-    for (std::size_t list = 0; list < nlist; ++list) {
-      const Entries entries = take(*file.lists->invlists, list, stride);
-      index->append(static_cast<std::int64_t>(list), entries.codes, entries.ids);
-    }
-    file.index.reset();
+  core::Range mine{0, codebook.spec.nlist};
+  if (options.sharers != nullptr) {
+    mine = core::even_part(mine.end, options.sharers->rank(), options.sharers->size());
   }
+  for (auto list = mine.begin; list < mine.end; ++list) {
+    for (const FaissFile& file : files) append_part(*index, *file.lists->invlists, list, stride);
+  }
+  files.clear();
+  if (options.sharers != nullptr) options.sharers->barrier();
   index->finish();
   return index;
 }
@@ -117,10 +137,17 @@ bool scans_on_gpu(const IndexSpec& spec, Backend backend) {
          (backend == Backend::knnseq || has_faiss_cuda());
 }
 
+bool lies_in_shared_memory(const IndexSpec& spec, Backend backend) {
+  return spec.has_lists() && spec.storage == Storage::pq && backend == Backend::knnseq;
+}
+
 std::unique_ptr<LocalIndex> load_local_index(const Codebook& codebook,
                                              const std::vector<std::filesystem::path>& shard_files,
                                              const LocalIndexOptions& options) {
-  auto files = open_shards(codebook, shard_files, options.ids);
+  KNNSEQ_ASSERT(options.sharers == nullptr || options.parts == 1, "a part of what is shared");
+  std::vector<FaissFile> files;
+  const auto open = [&] { files = open_shards(codebook, shard_files, options.ids); };
+  options.sharers != nullptr ? comm::agree(*options.sharers, open) : open();
   if (codebook.spec.has_lists()) return load_lists(codebook, files, options);
   std::vector<WholePart> parts;
   for (FaissFile& file : files) parts.push_back(take_part(codebook, file, Stride(options)));

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "comm/communicator.hpp"
 #include "core/enum_names.hpp"
 #include "gpu/scan_launcher.hpp"
 #include "index/core/id_bounds.hpp"
@@ -36,7 +37,15 @@ struct LocalIndexOptions {
   /// case (see scans_on_gpu()).
   std::shared_ptr<const gpu::ScanLauncher> launcher = nullptr;
   IdBounds ids = {};  ///< of entries that are read from files
+  /// Ranks of one node that hold the entries together, once, in memory that all of them read.
+  /// Loading is then collective over them, and an error is thrown by all of them.
+  /// Only of what lies_in_shared_memory(); `parts` must be 1.
+  comm::Communicator* sharers = nullptr;
 };
+
+/// Whether ranks can hold an index of this kind together: inverted lists of PQ codes that our own
+/// code scans on the CPU. faiss keeps all others in objects of its own.
+bool lies_in_shared_memory(const IndexSpec& spec, Backend backend);
 
 /// Whether an index of this kind is searched by LocalIndexOptions::launcher if there is one; its
 /// LocalIndex is then a ListIndexTorch. With Backend::faiss the launcher's device must be a GPU.

@@ -1,21 +1,28 @@
 // Inverted lists as the scan reads them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
-
-#include <ATen/ATen.h>
 
 namespace knnseq::index {
 
 /// Codes of PQ, ids and one fp32 term an entry. A list is a row of blocks of 64 entries, the last
 /// filled up with entries of infinite terms; in a block the codes are transposed, so that those of
-/// one sub-vector lie together (scan_kernel.hpp). Not copied; not collective.
+/// one sub-vector lie together (scan_kernel.hpp). All of it lies in one piece of memory, which
+/// processes can share. Not copied; not collective.
 class ScanLists {
  public:
-  /// Room for lists of these sizes [nlist]; all are empty. m: bytes of a code.
-  ScanLists(std::int64_t m, std::span<const std::int64_t> sizes);
+  /// Room for lists of these sizes [nlist]; all are empty. m: bytes of a code. memory: of
+  /// memory_bytes() zeros, aligned to 64 bytes; its own if none is given. Of processes that share
+  /// it each may append to lists of its own.
+  ScanLists(std::int64_t m, std::span<const std::int64_t> sizes,
+            std::shared_ptr<std::byte> memory = nullptr);
+
+  static std::int64_t memory_bytes(std::int64_t m, std::span<const std::int64_t> sizes);
+
   ScanLists(ScanLists&&) noexcept = default;
   ScanLists& operator=(ScanLists&&) noexcept = default;
   ScanLists(const ScanLists&) = delete;
@@ -25,7 +32,7 @@ class ScanLists {
   /// One entry at the end of a list that has room. code [m].
   void append(std::int64_t list, std::span<const std::uint8_t> code, std::int64_t id, float term);
 
-  std::int64_t lists() const { return static_cast<std::int64_t>(sizes_.size()); }
+  std::int64_t lists() const { return std::ssize(sizes_); }
   std::int64_t m() const { return m_; }
   std::int64_t size(std::int64_t list) const { return sizes_[list]; }
   std::int64_t entries() const;
@@ -47,12 +54,13 @@ class ScanLists {
 
  private:
   std::int64_t m_;
-  std::vector<std::int64_t> sizes_;         ///< [nlist]
   std::vector<std::int64_t> first_blocks_;  ///< [nlist + 1]
   std::vector<std::int64_t> first_ids_;     ///< [nlist + 1]
-  std::vector<float> largest_terms_;        ///< [nlist]
-  at::Tensor blocks_;                       ///< uint8 [blocks, scan_block_bytes(m)]
-  std::vector<std::int64_t> ids_;
+  std::shared_ptr<std::byte> memory_;       ///< holds all that follows
+  std::uint8_t* blocks_ = nullptr;          ///< [blocks, scan_block_bytes(m)]
+  std::span<std::int64_t> ids_;             ///< [entries]
+  std::span<std::int64_t> sizes_;           ///< [nlist]
+  std::span<float> largest_terms_;          ///< [nlist]
 };
 
 }  // namespace knnseq::index

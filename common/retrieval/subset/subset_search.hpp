@@ -59,6 +59,7 @@ class SubsetSearch final : public KnnSearch {
   index::TopK search(const at::Tensor& queries, std::span<const std::int64_t> sentences) override;
   std::int64_t width() const override { return parts_.codebook.spec.d_in; }
   bool collective() const override { return false; }
+  bool begins_together() const override { return true; }
 
   /// What a translation memory would give for the block's sentences. Collective.
   std::vector<NearestSentence> find_nearest(const SentenceBlock& block);

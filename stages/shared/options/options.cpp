@@ -140,6 +140,7 @@ void read_knn(const Section& section, const std::string& metric, DecodeOptions& 
   options.search.nprobe = section.integer("nprobe", options.search.nprobe, list_bounds);
   options.search.probing = choose(section, "probing", options.search.probing);
   options.search.backend = choose(section, "backend", options.search.backend);
+  options.copies = choose(section, "copies", options.copies);
   options.search.ef_search = section.integer("ef_search", options.search.ef_search, {1, 1'000'000});
   read_temperature(section, metric, options);
   options.interpolation.lambda =

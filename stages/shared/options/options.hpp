@@ -96,6 +96,21 @@ struct SubsetOptions {
 };
 
 /// One translation of one test set.
+/// Which memory holds a whole copy of the index.
+enum class IndexCopies {
+  automatic,  ///< the smallest that has room for one
+  device,     ///< each rank's own: its GPU, or what it allocates
+  node,       ///< that of a node, read by all of its ranks
+  job         ///< that of all ranks together: each holds a part, and searches it for all
+};
+
+constexpr auto names_of(IndexCopies) {
+  return core::enum_names<IndexCopies>({{IndexCopies::automatic, "auto"},
+                                        {IndexCopies::device, "device"},
+                                        {IndexCopies::node, "node"},
+                                        {IndexCopies::job, "job"}});
+}
+
 struct DecodeOptions {
   std::string name;
   std::filesystem::path source;
@@ -105,6 +120,7 @@ struct DecodeOptions {
   std::string dtype = "auto";  ///< of the model when it translates
   /// Run directories of the datastores: none for this run's own, else one for each model.
   std::vector<std::filesystem::path> datastores = {};
+  IndexCopies copies = IndexCopies::automatic;  ///< of plain kNN
   retrieval::SearchOptions search;
   retrieval::MixingOptions interpolation;
   search::BeamOptions beam;

@@ -5,6 +5,7 @@
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "index/search/faiss_list_index.hpp"
+#include "stages/shared/search/index_copies.hpp"
 #include "stages/shared/search/open_search.hpp"
 #include "stages/shared/search/open_subset.hpp"
 
@@ -68,9 +69,12 @@ retrieval::KnnMixer open_mixer(runtime::StageContext& context, const Options& op
   if (data.subset) {
     searches.push_back(open_subset(context, options, *data.subset, decoding.search.k));
   }
-  for (const auto& datastore : data.datastores) {
-    searches.push_back(std::make_unique<retrieval::DistributedSearch>(
-        open_search(context, datastore, decoding.search)));
+  if (!data.datastores.empty()) {
+    const auto copies = choose_copies(context, decoding, data.datastores);
+    for (const auto& datastore : data.datastores) {
+      searches.push_back(std::make_unique<retrieval::DistributedSearch>(
+          open_search(context, datastore, decoding.search, copies)));
+    }
   }
   return {std::move(searches), retrieval::make_mixing_policy(decoding.interpolation)};
 }

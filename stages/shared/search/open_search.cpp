@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"
+#include "comm/self_communicator.hpp"
 #include "core/error.hpp"
 #include "gpu/torch_device.hpp"
 #include "index/search/faiss_list_index.hpp"
@@ -87,6 +88,54 @@ std::shared_ptr<const gpu::ScanLauncher> launcher_for(runtime::StageContext& con
   return gpu::make_scan_launcher(context.placement.device);
 }
 
+void require_entries(const BuiltDatastore& datastore, std::int64_t entries) {
+  if (entries == datastore.entries()) return;
+  throw core::InputError(datastore.first().paths.index,
+                         fmt::format("the files of its shards hold {} entries, the manifests say "
+                                     "{}",
+                                     entries, datastore.entries()));
+}
+
+/// All entries in memory that this rank reads: with IndexCopies::node that of its node, filled by
+/// its ranks together. Collective.
+retrieval::DistributedSearch open_copy(runtime::StageContext& context,
+                                       const BuiltDatastore& datastore,
+                                       const retrieval::SearchOptions& search, IndexCopies copies) {
+  const auto node = context.comm.split_by_node();
+  index::LocalIndexOptions how;
+  how.backend = search.backend;
+  how.ef_search = search.ef_search;
+  how.ids = ids_of(datastore);
+  index::Codebook codebook;
+  std::vector<std::filesystem::path> files;
+  comm::agree(context.comm, [&] {
+    codebook = read_trained_codebook(datastore.first().paths.step("train"));
+    how.launcher = launcher_for(context, codebook, search);
+    // A node's ranks share the work of comparing files with their manifests.
+    for (const auto& corpus : datastore.corpora) {
+      for (std::int64_t shard = 0; shard < corpus.shards(); ++shard) {
+        const bool mine = std::ssize(files) % node->size() == node->rank();
+        files.push_back(mine ? checked_index_file(corpus.paths, shard)
+                             : index_file(corpus.paths, shard));
+      }
+    }
+  });
+  std::unique_ptr<index::LocalIndex> local;
+  if (copies == IndexCopies::node) {
+    how.sharers = node.get();
+    local = index::load_local_index(codebook, files, how);
+  } else {
+    comm::agree(context.comm, [&] { local = index::load_local_index(codebook, files, how); });
+  }
+  comm::agree(context.comm, [&] { require_entries(datastore, local->entries()); });
+  context.log.info(fmt::format("searching {} entries, {} a {}", obs::with_commas(local->entries()),
+                               obs::as_bytes(local->bytes()),
+                               copies == IndexCopies::node ? "node" : "rank"));
+  retrieval::SearchDevice device;
+  if (context.placement.device.cuda) device.device = gpu::torch_device(context.placement.device);
+  return {comm::self_communicator(), codebook, std::move(local), search, std::move(device)};
+}
+
 }  // namespace
 
 std::vector<BuiltDatastore> check_search(runtime::StageContext& context, const Options& options,
@@ -114,7 +163,9 @@ void require_enough_lists(const retrieval::SearchOptions& search, std::int64_t l
 
 retrieval::DistributedSearch open_search(runtime::StageContext& context,
                                          const BuiltDatastore& datastore,
-                                         const retrieval::SearchOptions& search) {
+                                         const retrieval::SearchOptions& search,
+                                         IndexCopies copies) {
+  if (copies != IndexCopies::job) return open_copy(context, datastore, search, copies);
   const auto team = runtime::make_shard_team(context.comm, datastore.first().shards());
   index::Codebook codebook;
   std::unique_ptr<index::LocalIndex> local;
@@ -132,13 +183,7 @@ retrieval::DistributedSearch open_search(runtime::StageContext& context,
                                  launcher_for(context, codebook, search), ids_of(datastore)});
   });
   const auto entries = context.comm.all_reduce(local->entries(), comm::Reduction::sum);
-  comm::agree(context.comm, [&] {
-    if (entries == datastore.entries()) return;
-    throw core::InputError(datastore.first().paths.index,
-                           fmt::format("the files of its shards hold {} entries, the manifests say "
-                                       "{}",
-                                       entries, datastore.entries()));
-  });
+  comm::agree(context.comm, [&] { require_entries(datastore, entries); });
   const auto most = context.comm.all_reduce(local->bytes(), comm::Reduction::max);
   context.log.info(fmt::format("searching {} entries, {} a rank", obs::with_commas(entries),
                                obs::as_bytes(most)));

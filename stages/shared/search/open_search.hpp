@@ -18,11 +18,13 @@ std::vector<BuiltDatastore> check_search(runtime::StageContext& context, const O
 /// Throws core::InputError if nprobe is larger than the number of lists.
 void require_enough_lists(const retrieval::SearchOptions& search, std::int64_t lists);
 
-/// Loads a datastore's codebook and this rank's shards of all its corpora; with more ranks than
-/// shards those of a team hold a part each. Throws core::InputError (on all ranks) if a file is
-/// missing or damaged. Collective.
+/// Loads a datastore's codebook and its index in so many copies. With IndexCopies::job a rank has
+/// its shards of all corpora; with more ranks than shards those of a team hold a part each. Else
+/// each rank reads all entries and searches by itself. Throws core::InputError (on all ranks) if a
+/// file is missing or damaged. Collective.
 retrieval::DistributedSearch open_search(runtime::StageContext& context,
                                          const BuiltDatastore& datastore,
-                                         const retrieval::SearchOptions& search);
+                                         const retrieval::SearchOptions& search,
+                                         IndexCopies copies);
 
 }  // namespace knnseq::stages

@@ -1,5 +1,7 @@
 #include <filesystem>
 
+#include "comm/agreement.hpp"
+#include "comm/self_communicator.hpp"
 #include "gpu/collectives.hpp"
 #include "retrieval/distributed_search.hpp"
 #include "support/mpi_main.hpp"
@@ -98,6 +100,44 @@ TEST_CASE("a rank may hold no entries, and no rank need ask anything") {
   const auto nothing = together.search(queries.narrow(0, 0, 0));
   REQUIRE_ALL(nothing.ids.size(0) == 0 && nothing.ids.size(1) == 16);
   REQUIRE_ALL(together.statuses().front() == 5);
+}
+
+TEST_CASE("the ranks of a node fill one copy together, and each searches it by itself") {
+  const Datastore datastore;
+  const retrieval::SearchOptions options{16, 4};
+  std::vector<std::filesystem::path> files;
+  for (int rank = 0; rank < world().size(); ++rank) files.push_back(datastore.shard(rank));
+  // As if every second rank ran on another node.
+  const auto node = world().split(world().rank() % 2);
+  index::LocalIndexOptions shared;
+  shared.sharers = node.get();
+  const auto one = index::load_local_index(datastore.codebook, {datastore.folder / "all"});
+  auto copy = index::load_local_index(datastore.codebook, files, shared);
+  REQUIRE_ALL(copy->entries() == one->entries());
+  REQUIRE_ALL(copy->bytes() == one->bytes());
+  retrieval::DistributedSearch alone(comm::self_communicator(), datastore.codebook, std::move(copy),
+                                     options);
+  REQUIRE_ALL(!alone.collective());
+  if (world().rank() == 1) return;  // nobody waits for it
+  const at::Tensor queries = test::clustered(70, 16, 3);
+  const auto found = alone.search(queries);
+  const auto expected = search_alone(datastore, queries, options);
+  CHECK(at::equal(found.ids, expected.ids));
+  CHECK(at::equal(found.distances, expected.distances));
+}
+
+TEST_CASE("a damaged file is an error of all ranks that would share its entries") {
+  const Datastore datastore;
+  index::LocalIndexOptions shared;
+  shared.sharers = &world();
+  const auto missing = datastore.folder / "none";
+  bool refused = false;
+  try {
+    index::load_local_index(datastore.codebook, {missing}, shared);
+  } catch (const comm::AgreedError& error) {
+    refused = std::string(error.what()).find(missing.string()) != std::string::npos;
+  }
+  REQUIRE_ALL(refused);
 }
 
 TEST_CASE("settings can change between searches") {

@@ -1,0 +1,96 @@
+#include "stages/shared/search/index_copies.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "comm/shared_memory.hpp"
+#include "core/error.hpp"
+#include "index/search/local_index.hpp"
+#include "obs/progress_meter.hpp"
+#include "obs/resources.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+/// Of memory that is free: the rest is for the model and what decoding holds.
+constexpr double usable_share = 0.7;
+
+index::IndexSpec spec_of(const BuiltDatastore& datastore) {
+  return index::parse_index_spec(datastore.codebook.facts.factory,
+                                 datastore.first().datastore.keys.width, "l2");
+}
+
+/// Codes, ids and terms of all entries, with half a block of each list for padding.
+std::int64_t bytes_of(const index::IndexSpec& spec, std::int64_t entries) {
+  constexpr std::int64_t beside_code = 12;
+  constexpr std::int64_t padding = 32;
+  return (entries + spec.nlist * padding) * (spec.code_bytes() + beside_code);
+}
+
+}  // namespace
+
+ChosenCopies choose_copies(const CopyFacts& facts) {
+  const auto fits = static_cast<double>(facts.index_bytes) <=
+                    usable_share * static_cast<double>(facts.free_bytes);
+  const std::string sizes =
+      fmt::format("it takes {}, {} are free", obs::as_bytes(facts.index_bytes),
+                  obs::as_bytes(facts.free_bytes));
+  if (facts.wanted == IndexCopies::node && facts.on_gpu) {
+    throw core::InputError("knn.copies: node is for CPUs: GPUs do not read each other's memory");
+  }
+  if (facts.wanted == IndexCopies::node && !facts.shareable) {
+    throw core::InputError(
+        "knn.copies: node is for lists of PQ codes that knnseq's own code scans "
+        "(knn.backend: knnseq): faiss keeps all others in memory of its own");
+  }
+  if (facts.wanted != IndexCopies::automatic) return {facts.wanted, "as knn.copies says"};
+  if (facts.ranks == 1) return {IndexCopies::job, "there is one rank"};
+  if (facts.on_gpu) {
+    if (facts.shares_gpu) return {IndexCopies::job, "ranks share a GPU"};
+    return {fits ? IndexCopies::device : IndexCopies::job, sizes + " on the GPU with least"};
+  }
+  if (!facts.shareable) {
+    return {IndexCopies::job, "faiss keeps such an index in memory that ranks cannot share"};
+  }
+  if (!facts.can_share) {
+    return {IndexCopies::job, "ranks of a node cannot open each other's memory (/proc/PID/fd)"};
+  }
+  return {fits ? IndexCopies::node : IndexCopies::job, sizes + " on the node with least"};
+}
+
+IndexCopies choose_copies(runtime::StageContext& context, const DecodeOptions& decoding,
+                          const std::vector<BuiltDatastore>& datastores) {
+  CopyFacts facts;
+  facts.wanted = decoding.copies;
+  facts.ranks = context.comm.size();
+  facts.shares_gpu = context.placement.shares_gpu;
+  const bool cuda = context.placement.device.cuda;
+  facts.on_gpu = cuda;
+  comm::agree(context.comm, [&] {
+    for (const auto& datastore : datastores) {
+      const auto spec = spec_of(datastore);
+      facts.on_gpu = facts.on_gpu && index::scans_on_gpu(spec, decoding.search.backend);
+      facts.shareable =
+          facts.shareable && index::lies_in_shared_memory(spec, decoding.search.backend);
+      facts.index_bytes += bytes_of(spec, datastore.entries());
+    }
+  });
+  // Lists that GPUs scan are not shared by ranks that ask them from the CPU.
+  facts.shareable = facts.shareable && !cuda;
+  facts.can_share = context.comm.all(comm::can_share_memory(*context.comm.split_by_node()));
+  facts.free_bytes = context.comm.all_reduce(
+      facts.on_gpu ? context.placement.facts.free_bytes : obs::available_memory_bytes(),
+      comm::Reduction::min);
+  ChosenCopies chosen;
+  comm::agree(context.comm, [&] { chosen = choose_copies(facts); });
+  if (context.comm.is_root()) {
+    context.log.info(
+        fmt::format("one copy of the index a {}: {}", core::name_of(chosen.copies), chosen.reason));
+  }
+  return chosen.copies;
+}
+
+}  // namespace knnseq::stages

@@ -1,17 +1,12 @@
 #include <catch2/catch.hpp>
 
+#include "gpu_device.hpp"
 #include "index/quantize/nearest_centroids.hpp"
 #include "unit/index/nearest_cases.hpp"
 
 using namespace knnseq;
 using index::BoundedNearest;
 using index::Metric;
-
-namespace {
-
-const at::Device gpu_device(at::kCUDA, 0);
-
-}  // namespace
 
 TEST_CASE("the GPU's nearest centroids by bf16 products are the CPU's, every one") {
   const auto metric = GENERATE(Metric::l2, Metric::ip, Metric::cos);

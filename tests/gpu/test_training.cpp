@@ -4,6 +4,7 @@
 
 #include "gpu/collectives.hpp"
 #include "gpu/device_memory.hpp"
+#include "gpu_device.hpp"
 #include "index/sample/cluster_sums.hpp"
 #include "index/train/quantization_error.hpp"
 #include "index/train/training_memory.hpp"
@@ -12,8 +13,6 @@
 using namespace knnseq;
 
 namespace {
-
-const at::Device gpu_device(at::kCUDA, 0);
 
 index::Codebook train_on_gpu(const at::Tensor& sample, const index::IndexSpec& spec,
                              const index::TrainOptions& options,

@@ -10,7 +10,7 @@
 namespace knnseq::retrieval {
 
 DistributedSearch::DistributedSearch(comm::Communicator& comm, const index::Codebook& codebook,
-                                     std::unique_ptr<index::LocalIndex> local_index,
+                                     std::shared_ptr<index::LocalIndex> local_index,
                                      const SearchOptions& options, SearchDevice device)
     : comm_(comm),
       device_(std::move(device)),
@@ -18,7 +18,7 @@ DistributedSearch::DistributedSearch(comm::Communicator& comm, const index::Code
       local_index_(std::move(local_index)),
       options_(options),
       statuses_() {
-  options_.validate();
+  set_options(options);
 }
 
 void DistributedSearch::set_options(const SearchOptions& options) {

@@ -45,7 +45,7 @@ class DistributedSearch final : public KnnSearch {
   /// exchanges nothing. The codebook is the same on every rank; all ranks have collectives, or
   /// none.
   DistributedSearch(comm::Communicator& comm, const index::Codebook& codebook,
-                    std::unique_ptr<index::LocalIndex> local_index, const SearchOptions& options,
+                    std::shared_ptr<index::LocalIndex> local_index, const SearchOptions& options,
                     SearchDevice device = {});
 
   /// One lockstep exchange of the group; collective over it. queries [q, d_in] (fp32, fp16 or
@@ -74,7 +74,7 @@ class DistributedSearch final : public KnnSearch {
   comm::Communicator& comm_;
   SearchDevice device_;
   index::VectorQuantizer coder_;
-  std::unique_ptr<index::LocalIndex> local_index_;
+  std::shared_ptr<index::LocalIndex> local_index_;
   SearchOptions options_;
   std::int64_t status_ = 0;
   std::vector<std::int64_t> statuses_;

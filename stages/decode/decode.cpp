@@ -259,15 +259,15 @@ class Decoder {
 
 runtime::StageOutcome translate_set(runtime::StageContext& context, const Options& options,
                                     const DecodeOptions& decoding, const SearchedData& data,
-                                    const std::filesystem::path& folder) {
+                                    const std::filesystem::path& folder, Resident& resident) {
   auto& comm = context.comm;
   std::unique_ptr<text::Tokenizer> tokenizer;
-  std::unique_ptr<model::TranslationModel> model;
+  model::TranslationModel* model = nullptr;
   std::vector<std::string> references;
   std::optional<Translations> translations;
   comm::agree(comm, [&] {
     tokenizer = open_tokenizer(options);
-    model = open_search_model(context, options, decoding, *tokenizer);
+    model = &resident.model(context, options, decoding, *tokenizer);
     if (decoding.reference) references = text::read_lines(*decoding.reference);
     translations.emplace(folder);
   });
@@ -301,7 +301,7 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
     nearest.subset.sentences = 1;
     decoder.run_from_memory(*open_subset(context, nearest, *data.subset, 1), describe);
   } else if (decoding.knn) {
-    auto mixer = open_mixer(context, options, decoding, data);
+    auto mixer = open_mixer(context, options, decoding, data, resident);
     decoder.run_with_knn(mixer, describe);
   } else {
     decoder.run_without_knn();
@@ -387,17 +387,18 @@ void decode(runtime::StageContext& context, const Options& options,
     }
     if (options.decode.empty()) throw core::InputError("the config has no 'decode' items");
   });
+  Resident resident;
   for (const auto& decoding : options.decode) {
     if (!names.empty() && std::find(names.begin(), names.end(), decoding.name) == names.end()) {
       continue;
     }
-    decode_one(context, options, decoding, Folders(context.run_dir).decode, "decode");
+    decode_one(context, options, decoding, Folders(context.run_dir).decode, "decode", resident);
   }
 }
 
 void decode_one(runtime::StageContext& context, const Options& options,
                 const DecodeOptions& decoding, const std::filesystem::path& decode_into,
-                const std::string& prefix) {
+                const std::string& prefix, Resident& resident) {
   const std::string stage = prefix + "-" + decoding.name;
   context.log.set_stage(stage);
   const auto folder = decode_into / decoding.name;
@@ -405,7 +406,7 @@ void decode_one(runtime::StageContext& context, const Options& options,
   runtime::run_stage(
       context,
       {stage, folder, decode_inputs(context, options, decoding, data),
-       [&] { return translate_set(context, options, decoding, data, folder); },
+       [&] { return translate_set(context, options, decoding, data, folder, resident); },
        Translations::files(),
        core::Json::object({{"postprocess", filter_inputs(context, options.postprocess)}})});
   comm::agree(context.comm, [&] {

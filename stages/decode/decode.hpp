@@ -6,6 +6,7 @@
 
 #include "runtime/stage_context.hpp"
 #include "stages/shared/options/options.hpp"
+#include "stages/shared/search/resident.hpp"
 
 namespace knnseq::stages {
 
@@ -16,9 +17,9 @@ void decode(runtime::StageContext& context, const Options& options,
             const std::vector<std::string>& names);
 
 /// Translates one test set into the folder decode_into/<decoding.name>, as a stage of the name
-/// `prefix`-<decoding.name>. Collective.
+/// `prefix`-<decoding.name>, with what is resident already. Collective.
 void decode_one(runtime::StageContext& context, const Options& options,
                 const DecodeOptions& decoding, const std::filesystem::path& decode_into,
-                const std::string& prefix);
+                const std::string& prefix, Resident& resident);
 
 }  // namespace knnseq::stages

@@ -194,7 +194,8 @@ void inspect(runtime::StageContext& context, const Options& options) {
     log_probs = made.log_probs.slice(0, row, row + 1).cpu().contiguous();
     block = make_sentence_block(options.subset, *tokenizer, source, model->encode(source));
   });
-  auto mixer = open_mixer(context, options, decoding, data);
+  Resident resident;
+  auto mixer = open_mixer(context, options, decoding, data, resident);
   mixer.begin(block);
   at::Tensor mixed;
   std::vector<retrieval::NeighbourShare> neighbours;

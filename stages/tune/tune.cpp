@@ -59,14 +59,14 @@ Options for_pass(const Options& options) {
 }
 
 runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& options,
-                               const std::filesystem::path& folder) {
+                               const std::filesystem::path& folder, Resident& resident) {
   auto& comm = context.comm;
   const auto& decoding = options.tune.decoding;
   std::unique_ptr<text::Tokenizer> tokenizer;
-  std::unique_ptr<model::TranslationModel> model;
+  model::TranslationModel* model = nullptr;
   comm::agree(comm, [&] {
     tokenizer = open_tokenizer(options);
-    model = open_search_model(context, options, decoding, *tokenizer);
+    model = &resident.model(context, options, decoding, *tokenizer);
   });
   const auto text =
       read_held_out_text(context, options,
@@ -78,7 +78,7 @@ runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& op
   for (const auto search_width : options.tune.breadths()) {
     const Options one = with_breadth(options, search_width);
     const auto data = check_data(context, one, one.tune.decoding);
-    auto mixer = open_mixer(context, one, one.tune.decoding, data);
+    auto mixer = open_mixer(context, one, one.tune.decoding, data, resident);
     neighbours.push_back(find_neighbours(context, forced, mixer, decoding.search.k));
   }
   const auto likelihoods = measure_likelihoods(comm, options.tune, forced, neighbours);
@@ -91,7 +91,8 @@ runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& op
 }
 
 /// The pass as a stage, skipped if it is done.
-Likelihoods likelihoods_of(runtime::StageContext& context, const Options& options) {
+Likelihoods likelihoods_of(runtime::StageContext& context, const Options& options,
+                           Resident& resident) {
   const auto& decoding = options.tune.decoding;
   const auto data = check_data(context, options, decoding);
   core::Json inputs = {{"text", fingerprint_files(context, {decoding.source, *decoding.reference})},
@@ -113,7 +114,7 @@ Likelihoods likelihoods_of(runtime::StageContext& context, const Options& option
   runtime::run_stage(context, {"tune-likelihoods",
                                folder,
                                inputs,
-                               [&] { return run_pass(context, options, folder); },
+                               [&] { return run_pass(context, options, folder, resident); },
                                {pass_result, unpacked_text + std::string("/")}});
   Likelihoods likelihoods;
   comm::agree(context.comm, [&] {
@@ -143,7 +144,7 @@ TunedCandidate score_candidate(const std::filesystem::path& folder, const std::s
 /// Translates the validation set with a setting, or with the model alone. Collective; every rank
 /// gets the scores.
 TunedCandidate try_setting(runtime::StageContext& context, const Options& options,
-                           const std::optional<TunedSetting>& setting) {
+                           const std::optional<TunedSetting>& setting, Resident& resident) {
   const Options tried = setting ? with_breadth(options, setting->search_width) : options;
   auto decoding = tried.tune.decoding;
   decoding.name = setting ? setting->name(options.tune.breadth_name()) : "base";
@@ -154,7 +155,7 @@ TunedCandidate try_setting(runtime::StageContext& context, const Options& option
     decoding.interpolation.lambda = setting->lambda;
   }
   const auto folder = folder_of(context, options.tune);
-  decode_one(context, tried, decoding, folder, "tune");
+  decode_one(context, tried, decoding, folder, "tune", resident);
   TunedCandidate candidate;
   comm::agree(context.comm, [&] {
     candidate = score_candidate(folder / decoding.name, "tune-" + decoding.name, setting);
@@ -187,11 +188,12 @@ void write_results(runtime::StageContext& context, const std::filesystem::path& 
 void tune(runtime::StageContext& context, const Options& options) {
   context.log.set_stage("tune");
   comm::agree(context.comm, [&] { check_options(options.tune); });
-  const Likelihoods likelihoods = likelihoods_of(context, for_pass(options));
+  Resident resident;
+  const Likelihoods likelihoods = likelihoods_of(context, for_pass(options), resident);
   const auto settings = likelihoods.best(options.tune.candidates);
-  std::vector<TunedCandidate> candidates = {try_setting(context, options, {})};
+  std::vector<TunedCandidate> candidates = {try_setting(context, options, {}, resident)};
   for (const auto& setting : settings) {
-    candidates.push_back(try_setting(context, options, setting));
+    candidates.push_back(try_setting(context, options, setting, resident));
     context.log.set_stage("tune");
     const auto& best = winner(candidates);
     context.log.info(fmt::format("{}: BLEU {:.2f}; best so far {}, {:.2f} (base {:.2f})",

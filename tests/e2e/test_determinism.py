@@ -1,4 +1,5 @@
 """Results are the same bytes whatever the number of ranks, and translations whatever the shards."""
+import re
 import shutil
 import unittest
 
@@ -37,6 +38,15 @@ class Determinism(pipeline.PipelineTest):
                 self.assertIn(f"a {'node' if used == 'node' else 'rank'}\n", text)
                 translations.add(self.digest("decode/knn/nbest.jsonl", "decode/knn/hyp.txt"))
         self.assertEqual(len(translations), 1)
+        # An index is loaded once for several test sets, and searched as each asks.
+        sets = ", ".join(f"{{name: {name}, source: {self.folder}/test.de, block_sentences: 6, nprobe: {nprobe}}}"
+                         for name, nprobe in (("one", 1), ("four", 4)))
+        text = self.run_stage("decode", *shards, "--set", f"decode=[{sets}]", ranks=2)
+        self.assertEqual(len(re.findall(r"searching [\d,]+ entries", text)), 1, text)
+        self.assertEqual(self.digests("decode/four/hyp.txt")["decode/four/hyp.txt"],
+                         self.digests("decode/knn/hyp.txt")["decode/knn/hyp.txt"])
+        self.assertNotEqual(self.digests("decode/one/nbest.jsonl")["decode/one/nbest.jsonl"],
+                            self.digests("decode/four/nbest.jsonl")["decode/four/nbest.jsonl"])
         refused = ("--set", "knn.copies=node", "--set", "knn.backend=faiss")
         self.assertIn("knn.copies: node is for lists", self.run_stage("decode knn", *shards, "--force", *refused,
                                                                       code=2))

@@ -64,16 +64,16 @@ core::Json search_inputs(const runtime::StageContext& context, const Options& op
 }
 
 retrieval::KnnMixer open_mixer(runtime::StageContext& context, const Options& options,
-                               const DecodeOptions& decoding, const SearchedData& data) {
+                               const DecodeOptions& decoding, const SearchedData& data,
+                               Resident& resident) {
   std::vector<std::unique_ptr<retrieval::KnnSearch>> searches;
   if (data.subset) {
     searches.push_back(open_subset(context, options, *data.subset, decoding.search.k));
   }
   if (!data.datastores.empty()) {
     const auto copies = choose_copies(context, decoding, data.datastores);
-    for (const auto& datastore : data.datastores) {
-      searches.push_back(std::make_unique<retrieval::DistributedSearch>(
-          open_search(context, datastore, decoding.search, copies)));
+    for (const auto& open : resident.indexes(context, decoding, data.datastores, copies)) {
+      searches.push_back(make_search(context, open, decoding.search));
     }
   }
   return {std::move(searches), retrieval::make_mixing_policy(decoding.interpolation)};

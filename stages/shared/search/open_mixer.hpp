@@ -7,6 +7,7 @@
 #include "retrieval/knn_mixer.hpp"
 #include "runtime/stage_context.hpp"
 #include "stages/shared/search/built_subset.hpp"
+#include "stages/shared/search/resident.hpp"
 #include "stages/shared/shards/built_datastore.hpp"
 
 namespace knnseq::stages {
@@ -27,10 +28,11 @@ SearchedData check_data(runtime::StageContext& context, const Options& options,
 core::Json search_inputs(const runtime::StageContext& context, const Options& options,
                          const DecodeOptions& decoding, const SearchedData& data);
 
-/// Opens all that a decoding with kNN searches in. See retrieval::KnnMixer for how it is used, and
-/// make_sentence_block() for what begin() takes. Throws core::InputError (on all ranks) if a file
-/// is missing or damaged. Collective.
+/// Opens all that a decoding with kNN searches in, as far as it is not resident. See
+/// retrieval::KnnMixer for how it is used, and make_sentence_block() for what begin() takes. Throws
+/// core::InputError (on all ranks) if a file is missing or damaged. Collective.
 retrieval::KnnMixer open_mixer(runtime::StageContext& context, const Options& options,
-                               const DecodeOptions& decoding, const SearchedData& data);
+                               const DecodeOptions& decoding, const SearchedData& data,
+                               Resident& resident);
 
 }  // namespace knnseq::stages

@@ -49,13 +49,6 @@ index::IdBounds ids_of(const BuiltDatastore& datastore) {
   return {datastore.first().datastore.keys.vocab_size, datastore.entries()};
 }
 
-/// If ranks have GPUs, queries and results stay on them. Collective.
-retrieval::SearchDevice search_device(runtime::StageContext& context) {
-  if (!context.placement.device.cuda) return {};
-  return {gpu::torch_device(context.placement.device),
-          gpu::make_collectives(context.comm, context.placement, context.timeout_seconds)};
-}
-
 /// The warning for ranks with GPUs that search on their CPUs.
 std::string warning_of_cpu(const index::IndexSpec& spec) {
   std::string what = spec.factory() + " is searched on the CPU";
@@ -98,19 +91,13 @@ void require_entries(const BuiltDatastore& datastore, std::int64_t entries) {
 
 /// All entries in memory that this rank reads: with IndexCopies::node that of its node, filled by
 /// its ranks together. Collective.
-retrieval::DistributedSearch open_copy(runtime::StageContext& context,
-                                       const BuiltDatastore& datastore,
-                                       const retrieval::SearchOptions& search, IndexCopies copies) {
+std::shared_ptr<index::LocalIndex> load_copy(runtime::StageContext& context,
+                                             const BuiltDatastore& datastore,
+                                             const index::Codebook& codebook,
+                                             index::LocalIndexOptions how, IndexCopies copies) {
   const auto node = context.comm.split_by_node();
-  index::LocalIndexOptions how;
-  how.backend = search.backend;
-  how.ef_search = search.ef_search;
-  how.ids = ids_of(datastore);
-  index::Codebook codebook;
   std::vector<std::filesystem::path> files;
   comm::agree(context.comm, [&] {
-    codebook = read_trained_codebook(datastore.first().paths.step("train"));
-    how.launcher = launcher_for(context, codebook, search);
     // A node's ranks share the work of comparing files with their manifests.
     for (const auto& corpus : datastore.corpora) {
       for (std::int64_t shard = 0; shard < corpus.shards(); ++shard) {
@@ -120,20 +107,36 @@ retrieval::DistributedSearch open_copy(runtime::StageContext& context,
       }
     }
   });
-  std::unique_ptr<index::LocalIndex> local;
+  std::shared_ptr<index::LocalIndex> entries;
   if (copies == IndexCopies::node) {
     how.sharers = node.get();
-    local = index::load_local_index(codebook, files, how);
+    entries = index::load_local_index(codebook, files, how);
   } else {
-    comm::agree(context.comm, [&] { local = index::load_local_index(codebook, files, how); });
+    comm::agree(context.comm, [&] { entries = index::load_local_index(codebook, files, how); });
   }
-  comm::agree(context.comm, [&] { require_entries(datastore, local->entries()); });
-  context.log.info(fmt::format("searching {} entries, {} a {}", obs::with_commas(local->entries()),
-                               obs::as_bytes(local->bytes()),
-                               copies == IndexCopies::node ? "node" : "rank"));
-  retrieval::SearchDevice device;
-  if (context.placement.device.cuda) device.device = gpu::torch_device(context.placement.device);
-  return {comm::self_communicator(), codebook, std::move(local), search, std::move(device)};
+  comm::agree(context.comm, [&] { require_entries(datastore, entries->entries()); });
+  return entries;
+}
+
+/// This rank's part of a copy that lies in the memories of all ranks. Collective.
+std::shared_ptr<index::LocalIndex> load_part(runtime::StageContext& context,
+                                             const BuiltDatastore& datastore,
+                                             const index::Codebook& codebook,
+                                             index::LocalIndexOptions how) {
+  const auto team = runtime::make_shard_team(context.comm, datastore.first().shards());
+  how.part = team.member();
+  how.parts = team.members();
+  std::shared_ptr<index::LocalIndex> part;
+  comm::agree(context.comm, [&] {
+    std::vector<std::filesystem::path> files;
+    for (const auto& corpus : datastore.corpora) {
+      for (const auto shard : team.shards) files.push_back(checked_index_file(corpus.paths, shard));
+    }
+    part = index::load_local_index(codebook, files, how);
+  });
+  const auto entries = context.comm.all_reduce(part->entries(), comm::Reduction::sum);
+  comm::agree(context.comm, [&] { require_entries(datastore, entries); });
+  return part;
 }
 
 }  // namespace
@@ -161,33 +164,43 @@ void require_enough_lists(const retrieval::SearchOptions& search, std::int64_t l
       fmt::format("knn.nprobe {} is more than the index's {} lists", search.nprobe, lists));
 }
 
-retrieval::DistributedSearch open_search(runtime::StageContext& context,
-                                         const BuiltDatastore& datastore,
-                                         const retrieval::SearchOptions& search,
-                                         IndexCopies copies) {
-  if (copies != IndexCopies::job) return open_copy(context, datastore, search, copies);
-  const auto team = runtime::make_shard_team(context.comm, datastore.first().shards());
-  index::Codebook codebook;
-  std::unique_ptr<index::LocalIndex> local;
+OpenIndex open_index(runtime::StageContext& context, const BuiltDatastore& datastore,
+                     const retrieval::SearchOptions& search, IndexCopies copies) {
+  OpenIndex open;
+  open.copies = copies;
+  index::LocalIndexOptions how;
+  how.backend = search.backend;
+  how.ef_search = search.ef_search;
+  how.ids = ids_of(datastore);
   comm::agree(context.comm, [&] {
-    codebook = read_trained_codebook(datastore.first().paths.step("train"));
-    std::vector<std::filesystem::path> files;
-    for (const auto& corpus : datastore.corpora) {
-      for (const auto shard : team.shards) {
-        files.push_back(checked_index_file(corpus.paths, shard));
-      }
-    }
-    local =
-        index::load_local_index(codebook, files,
-                                {team.member(), team.members(), search.backend, search.ef_search,
-                                 launcher_for(context, codebook, search), ids_of(datastore)});
+    open.codebook = read_trained_codebook(datastore.first().paths.step("train"));
+    how.launcher = launcher_for(context, open.codebook, search);
   });
-  const auto entries = context.comm.all_reduce(local->entries(), comm::Reduction::sum);
-  comm::agree(context.comm, [&] { require_entries(datastore, entries); });
-  const auto most = context.comm.all_reduce(local->bytes(), comm::Reduction::max);
-  context.log.info(fmt::format("searching {} entries, {} a rank", obs::with_commas(entries),
-                               obs::as_bytes(most)));
-  return {context.comm, codebook, std::move(local), search, search_device(context)};
+  open.entries = copies == IndexCopies::job
+                     ? load_part(context, datastore, open.codebook, std::move(how))
+                     : load_copy(context, datastore, open.codebook, std::move(how), copies);
+  const auto most = context.comm.all_reduce(open.entries->bytes(), comm::Reduction::max);
+  context.log.info(fmt::format("searching {} entries, {} a {}",
+                               obs::with_commas(datastore.entries()), obs::as_bytes(most),
+                               copies == IndexCopies::node ? "node" : "rank"));
+  return open;
+}
+
+std::unique_ptr<retrieval::DistributedSearch> make_search(runtime::StageContext& context,
+                                                          const OpenIndex& index,
+                                                          const retrieval::SearchOptions& search) {
+  const bool together = index.copies == IndexCopies::job;
+  retrieval::SearchDevice device;  // if ranks have GPUs, queries and results stay on them
+  if (context.placement.device.cuda) {
+    device.device = gpu::torch_device(context.placement.device);
+    if (together) {
+      device.collectives =
+          gpu::make_collectives(context.comm, context.placement, context.timeout_seconds);
+    }
+  }
+  return std::make_unique<retrieval::DistributedSearch>(
+      together ? context.comm : comm::self_communicator(), index.codebook, index.entries, search,
+      std::move(device));
 }
 
 }  // namespace knnseq::stages

@@ -1,6 +1,8 @@
 // The datastores of a decoding, ready to be searched by all ranks.
 #pragma once
 
+#include <memory>
+
 #include "retrieval/distributed_search.hpp"
 #include "runtime/stage_context.hpp"
 #include "stages/shared/shards/built_datastore.hpp"
@@ -18,13 +20,23 @@ std::vector<BuiltDatastore> check_search(runtime::StageContext& context, const O
 /// Throws core::InputError if nprobe is larger than the number of lists.
 void require_enough_lists(const retrieval::SearchOptions& search, std::int64_t lists);
 
+/// A datastore's codebook, and its entries as this rank reads them.
+struct OpenIndex {
+  index::Codebook codebook;
+  std::shared_ptr<index::LocalIndex> entries;
+  IndexCopies copies = IndexCopies::job;
+};
+
 /// Loads a datastore's codebook and its index in so many copies. With IndexCopies::job a rank has
 /// its shards of all corpora; with more ranks than shards those of a team hold a part each. Else
-/// each rank reads all entries and searches by itself. Throws core::InputError (on all ranks) if a
-/// file is missing or damaged. Collective.
-retrieval::DistributedSearch open_search(runtime::StageContext& context,
-                                         const BuiltDatastore& datastore,
-                                         const retrieval::SearchOptions& search,
-                                         IndexCopies copies);
+/// each rank reads all entries. Throws core::InputError (on all ranks) if a file is missing or
+/// damaged. Collective.
+OpenIndex open_index(runtime::StageContext& context, const BuiltDatastore& datastore,
+                     const retrieval::SearchOptions& search, IndexCopies copies);
+
+/// The search in it: of all ranks together, or of this rank alone. Collective.
+std::unique_ptr<retrieval::DistributedSearch> make_search(runtime::StageContext& context,
+                                                          const OpenIndex& index,
+                                                          const retrieval::SearchOptions& search);
 
 }  // namespace knnseq::stages

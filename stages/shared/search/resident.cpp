@@ -1,0 +1,47 @@
+#include "stages/shared/search/resident.hpp"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "stages/shared/inputs/open_model.hpp"
+
+namespace knnseq::stages {
+
+model::TranslationModel& Resident::model(const runtime::StageContext& context,
+                                         const Options& options, const DecodeOptions& decoding,
+                                         const text::Tokenizer& tokenizer) {
+  // With datastores of their own an ensemble's queries are those of all models.
+  const std::string key =
+      decoding.dtype + (decoding.datastores.empty() ? "" : ", queries of all models");
+  if (!model_ || model_key_ != key) {
+    model_.reset();  // before the next one takes memory
+    model_ = open_search_model(context, options, decoding, tokenizer);
+    model_key_ = key;
+  }
+  return *model_;
+}
+
+std::vector<OpenIndex> Resident::indexes(runtime::StageContext& context,
+                                         const DecodeOptions& decoding,
+                                         const std::vector<BuiltDatastore>& datastores,
+                                         IndexCopies copies) {
+  std::vector<std::string> keys;
+  std::map<std::string, OpenIndex> kept;
+  for (const auto& datastore : datastores) {
+    keys.push_back(fmt::format("{}, {}, {}", datastore.first().paths.index.string(),
+                               core::name_of(decoding.search.backend), core::name_of(copies)));
+    if (auto open = indexes_.extract(keys.back())) kept.insert(std::move(open));
+  }
+  indexes_ = std::move(kept);
+  std::vector<OpenIndex> all;
+  for (std::size_t i = 0; i < datastores.size(); ++i) {
+    if (!indexes_.contains(keys[i])) {
+      indexes_[keys[i]] = open_index(context, datastores[i], decoding.search, copies);
+    }
+    all.push_back(indexes_[keys[i]]);
+  }
+  return all;
+}
+
+}  // namespace knnseq::stages

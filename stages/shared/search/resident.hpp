@@ -1,0 +1,34 @@
+// The model and the indexes that decoding needs, kept in memory from one test set to the next.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "model/base/translation_model.hpp"
+#include "runtime/stage_context.hpp"
+#include "stages/shared/options/options.hpp"
+#include "stages/shared/search/open_search.hpp"
+#include "text/tokenizers/tokenizer.hpp"
+
+namespace knnseq::stages {
+
+class Resident {
+ public:
+  /// What open_search_model() opens; kept until another is asked for, of another dtype say. Throws
+  /// as it does. Not collective.
+  model::TranslationModel& model(const runtime::StageContext& context, const Options& options,
+                                 const DecodeOptions& decoding, const text::Tokenizer& tokenizer);
+
+  /// The datastores' indexes, in their order, in so many copies; those that were opened for the
+  /// decoding before, and no others, are kept. Throws as open_index() does. Collective.
+  std::vector<OpenIndex> indexes(runtime::StageContext& context, const DecodeOptions& decoding,
+                                 const std::vector<BuiltDatastore>& datastores, IndexCopies copies);
+
+ private:
+  std::string model_key_;
+  std::unique_ptr<model::TranslationModel> model_;
+  std::map<std::string, OpenIndex> indexes_;
+};
+
+}  // namespace knnseq::stages

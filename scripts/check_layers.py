@@ -156,6 +156,26 @@ def problems_of_rooms(root, files, used):
             yield f"{folder}: {folders.count(folder)} files of code; {LARGEST_FOLDER} are the most"
 
 
+UNNAMED = re.compile(r"^namespace \{\n(.*?)^\}  // namespace\n", re.S | re.M)
+FUNCTION = re.compile(r"^(?!//|#|struct|class|enum|using|template|namespace|constexpr|\}| )"
+                      r"[\w:<>,&*\[\] ]+?[ &*](\w+)\(", re.M)
+
+
+def repeated_functions(root):
+    """Functions of one name in the unnamed namespaces of several files of a target, as lines of text. Files
+    are compiled in groups: such functions overload each other, and a call may mean another file's."""
+    files = {}
+    for folder, parts in (("common", 2), ("stages", 1), ("tests/unit", 3), ("tests/mpi", 3), ("tests/gpu", 2)):
+        for path in sorted((root / folder).rglob("*.cpp")):
+            target = path.relative_to(root).parts[:parts]
+            for block in UNNAMED.findall(path.read_text(encoding="utf-8")):
+                for name in FUNCTION.findall(block):
+                    files.setdefault((target, name), set()).add(path)
+    for (_, name), paths in files.items():
+        if len(paths) > 1:
+            yield f"{min(paths)}: {name}() is in the unnamed namespace of {max(paths)} too"
+
+
 def check(root):
     """All files of code below root, and all broken rules as lines of text."""
     files = [p for folder in ("common", "stages") for p in sorted((root / folder).rglob("*"))
@@ -163,6 +183,7 @@ def check(root):
     used = set()
     problems = [problem for path in files for problem in problems_of(root, path, used)]
     problems += problems_of_rooms(root, files, used)
+    problems += repeated_functions(root)
     return files, problems
 
 

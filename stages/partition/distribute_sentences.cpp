@@ -63,8 +63,8 @@ std::int64_t batch_at(const std::vector<text::Batch>& batches, std::int64_t posi
   return after - batches.begin() - 1;
 }
 
-void append(store::CorpusShard& shard, const Header& header,
-            std::span<const core::TokenId> tokens) {
+void append_sentence(store::CorpusShard& shard, const Header& header,
+                     std::span<const core::TokenId> tokens) {
   const auto source = tokens.first(header.source_length);
   const auto target = tokens.subspan(source.size());
   shard.source_tokens.insert(shard.source_tokens.end(), source.begin(), source.end());
@@ -137,7 +137,7 @@ PartitionedCorpus distribute_sentences(comm::Communicator& comm, const SentenceP
   for (const auto i : order) {
     const auto batch = batch_at(corpus.batches, arrived[i].position);
     auto& shard = corpus.shards.at(batch % partitioning.shards);
-    append(
+    append_sentence(
         shard, arrived[i],
         std::span(arrived_tokens).subspan(token_starts[i], token_starts[i + 1] - token_starts[i]));
     if (batch != last_batch) shard.batch_starts.push_back(0);

@@ -12,8 +12,8 @@ namespace knnseq::stages {
 namespace {
 
 /// Appends those of a unit's sentences that belong to the sample.
-void take(const store::CorpusShard& corpus, core::Range sentences, const at::Tensor& vectors,
-          const SampleRule& rule, SampleRows& rows) {
+void take_sentences(const store::CorpusShard& corpus, core::Range sentences,
+                    const at::Tensor& vectors, const SampleRule& rule, SampleRows& rows) {
   const auto* vector = reinterpret_cast<const std::uint16_t*>(vectors.const_data_ptr<at::Half>());
   const std::int64_t width = vectors.size(1);
   for (auto i = sentences.begin; i < sentences.end; ++i, vector += width) {
@@ -41,8 +41,8 @@ SampleRows read_sentence_sample(runtime::StageContext& context, const SentenceSo
       for (auto unit = static_cast<std::size_t>(team.member()); unit < units.size();
            unit += static_cast<std::size_t>(team.members())) {
         const auto sentences = corpus.sentences_of(units[unit]);
-        take(corpus, sentences, vectors.read(static_cast<std::int64_t>(unit), sentences), rule,
-             rows);
+        take_sentences(corpus, sentences, vectors.read(static_cast<std::int64_t>(unit), sentences),
+                       rule, rows);
       }
     }
   });

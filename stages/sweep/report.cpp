@@ -23,7 +23,7 @@ struct Choice {
 };
 
 /// The fastest setting of a share that reaches the wanted recall, else the one with the highest.
-std::optional<Choice> choose(const SweepResult& result, std::int64_t share, std::size_t k) {
+std::optional<Choice> best_index(const SweepResult& result, std::int64_t share, std::size_t k) {
   std::optional<Choice> best;
   for (const auto& row : result.rows) {
     if (row.share != share) continue;
@@ -51,7 +51,7 @@ std::string best_of_share(const SweepResult& result, std::int64_t share) {
   const std::size_t k = usual == result.k.end()
                             ? result.k.size() - 1
                             : static_cast<std::size_t>(usual - result.k.begin());
-  const auto best = choose(result, share, k);
+  const auto best = best_index(result, share, k);
   const std::string of = share == 1 ? "all entries" : share_name(share) + " of the entries";
   if (!best) return fmt::format("{}: nothing was measured\n", of);
   const double recall = best->point->recalls[k];

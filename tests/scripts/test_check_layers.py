@@ -57,6 +57,14 @@ class CheckLayers(unittest.TestCase):
         self.shared.append("text")
         self.expect("common/store has no files", "stages/shared/text has no files")
 
+    def test_functions_that_overload_each_other(self):
+        text = "namespace knnseq::core {{\n\nnamespace {{\n\n{}(int a) {{\n}}\n\n}}  // namespace\n"
+        self.tree["common/core/one.cpp"] = text.format("void check")
+        self.tree["common/core/two.cpp"] = text.format("std::vector<int> check")
+        self.tree["common/core/three.cpp"] = text.format("void verify")
+        self.tree["common/obs/four.cpp"] = text.format("void check")  # another target
+        self.expect("check() is in the unnamed namespace of")
+
     def test_long_file(self):
         self.tree["common/core/error.hpp"] += "\n" * check_layers.LONGEST
         self.expect(f"{check_layers.LONGEST + 1} lines")

@@ -19,8 +19,8 @@ namespace knnseq::index {
 namespace {
 
 /// Codes and ids of each list.
-void write_lists(OutputFile& file, const ListOrder& order, std::span<const std::uint8_t> codes,
-                 std::span<const std::int64_t> ids) {
+void write_ordered_lists(OutputFile& file, const ListOrder& order,
+                         std::span<const std::uint8_t> codes, std::span<const std::int64_t> ids) {
   const std::size_t m = ids.empty() ? 0 : codes.size() / ids.size();
   std::vector<std::uint8_t> list_codes;
   std::vector<std::int64_t> list_ids;
@@ -42,8 +42,8 @@ void write_lists(OutputFile& file, const ListOrder& order, std::span<const std::
 void write_with_lists(OutputFile& file, const Codebook& codebook, const CodedEntries& entries,
                       const ListOrder& order) {
   begin_list_file(file, codebook, order.sizes);
-  write_lists(file, order, span_of<std::uint8_t>(entries.codes),
-              span_of<std::int64_t>(entries.ids));
+  write_ordered_lists(file, order, span_of<std::uint8_t>(entries.codes),
+                      span_of<std::int64_t>(entries.ids));
 }
 
 void write_without_lists(OutputFile& file, const Codebook& codebook, const CodedEntries& entries,

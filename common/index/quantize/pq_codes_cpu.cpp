@@ -29,7 +29,7 @@ Block block_of(const PqTables& tables, const at::Tensor& x, const at::Tensor& co
 }
 
 /// pq_chunk_rows rows of the blocks, or what is left of one; not the tile.
-std::vector<PqChunk> cut(std::span<const Block> blocks, const PqTables& tables) {
+std::vector<PqChunk> cut_chunks(std::span<const Block> blocks, const PqTables& tables) {
   std::vector<PqChunk> chunks;
   for (const Block& block : blocks) {
     for (std::int64_t row = 0; row < block.rows; row += pq_chunk_rows) {
@@ -72,7 +72,7 @@ PqTables make_pq_tables(const at::Tensor& centroids) {
 
 void ProductQuantizer::encode_cpu(const at::Tensor& x, const at::Tensor& codes) const {
   const Block block = block_of(tables_, x, codes);
-  auto chunks = cut({&block, 1}, tables_);
+  auto chunks = cut_chunks({&block, 1}, tables_);
   parallel_ranges(std::ssize(chunks), [&](core::Range range) {
     auto tile = tile_for(tables_);
     for (std::int64_t c = range.begin; c < range.end; ++c) {
@@ -89,7 +89,7 @@ void ProductQuantizer::encode_and_sum_cpu(std::span<const at::Tensor> blocks, Cl
   for (std::size_t b = 0; b < blocks.size(); ++b) {
     parts.push_back(block_of(tables_, blocks[b], codes == nullptr ? at::Tensor() : (*codes)[b]));
   }
-  auto chunks = cut(parts, tables_);
+  auto chunks = cut_chunks(parts, tables_);
   std::mutex merging;
   parallel_ranges(std::ssize(chunks), [&](core::Range range) {
     auto tile = tile_for(tables_);

@@ -54,8 +54,8 @@ std::vector<std::int64_t> chosen_rows(const SampleBlocks& sample, std::int64_t b
 }
 
 /// Rows of a block by their numbers in the whole sample, brought to the host.
-at::Tensor take(const at::Tensor& block, std::int64_t first_row,
-                const std::vector<std::int64_t>& rows) {
+at::Tensor take_rows(const at::Tensor& block, std::int64_t first_row,
+                     const std::vector<std::int64_t>& rows) {
   const at::Tensor numbers = (at::tensor(rows, at::kLong) - first_row).to(block.device());
   return at::index_select(block, 0, numbers).cpu();
 }
@@ -91,7 +91,7 @@ SampleBlocks subsample(comm::Communicator& comm, SampleBlocks sample, std::int64
       const auto chosen = chosen_rows(sample, block, choice);
       if (rank == comm.rank() && !chosen.empty()) {
         at::Tensor& from = sample.blocks[round];
-        rows = take(from, block * sample.block_rows, chosen);
+        rows = take_rows(from, block * sample.block_rows, chosen);
         for (std::int64_t i = 0; i < std::ssize(chosen); ++i) places.push_back(taken + i);
         from.reset();
       }
@@ -114,7 +114,7 @@ at::Tensor draw_rows(comm::Communicator& comm, const SampleBlocks& sample, std::
       const std::int64_t block = round * comm.size() + rank;
       const auto rows = chosen_rows(sample, block, choice);
       if (rank == comm.rank() && !rows.empty()) {
-        mine = take(sample.blocks[round], block * sample.block_rows, rows).to(at::kFloat);
+        mine = take_rows(sample.blocks[round], block * sample.block_rows, rows).to(at::kFloat);
       }
       chosen.insert(chosen.end(), rows.begin(), rows.end());
     }

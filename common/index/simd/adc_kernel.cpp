@@ -57,7 +57,7 @@ void round_down(const AdcTableJob& job, std::int64_t sub_vector, float steps) {
   }
 }
 
-void make_table(AdcTableJob& job) {
+void make_adc_table(AdcTableJob& job) {
   job.widest = 0;
   job.floor = 0;
   job.magnitude = 0;
@@ -91,7 +91,7 @@ void find_minima(const float* scores, std::int64_t chunks, float* minima) {
 
 template <>
 AdcKernel adc_kernel<core::compiled_for>() {
-  return {make_table, find_minima};
+  return {make_adc_table, find_minima};
 }
 
 }  // namespace knnseq::index

@@ -34,8 +34,8 @@ struct TorchscriptState final : DecoderState {
 };
 
 /// Calls work(sources, targets) for run after run.
-void for_each_run(Sentences sources, Sentences targets,
-                  const std::function<void(Sentences, Sentences)>& work) {
+void for_each_padded_run(Sentences sources, Sentences targets,
+                         const std::function<void(Sentences, Sentences)>& work) {
   std::size_t begin = 0;
   for (const std::size_t end : cut_padded_runs(sources, targets, run_positions)) {
     const std::size_t count = end - begin;
@@ -45,7 +45,7 @@ void for_each_run(Sentences sources, Sentences targets,
 }
 
 /// Runs' rows one after another; [0, width] if there are none.
-at::Tensor joined(const std::vector<at::Tensor>& runs, std::int64_t width) {
+at::Tensor joined_runs(const std::vector<at::Tensor>& runs, std::int64_t width) {
   return runs.empty() ? at::empty({0, width}, at::kFloat) : at::cat(runs);
 }
 
@@ -73,11 +73,11 @@ EncodedSource TorchscriptModel::encode(Sentences sources) {
   EncodedSource made;
   for (const auto& sentence : sources) made.lengths.push_back(std::ssize(sentence));
   std::vector<at::Tensor> runs;
-  for_each_run(sources, {}, [&](Sentences run, Sentences) {
+  for_each_padded_run(sources, {}, [&](Sentences run, Sentences) {
     const PaddedTokens source = pad_sentences(run, info().pad);
     runs.push_back(unpad(module_.encode(source.ids, source.lengths), source.lengths));
   });
-  made.states = joined(runs, info().source_width);
+  made.states = joined_runs(runs, info().source_width);
   module_.check_finite("encode", made.states);
   return made;
 }
@@ -95,7 +95,7 @@ TeacherForced TorchscriptModel::teacher_force(Sentences sources, Sentences targe
   std::vector<at::Tensor> keys;
   std::vector<at::Tensor> log_probs;
   std::vector<at::Tensor> sentence_keys;
-  for_each_run(sources, targets, [&](Sentences run_sources, Sentences run_targets) {
+  for_each_padded_run(sources, targets, [&](Sentences run_sources, Sentences run_targets) {
     const PaddedTokens source = pad_sentences(run_sources, info().pad);
     const PaddedTokens inputs = pad_shifted(run_targets, prefix, info().pad);
     const at::Tensor states = module_.encode(source.ids, source.lengths);
@@ -106,14 +106,14 @@ TeacherForced TorchscriptModel::teacher_force(Sentences sources, Sentences targe
     if (options.sentence_keys) sentence_keys.push_back(means(states, source.lengths));
   });
   TeacherForced made;
-  made.keys = joined(keys, info().width);
+  made.keys = joined_runs(keys, info().width);
   module_.check_finite("teacher_force", made.keys);
   if (options.log_probs) {
-    made.log_probs = joined(log_probs, info().vocab_size);
+    made.log_probs = joined_runs(log_probs, info().vocab_size);
     module_.check_log_probs("teacher_force", made.log_probs);
   }
   if (options.sentence_keys) {
-    made.sentence_keys = joined(sentence_keys, info().source_width);
+    made.sentence_keys = joined_runs(sentence_keys, info().source_width);
     module_.check_finite("encode", made.sentence_keys);
   }
   return made;

@@ -46,7 +46,8 @@ class TokenPlan {
 };
 
 /// Rows that predict a target token: all but the first `skipped` of each sentence.
-std::vector<std::int64_t> predicting_rows(const PackedTokens& targets, std::int64_t skipped) {
+std::vector<std::int64_t> predicting_row_numbers(const PackedTokens& targets,
+                                                 std::int64_t skipped) {
   std::vector<std::int64_t> rows;
   for (std::size_t i = 0; i < targets.sentences(); ++i) {
     for (auto row = targets.starts[i] + skipped; row < targets.starts[i + 1]; ++row) {
@@ -142,7 +143,7 @@ TeacherForced TransformerTorch::teacher_force(Sentences sources, Sentences targe
   const TokenPlan source_plan(pack_sentences(sources), upload);
   const TokenPlan target_plan(packed_targets, upload);
   const std::size_t predicting = upload.add(
-      skipped == 0 ? std::vector<std::int64_t>() : predicting_rows(packed_targets, skipped));
+      skipped == 0 ? std::vector<std::int64_t>() : predicting_row_numbers(packed_targets, skipped));
   const auto sent = upload.send(device());
   const TorchTokens source = source_plan.take(sent, dtype);
   const TorchTokens target = target_plan.take(sent, dtype);

@@ -20,7 +20,7 @@ struct Header {
 };
 
 template <class T>
-void append(std::vector<std::byte>& bytes, std::span<const T> values) {
+void append_values(std::vector<std::byte>& bytes, std::span<const T> values) {
   const auto raw = std::as_bytes(values);
   bytes.insert(bytes.end(), raw.begin(), raw.end());
 }
@@ -32,9 +32,9 @@ std::vector<std::byte> answer(const LocalSentenceStore& held,
   for (const auto number : numbers) {
     const HeldSentence sentence = held.find(number);
     const Header header{sentence.first_entry, std::ssize(sentence.values)};
-    append(bytes, std::span(&header, 1));
-    append(bytes, sentence.values);
-    append(bytes, sentence.codes);
+    append_values(bytes, std::span(&header, 1));
+    append_values(bytes, sentence.values);
+    append_values(bytes, sentence.codes);
   }
   return bytes;
 }

@@ -18,13 +18,13 @@ namespace knnseq::text {
 
 namespace {
 
-void check(int error, const char* call) {
+void require_success(int error, const char* call) {
   if (error != 0) throw core::SystemError(call, "/bin/sh", error);
 }
 
 class Pipe {
  public:
-  Pipe() { check(::pipe2(ends_.data(), O_CLOEXEC) == 0 ? 0 : errno, "pipe"); }
+  Pipe() { require_success(::pipe2(ends_.data(), O_CLOEXEC) == 0 ? 0 : errno, "pipe"); }
   ~Pipe() {
     for (const int end : ends_) {
       if (end >= 0) ::close(end);
@@ -48,16 +48,20 @@ class SpawnSettings {
   SpawnSettings(const Pipe& input, const Pipe& output) {
     ::posix_spawn_file_actions_init(&actions_);
     ::posix_spawnattr_init(&attributes_);
-    check(::posix_spawn_file_actions_adddup2(&actions_, input.reader(), STDIN_FILENO), "dup2");
-    check(::posix_spawn_file_actions_adddup2(&actions_, output.writer(), STDOUT_FILENO), "dup2");
-    check(::posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1), "closefrom");
+    require_success(::posix_spawn_file_actions_adddup2(&actions_, input.reader(), STDIN_FILENO),
+                    "dup2");
+    require_success(::posix_spawn_file_actions_adddup2(&actions_, output.writer(), STDOUT_FILENO),
+                    "dup2");
+    require_success(::posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1),
+                    "closefrom");
     sigset_t signals;
     ::sigemptyset(&signals);
-    check(::posix_spawnattr_setsigmask(&attributes_, &signals), "setsigmask");
+    require_success(::posix_spawnattr_setsigmask(&attributes_, &signals), "setsigmask");
     ::sigaddset(&signals, SIGPIPE);  // which our parent may ignore
-    check(::posix_spawnattr_setsigdefault(&attributes_, &signals), "setsigdefault");
-    check(::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF),
-          "setflags");
+    require_success(::posix_spawnattr_setsigdefault(&attributes_, &signals), "setsigdefault");
+    require_success(
+        ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF),
+        "setflags");
   }
   ~SpawnSettings() {
     ::posix_spawn_file_actions_destroy(&actions_);
@@ -95,14 +99,14 @@ ShellProcess::ShellProcess(const std::string& command) {
   Pipe input;  // before the other: should our own stdin be closed, this reader takes its place
   Pipe output;
   const SpawnSettings settings(input, output);
-  check(::fcntl(input.writer(), F_SETFL, O_NONBLOCK) == 0 ? 0 : errno, "fcntl");
+  require_success(::fcntl(input.writer(), F_SETFL, O_NONBLOCK) == 0 ? 0 : errno, "fcntl");
   std::string shell = "sh";
   std::string option = "-c";
   std::string text = command;
   std::array<char*, 4> arguments{shell.data(), option.data(), text.data(), nullptr};
-  check(::posix_spawn(&pid_, "/bin/sh", settings.actions(), settings.attributes(), arguments.data(),
-                      environment_without_mpi().data()),
-        "posix_spawn");
+  require_success(::posix_spawn(&pid_, "/bin/sh", settings.actions(), settings.attributes(),
+                                arguments.data(), environment_without_mpi().data()),
+                  "posix_spawn");
   input_ = input.release_writer();
   output_ = output.release_reader();
 }

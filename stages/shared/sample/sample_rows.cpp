@@ -101,8 +101,9 @@ Membership membership(const SampleRule& rule, const SampledCorpus& corpus,
 }
 
 /// Appends those of a unit's rows that belong to the sample. entries: of the rows of `dataset`.
-void take(const Unit& unit, const std::vector<std::int64_t>& entries, const std::string& dataset,
-          std::int64_t width, const Membership& belongs, SampleRows& rows) {
+void take_stored(const Unit& unit, const std::vector<std::int64_t>& entries,
+                 const std::string& dataset, std::int64_t width, const Membership& belongs,
+                 SampleRows& rows) {
   std::vector<std::size_t> chosen;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (belongs(entries[i])) chosen.push_back(i);
@@ -185,7 +186,7 @@ SampleRows find_sample_rows(runtime::StageContext& context, const SampledDatasto
       if (stored && !unit.has("sample_entries")) continue;
       const auto entries =
           stored ? unit.read<std::int64_t>("sample_entries") : entries_of(unit, width);
-      take(unit, entries, stored ? "sample_keys" : "keys", width, belongs, rows);
+      take_stored(unit, entries, stored ? "sample_keys" : "keys", width, belongs, rows);
       progress.add(std::ssize(entries));
       stopped = runtime::stop_requested();
     }

@@ -13,7 +13,7 @@ namespace {
 
 constexpr const char* command = "subset";
 
-BuiltCorpus read_corpus(runtime::StageContext& context, const Options& options) {
+BuiltCorpus read_first_corpus(runtime::StageContext& context, const Options& options) {
   const CorpusPaths paths = first_corpus(options);
   BuiltCorpus built{paths,
                     corpus_manifest(context, options, paths),
@@ -83,7 +83,7 @@ SentenceVectors find_sentence_vectors(runtime::StageContext& context, const Opti
 BuiltSubset read_subset(runtime::StageContext& context, const Options& options) {
   comm::agree(context.comm, [&] { refuse_appended(options); });
   BuiltSubset built;
-  built.corpus = read_corpus(context, options);
+  built.corpus = read_first_corpus(context, options);
   const SubsetSteps steps(context.run_dir);
   const auto codebook = manifest_of<CodebookManifest>(context, steps.codebook);
   built.codes = manifest_of<CodesManifest>(context, steps.codes);

@@ -12,7 +12,7 @@ namespace knnseq::stages {
 
 namespace {
 
-BuiltCorpus read_corpus(runtime::StageContext& context, const CorpusPaths& paths) {
+BuiltCorpus read_built_corpus(runtime::StageContext& context, const CorpusPaths& paths) {
   return {paths, manifest_of<CorpusManifest>(context, paths.step("partition")),
           manifest_of<DatastoreManifest>(context, paths.step("encode")),
           manifest_of<IndexManifest>(context, paths.step("add"))};
@@ -62,10 +62,10 @@ BuiltDatastore read_datastore(runtime::StageContext& context, const CorpusPaths&
                               const std::vector<CorpusPaths>& appended) {
   BuiltDatastore built;
   built.codebook = manifest_of<CodebookManifest>(context, first.step("train"));
-  built.corpora.push_back(read_corpus(context, first));
+  built.corpora.push_back(read_built_corpus(context, first));
   for (const auto& paths : appended) {
     const std::int64_t before = built.entries();
-    built.corpora.push_back(read_corpus(context, paths));
+    built.corpora.push_back(read_built_corpus(context, paths));
     built.corpora.back().paths.first_entry = before;
   }
   comm::agree(context.comm, [&] {

@@ -10,7 +10,7 @@ using std::string_literals::operator""s;
 namespace {
 
 /// ASCII and CJK text in UTF-16 or UTF-32, without a mark.
-std::string encoded(const std::u32string& text, int bytes, bool little) {
+std::string encoded_as(const std::u32string& text, int bytes, bool little) {
   std::string made;
   for (const char32_t c : text) {
     for (int i = 0; i < bytes; ++i) {
@@ -52,19 +52,19 @@ TEST_CASE("kinds of files are told by their first bytes") {
   CHECK(is("\x80\x02}q\x01", "pickle"));
   CHECK(is("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"));
   CHECK(is(" \n<!DOCTYPE HTML>\n", "web page"));
-  CHECK(is("\xFF\xFE" + encoded(U"Text\n", 2, true), "UTF-16, and must be UTF-8; convert it"));
-  CHECK(is("\xFE\xFF" + encoded(U"Text\n", 2, false), "iconv -f UTF-16 -t UTF-8"));
-  CHECK(is("\xFF\xFE\0\0"s + encoded(U"Text\n", 4, true), "UTF-32"));
+  CHECK(is("\xFF\xFE" + encoded_as(U"Text\n", 2, true), "UTF-16, and must be UTF-8; convert it"));
+  CHECK(is("\xFE\xFF" + encoded_as(U"Text\n", 2, false), "iconv -f UTF-16 -t UTF-8"));
+  CHECK(is("\xFF\xFE\0\0"s + encoded_as(U"Text\n", 4, true), "UTF-32"));
 }
 
 TEST_CASE("text in other encodings is told without a mark") {
   for (const std::u32string line :
        {U"Ein Satz.\n", U"漢字かな交じり文、十二字\n", U"Привет, мир и все\n"}) {
     const auto text = repeated(line, 50);
-    CHECK(says(core::describe_foreign_text(encoded(text, 2, true)), "iconv -f UTF-16LE"));
-    CHECK(says(core::describe_foreign_text(encoded(text, 2, false)), "iconv -f UTF-16BE"));
-    CHECK(says(core::describe_foreign_text(encoded(text, 4, true)), "UTF-32LE"));
-    CHECK(says(core::describe_foreign_text(encoded(text, 4, false)), "UTF-32BE"));
+    CHECK(says(core::describe_foreign_text(encoded_as(text, 2, true)), "iconv -f UTF-16LE"));
+    CHECK(says(core::describe_foreign_text(encoded_as(text, 2, false)), "iconv -f UTF-16BE"));
+    CHECK(says(core::describe_foreign_text(encoded_as(text, 4, true)), "UTF-32LE"));
+    CHECK(says(core::describe_foreign_text(encoded_as(text, 4, false)), "UTF-32BE"));
   }
   CHECK(says(core::describe_foreign_text(std::string(4096, '\0')), "full of NUL"));
   CHECK(says(core::describe_foreign_text("one\rtwo\rthree\r"), "carriage returns alone"));

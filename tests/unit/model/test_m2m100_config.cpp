@@ -32,7 +32,7 @@ ModelConfig read_m2m100(const Json& config, const Json& generating = {}) {
   return read_m2m100_config("folder", config, generating);
 }
 
-Json with(Json json, const std::string& key, const Json& value) {
+Json with_value(Json json, const std::string& key, const Json& value) {
   json[key] = value;
   return json;
 }
@@ -62,7 +62,8 @@ TEST_CASE("M2M100's published config", "[model]") {
 }
 
 TEST_CASE("NLLB-200's published config", "[model]") {
-  Json nllb = with(with(m2m100, "vocab_size", 256206), "tokenizer_class", "NllbTokenizer");
+  Json nllb =
+      with_value(with_value(m2m100, "vocab_size", 256206), "tokenizer_class", "NllbTokenizer");
   nllb["torch_dtype"] = "float32";
   nllb["encoder_layerdrop"] = nllb["decoder_layerdrop"] = 0;
   nllb["encoder_layers"] = nllb["decoder_layers"] = nllb["num_hidden_layers"] = 24;
@@ -70,9 +71,9 @@ TEST_CASE("NLLB-200's published config", "[model]") {
   nllb["d_model"] = 2048;  // 3.3B
   CHECK(read_m2m100(nllb, generation).transformer.decoder.ffn_width == 8192);
   // A forced language is the user's to choose.
-  CHECK(read_m2m100(with(nllb, "forced_bos_token_id", 256047)).info.forced_tokens.empty());
+  CHECK(read_m2m100(with_value(nllb, "forced_bos_token_id", 256047)).info.forced_tokens.empty());
   const auto unused =
-      read_m2m100(nllb, with(generation, "forced_bos_token_id", 256047)).info.unused_settings;
+      read_m2m100(nllb, with_value(generation, "forced_bos_token_id", 256047)).info.unused_settings;
   CHECK(std::ranges::count(unused, "forced_bos_token_id=256047") == 1);
 }
 
@@ -90,11 +91,11 @@ TEST_CASE("keys of M2M100's config that cannot be honoured are refused by name",
                                    {"num_experts", 128}};
   for (const auto& [key, value] : cases) {
     INFO(key << " = " << value.dump());
-    CHECK_THROWS_AS(read_m2m100(with(m2m100, key, value)), core::InputError);
-    CHECK_THROWS_WITH(read_m2m100(with(m2m100, key, value)),
+    CHECK_THROWS_AS(read_m2m100(with_value(m2m100, key, value)), core::InputError);
+    CHECK_THROWS_WITH(read_m2m100(with_value(m2m100, key, value)),
                       Contains("folder/config.json") && Contains(key));
   }
-  CHECK_THROWS_WITH(read_m2m100(m2m100, with(generation, "decoder_start_token_id", 0)),
+  CHECK_THROWS_WITH(read_m2m100(m2m100, with_value(generation, "decoder_start_token_id", 0)),
                     Contains("generation_config.json") && Contains("decoder_start_token_id"));
 }
 

@@ -26,8 +26,8 @@ std::string codes_file(const std::string& head, const core::Json& merges,
   return content;
 }
 
-void check_refused(const std::string& content, const std::string& place,
-                   const std::string& reason) {
+void check_codes_refused(const std::string& content, const std::string& place,
+                         const std::string& reason) {
   INFO(content);
   CHECK_THROWS_AS(Bpe::parse(content, "bpe.codes"), core::InputError);
   CHECK_THROWS_WITH(Bpe::parse(content, "bpe.codes"), Contains(place + ": ") && Contains(reason));
@@ -77,21 +77,21 @@ TEST_CASE("codes files are read from disk, with any line ends, the first of equa
 TEST_CASE("malformed codes files are refused") {
   const std::string two = "must be two symbols with single spaces";
   const std::string three = "must be two symbols and a count with single spaces";
-  check_refused("", "bpe.codes", "holds no merges");
-  check_refused("\n\n", "bpe.codes", "holds no merges");
-  check_refused("#version: 0.2\n", "bpe.codes", "holds no merges");
-  check_refused("#version: 0.3\na b\n", "bpe.codes:1", "the version '0.3' is not known");
-  check_refused("#version:\na b\n", "bpe.codes:1", "the version '' is not known");
-  check_refused("#version: 0.2\na b\na b 5\n", "bpe.codes:3", two);
-  check_refused("#version: 0.2\na\n", "bpe.codes:2", two);
-  check_refused("#version: 0.2\na  b\n", "bpe.codes:2", two);
-  check_refused("a b\n\nc d\n", "bpe.codes:2", two);
-  check_refused("a b 5\na b\n", "bpe.codes:2", three);
-  check_refused("a b 5\na b x\n", "bpe.codes:2", three);
-  check_refused("a b 5\n#version: 0.2\n", "bpe.codes:2", three);
-  check_refused("a b c d\n", "bpe.codes:1", two);
-  check_refused("a b\na \xff\n", "bpe.codes:2", "invalid text");
-  check_refused(std::string("a \0\n", 4), "bpe.codes:1", "invalid text");
+  check_codes_refused("", "bpe.codes", "holds no merges");
+  check_codes_refused("\n\n", "bpe.codes", "holds no merges");
+  check_codes_refused("#version: 0.2\n", "bpe.codes", "holds no merges");
+  check_codes_refused("#version: 0.3\na b\n", "bpe.codes:1", "the version '0.3' is not known");
+  check_codes_refused("#version:\na b\n", "bpe.codes:1", "the version '' is not known");
+  check_codes_refused("#version: 0.2\na b\na b 5\n", "bpe.codes:3", two);
+  check_codes_refused("#version: 0.2\na\n", "bpe.codes:2", two);
+  check_codes_refused("#version: 0.2\na  b\n", "bpe.codes:2", two);
+  check_codes_refused("a b\n\nc d\n", "bpe.codes:2", two);
+  check_codes_refused("a b 5\na b\n", "bpe.codes:2", three);
+  check_codes_refused("a b 5\na b x\n", "bpe.codes:2", three);
+  check_codes_refused("a b 5\n#version: 0.2\n", "bpe.codes:2", three);
+  check_codes_refused("a b c d\n", "bpe.codes:1", two);
+  check_codes_refused("a b\na \xff\n", "bpe.codes:2", "invalid text");
+  check_codes_refused(std::string("a \0\n", 4), "bpe.codes:1", "invalid text");
 }
 
 TEST_CASE("a word of any length takes little time") {

@@ -12,7 +12,7 @@ using text::FairseqDictionary;
 
 namespace {
 
-void check_refused(const std::string& content, int line, const std::string& reason) {
+void check_dictionary_refused(const std::string& content, int line, const std::string& reason) {
   INFO(content);
   CHECK_THROWS_AS(FairseqDictionary::parse(content, "dict.txt"), core::InputError);
   CHECK_THROWS_WITH(FairseqDictionary::parse(content, "dict.txt"),
@@ -67,16 +67,16 @@ TEST_CASE("a flagged symbol gets a new id and keeps the old one's place") {
 }
 
 TEST_CASE("malformed dictionary lines are named") {
-  check_refused("a 1\nb\n", 2, "must be a symbol, a space and its count");
-  check_refused("a 1\n\nb 1\n", 2, "must be a symbol, a space and its count");
-  check_refused("a #fairseq:overwrite\n", 1, "must be a symbol, a space and its count");
-  check_refused("a\t1\n", 1, "must be a symbol, a space and its count");
-  check_refused("a 1.5\n", 1, "the count '1.5' is not an integer");
-  check_refused("a 1\r\nb x #fairseq:overwrite\n", 2, "the count 'x' is not an integer");
-  check_refused("a -\n", 1, "the count '-' is not an integer");
-  check_refused(" 1\n", 1, "the symbol is empty");
-  check_refused("a 1\nb 1\na 2\n", 3, "the symbol 'a' is there already");
-  check_refused("<pad> 1\n", 1, "the symbol '<pad>' is there already");
-  check_refused("a 1\n\xff 1\n", 2, "invalid text");
-  check_refused(std::string("a\0b 1\n", 6), 1, "invalid text");
+  check_dictionary_refused("a 1\nb\n", 2, "must be a symbol, a space and its count");
+  check_dictionary_refused("a 1\n\nb 1\n", 2, "must be a symbol, a space and its count");
+  check_dictionary_refused("a #fairseq:overwrite\n", 1, "must be a symbol, a space and its count");
+  check_dictionary_refused("a\t1\n", 1, "must be a symbol, a space and its count");
+  check_dictionary_refused("a 1.5\n", 1, "the count '1.5' is not an integer");
+  check_dictionary_refused("a 1\r\nb x #fairseq:overwrite\n", 2, "the count 'x' is not an integer");
+  check_dictionary_refused("a -\n", 1, "the count '-' is not an integer");
+  check_dictionary_refused(" 1\n", 1, "the symbol is empty");
+  check_dictionary_refused("a 1\nb 1\na 2\n", 3, "the symbol 'a' is there already");
+  check_dictionary_refused("<pad> 1\n", 1, "the symbol '<pad>' is there already");
+  check_dictionary_refused("a 1\n\xff 1\n", 2, "invalid text");
+  check_dictionary_refused(std::string("a\0b 1\n", 6), 1, "invalid text");
 }

@@ -29,7 +29,8 @@ Lines many_lines() {
   return lines;
 }
 
-void check_refused(const std::string& command, const Lines& lines, const std::string& reason) {
+void check_filter_refused(const std::string& command, const Lines& lines,
+                          const std::string& reason) {
   INFO(command);
   CHECK_THROWS_AS(filter_lines(command, lines), core::InputError);
   CHECK_THROWS_WITH(filter_lines(command, lines),
@@ -61,27 +62,27 @@ TEST_CASE("more data than pipes hold, in both directions") {
 
 TEST_CASE("commands that do not give a line for each line are refused") {
   const Lines lines{"a", "b", "c"};
-  check_refused("sed 2d", lines, "got 3 lines and gave 2");
-  check_refused("sed p", lines, "got 3 lines and gave 6");
-  check_refused("cat; printf end", lines, "got 3 lines and gave 4");
-  check_refused("cat >/dev/null", lines, "got 3 lines and gave 0");
-  check_refused("echo x", {}, "got 0 lines and gave 1");
-  check_refused("cat; exit 3", lines, "ended with exit status 3");
-  check_refused("cat >/dev/null; knnseq-no-such-command", lines,
-                "exit status 127 (command not found)");
-  check_refused("cat; kill -9 $$", lines, "was ended by signal 9 (Killed)");
-  check_refused("cat >/dev/null; printf 'a\\n\\377\\nc\\n'", lines,
-                "line 2 of its output is invalid text");
-  check_refused("cat >/dev/null; printf '\\0\\nb\\nc\\n'", lines,
-                "line 1 of its output is invalid text");
+  check_filter_refused("sed 2d", lines, "got 3 lines and gave 2");
+  check_filter_refused("sed p", lines, "got 3 lines and gave 6");
+  check_filter_refused("cat; printf end", lines, "got 3 lines and gave 4");
+  check_filter_refused("cat >/dev/null", lines, "got 3 lines and gave 0");
+  check_filter_refused("echo x", {}, "got 0 lines and gave 1");
+  check_filter_refused("cat; exit 3", lines, "ended with exit status 3");
+  check_filter_refused("cat >/dev/null; knnseq-no-such-command", lines,
+                       "exit status 127 (command not found)");
+  check_filter_refused("cat; kill -9 $$", lines, "was ended by signal 9 (Killed)");
+  check_filter_refused("cat >/dev/null; printf 'a\\n\\377\\nc\\n'", lines,
+                       "line 2 of its output is invalid text");
+  check_filter_refused("cat >/dev/null; printf '\\0\\nb\\nc\\n'", lines,
+                       "line 1 of its output is invalid text");
 }
 
 TEST_CASE("commands that stop reading neither kill nor hang us") {
   const Lines lines = many_lines();
-  check_refused("sleep 0.1; exit 0", lines, "stopped before the end of its input");
-  check_refused("sleep 0.1; exit 5", lines, "ended with exit status 5");
-  check_refused("head -n 1", lines, "stopped before the end of its input");
-  check_refused("exec >&-; cat >/dev/null", lines, "stopped before the end of its input");
+  check_filter_refused("sleep 0.1; exit 0", lines, "stopped before the end of its input");
+  check_filter_refused("sleep 0.1; exit 5", lines, "ended with exit status 5");
+  check_filter_refused("head -n 1", lines, "stopped before the end of its input");
+  check_filter_refused("exec >&-; cat >/dev/null", lines, "stopped before the end of its input");
   sigset_t signals;
   ::sigpending(&signals);
   CHECK(::sigismember(&signals, SIGPIPE) == 0);

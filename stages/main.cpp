@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include <ATen/Parallel.h>
@@ -162,6 +163,14 @@ int run_program(int argc, char** argv) {
     return fail(e.what(), static_cast<int>(e.code()));
   } catch (const std::bad_alloc&) {
     return fail("out of memory", 1);
+  } catch (const std::system_error& e) {  // of the standard library, which says it of threads
+    const bool thread = e.code() == std::errc::resource_unavailable_try_again;
+    const std::string what = core::first_line(e.what());
+    return fail(
+        thread
+            ? "a thread cannot be started, for lack of memory or by a limit on processes: " + what
+            : what,
+        1);
   } catch (const std::exception& e) {
     return fail(core::first_line(e.what()), 1);
   }

@@ -79,6 +79,11 @@ index::TopK DistributedSearch::return_and_merge(const index::TopK& found,
 }
 
 std::string DistributedSearch::summary() const {
+  if (comm_.size() == 1) {
+    return fmt::format("{} queries in {} steps; probing {:.1f} s, scanning {:.1f} s",
+                       times_.queries, times_.exchanges, times_.prepare_seconds,
+                       times_.scan_seconds);
+  }
   return fmt::format(
       "{} queries in {} exchanges; probing {:.1f} s, scanning {:.1f} s, exchanging and waiting "
       "{:.1f} s, merging {:.1f} s",

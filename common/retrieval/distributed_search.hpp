@@ -40,10 +40,9 @@ struct SearchTimes {
 
 class DistributedSearch final : public KnnSearch {
  public:
-  /// comm: the ranks whose local indexes hold the datastore together, of which each has the entries
-  /// once; it must outlive this object. A rank that can read all entries is a group of its own and
-  /// exchanges nothing. The codebook is the same on every rank; all ranks have collectives, or
-  /// none.
+  /// comm: the ranks whose local indexes together hold each entry once; it must outlive this
+  /// object. A rank that can read all entries is a group of its own and exchanges nothing. The
+  /// codebook is the same on every rank; all ranks have collectives, or none.
   DistributedSearch(comm::Communicator& comm, const index::Codebook& codebook,
                     std::shared_ptr<index::LocalIndex> local_index, const SearchOptions& options,
                     SearchDevice device = {});

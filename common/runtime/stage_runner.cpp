@@ -203,6 +203,7 @@ void run_stage(StageContext& context, const StageDefinition& stage) {
 void write_results(const fs::path& run_dir, const fs::path& folder, const std::string& stage,
                    const core::Json& inputs, const std::map<std::string, std::string>& files) {
   std::vector<std::string> names;
+  names.reserve(files.size());
   for (const auto& [name, text] : files) names.push_back(name);
   const StageFolder own(run_dir, folder, names);
   own.require_own();

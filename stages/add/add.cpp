@@ -48,7 +48,8 @@ void add(runtime::StageContext& context, const Options& options, const CorpusPat
   context.log.set_stage(name);
   const Sources sources{corpus_manifest(context, options, paths),
                         manifest_of<DatastoreManifest>(context, paths.step("encode"))};
-  const auto& [corpus, datastore] = sources;
+  const CorpusManifest& corpus = sources.corpus;
+  const DatastoreManifest& datastore = sources.datastore;
   const auto codebook = manifest_of<CodebookManifest>(context, paths.step("train"));
   comm::agree(context.comm, [&] {
     require_made_from({"corpus", datastore.made_from.corpus, paths.command("encode")},

@@ -72,12 +72,14 @@ std::vector<TunedSetting> Likelihoods::best(std::size_t count) const {
   });
   std::map<std::int64_t, std::size_t> of_k;  // how many of a k came before
   std::vector<std::pair<std::size_t, TunedSetting>> ranked;
+  ranked.reserve(sorted.size());
   for (const auto& setting : sorted) ranked.emplace_back(of_k[setting.k]++, setting);
   std::stable_sort(ranked.begin(), ranked.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
   ranked.resize(std::min(count, ranked.size()));
   std::vector<TunedSetting> chosen;
-  for (auto& [rank, setting] : ranked) chosen.push_back(std::move(setting));
+  chosen.reserve(ranked.size());
+  for (const auto& [rank, setting] : ranked) chosen.push_back(setting);
   return chosen;
 }
 

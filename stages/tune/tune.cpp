@@ -137,8 +137,7 @@ TunedCandidate score_candidate(const std::filesystem::path& folder, const std::s
     throw core::InputError(folder, "hyp.txt and ref.txt have different numbers of lines");
   }
   const auto bleu = metrics::corpus_bleu(hypotheses, references);
-  return {std::move(setting), bleu.score, metrics::corpus_chrf(hypotheses, references),
-          bleu.brevity_penalty};
+  return {setting, bleu.score, metrics::corpus_chrf(hypotheses, references), bleu.brevity_penalty};
 }
 
 /// Translates the validation set with a setting, or with the model alone. Collective; every rank

@@ -26,10 +26,10 @@ struct PanelScan {
       for (int g = 0; g < groups; ++g) products[c][g] = Floats{};
     }
     const float* column = panel.columns;
-    for (std::int64_t t = 0; t < panel.d; ++t, column += lanes * groups) {
+    for (std::int64_t t = 0; t < panel.d; ++t, column += std::ptrdiff_t{lanes} * groups) {
       Floats x[groups];
 #pragma GCC unroll 4
-      for (int g = 0; g < groups; ++g) x[g] = load(column + g * lanes);
+      for (int g = 0; g < groups; ++g) x[g] = load(column + std::ptrdiff_t{g} * lanes);
 #pragma GCC unroll 8
       for (int c = 0; c < centroids; ++c) {
         const Floats component = Floats{} + from[c][t];
@@ -68,7 +68,7 @@ constexpr int width = lanes == 4 ? 2 : 6;
 
 template <>
 NearestKernel nearest_kernel<core::compiled_for>() {
-  return {PanelScan<groups, width>::scan, lanes * groups};
+  return {PanelScan<groups, width>::scan, std::int64_t{lanes} * groups};
 }
 
 }  // namespace knnseq::index

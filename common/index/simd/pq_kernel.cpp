@@ -15,7 +15,7 @@ struct PqRows {
   static void assign(const PqChunk& chunk, const float* columns, const float* centroid,
                      std::int32_t* codes) {
     const int dsub = fixed_dsub > 0 ? fixed_dsub : static_cast<int>(chunk.dsub);
-    Floats x[groups][fixed_dsub > 0 ? fixed_dsub : 1];
+    Floats x[groups][fixed_dsub > 0 ? fixed_dsub : 1];  // NOLINT(bugprone-branch-clone): if it is 1
     Floats best[groups];
     Ints code[groups];
     for (int g = 0; g < groups; ++g) {

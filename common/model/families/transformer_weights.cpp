@@ -101,7 +101,8 @@ class TransformerReader {
   Linear joined(const std::string& prefix, const std::vector<std::string>& names, std::int64_t out,
                 std::int64_t in) {
     std::vector<std::string> prefixes;
-    for (const auto& name : names) prefixes.push_back(prefix + "." + name);
+    prefixes.reserve(names.size());
+    for (const auto& name : names) prefixes.push_back(fmt::format("{}.{}", prefix, name));
     return reader_.joined(prefixes, out, in);
   }
 

@@ -117,7 +117,7 @@ at::Tensor attend_history(const at::Tensor& queries, const AttentionHistory& his
           KNNSEQ_ASSERT(chain.size() == steps, "a row's history must reach back to the first step");
           for (std::int64_t head = 0; head < heads; ++head) {
             for (std::size_t t = 0; t < steps; ++t) {
-              keys[t] = blocks[t] + chain[t] * 2 * width + head * head_width;
+              keys[t] = blocks[t] + std::int64_t{chain[t]} * 2 * width + head * head_width;
               values[t] = keys[t] + width;
             }
             kernel.attend_chain({.query = query_data + i * now.stride(0) + head * head_width,

@@ -105,6 +105,7 @@ SafetensorsEntry parse_entry(const Json& json, const std::string& where, std::si
 void check_coverage(const std::map<std::string, SafetensorsEntry>& entries, const std::string& file,
                     std::size_t data_bytes) {
   std::vector<std::pair<const std::string*, const SafetensorsEntry*>> order;
+  order.reserve(entries.size());
   for (const auto& [name, entry] : entries) order.emplace_back(&name, &entry);
   std::ranges::sort(order, [](const auto& a, const auto& b) {
     return std::pair(a.second->begin, a.second->bytes) <

@@ -7,7 +7,8 @@
 
 namespace knnseq::model {
 
-void mean_rows(const at::Tensor& states, std::span<const std::int64_t> starts, at::Tensor out) {
+void mean_rows(const at::Tensor& states, std::span<const std::int64_t> starts,
+               const at::Tensor& out) {
   const std::int64_t width = states.size(1);
   const auto* in = states.const_data_ptr<float>();
   auto* mean = out.mutable_data_ptr<float>();

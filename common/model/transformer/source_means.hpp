@@ -12,7 +12,8 @@ namespace knnseq::model {
 
 /// out[i] = mean of rows starts[i] … starts[i + 1] of `states` [rows, d] fp32, summed in double.
 /// starts [n + 1]; out fp32 [n, d], contiguous.
-void mean_rows(const at::Tensor& states, std::span<const std::int64_t> starts, at::Tensor out);
+void mean_rows(const at::Tensor& states, std::span<const std::int64_t> starts,
+               const at::Tensor& out);
 
 /// fp32 [sentences, source_width] on the CPU: the mean of the encoder's output over each source (an
 /// ensemble's first model's), which teacher_force() gives as sentence keys.

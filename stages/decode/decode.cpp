@@ -52,8 +52,8 @@ class BlockDealer {
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       if (teams[i % teams.size()] == own) blocks_.push_back(blocks[i]);
     }
-    const auto alone = comm::make_self_communicator();
-    counter_ = comm::make_shared_memory(shared ? *node : *alone, sizeof(std::int64_t));
+    counter_ =
+        comm::make_shared_memory(shared ? *node : comm::self_communicator(), sizeof(std::int64_t));
   }
 
   std::optional<std::int64_t> next() {

@@ -23,7 +23,7 @@ namespace knnseq::index {
 
 namespace {
 
-/// ShardEntries as their shards have them.
+/// Entries as their shards have them.
 struct ShardEntries {
   std::vector<std::int64_t> ids;  ///< packed
   std::vector<std::uint8_t> codes;

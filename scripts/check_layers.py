@@ -43,7 +43,7 @@ ALLOWED = {  # room: the rooms it includes
     "index/train": "comm core index/core index/faiss_io index/quantize index/sample obs",
     "index/search": "comm core gpu index/core index/faiss_io index/simd",
     "retrieval/exchange": "comm core gpu index/core",
-    "retrieval/mixing": "comm core gpu index/core",
+    "retrieval/mixing": "comm core gpu index/core model/safetensors",
     "retrieval": "comm core gpu index/core index/quantize index/search retrieval/exchange "
                  "retrieval/mixing",
     "retrieval/subset": "comm core index/core index/quantize index/search obs retrieval "

@@ -50,6 +50,7 @@ void KnnMixer::mix(const at::Tensor& queries, std::span<const std::int64_t> sent
                    const at::Tensor& log_probs, Explanation* explanation) {
   KNNSEQ_ASSERT(queries.size(0) == log_probs.size(0) && std::ssize(sentences) == queries.size(0),
                 "a query and its sentence for each row of log-probs");
+  queries_ += queries.size(0);
   // Without queries there is nothing to choose from, and other ranks may wait for this one.
   const at::Tensor rows =
       queries.size(0) > 0 ? policy_->choose({queries, log_probs}) : at::Tensor();
@@ -79,26 +80,29 @@ void KnnMixer::mix(const at::Tensor& queries, std::span<const std::int64_t> sent
 /// All queries are searched.
 void KnnMixer::mix_all(const at::Tensor& queries, std::span<const std::int64_t> sentences,
                        const at::Tensor& log_probs, Explanation* explanation) {
+  searched_ += queries.size(0);
   std::vector<index::TopK> found;
   for (const auto& of_datastore : find(queries, sentences)) {
     found.push_back(of_datastore.to(log_probs.device()));
   }
-  const Mixing how = policy_->decide({queries, log_probs}, found);
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    interpolate(log_probs, found[i], share_of_datastore(how, i, found.size()));
+  std::vector<Mixing> how;
+  how.reserve(found.size());
+  for (const auto& of_datastore : found) {
+    how.push_back(policy_->decide({queries, log_probs}, of_datastore));
   }
+  share_among_datastores(how);
+  for (std::size_t i = 0; i < found.size(); ++i) interpolate(log_probs, found[i], how[i]);
   if (explanation == nullptr) return;
   const auto there = [](const at::Tensor& tensor) {
     return tensor.defined() ? tensor.to(at::kCPU) : tensor;
   };
-  Mixing on_host = how;
-  on_host.lambda.each = there(how.lambda.each);
-  on_host.temperature.each = there(how.temperature.each);
-  on_host.k = there(how.k);
   for (std::size_t i = 0; i < found.size(); ++i) {
     const index::TopK neighbours = found[i].to(at::kCPU);
+    how[i].temperature.each = there(how[i].temperature.each);
+    how[i].k = there(how[i].k);
+    how[i].shares = there(how[i].shares);
     for (std::int64_t query = 0; query < neighbours.queries(); ++query) {
-      (*explanation)[i][query] = neighbour_shares(neighbours, query, on_host);
+      (*explanation)[i][query] = neighbour_shares(neighbours, query, how[i]);
     }
   }
 }

@@ -63,6 +63,10 @@ class KnnMixer {
   void set_status(std::int64_t status) { searches_.front()->set_status(status); }
   std::span<const std::int64_t> statuses() const { return searches_.front()->statuses(); }
 
+  /// How many queries mix() was given, and how many of them were searched.
+  std::int64_t queries() const { return queries_; }
+  std::int64_t searched() const { return searched_; }
+
   /// Before anything is made of mixed log-probs. Throws core::InputError; waits for the device.
   void check();
 
@@ -80,6 +84,7 @@ class KnnMixer {
   std::unique_ptr<MixingPolicy> policy_;
   std::optional<gpu::ComputePath> path_;
   std::int64_t vocabulary_ = 0;
+  std::int64_t queries_ = 0, searched_ = 0;
   at::Tensor greatest_;  ///< int64 []: of all tokens since check(), on the device
 };
 

@@ -61,6 +61,16 @@ void record_stage(StageContext& context, const std::string& stage, const StageWo
       obs::as_bytes(std::llround(memory.most))));
 }
 
+core::Json stage_record(const std::filesystem::path& run_dir, const std::string& stage) {
+  const auto path = run_dir / records_name / (stage + ".json");
+  return std::filesystem::exists(path) ? core::read_json(path) : core::Json();
+}
+
+std::optional<double> recorded_rate(const core::Json& record) {
+  if (!record.contains("work_seconds_max") || record.at("items") == 0) return {};
+  return record.at("items").get<double>() / record.at("work_seconds_max").get<double>();
+}
+
 std::string stage_table(const std::filesystem::path& run_dir,
                         const std::vector<std::string>& stages) {
   std::string table =

@@ -1,6 +1,7 @@
 // How a stage went: its times, items and memory, reduced over the ranks.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,13 @@ struct StageWork {
 /// run_dir/records/<stage>.json and logs the result. Collective.
 void record_stage(StageContext& context, const std::string& stage, const StageWork& work,
                   double seconds);
+
+/// What record_stage() wrote, null if the stage has not been recorded. Throws core::InputError if the
+/// file is damaged.
+core::Json stage_record(const std::filesystem::path& run_dir, const std::string& stage);
+
+/// Items a second of a record; none without a record or items.
+std::optional<double> recorded_rate(const core::Json& record);
 
 /// The table of all stages recorded in the run directory, one line each, ready to print.
 std::string stage_table(const std::filesystem::path& run_dir,

@@ -95,6 +95,14 @@ class Decoder {
       run_alone(&mixer);
     }
     for (const auto& line : mixer.summaries()) context_.log.info("search on rank 0: " + line);
+    if (options_.interpolation.gate.empty()) return;
+    const auto queries = context_.comm.all_reduce(mixer.queries(), comm::Reduction::sum);
+    const auto searched = context_.comm.all_reduce(mixer.searched(), comm::Reduction::sum);
+    work_.details = {{"queries", queries}, {"searched", searched}};
+    context_.log.info(fmt::format(
+        "searches skipped: {:.1f} % of {} queries",
+        100 * static_cast<double>(queries - searched) / static_cast<double>(std::max<std::int64_t>(queries, 1)),
+        obs::with_commas(queries)));
   }
 
   /// What a translation memory gives: the target of the most similar source, whatever the model
@@ -335,9 +343,13 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
 
 core::Json decode_inputs(runtime::StageContext& context, const Options& options,
                          const DecodeOptions& decoding, const SearchedData& data) {
+  core::Json mixing;
   comm::agree(context.comm, [&] {
     decoding.beam.validate();
-    decoding.interpolation.validate();
+    if (decoding.knn && decoding.mode != KnnMode::memory) {
+      decoding.interpolation.validate(decoding.search.k);
+      mixing = decoding.interpolation.inputs();
+    }
     for (const auto& path : options.models) {
       model::read_model_info(path, model_options(context, decoding.dtype));
     }
@@ -370,7 +382,7 @@ core::Json decode_inputs(runtime::StageContext& context, const Options& options,
   if (!decoding.knn) return inputs;
   inputs.update(search_inputs(context, options, decoding, data));
   if (decoding.mode == KnnMode::memory) return inputs;
-  inputs.update(decoding.interpolation.inputs());
+  inputs.update(mixing);
   return inputs;
 }
 

@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/json_field.hpp"
+#include "runtime/stage_record.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/shared/inputs/manifests.hpp"
 #include "stages/shared/options/corpus_paths.hpp"
@@ -21,10 +22,14 @@ std::string describe(const DecodingManifest& decoding) {
   std::string text = "base";
   if (const auto& knn = decoding.knn) {
     const auto& subset = knn->subset;
-    text = fmt::format("{}: k {}, T {:g}, lambda {:.6g}, {} {}", subset ? "subset kNN" : "kNN",
-                       knn->k, knn->temperature, knn->lambda,
-                       subset ? subset->encoder + " sentences" : "nprobe",
-                       subset ? subset->sentences : knn->nprobe);
+    text = fmt::format("{}: ", subset ? "subset kNN" : "kNN");
+    if (knn->policy != "fixed") text += knn->policy + ", ";
+    text += fmt::format("k {}, ", knn->k);
+    if (knn->temperature) text += fmt::format("T {:g}, ", *knn->temperature);
+    if (knn->lambda) text += fmt::format("lambda {:.6g}, ", *knn->lambda);
+    if (knn->tau) text += fmt::format("tau {:g}, ", *knn->tau);
+    text += fmt::format("{} {}", subset ? subset->encoder + " sentences" : "nprobe",
+                        subset ? subset->sentences : knn->nprobe);
   }
   return text + fmt::format("; length penalty {:g}", decoding.length_penalty);
 }
@@ -37,15 +42,6 @@ void warn_of_moses_marks(obs::Log& log, const std::filesystem::path& file,
       "{}:{}: '{}' looks like Moses-tokenised text ({} such lines): BLEU and chrF "
       "are for plain text; set 'postprocess' to a detokeniser",
       file.string(), marks.examples.front().line, marks.examples.front().mark, marks.lines));
-}
-
-std::optional<double> recorded_speed(const std::filesystem::path& record) {
-  if (!std::filesystem::exists(record)) return {};
-  const core::Json json = core::read_json(record);
-  return core::read_fields(record, [&]() -> std::optional<double> {
-    if (!json.contains("work_seconds_max") || json.at("items") == 0) return {};
-    return json.at("items").get<double>() / json.at("work_seconds_max").get<double>();
-  });
 }
 
 }  // namespace
@@ -86,7 +82,9 @@ ScoredDecoding score_decoding(obs::Log& log, const std::filesystem::path& run_di
     result.bleu.push_back(metrics::bleu_statistics(hypotheses[i], references[i]));
     result.chrf.push_back(metrics::chrf_statistics(hypotheses[i], references[i]));
   }
-  result.tokens_per_second = recorded_speed(run_dir / "records" / ("decode-" + name + ".json"));
+  const core::Json record = runtime::stage_record(run_dir, "decode-" + name);
+  result.tokens_per_second = core::read_fields(run_dir / "records" / ("decode-" + name + ".json"),
+                                               [&] { return runtime::recorded_rate(record); });
   return result;
 }
 

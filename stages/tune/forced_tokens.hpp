@@ -5,6 +5,7 @@
 
 #include "model/base/translation_model.hpp"
 #include "retrieval/knn_mixer.hpp"
+#include "retrieval/mixing/policy_training.hpp"
 #include "runtime/stage_context.hpp"
 #include "stages/shared/options/options.hpp"
 #include "stages/shared/text/held_out_text.hpp"
@@ -45,5 +46,13 @@ ForcedTokens force_tokens(runtime::StageContext& context, const Options& options
 /// ranks go through their pieces in rounds. Throws as force_tokens() does. Collective.
 index::TopK find_neighbours(runtime::StageContext& context, const ForcedTokens& forced,
                             retrieval::KnnMixer& mixer, std::int64_t k);
+
+/// What policies are trained on: every true token with the features of its tune.decoding.search.k
+/// neighbours in the only datastore, in the text's order; each fifth sentence is held out. The same
+/// on every rank, and for any number of ranks. Memory: 6 k and a query's numbers a token of the text. Throws as
+/// force_tokens() does. Collective.
+retrieval::PolicyExamples gather_examples(runtime::StageContext& context, const Options& options,
+                                          const HeldOutText& text, const PassModel& with,
+                                          retrieval::KnnMixer& mixer);
 
 }  // namespace knnseq::stages

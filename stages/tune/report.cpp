@@ -12,6 +12,7 @@
 namespace knnseq::stages {
 
 using obs::Cells;
+using retrieval::PolicyKind;
 
 namespace {
 
@@ -24,79 +25,207 @@ Cells setting_cells(const TunedSetting& setting) {
           fmt::format("{:g}", setting.lambda), std::to_string(setting.search_width)};
 }
 
+Cells candidate_cells(const TunedCandidate& candidate) {
+  if (!candidate.setting) return {"base", "", "", "", ""};
+  Cells cells = setting_cells(*candidate.setting);
+  if (candidate.policy) {
+    const auto& policy = *candidate.policy;
+    const bool learned = retrieval::is_learned(policy.policy);
+    cells[1] = learned ? "" : fmt::format("{:g}", policy.temperature);
+    cells[2] = learned ? "" : fmt::format("tau {:g}", policy.tau);
+  }
+  const auto policy = candidate.policy ? candidate.policy->policy : PolicyKind::fixed;
+  cells.insert(cells.begin(), std::string(core::name_of(policy)));
+  return cells;
+}
+
+core::Json scores_json(const Scores& scores) {
+  return {{"bleu", scores.bleu},
+          {"chrf", scores.chrf},
+          {"brevity_penalty", scores.brevity_penalty}};
+}
+
 core::Json candidate_json(const TunedCandidate& candidate, const std::string& breadth_name) {
-  core::Json json = {{"name", "base"},
-                     {"bleu", candidate.bleu},
-                     {"chrf", candidate.chrf},
-                     {"brevity_penalty", candidate.brevity_penalty}};
-  if (const auto& setting = candidate.setting) {
-    json.update({{"name", setting->name(breadth_name)},
-                 {"k", setting->k},
-                 {"temperature", plain_number(setting->temperature)},
+  core::Json json = scores_json(candidate.scores);
+  json["name"] = candidate.name(breadth_name);
+  if (candidate.general) json["general"] = scores_json(*candidate.general);
+  const auto& setting = candidate.setting;
+  if (!setting) return json;
+  json.update({{"k", setting->k}, {breadth_name, setting->search_width}});
+  if (candidate.gate) json.update({{"share", candidate.gate->share}, {"skip", candidate.gate->skip}});
+  const auto policy = candidate.policy ? candidate.policy->policy : PolicyKind::fixed;
+  json["policy"] = core::name_of(policy);
+  if (policy == PolicyKind::fixed) {
+    json.update({{"temperature", plain_number(setting->temperature)},
                  {"lambda", plain_number(setting->lambda)},
-                 {breadth_name, setting->search_width},
                  {"log_likelihood", setting->log_likelihood}});
+  } else if (policy == PolicyKind::distance) {
+    json.update({{"temperature", candidate.policy->temperature}, {"tau", candidate.policy->tau}});
   }
   return json;
 }
 
+double score_of(const Scores& scores, TuneMetric by) {
+  return by == TuneMetric::bleu ? scores.bleu : scores.chrf;
+}
+
+/// Whether it is a setting of the grid.
+bool is_fixed(const TunedCandidate& candidate) {
+  return candidate.setting && !candidate.policy && !candidate.gate;
+}
+
+/// What gates cost, and what they give.
+std::string gates_table(const TuneResult& result) {
+  const TunedCandidate& all = winner(result);
+  const bool general = all.general.has_value();
+  std::vector<Cells> lines = {{"skip", "queries skipped", "BLEU", "chrF", "tokens/s"}};
+  if (general) {
+    lines.front().insert(lines.front().end(), {"general: queries skipped", "general BLEU", "tokens/s"});
+  }
+  const auto share = [](const Scores& scores) {
+    return fmt::format("{:.1f} %", 100 * scores.skipped.value_or(0));
+  };
+  const auto speed = [](const Scores& scores) {
+    return scores.tokens_per_second ? fmt::format("{:.0f}", *scores.tokens_per_second) : "";
+  };
+  for (const auto& candidate : result.candidates) {
+    if (!candidate.gate && &candidate != &all) continue;
+    lines.push_back({candidate.gate ? fmt::format("{:.4g}", candidate.gate->skip) : "off",
+                     share(candidate.scores), fmt::format("{:.2f}", candidate.scores.bleu),
+                     fmt::format("{:.2f}", candidate.scores.chrf), speed(candidate.scores)});
+    if (!general) continue;
+    lines.back().push_back(share(*candidate.general));
+    lines.back().push_back(fmt::format("{:.2f}", candidate.general->bleu));
+    lines.back().push_back(speed(*candidate.general));
+  }
+  std::string text = obs::markdown_table(lines, 0, std::ssize(lines.front()));
+  const auto& best = recommended(result);
+  return "\n" + text + (best.gate ? fmt::format("\nRecommended: skip {:.4g}\n", best.gate->skip)
+                                  : "\nNo gate costs at most 0.1: none is recommended.\n");
+}
+
+/// How likely the held-out sentences are under each policy.
+std::string policies_table(const TunedPolicies& tuned) {
+  std::vector<Cells> lines = {{"policy", "held-out perplexity", "epochs"},
+                              {"base", perplexity(tuned.model), ""}};
+  for (const auto& policy : tuned.policies) {
+    lines.push_back({std::string(core::name_of(policy.policy)),
+                     perplexity(policy.held_out_log_likelihood),
+                     retrieval::is_learned(policy.policy) ? std::to_string(policy.epochs) : ""});
+  }
+  return fmt::format("\n{}\nPolicies were fitted to {} tokens and measured on {} held-out ones.\n",
+                     obs::markdown_table(lines, 1, 3),
+                     obs::with_commas(tuned.tokens - tuned.held_out),
+                     obs::with_commas(tuned.held_out));
+}
+
 }  // namespace
 
-const TunedCandidate& winner(const std::vector<TunedCandidate>& candidates) {
+std::string TunedCandidate::name(const std::string& breadth_name) const {
+  if (!setting) return "base";
+  std::string name = setting->name(breadth_name);
+  if (policy) {
+    name = fmt::format("{}-k{}-{}{}", core::name_of(policy->policy), setting->k, breadth_name,
+                       setting->search_width);
+  }
+  return gate ? fmt::format("{}-skip{:g}", name, gate->share) : name;
+}
+
+double TunedCandidate::decisive(TuneMetric by) const {
+  const double own = score_of(scores, by);
+  return general ? (own + score_of(*general, by)) / 2 : own;
+}
+
+std::string score_name(const TuneResult& result) {
+  const bool mean = !result.candidates.empty() && result.candidates.front().general.has_value();
+  return std::string(mean ? "mean " : "") + (result.by == TuneMetric::bleu ? "BLEU" : "chrF");
+}
+
+const TunedCandidate& winner(const TuneResult& result) {
   const TunedCandidate* best = nullptr;
-  for (const auto& candidate : candidates) {
-    if (!candidate.setting) continue;
-    const bool better =
-        best == nullptr || candidate.bleu > best->bleu ||
-        (candidate.bleu == best->bleu && candidate.setting->lambda < best->setting->lambda);
+  for (const auto& candidate : result.candidates) {
+    if (!candidate.setting || candidate.gate) continue;
+    const double score = candidate.decisive(result.by);
+    const double best_score = best == nullptr ? 0 : best->decisive(result.by);
+    const bool better = best == nullptr || score > best_score ||
+                        (score == best_score && is_fixed(candidate) && is_fixed(*best) &&
+                         candidate.setting->lambda < best->setting->lambda);
     if (better) best = &candidate;
   }
   KNNSEQ_ASSERT(best != nullptr, "nothing was translated with the datastore");
   return *best;
 }
 
-std::string tune_table(const Likelihoods& likelihoods,
-                       const std::vector<TunedCandidate>& candidates) {
-  std::vector<Cells> lines = {{"k", "T", "lambda", likelihoods.breadth_name, "perplexity", "BLEU",
-                               "chrF", "brevity penalty"}};
-  for (const auto& candidate : candidates) {
-    Cells cells = candidate.setting ? setting_cells(*candidate.setting) : Cells{"base", "", "", ""};
-    cells.push_back(
-        perplexity(candidate.setting ? candidate.setting->log_likelihood : likelihoods.base));
-    cells.push_back(fmt::format("{:.2f}", candidate.bleu));
-    cells.push_back(fmt::format("{:.2f}", candidate.chrf));
-    cells.push_back(fmt::format("{:.3f}", candidate.brevity_penalty));
-    lines.push_back(std::move(cells));
+const TunedCandidate& recommended(const TuneResult& result) {
+  constexpr double most_cost = 0.1;
+  const TunedCandidate& all = winner(result);
+  const auto is_near = [&](const Scores& scores, const Scores& of_all) {
+    return score_of(scores, result.by) >= score_of(of_all, result.by) - most_cost;
+  };
+  const TunedCandidate* best = &all;
+  for (const auto& candidate : result.candidates) {  // by ascending shares
+    if (!candidate.gate || !is_near(candidate.scores, all.scores)) continue;
+    if (!candidate.general || is_near(*candidate.general, *all.general)) best = &candidate;
   }
-  const auto& best = winner(candidates);
-  std::string text = obs::markdown_table(lines, 1, 8);
-  text += fmt::format(
-      "\n{} settings measured on {} tokens; those translated are the likeliest of each k. ",
-      obs::with_commas(std::ssize(likelihoods.settings)), obs::with_commas(likelihoods.tokens));
-  text += fmt::format("Chosen: k {}, T {:g}, lambda {:g}, {} {}, BLEU {:.2f}\n", best.setting->k,
-                      best.setting->temperature, best.setting->lambda, likelihoods.breadth_name,
-                      best.setting->search_width, best.bleu);
-  return text;
+  return *best;
 }
 
-std::string tune_csv(const Likelihoods& likelihoods,
-                     const std::vector<TunedCandidate>& candidates) {
+std::string tune_table(const TuneResult& result) {
+  const auto& likelihoods = result.likelihoods;
+  const bool general = result.candidates.front().general.has_value();
+  std::vector<Cells> lines = {{"policy", "k", "T", "lambda", likelihoods.breadth_name,
+                               "perplexity", "BLEU", "chrF", "brevity penalty"}};
+  if (general) lines.front().insert(lines.front().end(), {"general BLEU", "general chrF"});
+  for (const auto& candidate : result.candidates) {
+    if (candidate.gate) continue;
+    Cells cells = candidate_cells(candidate);
+    cells.push_back(candidate.policy      ? ""
+                    : candidate.setting   ? perplexity(candidate.setting->log_likelihood)
+                                          : perplexity(likelihoods.base));
+    cells.push_back(fmt::format("{:.2f}", candidate.scores.bleu));
+    cells.push_back(fmt::format("{:.2f}", candidate.scores.chrf));
+    cells.push_back(fmt::format("{:.3f}", candidate.scores.brevity_penalty));
+    if (candidate.general) {
+      cells.push_back(fmt::format("{:.2f}", candidate.general->bleu));
+      cells.push_back(fmt::format("{:.2f}", candidate.general->chrf));
+    }
+    lines.push_back(std::move(cells));
+  }
+  const auto& best = winner(result);
+  std::string text = obs::markdown_table(lines, 1, std::ssize(lines.front()));
+  text += fmt::format(
+      "\n{} settings measured on {} tokens; those translated are the likeliest of each k.\n",
+      obs::with_commas(std::ssize(likelihoods.settings)), obs::with_commas(likelihoods.tokens));
+  if (result.policies) text += policies_table(*result.policies);
+  const Cells chosen = candidate_cells(best);
+  text += fmt::format("\nChosen by {}: {}, k {}", score_name(result), chosen[0], chosen[1]);
+  if (!chosen[2].empty()) text += ", T " + chosen[2];
+  if (!chosen[3].empty()) text += (best.policy ? ", " : ", lambda ") + chosen[3];
+  text += fmt::format(", {} {}, BLEU {:.2f}", likelihoods.breadth_name, chosen[4],
+                      best.scores.bleu);
+  if (best.general) text += fmt::format(", general BLEU {:.2f}", best.general->bleu);
+  text += "\n";
+  return result.candidates.back().gate ? text + gates_table(result) : text;
+}
+
+std::string tune_csv(const TuneResult& result) {
+  const auto& likelihoods = result.likelihoods;
   const auto line = [&](const Cells& setting, double log_likelihood,
                         const TunedCandidate* translated) {
     Cells cells = setting;
     cells.push_back(fmt::format("{:.9f}", log_likelihood));
     cells.push_back(perplexity(log_likelihood));
-    cells.push_back(translated != nullptr ? fmt::format("{:.6f}", translated->bleu) : "");
-    cells.push_back(translated != nullptr ? fmt::format("{:.6f}", translated->chrf) : "");
+    cells.push_back(translated != nullptr ? fmt::format("{:.6f}", translated->scores.bleu) : "");
+    cells.push_back(translated != nullptr ? fmt::format("{:.6f}", translated->scores.chrf) : "");
     return obs::csv_line(cells);
   };
   const auto translated = [&](const TunedSetting* setting) {
-    const auto found =
-        std::find_if(candidates.begin(), candidates.end(), [&](const TunedCandidate& candidate) {
-          if (setting == nullptr || !candidate.setting) return !setting && !candidate.setting;
+    const auto found = std::find_if(
+        result.candidates.begin(), result.candidates.end(), [&](const TunedCandidate& candidate) {
+          if (setting == nullptr || !is_fixed(candidate)) return !setting && !candidate.setting;
           return candidate.setting->name("") == setting->name("");
         });
-    return found == candidates.end() ? nullptr : &*found;
+    return found == result.candidates.end() ? nullptr : &*found;
   };
   std::string text = obs::csv_line({"k", "temperature", "lambda", likelihoods.breadth_name,
                                     "log_likelihood", "perplexity", "bleu", "chrf"});
@@ -107,25 +236,47 @@ std::string tune_csv(const Likelihoods& likelihoods,
   return text;
 }
 
-std::string tuned_yaml(const Likelihoods& likelihoods,
-                       const std::vector<TunedCandidate>& candidates) {
-  const auto& best = winner(candidates);
-  return fmt::format(
-      "# Found by `knnseq tune` among {} settings: BLEU {:.2f} on its validation set.\n"
-      "knn:\n  k: {}\n  temperature: {:g}\n  lambda: {:g}\n{}{}: {}\n",
-      likelihoods.settings.size(), best.bleu, best.setting->k, best.setting->temperature,
-      best.setting->lambda, likelihoods.breadth_name == "nprobe" ? "  " : "subset:\n  ",
-      likelihoods.breadth_name, best.setting->search_width);
+std::string tuned_yaml(const TuneResult& result) {
+  const auto& best = winner(result);
+  const auto& breadth_name = result.likelihoods.breadth_name;
+  std::string yaml = fmt::format(
+      "# Found by `knnseq tune` among {} settings{}: BLEU {:.2f} on its validation set.\nknn:\n"
+      "  k: {}\n",
+      result.likelihoods.settings.size(), result.policies ? " and the policies" : "",
+      best.scores.bleu, best.setting->k);
+  const auto policy = best.policy ? best.policy->policy : PolicyKind::fixed;
+  if (policy != PolicyKind::fixed) yaml += fmt::format("  policy: {}\n", core::name_of(policy));
+  if (retrieval::is_learned(policy)) {
+    yaml += fmt::format("  network: {}\n", core::Json(best.policy->network.string()).dump());
+  } else if (policy == PolicyKind::distance) {
+    yaml += fmt::format("  temperature: {:g}\n  tau: {:g}\n", best.policy->temperature,
+                        best.policy->tau);
+  } else {
+    yaml += fmt::format("  temperature: {:g}\n  lambda: {:g}\n", best.setting->temperature,
+                        best.setting->lambda);
+  }
+  if (const auto& gate = recommended(result).gate) {
+    yaml += fmt::format("  gate: {}\n  skip: {}\n", core::Json(gate->file.string()).dump(),
+                        gate->skip);
+  }
+  return yaml + fmt::format("{}{}: {}\n", breadth_name == "nprobe" ? "  " : "subset:\n  ",
+                            breadth_name, best.setting->search_width);
 }
 
-core::Json tune_json(const Likelihoods& likelihoods,
-                     const std::vector<TunedCandidate>& candidates) {
+core::Json tune_json(const TuneResult& result) {
   core::Json translated = core::Json::array();
-  for (const auto& candidate : candidates)
-    translated.push_back(candidate_json(candidate, likelihoods.breadth_name));
-  return {{"grid", to_json(likelihoods)},
-          {"translated", translated},
-          {"chosen", candidate_json(winner(candidates), likelihoods.breadth_name)}};
+  const auto& breadth_name = result.likelihoods.breadth_name;
+  for (const auto& candidate : result.candidates) {
+    translated.push_back(candidate_json(candidate, breadth_name));
+  }
+  core::Json json = {{"grid", to_json(result.likelihoods)},
+                     {"translated", translated},
+                     {"chosen", candidate_json(winner(result), breadth_name)}};
+  if (result.policies) json["policies"] = to_json(*result.policies);
+  if (const auto& best = recommended(result); best.gate) {
+    json["recommended"] = candidate_json(best, breadth_name);
+  }
+  return json;
 }
 
 }  // namespace knnseq::stages

@@ -6,30 +6,63 @@
 #include <vector>
 
 #include "stages/tune/likelihoods.hpp"
+#include "stages/tune/policies.hpp"
 
 namespace knnseq::stages {
 
-/// A setting that the validation set was translated with; the model alone has none.
-struct TunedCandidate {
-  std::optional<TunedSetting> setting;
+struct Scores {
   double bleu = 0, chrf = 0;
   double brevity_penalty = 1;
+  // For people only, since they depend on the machine or on what was done before:
+  std::optional<double> tokens_per_second = {};
+  std::optional<double> skipped = {};  ///< share of the queries; only with a gate
 };
 
-/// The highest BLEU among those with a setting; ties go to the smaller λ.
-const TunedCandidate& winner(const std::vector<TunedCandidate>& candidates);
+/// What the validation set was translated with: the model alone, or with neighbours.
+struct TunedCandidate {
+  std::optional<TunedSetting> setting = {};  ///< none: the model alone
+  std::optional<TunedPolicy> policy = {};    ///< none: fixed, as the setting says
+  struct Gate {
+    std::filesystem::path file;
+    double share = 0, skip = 0;  ///< as in TunedGate::Setting
+  };
+  std::optional<Gate> gate = {};  ///< none: every query is searched
+  Scores scores = {};
+  std::optional<Scores> general = {};  ///< of tune.general
 
-/// A Markdown table of what was translated, and the choice.
-std::string tune_table(const Likelihoods& likelihoods,
-                       const std::vector<TunedCandidate>& candidates);
+  /// "base", "k16-T20-lambda0.5-nprobe32", "robust-k16-nprobe32": also a folder's name.
+  std::string name(const std::string& breadth_name) const;
+  /// What decides between candidates: BLEU or chrF; with general text the mean of both texts.
+  double decisive(TuneMetric by) const;
+};
+
+struct TuneResult {
+  Likelihoods likelihoods;
+  std::optional<TunedPolicies> policies = {};
+  std::vector<TunedCandidate> candidates = {};  ///< the model alone first
+  TuneMetric by = TuneMetric::bleu;
+};
+
+/// "BLEU", "mean BLEU" or the same of chrF: what decisive() gives.
+std::string score_name(const TuneResult& result);
+
+/// The best by decisive() among those that search every query; ties go to the smaller λ, then to the
+/// one that was tried first.
+const TunedCandidate& winner(const TuneResult& result);
+
+/// The winner with the gate that skips most at a cost of at most 0.1 BLEU (chrF) in each text; the
+/// winner itself if no gate does, or none was tried.
+const TunedCandidate& recommended(const TuneResult& result);
+
+/// A Markdown table of what was translated, the policies' likelihoods, and the choice.
+std::string tune_table(const TuneResult& result);
 
 /// A line for each setting of the grid, and one for the model alone.
-std::string tune_csv(const Likelihoods& likelihoods, const std::vector<TunedCandidate>& candidates);
+std::string tune_csv(const TuneResult& result);
 
 /// The winner as a config: to be included.
-std::string tuned_yaml(const Likelihoods& likelihoods,
-                       const std::vector<TunedCandidate>& candidates);
+std::string tuned_yaml(const TuneResult& result);
 
-core::Json tune_json(const Likelihoods& likelihoods, const std::vector<TunedCandidate>& candidates);
+core::Json tune_json(const TuneResult& result);
 
 }  // namespace knnseq::stages

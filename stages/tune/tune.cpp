@@ -7,16 +7,16 @@
 #include "metrics/bleu.hpp"
 #include "metrics/chrf.hpp"
 #include "obs/terminal.hpp"
+#include "runtime/stage_record.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/decode/decode.hpp"
-#include "stages/shared/inputs/open_model.hpp"
-#include "stages/shared/inputs/stage.hpp"
 #include "stages/shared/search/open_mixer.hpp"
-#include "stages/shared/text/held_out_text.hpp"
 #include "stages/tune/forced_tokens.hpp"
 #include "stages/tune/heat_map.hpp"
 #include "stages/tune/likelihoods.hpp"
+#include "stages/tune/policies.hpp"
 #include "stages/tune/report.hpp"
+#include "stages/tune/validation.hpp"
 #include "text/files/read_lines.hpp"
 
 namespace knnseq::stages {
@@ -26,7 +26,9 @@ namespace {
 /// The folder below tune/ that the teacher-forced pass owns.
 constexpr const char* pass_folder = "likelihoods";
 constexpr const char* pass_result = "likelihoods.json";
-constexpr const char* unpacked_text = "scratch";  ///< a folder, while text is read
+/// Those of the policies and of the gate.
+constexpr const char* policies_folder = "policies";
+constexpr const char* gate_folder = "gate";
 
 void check_options(const TuneOptions& options) {
   if (options.decoding.source.empty()) {
@@ -44,13 +46,6 @@ std::filesystem::path folder_of(const runtime::StageContext& context, const Tune
   return options.subsets() ? folders.tune_subsets : folders.tune;
 }
 
-/// The config with a value of the grid's nprobe or sentences.
-Options with_breadth(Options options, std::int64_t search_width) {
-  (options.tune.subsets() ? options.subset.sentences : options.tune.decoding.search.nprobe) =
-      search_width;
-  return options;
-}
-
 /// The config of a pass: the largest k, and the largest search width.
 Options for_pass(const Options& options) {
   Options result = with_breadth(options, options.tune.breadths().back());
@@ -61,25 +56,15 @@ Options for_pass(const Options& options) {
 runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& options,
                                const std::filesystem::path& folder, Resident& resident) {
   auto& comm = context.comm;
-  const auto& decoding = options.tune.decoding;
-  std::unique_ptr<text::Tokenizer> tokenizer;
-  model::TranslationModel* model = nullptr;
-  comm::agree(comm, [&] {
-    tokenizer = open_tokenizer(options);
-    model = &resident.model(context, options, decoding, *tokenizer);
-  });
-  const auto text =
-      read_held_out_text(context, options,
-                         {decoding.source, *decoding.reference, folder / unpacked_text,
-                          model->info().source_positions, model->info().target_tokens()},
-                         *tokenizer);
-  const auto forced = force_tokens(context, options, text, {*model, *tokenizer});
+  const auto validation = read_validation(context, options, folder, resident);
+  const auto forced = force_tokens(context, options, validation.text,
+                                   {*validation.model, *validation.tokenizer});
   std::vector<index::TopK> neighbours;
   for (const auto search_width : options.tune.breadths()) {
     const Options one = with_breadth(options, search_width);
     const auto data = check_data(context, one, one.tune.decoding);
     auto mixer = open_mixer(context, one, one.tune.decoding, data, resident);
-    neighbours.push_back(find_neighbours(context, forced, mixer, decoding.search.k));
+    neighbours.push_back(find_neighbours(context, forced, mixer, one.tune.decoding.search.k));
   }
   const auto likelihoods = measure_likelihoods(comm, options.tune, forced, neighbours);
   runtime::StageOutcome outcome{core::Json::object(), {"tokens", forced.count(), 0}};
@@ -93,23 +78,11 @@ runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& op
 /// The pass as a stage, skipped if it is done.
 Likelihoods likelihoods_of(runtime::StageContext& context, const Options& options,
                            Resident& resident) {
-  const auto& decoding = options.tune.decoding;
-  const auto data = check_data(context, options, decoding);
-  core::Json inputs = {{"text", fingerprint_files(context, {decoding.source, *decoding.reference})},
-                       {"models", core::Json::array()},
-                       {"tokenizer", tokenizer_fingerprint(context, options)},
-                       {"dtype", decoding.dtype},
-                       {"device", context.placement.device.name()},
-                       {"threads", options.threads},
-                       {"search", search_inputs(context, options, decoding, data)},
-                       {"k", options.tune.k},
-                       {"temperature", options.tune.temperature},
-                       {"lambda", options.tune.lambda},
-                       {options.tune.breadth_name(), options.tune.breadths()}};
-  for (const auto& path : options.models) {
-    inputs["models"].push_back(model_fingerprint(context, path));
-  }
-  if (const auto& threshold = decoding.interpolation.threshold) inputs["threshold"] = *threshold;
+  core::Json inputs = validation_inputs(context, options);
+  inputs.update({{"k", options.tune.k},
+                 {"temperature", options.tune.temperature},
+                 {"lambda", options.tune.lambda},
+                 {options.tune.breadth_name(), options.tune.breadths()}});
   const auto folder = folder_of(context, options.tune) / pass_folder;
   runtime::run_stage(context, {"tune-likelihoods",
                                folder,
@@ -125,8 +98,7 @@ Likelihoods likelihoods_of(runtime::StageContext& context, const Options& option
   return likelihoods;
 }
 
-TunedCandidate score_candidate(const std::filesystem::path& folder, const std::string& stage,
-                               std::optional<TunedSetting> setting) {
+Scores score(const std::filesystem::path& folder, const std::string& stage) {
   const auto manifest = runtime::require_manifest(folder, stage, "tune");
   const auto lines = [&](const char* file) {
     return text::read_lines(runtime::require_file(folder, manifest, file, "tune"), text::no_limits);
@@ -137,71 +109,136 @@ TunedCandidate score_candidate(const std::filesystem::path& folder, const std::s
     throw core::InputError(folder, "hyp.txt and ref.txt have different numbers of lines");
   }
   const auto bleu = metrics::corpus_bleu(hypotheses, references);
-  return {setting, bleu.score, metrics::corpus_chrf(hypotheses, references), bleu.brevity_penalty};
+  return {bleu.score, metrics::corpus_chrf(hypotheses, references), bleu.brevity_penalty};
 }
 
-/// Translates the validation set with a setting, or with the model alone. Collective; every rank
-/// gets the scores.
-TunedCandidate try_setting(runtime::StageContext& context, const Options& options,
-                           const std::optional<TunedSetting>& setting, Resident& resident) {
+/// What a candidate with neighbours mixes by.
+void apply_to(retrieval::MixingOptions& mixing, const TunedCandidate& candidate) {
+  mixing.temperature = candidate.setting->temperature;
+  mixing.lambda = candidate.setting->lambda;
+  if (candidate.policy) candidate.policy->apply_to(mixing);
+  if (candidate.gate) {
+    mixing.gate = candidate.gate->file;
+    mixing.skip = candidate.gate->skip;
+  }
+}
+
+/// Translates the validation set, and general text if there is any, with a candidate; gives it its
+/// scores. Collective; every rank gets them.
+void try_candidate(runtime::StageContext& context, const Options& options,
+                   TunedCandidate& candidate, Resident& resident) {
+  const auto& setting = candidate.setting;
   const Options tried = setting ? with_breadth(options, setting->search_width) : options;
   auto decoding = tried.tune.decoding;
-  decoding.name = setting ? setting->name(options.tune.breadth_name()) : "base";
+  decoding.name = candidate.name(options.tune.breadth_name());
   decoding.knn = setting.has_value();
   if (setting) {
     decoding.search.k = setting->k;
-    decoding.interpolation.temperature = setting->temperature;
-    decoding.interpolation.lambda = setting->lambda;
+    apply_to(decoding.interpolation, candidate);
   }
   const auto folder = folder_of(context, options.tune);
-  decode_one(context, tried, decoding, folder, "tune", resident);
-  TunedCandidate candidate;
-  comm::agree(context.comm, [&] {
-    candidate = score_candidate(folder / decoding.name, "tune-" + decoding.name, setting);
-  });
-  return candidate;
+  const auto translate = [&] {
+    decode_one(context, tried, decoding, folder, "tune", resident);
+    Scores scores;
+    core::Json record;
+    comm::agree(context.comm, [&] {
+      scores = score(folder / decoding.name, "tune-" + decoding.name);
+      record = runtime::stage_record(context.run_dir, "tune-" + decoding.name);
+    });
+    scores.tokens_per_second = runtime::recorded_rate(record);
+    if (record.contains("details")) {
+      const auto& details = record.at("details");
+      const double queries = details.at("queries");
+      scores.skipped = queries > 0 ? 1 - details.at("searched").get<double>() / queries : 0;
+    }
+    return scores;
+  };
+  candidate.scores = translate();
+  const auto& general = options.tune.general;
+  if (general.source.empty()) return;
+  decoding.name += "-general";
+  decoding.source = general.source;
+  decoding.reference = general.reference;
+  candidate.general = translate();
 }
 
 void write_results(runtime::StageContext& context, const std::filesystem::path& folder,
-                   const Likelihoods& likelihoods, const std::vector<TunedCandidate>& candidates) {
-  const auto json = tune_json(likelihoods, candidates);
+                   const TuneResult& result) {
+  const auto json = tune_json(result);
   runtime::write_results(context.run_dir, folder, "tune", core::Json::object(),
                          {{"tune.json", json.dump(1) + "\n"},
-                          {"tune.csv", tune_csv(likelihoods, candidates)},
-                          {"tune.svg", heat_map(likelihoods)},
-                          {"tuned.yaml", tuned_yaml(likelihoods, candidates)}});
+                          {"tune.csv", tune_csv(result)},
+                          {"tune.svg", heat_map(result.likelihoods)},
+                          {"tuned.yaml", tuned_yaml(result)}});
   context.log.event("tuned", json.at("chosen"));
-  const auto& best = winner(candidates);
-  if (best.bleu <= candidates.front().bleu) {
-    context.log.warn(
-        fmt::format("the model alone is as good as any setting: BLEU {:.2f} and {:.2f}",
-                    candidates.front().bleu, best.bleu));
+  const double base = result.candidates.front().decisive(result.by);
+  const double best = winner(result).decisive(result.by);
+  if (best <= base) {
+    context.log.warn(fmt::format("the model alone is as good as any setting: {} {:.2f} and {:.2f}",
+                                 score_name(result), base, best));
   }
-  obs::print(fmt::format("\n{}\nsettings to include in a config: {}\n",
-                         tune_table(likelihoods, candidates),
+  obs::print(fmt::format("\n{}\nsettings to include in a config: {}\n", tune_table(result),
                          obs::printable((folder / "tuned.yaml").string())));
 }
 
 }  // namespace
 
-void tune(runtime::StageContext& context, const Options& options) {
+void tune(runtime::StageContext& context, const Options& configured) {
   context.log.set_stage("tune");
-  comm::agree(context.comm, [&] { check_options(options.tune); });
+  comm::agree(context.comm, [&] { check_options(configured.tune); });
+  Options options = configured;
+  options.tune.decoding.interpolation = {.threshold = configured.tune.decoding.interpolation.threshold};
   Resident resident;
-  const Likelihoods likelihoods = likelihoods_of(context, for_pass(options), resident);
-  const auto settings = likelihoods.best(options.tune.candidates);
-  std::vector<TunedCandidate> candidates = {try_setting(context, options, {}, resident)};
-  for (const auto& setting : settings) {
-    candidates.push_back(try_setting(context, options, setting, resident));
+  TuneResult result{.likelihoods = likelihoods_of(context, for_pass(options), resident),
+                    .by = options.tune.by};
+  const auto& breadth_name = result.likelihoods.breadth_name;
+  const auto try_next = [&](TunedCandidate candidate) {
+    try_candidate(context, options, candidate, resident);
+    result.candidates.push_back(std::move(candidate));
     context.log.set_stage("tune");
-    const auto& best = winner(candidates);
-    context.log.info(fmt::format("{}: BLEU {:.2f}; best so far {}, {:.2f} (base {:.2f})",
-                                 setting.name(likelihoods.breadth_name), candidates.back().bleu,
-                                 best.setting->name(likelihoods.breadth_name), best.bleu,
-                                 candidates.front().bleu));
+    if (result.candidates.size() == 1) return;
+    const auto& best = winner(result);
+    context.log.info(fmt::format(
+        "{}: {} {:.2f}; best so far {}, {:.2f} (base {:.2f})",
+        result.candidates.back().name(breadth_name), score_name(result),
+        result.candidates.back().decisive(result.by), best.name(breadth_name),
+        best.decisive(result.by), result.candidates.front().decisive(result.by)));
+  };
+  try_next({});
+  for (const auto& setting : result.likelihoods.best(options.tune.candidates)) {
+    try_next({.setting = setting});
+  }
+  const auto& policies = options.tune.policies;
+  if (policies != std::vector{retrieval::PolicyKind::fixed}) {
+    const TunedSetting fixed = *winner(result).setting;
+    Options of_policies = with_breadth(options, fixed.search_width);
+    of_policies.tune.decoding.search.k = fixed.k;
+    const auto& temperatures = result.likelihoods.temperature;
+    of_policies.tune.temperature = {temperatures.begin(), temperatures.end()};
+    result.policies = tune_policies(context, of_policies, fixed,
+                                    folder_of(context, options.tune) / policies_folder, resident);
+    for (const auto& policy : result.policies->policies) {
+      if (policy.policy != retrieval::PolicyKind::fixed) {
+        try_next({.setting = fixed, .policy = policy});
+      }
+    }
+  }
+  if (!options.tune.skip.empty()) {
+    const TunedCandidate best = winner(result);
+    Options of_gate = with_breadth(options, best.setting->search_width);
+    of_gate.tune.decoding.search.k = best.setting->k;
+    auto mixing = options.tune.decoding.interpolation;
+    apply_to(mixing, best);
+    const auto gate = tune_gate(context, of_gate, mixing,
+                                folder_of(context, options.tune) / gate_folder, resident);
+    for (const auto& [share, skip] : gate.settings) {
+      TunedCandidate candidate{.setting = best.setting, .policy = best.policy};
+      candidate.gate = {gate.file, share, skip};
+      try_next(std::move(candidate));
+    }
   }
   comm::on_root(context.comm, [&] {
-    write_results(context, folder_of(context, options.tune), likelihoods, candidates);
+    write_results(context, folder_of(context, options.tune), result);
   });
 }
 

@@ -2,8 +2,10 @@
 import csv
 import json
 import math
+import re
 import shutil
 import signal
+import struct
 import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
@@ -13,7 +15,8 @@ import pipeline
 
 SVG = "{http://www.w3.org/2000/svg}"
 FILES = ("tune/tuned.yaml", "tune/tune.csv", "tune/tune.json", "tune/tune.svg",
-         "tune/likelihoods/likelihoods.json", "tune/*/hyp.txt")
+         "tune/likelihoods/likelihoods.json", "tune/policies/*.json", "tune/policies/*.safetensors",
+         "tune/*/hyp.txt")
 
 
 class Tune(pipeline.PipelineTest):
@@ -55,15 +58,26 @@ tune:
         self.assertEqual(len(grid["temperature"]), 8)  # chosen by the neighbours
         self.assertEqual(len(grid["log_likelihoods"]), 2 * 2 * 8 * 2)
         self.assertGreater(max(grid["log_likelihoods"]), grid["base_log_likelihood"])
-        base, *tried = result["translated"]
+        base, *candidates = result["translated"]
         self.assertEqual(base["name"], "base")
+        tried = [setting for setting in candidates if setting["policy"] == "fixed"]
+        self.assertEqual([setting["policy"] for setting in candidates],
+                         ["fixed", "fixed", "distance", "meta_k", "robust"])
+        fitted = result["policies"]
+        self.assertEqual(fitted["tokens"], grid["tokens"])
+        self.assertTrue(0 < fitted["held_out_tokens"] < fitted["tokens"] / 2)
+        for policy in fitted["policies"]:
+            self.assertGreater(policy["log_likelihood"], fitted["base_log_likelihood"])
+        for network in ("meta_k", "robust"):
+            size = (self.folder / f"run/tune/policies/{network}.safetensors").stat().st_size
+            self.assertLess(size, 50_000)
         # The likeliest of each k; in the grid nprobe comes first, then k, temperature, lambda.
         values = grid["log_likelihoods"]
         of_k = {k: [v for i, v in enumerate(values) if grid["k"][i // 16 % 2] == k] for k in (2, 8)}
         self.assertEqual({setting["k"]: setting["log_likelihood"] for setting in tried},
                          {k: max(likelihoods) for k, likelihoods in of_k.items()})
         chosen = result["chosen"]
-        self.assertEqual(chosen["bleu"], max(setting["bleu"] for setting in tried))
+        self.assertEqual(chosen["bleu"], max(setting["bleu"] for setting in candidates))
         self.assertIn(f"BLEU {chosen['bleu']:.2f}", printed)
 
         text = (self.folder / "run/tune/tune.csv").read_text(encoding="utf-8")
@@ -99,8 +113,52 @@ tune:
         chosen = self.result()["chosen"]
         for key in ("k", "nprobe"):
             self.assertEqual(manifest["inputs"][key], chosen[key])
-        for key in ("temperature", "lambda"):
-            self.assertAlmostEqual(manifest["inputs"][key], chosen[key], places=4)
+        self.assertEqual(manifest["inputs"].get("policy", "fixed"), chosen["policy"])
+        for key in ("temperature", "lambda", "tau"):
+            if key in chosen:
+                self.assertAlmostEqual(manifest["inputs"][key], chosen[key], places=4)
+
+    def test_each_policy_decodes_and_is_fingerprinted(self):
+        general = ("--set", f"tune.general.source={self.folder}/test.de",
+                   "--set", f"tune.general.reference={self.folder}/test.en")
+        printed = self.run_stage("tune", *general, "--set", "tune.skip=[0.1,0.5]",
+                                 "--set", "tune.candidates=1", ranks=2)
+        self.assertRegex(printed, r"\| +general BLEU")
+        self.assertRegex(printed, r"searches skipped: \d+\.\d % of")
+        self.assertEqual(self.result()["grid"]["tokens"] % 2, 0)  # both texts are the same one
+        for candidate in self.result()["translated"]:
+            self.assertEqual(candidate["bleu"], candidate["general"]["bleu"])
+        tuned = self.folder / "run/tune"
+        keep = shutil.copytree(tuned, self.folder / "kept")
+        knn = ["k: 8", "nprobe: 4"]
+        for policy, keys in (("distance", ["tau: 40", "temperature: 20"]),
+                             ("meta_k", [f"network: {keep}/policies/meta_k.safetensors"]),
+                             ("robust", [f"network: {keep}/policies/robust.safetensors",
+                                         f"gate: {keep}/gate/gate.safetensors", "skip: 0.3"])):
+            with self.subTest(policy):
+                text = self.config.read_text(encoding="utf-8")
+                text = re.sub("knn: {.*}\n", "knn: {%s}\n" % ", ".join([f"policy: {policy}", *knn, *keys]), text)
+                self.config.write_text(text, encoding="utf-8")
+                one = self.run_stage("decode knn", "--force", ranks=1)
+                files = self.digest("decode/knn/nbest.jsonl")
+                shutil.rmtree(self.folder / "run/decode/knn")
+                self.run_stage("decode knn", ranks=3)
+                self.assertEqual(self.digest("decode/knn/nbest.jsonl"), files)
+                self.assertEqual("searches skipped" in one, policy == "robust")
+                self.assertIn(f"kNN: {policy}, k 8", self.run_stage("evaluate"))
+        network = keep / "policies/robust.safetensors"
+        network.write_bytes(network.read_bytes()[:-4] + struct.pack("<f", 0.5))
+        self.assertIn("network", self.run_stage("decode knn", code=2))
+        network.write_bytes(network.read_bytes()[:-4] + struct.pack("<f", math.nan))
+        self.assertIn("robust.safetensors", self.run_stage("decode knn", "--force", code=2))
+        for key, message in (("k=4", "was trained for k 8, but knn.k is 4"),
+                             ("lambda=0.3", "knn.lambda: has no effect: policy is robust"),
+                             ("tau=3", "knn.tau: has no effect: policy is robust"),
+                             ("skip=0", "is required: gate"),
+                             ("policy=distance", "knn.network: has no effect: policy is distance"),
+                             ("policy=other", "knn.policy: must be one of")):
+            with self.subTest(key):
+                self.assertIn(message, self.run_stage("decode knn", "--set", f"knn.{key}", code=2))
 
     def test_changed_inputs_and_bad_ones_are_refused(self):
         self.run_stage("tune")
@@ -116,6 +174,8 @@ tune:
                                  ("tune.k=[0]", "tune.k: must be a list of whole numbers"),
                                  ("tune.lambda=[1.0]", "tune.lambda: must be a list of numbers"),
                                  ("tune.lambda=[]", "tune.lambda: must not be empty"),
+                                 ("tune.policies=[none]", "none is none; there are fixed, distance"),
+                                 ("tune.general.source=x", "tune.general.reference: is required"),
                                  ("tune.k=[9000]", "is more than the datastore's"),
                                  ("tune.nprobe=[64]", "nprobe")):
             with self.subTest(setting):

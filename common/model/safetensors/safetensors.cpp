@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "core/files.hpp"
 #include "model/safetensors/largest_magnitude.hpp"
 
 namespace knnseq::model {
@@ -82,6 +83,26 @@ double SafetensorsFile::largest_magnitude(const std::string& name) const {
 void SafetensorsFile::release(const std::string& name) const {
   const SafetensorsEntry& of = entry(name);
   file_->release(of.begin, of.bytes);
+}
+
+void write_safetensors(const std::filesystem::path& path,
+                       const std::map<std::string, at::Tensor>& tensors) {
+  core::Json header;
+  std::string data;
+  for (const auto& [name, tensor] : tensors) {
+    KNNSEQ_ASSERT(tensor.scalar_type() == at::kFloat && tensor.is_cpu(), "fp32 in the host's memory");
+    const at::Tensor values = tensor.contiguous();
+    const auto begin = data.size();
+    data.append(static_cast<const char*>(values.const_data_ptr()), values.nbytes());
+    header[name] = {{"dtype", "F32"},
+                    {"shape", values.sizes().vec()},
+                    {"data_offsets", {begin, data.size()}}};
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');  // aligns the data
+  const std::uint64_t size = text.size();
+  std::string content(reinterpret_cast<const char*>(&size), sizeof size);
+  core::write_file_durably(path, content + text + data);
 }
 
 }  // namespace knnseq::model

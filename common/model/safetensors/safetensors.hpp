@@ -1,4 +1,4 @@
-// Reads tensors from a safetensors file.
+// Reads tensors from a safetensors file, and writes one.
 #pragma once
 
 #include <filesystem>
@@ -46,5 +46,10 @@ class SafetensorsFile {
   std::shared_ptr<const MappedFile> file_;
   std::map<std::string, SafetensorsEntry> entries_;
 };
+
+/// Writes fp32 tensors in the host's memory as a safetensors file, in the order of their names, in
+/// place of one that may be there. Throws core::SystemError.
+void write_safetensors(const std::filesystem::path& path,
+                       const std::map<std::string, at::Tensor>& tensors);
 
 }  // namespace knnseq::model

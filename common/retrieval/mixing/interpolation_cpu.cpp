@@ -56,6 +56,18 @@ void interpolate_row(std::span<float> log_probs, const std::vector<TokenShare>& 
   }
 }
 
+std::vector<NeighbourShare> given_shares(std::span<const float> distances,
+                                         std::span<const std::int64_t> ids,
+                                         const at::Tensor& shares) {
+  const at::Tensor row = shares.contiguous();
+  const auto* share = row.const_data_ptr<float>();
+  std::vector<NeighbourShare> result;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (share[i] > 0) result.push_back({{distances[i], ids[i]}, share[i]});
+  }
+  return result;
+}
+
 }  // namespace
 
 void require_in_vocabulary(std::int64_t token, std::int64_t vocabulary) {
@@ -69,6 +81,7 @@ void require_in_vocabulary(std::int64_t token, std::int64_t vocabulary) {
 std::vector<NeighbourShare> neighbour_shares(const index::TopK& found, std::int64_t query,
                                              const Mixing& how) {
   const auto [distances, ids] = found.row(query);
+  if (how.shares.defined()) return given_shares(distances, ids, how.shares[query]);
   const float temperature = how.temperature.of(query);
   auto k = ids.size();
   if (how.k.defined()) {

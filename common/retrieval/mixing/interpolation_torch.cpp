@@ -62,6 +62,13 @@ Shares shares_of(const index::TopK& found, const Mixing& how, const Value& tempe
   const at::Tensor scores = found.distances.neg();
   const float threshold = how.threshold.value_or(-infinity);
   Shares shares;
+  if (how.shares.defined()) {
+    shares.values = how.shares;
+    shares.usable = how.shares > 0;
+    shares.any = shares.usable.any(1, true);
+    shares.best = how.shares.argmax(1, true);
+    return shares;
+  }
   shares.usable = (found.ids >= 0).logical_and(scores >= threshold).logical_and(scores.isfinite());
   if (how.k.defined()) {
     shares.usable.logical_and_(at::arange(found.k(), found.ids.options()) < how.k.unsqueeze(1));

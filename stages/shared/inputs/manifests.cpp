@@ -173,11 +173,14 @@ DecodingManifest DecodingManifest::from_json(const store::Manifest& manifest) {
   if (in_subsets && inputs.at("mode").text() == "memory") {
     decoding.memory = inputs.at("encoder").text();
   }
-  if (!inputs.has("k") && !inputs.has("temperature")) return decoding;
+  const bool has_policy = inputs.has("policy");
+  if (!inputs.has("k") && !inputs.has("temperature") && !has_policy) return decoding;
   auto& knn = decoding.knn.emplace();
   knn.k = inputs.at("k").number(1, most);
-  knn.temperature = inputs.at("temperature").finite();
-  knn.lambda = inputs.at("lambda").finite();
+  if (has_policy) knn.policy = inputs.at("policy").text();
+  if (!has_policy || inputs.has("tau")) knn.temperature = inputs.at("temperature").finite();
+  if (!has_policy) knn.lambda = inputs.at("lambda").finite();
+  if (inputs.has("tau")) knn.tau = inputs.at("tau").finite();
   if (in_subsets) {
     knn.subset = {inputs.at("encoder").text(), inputs.at("sentences").number(1, most)};
   } else {

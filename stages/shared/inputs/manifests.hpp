@@ -137,8 +137,8 @@ struct DecodingManifest {
   };
   struct Knn {
     std::int64_t k = 0;
-    double temperature = 0;
-    double lambda = 0;
+    std::string policy = "fixed";
+    std::optional<double> temperature, lambda, tau;  ///< those that the policy uses
     std::int64_t nprobe = 0;       ///< 0 in subsets
     std::optional<Subset> subset;  ///< none: the whole datastore was searched
   };

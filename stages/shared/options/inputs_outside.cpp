@@ -71,10 +71,24 @@ void note_inputs_in_run_dir(const config::Config& config, const Options& options
   noter.look_at(root.section("sweep"), "target", options.sweep.target);
   noter.look_at(root.section("tune"), "source", options.tune.decoding.source);
   noter.look_at(root.section("tune"), "reference", *options.tune.decoding.reference);
+  noter.look_at(root.section("tune").section("general"), "source", options.tune.general.source);
+  noter.look_at(root.section("tune").section("general"), "reference",
+                options.tune.general.reference);
   const Folders folders(options.run_dir);
+  const auto made_by_tune = [&](const fs::path& file) {
+    return file.empty() || lies_in(file, folders.tune) || lies_in(file, folders.tune_subsets);
+  };
   for (const auto& file : config.included()) {
-    if (lies_in(file, folders.tune) || lies_in(file, folders.tune_subsets)) continue;
-    noter.look_at(root, "include", file);
+    if (!made_by_tune(file)) noter.look_at(root, "include", file);
+  }
+  const auto look_at_networks = [&](const config::Section& section,
+                                    const retrieval::MixingOptions& mixing) {
+    if (!made_by_tune(mixing.network)) noter.look_at(section, "network", mixing.network);
+    if (!made_by_tune(mixing.gate)) noter.look_at(section, "gate", mixing.gate);
+  };
+  look_at_networks(root.section("knn"), options.tune.decoding.interpolation);
+  for (std::size_t i = 0; i < decoded.size(); ++i) {
+    look_at_networks(decoded[i], options.decode[i].interpolation);
   }
 }
 

@@ -133,6 +133,78 @@ void read_temperature(const Section& section, const std::string& metric, DecodeO
   }
 }
 
+/// A key that the policy makes no use of.
+void refuse_unused(const Section& section, const std::string& key, retrieval::PolicyKind policy) {
+  section.problem(key, fmt::format("has no effect: policy is {}", core::name_of(policy)));
+}
+
+/// λ, T and the like, as far as the policy uses them.
+void read_mixing(const Section& section, const std::string& metric, DecodeOptions& options) {
+  using retrieval::PolicyKind;
+  auto& mixing = options.interpolation;
+  mixing.policy = choose(section, "policy", mixing.policy);
+  const bool learned = retrieval::is_learned(mixing.policy);
+  if (!learned) {
+    read_temperature(section, metric, options);
+  } else if (section.has("temperature")) {
+    refuse_unused(section, "temperature", mixing.policy);
+  }
+  if (mixing.policy == PolicyKind::fixed) {
+    mixing.lambda = static_cast<float>(section.number("lambda", mixing.lambda, {0, 1}));
+    if (mixing.lambda >= 1) {
+      section.problem("lambda", "must be below 1: if all neighbours are masked nothing is left");
+    }
+  } else if (section.has("lambda")) {
+    refuse_unused(section, "lambda", mixing.policy);
+  }
+  if (const auto tau = section.optional_number("tau", temperature_bounds)) {
+    if (mixing.policy != PolicyKind::distance) refuse_unused(section, "tau", mixing.policy);
+    mixing.tau = static_cast<float>(*tau);
+  }
+  const std::filesystem::path network = section.text("network", "");
+  if (!network.empty()) {
+    if (!learned) refuse_unused(section, "network", mixing.policy);
+    mixing.network = network;
+  }
+  if (const auto threshold = section.optional_number("threshold", score_bounds)) {
+    mixing.threshold = static_cast<float>(*threshold);
+  }
+  const std::filesystem::path gate = section.text("gate", "");
+  if (!gate.empty()) mixing.gate = gate;
+  mixing.skip = section.number("skip", mixing.skip, {0, 1});
+}
+
+/// What a decoding's policy needs, after all overrides.
+void check_mixing(const Section& section, const std::string& metric, const DecodeOptions& options) {
+  using retrieval::PolicyKind;
+  const auto& mixing = options.interpolation;
+  const bool learned = retrieval::is_learned(mixing.policy);
+  const auto need = [&](const char* key, const std::string& what) {
+    section.problem(key, fmt::format("is required if policy is {} (here or in knn): {}",
+                                     core::name_of(mixing.policy), what));
+  };
+  if (!learned && mixing.temperature == 0) {
+    section.problem("temperature", "is required if index.metric is " + metric +
+                                       " (here or in knn): its scale is that of inner products");
+  }
+  if (mixing.policy == PolicyKind::distance) {
+    if (mixing.tau == 0) need("tau", "the distance from which on neighbours are ignored");
+    if (metric != "l2") section.problem("policy", "distance needs index.metric l2");
+  }
+  if ((mixing.skip > 0) == mixing.gate.empty()) {
+    section.problem(mixing.gate.empty() ? "gate" : "skip",
+                    "is required: gate, a file that tune has written, and skip go together");
+  }
+  if (!learned) return;
+  if (mixing.network.empty()) need("network", "a file that tune has written");
+  if (mixing.threshold) refuse_unused(section, "threshold", mixing.policy);
+  if (options.datastores.size() > 1) {
+    section.problem("policy", fmt::format("{} has been trained on one datastore; with several take "
+                                          "fixed or distance",
+                                          core::name_of(mixing.policy)));
+  }
+}
+
 /// The keys of `knn:`, which items of `decode:` may override.
 void read_knn(const Section& section, const std::string& metric, DecodeOptions& options) {
   options.mode = choose(section, "mode", options.mode);
@@ -142,15 +214,7 @@ void read_knn(const Section& section, const std::string& metric, DecodeOptions& 
   options.search.backend = choose(section, "backend", options.search.backend);
   options.copies = choose(section, "copies", options.copies);
   options.search.ef_search = section.integer("ef_search", options.search.ef_search, {1, 1'000'000});
-  read_temperature(section, metric, options);
-  options.interpolation.lambda =
-      static_cast<float>(section.number("lambda", options.interpolation.lambda, {0, 1}));
-  if (options.interpolation.lambda >= 1) {
-    section.problem("lambda", "must be below 1: if all neighbours are masked nothing is left");
-  }
-  if (const auto threshold = section.optional_number("threshold", score_bounds)) {
-    options.interpolation.threshold = static_cast<float>(*threshold);
-  }
+  read_mixing(section, metric, options);
   const auto datastores = paths(section, "datastores");
   if (!datastores.empty()) options.datastores = datastores;
 }
@@ -210,11 +274,7 @@ std::vector<DecodeOptions> read_decode(const Section& root, const std::string& m
     if (!reference.empty()) options.reference = reference;
     options.knn = section.flag("knn", true);
     read_knn(section, metric, options);
-    const bool interpolates = options.knn && options.mode != KnnMode::memory;
-    if (interpolates && options.interpolation.temperature == 0) {
-      section.problem("temperature", "is required if index.metric is " + metric +
-                                         " (here or in knn): its scale is that of inner products");
-    }
+    if (options.knn && options.mode != KnnMode::memory) check_mixing(section, metric, options);
     read_beam(section, options);
     all.push_back(options);
   }
@@ -310,8 +370,34 @@ SweepOptions read_sweep(const Section& section, const std::string& factory) {
   return options;
 }
 
-TuneOptions read_tune(const Section& section, const DecodeOptions& defaults,
-                      const SubsetOptions& subset) {
+/// The policies that tune compares: all that fit the metric and the threshold, if none is named.
+std::vector<retrieval::PolicyKind> read_policies(const Section& section, const std::string& metric,
+                                                 const DecodeOptions& decoding) {
+  using retrieval::PolicyKind;
+  const bool any_sign = metric != "l2";  // of distances
+  const bool thresholded = decoding.interpolation.threshold.has_value();
+  const auto reason_against = [&](PolicyKind policy) -> std::string {
+    if (policy == PolicyKind::distance && any_sign) return "needs index.metric l2";
+    if (retrieval::is_learned(policy) && thresholded) return "does not go with knn.threshold";
+    return "";
+  };
+  const auto names = section.texts("policies");
+  std::vector<PolicyKind> policies;
+  for (const auto& name : names.empty() ? core::all_names<PolicyKind>() : names) {
+    const auto policy = core::value_named<PolicyKind>(name);
+    const std::string reason = policy ? reason_against(*policy) : "is none; there are " +
+        fmt::format("{}", fmt::join(core::all_names<PolicyKind>(), ", "));
+    if (reason.empty()) {
+      policies.push_back(*policy);
+    } else if (!names.empty()) {
+      section.problem("policies", name + " " + reason);
+    }
+  }
+  return policies;
+}
+
+TuneOptions read_tune(const Section& section, const std::string& metric,
+                      const DecodeOptions& defaults, const SubsetOptions& subset) {
   TuneOptions options;
   options.decoding = defaults;
   options.decoding.name = "tune";
@@ -322,6 +408,15 @@ TuneOptions read_tune(const Section& section, const DecodeOptions& defaults,
                     "is required: source and reference go together");
   }
   options.decoding.reference = reference;
+  const Section general = section.section("general");
+  options.general.source = general.text("source", "");
+  options.general.reference = general.text("reference", "");
+  if (options.general.source.empty() != options.general.reference.empty()) {
+    general.problem(options.general.reference.empty() ? "reference" : "source",
+                    "is required: source and reference go together");
+  }
+  options.policies = read_policies(section, metric, defaults);
+  options.by = choose(section, "metric", options.by);
   options.k = section.integers("k", options.k, {1, 10'000});
   options.temperature = section.numbers("temperature", {}, temperature_bounds);
   options.lambda = section.numbers("lambda", options.lambda, {0, 0.999});
@@ -350,6 +445,8 @@ TuneOptions read_tune(const Section& section, const DecodeOptions& defaults,
                                      most_settings));
   }
   options.candidates = section.integer("candidates", options.candidates, neighbour_bounds);
+  options.skip = section.numbers("skip", {}, {0.01, 0.99});
+  sorted(options.skip);
   return options;
 }
 
@@ -386,7 +483,7 @@ Options read_all(const config::Config& config) {
   options.evaluate = read_evaluate(root.section("evaluate"), options.decode);
   options.inspect = read_inspect(root.section("inspect"));
   options.sweep = read_sweep(root.section("sweep"), options.index.factory);
-  options.tune = read_tune(root.section("tune"), defaults, options.subset);
+  options.tune = read_tune(root.section("tune"), metric, defaults, options.subset);
   note_inputs_in_run_dir(config, options);
   return options;
 }

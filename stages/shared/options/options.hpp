@@ -95,7 +95,6 @@ struct SubsetOptions {
   }
 };
 
-/// One translation of one test set.
 /// Which memory holds a whole copy of the index.
 enum class IndexCopies {
   automatic,  ///< the smallest that has room for one
@@ -111,6 +110,7 @@ constexpr auto names_of(IndexCopies) {
                                         {IndexCopies::job, "job"}});
 }
 
+/// One translation of one test set.
 struct DecodeOptions {
   std::string name;
   std::filesystem::path source;
@@ -160,15 +160,29 @@ struct SweepOptions {
   std::vector<std::int64_t> k = {1, 16, 64};
 };
 
-/// A grid of kNN settings, compared on a validation set.
+/// By which score tune decides.
+enum class TuneMetric { bleu, chrf };
+
+constexpr auto names_of(TuneMetric) {
+  return core::enum_names<TuneMetric>({{TuneMetric::bleu, "bleu"}, {TuneMetric::chrf, "chrf"}});
+}
+
+/// A grid of kNN settings, and policies, compared on a validation set.
 struct TuneOptions {
   DecodeOptions decoding;  ///< source, reference, and what is not in the grid
+  /// A second validation set, of text that the datastore is not for; empty: none.
+  struct {
+    std::filesystem::path source, reference;
+  } general;
+  std::vector<retrieval::PolicyKind> policies;
+  TuneMetric by = TuneMetric::bleu;
   std::vector<std::int64_t> k = {4, 8, 16, 32, 64};  ///< ascending
   std::vector<double> temperature;                   ///< empty: chosen by the neighbours' spread
   std::vector<double> lambda = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95};
   std::vector<std::int64_t> nprobe;     ///< in the whole datastore
   std::vector<std::int64_t> sentences;  ///< in subsets
   std::int64_t candidates = 5;          ///< how many settings are translated with
+  std::vector<double> skip;  ///< shares of searches to do without, tried with a gate; empty: none
 
   /// How far a search looks: the setting's name in the config, and its values.
   std::string breadth_name() const { return subsets() ? "sentences" : "nprobe"; }

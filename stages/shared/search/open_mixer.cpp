@@ -4,6 +4,7 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "gpu/torch_device.hpp"
 #include "index/search/faiss_list_index.hpp"
 #include "stages/shared/search/index_copies.hpp"
 #include "stages/shared/search/open_search.hpp"
@@ -76,7 +77,12 @@ retrieval::KnnMixer open_mixer(runtime::StageContext& context, const Options& op
       searches.push_back(make_search(context, open, decoding.search));
     }
   }
-  return {std::move(searches), retrieval::make_mixing_policy(decoding.interpolation)};
+  std::unique_ptr<retrieval::MixingPolicy> policy;
+  comm::agree(context.comm, [&] {
+    policy = retrieval::make_mixing_policy(decoding.interpolation,
+                                           gpu::torch_device(context.placement.device));
+  });
+  return {std::move(searches), std::move(policy)};
 }
 
 }  // namespace knnseq::stages

@@ -253,9 +253,9 @@ TEST_CASE("tokens beyond the vocabulary and bad options are refused") {
   CHECK_THROWS_AS(interpolated({0.F, -infinity}, {{-1}, {2}}, {}), core::InputError);
   retrieval::MixingOptions options;
   options.temperature = 0;
-  CHECK_THROWS_AS(options.validate(), core::InputError);
+  CHECK_THROWS_AS(options.validate(8), core::InputError);
   options = {};
   options.lambda = 1.5F;
-  CHECK_THROWS_AS(options.validate(), core::InputError);
-  CHECK_NOTHROW(retrieval::MixingOptions{}.validate());
+  CHECK_THROWS_AS(options.validate(8), core::InputError);
+  CHECK_NOTHROW(retrieval::MixingOptions{}.validate(8));
 }

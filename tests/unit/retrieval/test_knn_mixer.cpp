@@ -61,11 +61,11 @@ class OddSentences final : public retrieval::MixingPolicy {
     return at::nonzero(queries.vectors.select(1, 1).remainder(2)).flatten();
   }
   retrieval::Mixing decide(const retrieval::MixingQueries& queries,
-                           std::span<const index::TopK> found) const override {
-    const at::Tensor near = found[0].distances.select(1, 0) < queries.vectors.select(1, 2);
+                           const index::TopK& found) const override {
+    const at::Tensor near = found.distances.select(1, 0) < queries.vectors.select(1, 2);
     return {.lambda = {.each = at::where(near, at::scalar_tensor(0.6F), at::scalar_tensor(0.2F))},
             .temperature = {10},
-            .k = at::ones({found[0].queries()}, at::kLong)};
+            .k = at::ones({found.queries()}, at::kLong)};
   }
 };
 

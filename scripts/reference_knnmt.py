@@ -16,6 +16,9 @@ import torch
 import transformers
 import yaml
 
+import reference_policies as policies
+import tensor_files
+
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("run_dir", type=Path)
 parser.add_argument("--decoding", default="test-knn", help="an item of decode, with kNN")
@@ -26,11 +29,12 @@ made_with = json.loads((run / "datastore/manifest.json").read_text())["inputs"]
 if made_with.get("store") == "none":
     raise SystemExit(f"{run}: compares keys, so it needs a datastore made with datastore.store: keys")
 knn = json.loads((decoding / "manifest.json").read_text())["inputs"]
-text, k, lam = knn["tokenizer"], knn.get("k"), knn.get("lambda")
-if not k or len(knn["models"]) > 1 or text["preprocess_source"] or knn["threshold"] is not None:
-    raise SystemExit(f"{decoding}: without kNN, or with several models, preprocess or a threshold")
+text, k, policy = knn["tokenizer"], knn.get("k"), knn.get("policy", "fixed")
+if not k or len(knn["models"]) > 1 or text["preprocess_source"] or knn.get("threshold") or "gate" in knn:
+    raise SystemExit(f"{decoding}: without kNN, or with several models, preprocess, a threshold or a gate")
 
-folder = yaml.safe_load((run / "config.yaml").read_text())["model"][0]
+config = yaml.safe_load((run / "config.yaml").read_text())
+folder = config["model"][0]
 many = {"src_lang": text["source_lang"], "tgt_lang": text["target_lang"]}
 tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **many if text["source_lang"] else {})
 model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float64).eval()
@@ -43,12 +47,12 @@ else:
     layer.register_forward_hook(lambda module, given, made: caught.append(made[0]))
 
 def teacher_force(source, target):
-    """(keys [n, d], log p_mt [n]) of the n tokens of target, the last of which is EOS."""
+    """(keys [n, d], log p_mt [n, V]) at the n tokens of target, the last of which is EOS."""
     caught.clear()
     inputs = torch.tensor([start + target[:-1]])
     with torch.no_grad():
         out = model(input_ids=torch.tensor([source]), decoder_input_ids=inputs, use_cache=False)
-    log_p = out.logits[0, len(start) - 1:].log_softmax(-1)[range(len(target)), target]
+    log_p = out.logits[0, len(start) - 1:].log_softmax(-1)
     return caught[0].view(inputs.numel(), -1)[len(start) - 1:].float().numpy(), log_p.numpy()
 
 def nearest(distances, ids):
@@ -56,11 +60,31 @@ def nearest(distances, ids):
     order = np.lexsort((ids & 2**40 - 1, distances), axis=1)[:, :k]
     return np.take_along_axis(distances, order, 1), np.take_along_axis(ids, order, 1)
 
+network = {}
+if "network" in knn:
+    item = next(item for item in config["decode"] if item["name"] == args.decoding)
+    stored = tensor_files.read_safetensors(item.get("network") or config["knn"]["network"])
+    network = {name.removeprefix(policy + "."): tensor.array().astype(float)
+               for name, tensor in stored.items() if name.startswith(policy + ".")}
+
+def weigh(distances, neighbours, log_p_mt, query):
+    """(lambda, share of each neighbour) by the decoding's policy."""
+    if policy == "fixed":
+        return policies.fixed(distances, knn["temperature"], knn["lambda"])
+    if policy == "distance":
+        return policies.distance(distances, knn["temperature"], knn["tau"])
+    if policy == "meta_k":
+        return policies.meta_k(network, distances, neighbours)
+    return policies.robust(network, distances, neighbours, log_p_mt, query)
+
 def log_p(distances, ids):
     """log((1 - lambda) p_mt + lambda p_knn) of the translations' tokens."""
-    weights = np.exp((distances[:, :1] - distances) / knn["temperature"])
-    p_knn = (weights * (ids >> 40 == np.concatenate(tokens)[:, None])).sum(1) / weights.sum(1)
-    return np.log((1 - lam) * np.exp(log_p_mt) + lam * p_knn)
+    result = []
+    for row, token in enumerate(np.concatenate(tokens)):
+        lam, shares = weigh(distances[row], ids[row] >> 40, log_p_mt[row], queries[row])
+        p_knn = shares[ids[row] >> 40 == token].sum()
+        result.append(np.log((1 - lam) * np.exp(log_p_mt[row, token]) + lam * p_knn))
+    return np.array(result)
 
 # Keys of sentences of the corpus, in turn from all shards.
 files = [sorted((run / part).glob("shard-*.h5")) for part in ("corpus", "datastore")]

@@ -52,6 +52,7 @@ core::Json candidate_json(const TunedCandidate& candidate, const std::string& br
   const auto& setting = candidate.setting;
   if (!setting) return json;
   json.update({{"k", setting->k}, {breadth_name, setting->search_width}});
+  if (candidate.other_width) json["other_width"] = true;
   if (candidate.gate) json.update({{"share", candidate.gate->share}, {"skip", candidate.gate->skip}});
   const auto policy = candidate.policy ? candidate.policy->policy : PolicyKind::fixed;
   json["policy"] = core::name_of(policy);
@@ -74,34 +75,54 @@ bool is_fixed(const TunedCandidate& candidate) {
   return candidate.setting && !candidate.policy && !candidate.gate;
 }
 
-/// What gates cost, and what they give.
-std::string gates_table(const TuneResult& result) {
-  const TunedCandidate& all = winner(result);
-  const bool general = all.general.has_value();
-  std::vector<Cells> lines = {{"skip", "queries skipped", "BLEU", "chrF", "tokens/s"}};
-  if (general) {
-    lines.front().insert(lines.front().end(), {"general: queries skipped", "general BLEU", "tokens/s"});
-  }
-  const auto share = [](const Scores& scores) {
-    return fmt::format("{:.1f} %", 100 * scores.skipped.value_or(0));
+/// Whether a candidate costs at most 0.1 in each text.
+bool is_near(const TunedCandidate& candidate, const TunedCandidate& best, TuneMetric by) {
+  constexpr double most_cost = 0.1;
+  const auto near = [&](const Scores& scores, const Scores& of_best) {
+    return score_of(scores, by) >= score_of(of_best, by) - most_cost;
   };
-  const auto speed = [](const Scores& scores) {
-    return scores.tokens_per_second ? fmt::format("{:.0f}", *scores.tokens_per_second) : "";
-  };
+  return near(candidate.scores, best.scores) &&
+         (!candidate.general || near(*candidate.general, *best.general));
+}
+
+/// The winner at all search widths that it was tried with, ascending.
+std::vector<const TunedCandidate*> of_all_widths(const TuneResult& result) {
+  std::vector<const TunedCandidate*> widths = {&winner(result)};
   for (const auto& candidate : result.candidates) {
-    if (!candidate.gate && &candidate != &all) continue;
-    lines.push_back({candidate.gate ? fmt::format("{:.4g}", candidate.gate->skip) : "off",
-                     share(candidate.scores), fmt::format("{:.2f}", candidate.scores.bleu),
-                     fmt::format("{:.2f}", candidate.scores.chrf), speed(candidate.scores)});
-    if (!general) continue;
-    lines.back().push_back(share(*candidate.general));
-    lines.back().push_back(fmt::format("{:.2f}", candidate.general->bleu));
-    lines.back().push_back(speed(*candidate.general));
+    if (candidate.other_width) widths.push_back(&candidate);
   }
-  std::string text = obs::markdown_table(lines, 0, std::ssize(lines.front()));
-  const auto& best = recommended(result);
-  return "\n" + text + (best.gate ? fmt::format("\nRecommended: skip {:.4g}\n", best.gate->skip)
-                                  : "\nNo gate costs at most 0.1: none is recommended.\n");
+  std::sort(widths.begin(), widths.end(), [](const auto* a, const auto* b) {
+    return a->setting->search_width < b->setting->search_width;
+  });
+  return widths;
+}
+
+/// What it costs to search less, and what it gives. Each row: what a candidate is called.
+std::string costs_table(const std::string& heading,
+                        const std::vector<std::pair<std::string, const TunedCandidate*>>& rows) {
+  const bool general = rows.front().second->general.has_value();
+  const bool skips = rows.back().second->gate.has_value();
+  std::vector<Cells> lines = {{heading}};
+  const auto add = [&](Cells& cells, const Scores* scores, const std::string& of) {
+    const auto cell = [&](const std::string& name, const std::string& value) {
+      cells.push_back(scores == nullptr ? of + name : value);
+    };
+    const Scores shown = scores == nullptr ? Scores{} : *scores;
+    if (skips) {
+      cell("queries skipped", fmt::format("{:.1f} %", 100 * shown.skipped.value_or(0)));
+    }
+    cell("BLEU", fmt::format("{:.2f}", shown.bleu));
+    cell("chrF", fmt::format("{:.2f}", shown.chrf));
+    cell("tokens/s", shown.tokens_per_second ? fmt::format("{:.0f}", *shown.tokens_per_second) : "");
+  };
+  add(lines.front(), nullptr, "");
+  if (general) add(lines.front(), nullptr, "general ");
+  for (const auto& [name, candidate] : rows) {
+    lines.push_back({name});
+    add(lines.back(), &candidate->scores, "");
+    if (general) add(lines.back(), &*candidate->general, "");
+  }
+  return fmt::format("\n{}", obs::markdown_table(lines, 0, std::ssize(lines.front())));
 }
 
 /// How likely the held-out sentences are under each policy.
@@ -117,6 +138,28 @@ std::string policies_table(const TunedPolicies& tuned) {
                      obs::markdown_table(lines, 1, 3),
                      obs::with_commas(tuned.tokens - tuned.held_out),
                      obs::with_commas(tuned.held_out));
+}
+
+std::string widths_table(const TuneResult& result) {
+  const auto& breadth_name = result.likelihoods.breadth_name;
+  std::vector<std::pair<std::string, const TunedCandidate*>> rows;
+  for (const auto* candidate : of_all_widths(result)) {
+    rows.emplace_back(std::to_string(candidate->setting->search_width), candidate);
+  }
+  return costs_table(breadth_name, rows) +
+         fmt::format("\nRecommended: {} {}\n", breadth_name,
+                     narrowest(result).setting->search_width);
+}
+
+std::string gates_table(const TuneResult& result) {
+  std::vector<std::pair<std::string, const TunedCandidate*>> rows = {{"off", &narrowest(result)}};
+  for (const auto& candidate : result.candidates) {
+    if (candidate.gate) rows.emplace_back(fmt::format("{:.4g}", candidate.gate->skip), &candidate);
+  }
+  const auto& best = recommended(result);
+  return costs_table("skip", rows) +
+         (best.gate ? fmt::format("\nRecommended: skip {:.4g}\n", best.gate->skip)
+                    : "\nEach costs more than 0.1: none is recommended.\n");
 }
 
 }  // namespace
@@ -142,9 +185,11 @@ std::string score_name(const TuneResult& result) {
 }
 
 const TunedCandidate& winner(const TuneResult& result) {
+  const bool general = result.candidates.front().general.has_value();
   const TunedCandidate* best = nullptr;
   for (const auto& candidate : result.candidates) {
-    if (!candidate.setting || candidate.gate) continue;
+    if (!candidate.setting || candidate.gate || candidate.other_width) continue;
+    if (general && !candidate.general) continue;
     const double score = candidate.decisive(result.by);
     const double best_score = best == nullptr ? 0 : best->decisive(result.by);
     const bool better = best == nullptr || score > best_score ||
@@ -156,16 +201,23 @@ const TunedCandidate& winner(const TuneResult& result) {
   return *best;
 }
 
+const TunedCandidate& narrowest(const TuneResult& result) {
+  const TunedCandidate* best = &winner(result);
+  const auto widths = of_all_widths(result);
+  for (const auto* candidate : widths) {
+    if (candidate->decisive(result.by) > best->decisive(result.by)) best = candidate;
+  }
+  for (const auto* candidate : widths) {  // ascending
+    if (is_near(*candidate, *best, result.by)) return *candidate;
+  }
+  return *best;
+}
+
 const TunedCandidate& recommended(const TuneResult& result) {
-  constexpr double most_cost = 0.1;
-  const TunedCandidate& all = winner(result);
-  const auto is_near = [&](const Scores& scores, const Scores& of_all) {
-    return score_of(scores, result.by) >= score_of(of_all, result.by) - most_cost;
-  };
+  const TunedCandidate& all = narrowest(result);
   const TunedCandidate* best = &all;
   for (const auto& candidate : result.candidates) {  // by ascending shares
-    if (!candidate.gate || !is_near(candidate.scores, all.scores)) continue;
-    if (!candidate.general || is_near(*candidate.general, *all.general)) best = &candidate;
+    if (candidate.gate && is_near(candidate, all, result.by)) best = &candidate;
   }
   return *best;
 }
@@ -177,7 +229,7 @@ std::string tune_table(const TuneResult& result) {
                                "perplexity", "BLEU", "chrF", "brevity penalty"}};
   if (general) lines.front().insert(lines.front().end(), {"general BLEU", "general chrF"});
   for (const auto& candidate : result.candidates) {
-    if (candidate.gate) continue;
+    if (candidate.gate || candidate.other_width) continue;
     Cells cells = candidate_cells(candidate);
     cells.push_back(candidate.policy      ? ""
                     : candidate.setting   ? perplexity(candidate.setting->log_likelihood)
@@ -188,6 +240,8 @@ std::string tune_table(const TuneResult& result) {
     if (candidate.general) {
       cells.push_back(fmt::format("{:.2f}", candidate.general->bleu));
       cells.push_back(fmt::format("{:.2f}", candidate.general->chrf));
+    } else if (general) {
+      cells.insert(cells.end(), 2, "");
     }
     lines.push_back(std::move(cells));
   }
@@ -205,7 +259,9 @@ std::string tune_table(const TuneResult& result) {
                       best.scores.bleu);
   if (best.general) text += fmt::format(", general BLEU {:.2f}", best.general->bleu);
   text += "\n";
-  return result.candidates.back().gate ? text + gates_table(result) : text;
+  if (of_all_widths(result).size() > 1) text += widths_table(result);
+  if (result.candidates.back().gate) text += gates_table(result);
+  return text;
 }
 
 std::string tune_csv(const TuneResult& result) {
@@ -237,7 +293,7 @@ std::string tune_csv(const TuneResult& result) {
 }
 
 std::string tuned_yaml(const TuneResult& result) {
-  const auto& best = winner(result);
+  const auto& best = recommended(result);
   const auto& breadth_name = result.likelihoods.breadth_name;
   std::string yaml = fmt::format(
       "# Found by `knnseq tune` among {} settings{}: BLEU {:.2f} on its validation set.\nknn:\n"
@@ -255,7 +311,7 @@ std::string tuned_yaml(const TuneResult& result) {
     yaml += fmt::format("  temperature: {:g}\n  lambda: {:g}\n", best.setting->temperature,
                         best.setting->lambda);
   }
-  if (const auto& gate = recommended(result).gate) {
+  if (const auto& gate = best.gate) {
     yaml += fmt::format("  gate: {}\n  skip: {}\n", core::Json(gate->file.string()).dump(),
                         gate->skip);
   }
@@ -271,11 +327,9 @@ core::Json tune_json(const TuneResult& result) {
   }
   core::Json json = {{"grid", to_json(result.likelihoods)},
                      {"translated", translated},
-                     {"chosen", candidate_json(winner(result), breadth_name)}};
+                     {"chosen", candidate_json(winner(result), breadth_name)},
+                     {"recommended", candidate_json(recommended(result), breadth_name)}};
   if (result.policies) json["policies"] = to_json(*result.policies);
-  if (const auto& best = recommended(result); best.gate) {
-    json["recommended"] = candidate_json(best, breadth_name);
-  }
   return json;
 }
 

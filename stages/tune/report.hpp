@@ -27,8 +27,9 @@ struct TunedCandidate {
     double share = 0, skip = 0;  ///< as in TunedGate::Setting
   };
   std::optional<Gate> gate = {};  ///< none: every query is searched
+  bool other_width = false;       ///< the winner at another search width, to see what it gives
   Scores scores = {};
-  std::optional<Scores> general = {};  ///< of tune.general
+  std::optional<Scores> general = {};  ///< of tune.general, which only some translate
 
   /// "base", "k16-T20-lambda0.5-nprobe32", "robust-k16-nprobe32": also a folder's name.
   std::string name(const std::string& breadth_name) const;
@@ -46,12 +47,16 @@ struct TuneResult {
 /// "BLEU", "mean BLEU" or the same of chrF: what decisive() gives.
 std::string score_name(const TuneResult& result);
 
-/// The best by decisive() among those that search every query; ties go to the smaller λ, then to the
-/// one that was tried first.
+/// The best by decisive() among the settings and policies (with general text: among those that have
+/// translated it); ties go to the smaller λ, then to the one that was tried first.
 const TunedCandidate& winner(const TuneResult& result);
 
-/// The winner with the gate that skips most at a cost of at most 0.1 BLEU (chrF) in each text; the
-/// winner itself if no gate does, or none was tried.
+/// The winner at the smallest search width that costs at most 0.1 BLEU (chrF) in each text against
+/// the best of them.
+const TunedCandidate& narrowest(const TuneResult& result);
+
+/// narrowest() with the gate that skips most at a cost of at most 0.1 BLEU (chrF) in each text;
+/// narrowest() itself if no gate does, or none was tried.
 const TunedCandidate& recommended(const TuneResult& result);
 
 /// A Markdown table of what was translated, the policies' likelihoods, and the choice.
@@ -60,7 +65,7 @@ std::string tune_table(const TuneResult& result);
 /// A line for each setting of the grid, and one for the model alone.
 std::string tune_csv(const TuneResult& result);
 
-/// The winner as a config: to be included.
+/// What is recommended as a config: to be included.
 std::string tuned_yaml(const TuneResult& result);
 
 core::Json tune_json(const TuneResult& result);

@@ -56,7 +56,7 @@ Options for_pass(const Options& options) {
 runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& options,
                                const std::filesystem::path& folder, Resident& resident) {
   auto& comm = context.comm;
-  const auto validation = read_validation(context, options, folder, resident);
+  const auto validation = read_validation(context, options, Texts::own, folder, resident);
   const auto forced = force_tokens(context, options, validation.text,
                                    {*validation.model, *validation.tokenizer});
   std::vector<index::TopK> neighbours;
@@ -78,7 +78,7 @@ runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& op
 /// The pass as a stage, skipped if it is done.
 Likelihoods likelihoods_of(runtime::StageContext& context, const Options& options,
                            Resident& resident) {
-  core::Json inputs = validation_inputs(context, options);
+  core::Json inputs = validation_inputs(context, options, Texts::own);
   inputs.update({{"k", options.tune.k},
                  {"temperature", options.tune.temperature},
                  {"lambda", options.tune.lambda},
@@ -123,10 +123,9 @@ void apply_to(retrieval::MixingOptions& mixing, const TunedCandidate& candidate)
   }
 }
 
-/// Translates the validation set, and general text if there is any, with a candidate; gives it its
-/// scores. Collective; every rank gets them.
-void try_candidate(runtime::StageContext& context, const Options& options,
-                   TunedCandidate& candidate, Resident& resident) {
+/// Translates one of the texts with a candidate. Collective; every rank gets the scores.
+Scores translate(runtime::StageContext& context, const Options& options,
+                 const TunedCandidate& candidate, Texts text, Resident& resident) {
   const auto& setting = candidate.setting;
   const Options tried = setting ? with_breadth(options, setting->search_width) : options;
   auto decoding = tried.tune.decoding;
@@ -136,30 +135,27 @@ void try_candidate(runtime::StageContext& context, const Options& options,
     decoding.search.k = setting->k;
     apply_to(decoding.interpolation, candidate);
   }
+  if (text == Texts::general) {
+    decoding.name += "-general";
+    decoding.source = options.tune.general.source;
+    decoding.reference = options.tune.general.reference;
+  }
   const auto folder = folder_of(context, options.tune);
-  const auto translate = [&] {
-    decode_one(context, tried, decoding, folder, "tune", resident);
-    Scores scores;
-    core::Json record;
-    comm::agree(context.comm, [&] {
-      scores = score(folder / decoding.name, "tune-" + decoding.name);
-      record = runtime::stage_record(context.run_dir, "tune-" + decoding.name);
-    });
-    scores.tokens_per_second = runtime::recorded_rate(record);
-    if (record.contains("details")) {
-      const auto& details = record.at("details");
-      const double queries = details.at("queries");
-      scores.skipped = queries > 0 ? 1 - details.at("searched").get<double>() / queries : 0;
-    }
-    return scores;
-  };
-  candidate.scores = translate();
-  const auto& general = options.tune.general;
-  if (general.source.empty()) return;
-  decoding.name += "-general";
-  decoding.source = general.source;
-  decoding.reference = general.reference;
-  candidate.general = translate();
+  decode_one(context, tried, decoding, folder, "tune", resident);
+  context.log.set_stage("tune");
+  Scores scores;
+  core::Json record;
+  comm::agree(context.comm, [&] {
+    scores = score(folder / decoding.name, "tune-" + decoding.name);
+    record = runtime::stage_record(context.run_dir, "tune-" + decoding.name);
+  });
+  scores.tokens_per_second = runtime::recorded_rate(record);
+  if (record.contains("details")) {
+    const auto& details = record.at("details");
+    const double queries = details.at("queries");
+    scores.skipped = queries > 0 ? 1 - details.at("searched").get<double>() / queries : 0;
+  }
+  return scores;
 }
 
 void write_results(runtime::StageContext& context, const std::filesystem::path& folder,
@@ -192,10 +188,14 @@ void tune(runtime::StageContext& context, const Options& configured) {
   TuneResult result{.likelihoods = likelihoods_of(context, for_pass(options), resident),
                     .by = options.tune.by};
   const auto& breadth_name = result.likelihoods.breadth_name;
-  const auto try_next = [&](TunedCandidate candidate) {
-    try_candidate(context, options, candidate, resident);
+  const auto score_general = [&](TunedCandidate& candidate) {
+    if (options.tune.general.source.empty()) return;
+    candidate.general = translate(context, options, candidate, Texts::general, resident);
+  };
+  const auto try_next = [&](TunedCandidate candidate, Texts texts) {
+    candidate.scores = translate(context, options, candidate, Texts::own, resident);
+    if (texts == Texts::own_and_general) score_general(candidate);
     result.candidates.push_back(std::move(candidate));
-    context.log.set_stage("tune");
     if (result.candidates.size() == 1) return;
     const auto& best = winner(result);
     context.log.info(fmt::format(
@@ -204,13 +204,17 @@ void tune(runtime::StageContext& context, const Options& configured) {
         result.candidates.back().decisive(result.by), best.name(breadth_name),
         best.decisive(result.by), result.candidates.front().decisive(result.by)));
   };
-  try_next({});
+  try_next({}, Texts::own);
   for (const auto& setting : result.likelihoods.best(options.tune.candidates)) {
-    try_next({.setting = setting});
+    try_next({.setting = setting}, Texts::own);
   }
-  const auto& policies = options.tune.policies;
-  if (policies != std::vector{retrieval::PolicyKind::fixed}) {
-    const TunedSetting fixed = *winner(result).setting;
+  // The best setting for the text that the datastore is for. Policies start from it, and are
+  // compared with it on general text too.
+  const auto of_best = &winner(result) - result.candidates.data();
+  score_general(result.candidates.front());
+  score_general(result.candidates[of_best]);
+  const TunedSetting fixed = *result.candidates[of_best].setting;
+  if (options.tune.policies != std::vector{retrieval::PolicyKind::fixed}) {
     Options of_policies = with_breadth(options, fixed.search_width);
     of_policies.tune.decoding.search.k = fixed.k;
     const auto& temperatures = result.likelihoods.temperature;
@@ -218,13 +222,25 @@ void tune(runtime::StageContext& context, const Options& configured) {
     result.policies = tune_policies(context, of_policies, fixed,
                                     folder_of(context, options.tune) / policies_folder, resident);
     for (const auto& policy : result.policies->policies) {
-      if (policy.policy != retrieval::PolicyKind::fixed) {
-        try_next({.setting = fixed, .policy = policy});
-      }
+      if (policy.policy == retrieval::PolicyKind::fixed) continue;
+      try_next({.setting = fixed, .policy = policy}, Texts::own_and_general);
     }
   }
+  const TunedCandidate chosen = winner(result);
+  for (const auto search_width : options.tune.breadths()) {
+    if (search_width == chosen.setting->search_width) continue;
+    TunedCandidate candidate{.setting = chosen.setting, .policy = chosen.policy};
+    for (const auto& setting : result.likelihoods.settings) {
+      const bool alike = setting.k == chosen.setting->k &&
+                         setting.temperature == chosen.setting->temperature &&
+                         setting.lambda == chosen.setting->lambda;
+      if (alike && setting.search_width == search_width) candidate.setting = setting;
+    }
+    candidate.other_width = true;
+    try_next(std::move(candidate), Texts::own_and_general);
+  }
   if (!options.tune.skip.empty()) {
-    const TunedCandidate best = winner(result);
+    const TunedCandidate best = narrowest(result);
     Options of_gate = with_breadth(options, best.setting->search_width);
     of_gate.tune.decoding.search.k = best.setting->k;
     auto mixing = options.tune.decoding.interpolation;
@@ -234,7 +250,7 @@ void tune(runtime::StageContext& context, const Options& configured) {
     for (const auto& [share, skip] : gate.settings) {
       TunedCandidate candidate{.setting = best.setting, .policy = best.policy};
       candidate.gate = {gate.file, share, skip};
-      try_next(std::move(candidate));
+      try_next(std::move(candidate), Texts::own_and_general);
     }
   }
   comm::on_root(context.comm, [&] {

@@ -19,6 +19,9 @@ FILES = ("tune/tuned.yaml", "tune/tune.csv", "tune/tune.json", "tune/tune.svg",
          "tune/*/hyp.txt")
 
 
+ONLY_FIXED = ("--set", "tune.policies=[fixed]")  # the others take their time
+
+
 class Tune(pipeline.PipelineTest):
     datastore = None
 
@@ -59,6 +62,7 @@ tune:
         self.assertEqual(len(grid["log_likelihoods"]), 2 * 2 * 8 * 2)
         self.assertGreater(max(grid["log_likelihoods"]), grid["base_log_likelihood"])
         base, *candidates = result["translated"]
+        other, candidates = candidates[-1], candidates[:-1]
         self.assertEqual(base["name"], "base")
         tried = [setting for setting in candidates if setting["policy"] == "fixed"]
         self.assertEqual([setting["policy"] for setting in candidates],
@@ -79,11 +83,18 @@ tune:
         chosen = result["chosen"]
         self.assertEqual(chosen["bleu"], max(setting["bleu"] for setting in candidates))
         self.assertIn(f"BLEU {chosen['bleu']:.2f}", printed)
+        # The chosen one at the grid's other nprobe; the smaller is recommended if it is as good.
+        self.assertTrue(other["other_width"])
+        self.assertEqual({chosen["nprobe"], other["nprobe"]}, {1, 4})
+        narrow, wide = sorted((chosen, other), key=lambda candidate: candidate["nprobe"])
+        near = narrow["bleu"] >= max(narrow["bleu"], wide["bleu"]) - 0.1
+        self.assertEqual(result["recommended"]["nprobe"], 1 if near else 4)
+        self.assertIn(f"Recommended: nprobe {result['recommended']['nprobe']}", printed)
 
         text = (self.folder / "run/tune/tune.csv").read_text(encoding="utf-8")
         rows = list(csv.DictReader(text.splitlines()))
         self.assertEqual(len(rows), 1 + 64)
-        self.assertEqual(sum(row["bleu"] != "" for row in rows), 3)
+        self.assertGreaterEqual(sum(row["bleu"] != "" for row in rows), 3)
         for row in rows:
             self.assertAlmostEqual(float(row["perplexity"]),
                                    math.exp(-float(row["log_likelihood"])), delta=6e-4)
@@ -105,12 +116,12 @@ tune:
         text = self.config.read_text(encoding="utf-8")
         include = f"include: {self.folder}/run/tune/tuned.yaml\n"
         self.config.write_text(include + text, encoding="utf-8")
-        self.assertIn("'knn.lambda' is also in the included", self.run_stage("decode", code=2))
+        self.assertIn("'knn.nprobe' is also in the included", self.run_stage("decode", code=2))
         text = text.replace("knn: {temperature: 20, lambda: 0.6, nprobe: 4}\n", "")
         self.config.write_text(include + text, encoding="utf-8")
         self.run_stage("decode knn")
         manifest = json.loads((self.folder / "run/decode/knn/manifest.json").read_text())
-        chosen = self.result()["chosen"]
+        chosen = self.result()["recommended"]
         for key in ("k", "nprobe"):
             self.assertEqual(manifest["inputs"][key], chosen[key])
         self.assertEqual(manifest["inputs"].get("policy", "fixed"), chosen["policy"])
@@ -125,12 +136,14 @@ tune:
                                  "--set", "tune.candidates=1", ranks=2)
         self.assertRegex(printed, r"\| +general BLEU")
         self.assertRegex(printed, r"searches skipped: \d+\.\d % of")
-        self.assertEqual(self.result()["grid"]["tokens"] % 2, 0)  # both texts are the same one
-        for candidate in self.result()["translated"]:
+        result = self.result()
+        self.assertEqual(result["policies"]["tokens"], 2 * result["grid"]["tokens"])
+        for candidate in result["translated"]:  # both texts are the same one
             self.assertEqual(candidate["bleu"], candidate["general"]["bleu"])
         tuned = self.folder / "run/tune"
         keep = shutil.copytree(tuned, self.folder / "kept")
         knn = ["k: 8", "nprobe: 4"]
+        self.run_stage("decode base")
         for policy, keys in (("distance", ["tau: 40", "temperature: 20"]),
                              ("meta_k", [f"network: {keep}/policies/meta_k.safetensors"]),
                              ("robust", [f"network: {keep}/policies/robust.safetensors",
@@ -151,18 +164,19 @@ tune:
         self.assertIn("network", self.run_stage("decode knn", code=2))
         network.write_bytes(network.read_bytes()[:-4] + struct.pack("<f", math.nan))
         self.assertIn("robust.safetensors", self.run_stage("decode knn", "--force", code=2))
+        shutil.copy(tuned / "policies/robust.safetensors", network)
         for key, message in (("k=4", "was trained for k 8, but knn.k is 4"),
                              ("lambda=0.3", "knn.lambda: has no effect: policy is robust"),
                              ("tau=3", "knn.tau: has no effect: policy is robust"),
                              ("skip=0", "is required: gate"),
                              ("policy=distance", "knn.network: has no effect: policy is distance"),
-                             ("policy=other", "knn.policy: must be one of")):
+                             ("policy=other", "knn.policy: 'other' must be one of")):
             with self.subTest(key):
                 self.assertIn(message, self.run_stage("decode knn", "--set", f"knn.{key}", code=2))
 
     def test_changed_inputs_and_bad_ones_are_refused(self):
-        self.run_stage("tune")
-        changed = ("--set", "tune.lambda=[0.2]")
+        self.run_stage("tune", *ONLY_FIXED)
+        changed = (*ONLY_FIXED, "--set", "tune.lambda=[0.2]")
         self.assertIn("lambda", self.run_stage("tune", *changed, code=2))
         reference = self.folder / "test.en"
         lines = reference.read_text(encoding="utf-8").splitlines(keepends=True)

@@ -17,10 +17,10 @@
 //   h = tanh(W₁ [z; c; m; b] + b₁)                                                   W₁ [H, 3K + 2]
 //   λ = σ((W₂ h + b₂)_1 + w₅ q),   T_q = T exp((W₂ h + b₂)_2)                W₂ [2, H], w₅ [width]
 //   share of neighbour i: softmax_i(−d_i / T_q + w₄ tanh(W₃ [z_i; m_i; b] + b₃))     W₃ [H, 4], w₄ [H]
-//   The paper gives λ and T networks of their own, corrects neighbours also by the probability that
-//   the model gave their token when the datastore was made (which the datastore does not hold), and
-//   perturbs the neighbours while it trains. It has no w₅, by which text that the datastore is not
-//   for is told apart.
+//   The paper makes λ of two scores, corrects neighbours also by the probability that the model gave
+//   their token when the datastore was made (which the datastore does not hold), and perturbs the
+//   neighbours while it trains. It has no w₅, by which text that the datastore is not for is told
+//   apart. docs/policies.md lists all differences.
 #pragma once
 
 #include <cstdint>

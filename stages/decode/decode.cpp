@@ -99,10 +99,10 @@ class Decoder {
     const auto queries = context_.comm.all_reduce(mixer.queries(), comm::Reduction::sum);
     const auto searched = context_.comm.all_reduce(mixer.searched(), comm::Reduction::sum);
     work_.details = {{"queries", queries}, {"searched", searched}};
-    context_.log.info(fmt::format(
-        "searches skipped: {:.1f} % of {} queries",
-        100 * static_cast<double>(queries - searched) / static_cast<double>(std::max<std::int64_t>(queries, 1)),
-        obs::with_commas(queries)));
+    context_.log.info(fmt::format("searches skipped: {:.1f} % of {} queries",
+                                  100 * static_cast<double>(queries - searched) /
+                                      static_cast<double>(std::max<std::int64_t>(queries, 1)),
+                                  obs::with_commas(queries)));
   }
 
   /// What a translation memory gives: the target of the most similar source, whatever the model

@@ -230,6 +230,7 @@ void inspect(runtime::StageContext& context, const Options& options) {
       probability(shown.knn, mixed));
   text += fmt::format("  its nearest of k = {} neighbours:\n  {:>9} {:>7}  datastore sentence\n",
                       decoding.search.k, "distance", "p_knn");
+  if (neighbours.empty()) text += "  (none: the search was skipped, or found nothing)\n";
   for (const auto& [neighbour, share] : neighbours) {
     const auto sentence = sentences.find(core::entry_number_of(neighbour.id));
     if (sentence == sentences.end()) throw core::InputError("an entry is not in the corpus shards");

@@ -153,9 +153,8 @@ retrieval::PolicyExamples gather_examples(runtime::StageContext& context, const 
     const at::Tensor correct = (tokens == forced->columns()).logical_and(features.usable);
     const at::Tensor rows =
         at::cat({features.distances, features.usable.to(at::kFloat), features.distinct,
-                 features.log_probs, tokens.to(at::kFloat), correct.to(at::kFloat),
-                 features.best, forced->log_probs.gather(1, forced->columns()),
-                 features.queries},
+                 features.log_probs, tokens.to(at::kFloat), correct.to(at::kFloat), features.best,
+                 forced->log_probs.gather(1, forced->columns()), features.queries},
                 1)
             .cpu()
             .contiguous();

@@ -28,8 +28,8 @@ std::string network_file(PolicyKind policy) {
 /// The weights that a policy with fixed T gives the neighbours of the examples.
 double log_likelihood(const retrieval::PolicyExamples& examples, const at::Tensor& lambda,
                       double temperature) {
-  return -retrieval::mixture_loss(
-              {lambda, retrieval::shares_of(examples.features, temperature)}, examples)
+  return -retrieval::mixture_loss({lambda, retrieval::shares_of(examples.features, temperature)},
+                                  examples)
               .item<double>();
 }
 
@@ -91,7 +91,8 @@ TunedPolicies policies_from(const std::string& file, const core::Json& json,
 std::pair<retrieval::PolicyExamples, std::int64_t> read_examples(
     runtime::StageContext& context, const Options& options, const std::filesystem::path& folder,
     Resident& resident) {
-  const auto validation = read_validation(context, options, Texts::own_and_general, folder, resident);
+  const auto validation =
+      read_validation(context, options, Texts::own_and_general, folder, resident);
   const auto data = check_data(context, options, options.tune.decoding);
   auto mixer = open_mixer(context, options, options.tune.decoding, data, resident);
   return {gather_examples(context, options, validation.text,
@@ -243,12 +244,11 @@ TunedGate tune_gate(runtime::StageContext& context, const Options& options,
   core::Json inputs = validation_inputs(context, options, Texts::own_and_general);
   comm::agree(context.comm, [&] { inputs["mixing"] = mixing.inputs(); });
   inputs["skip"] = options.tune.skip;
-  runtime::run_stage(context,
-                     {"tune-gate",
-                      folder,
-                      inputs,
-                      [&] { return fit_gate(context, options, mixing, folder, resident); },
-                      {gate_file, gate_result, unpacked_text + std::string("/")}});
+  runtime::run_stage(context, {"tune-gate",
+                               folder,
+                               inputs,
+                               [&] { return fit_gate(context, options, mixing, folder, resident); },
+                               {gate_file, gate_result, unpacked_text + std::string("/")}});
   TunedGate tuned;
   comm::agree(context.comm, [&] {
     const auto manifest = runtime::require_manifest(folder, "tune-gate", "tune");

@@ -14,11 +14,11 @@ namespace knnseq::stages {
 /// A policy with the settings that were found for it.
 struct TunedPolicy {
   retrieval::PolicyKind policy = retrieval::PolicyKind::fixed;
-  double temperature = 0, lambda = 0;   ///< fixed: λ and T; distance: T
-  double tau = 0;                       ///< distance
-  std::filesystem::path network = {};   ///< learned
-  int epochs = 0;                       ///< learned: of the training, until it was best
-  double held_out_log_likelihood = 0;   ///< mean over the tokens of every fifth sentence
+  double temperature = 0, lambda = 0;  ///< fixed: λ and T; distance: T
+  double tau = 0;                      ///< distance
+  std::filesystem::path network = {};  ///< learned
+  int epochs = 0;                      ///< learned: of the training, until it was best
+  double held_out_log_likelihood = 0;  ///< mean over the tokens of every fifth sentence
 
   /// Makes it what a decoding mixes by.
   void apply_to(retrieval::MixingOptions& mixing) const;
@@ -33,8 +33,8 @@ struct TunedPolicies {
 /// Fits tune.policies to the validation text in one teacher-forced pass with the search of
 /// `setting`, whose k, T and λ are where they start from: distance by a grid of τ and T, learned
 /// policies by gradients on four fifths of the sentences until the rest gets no likelier. A stage
-/// in `folder`, skipped if it is done; the networks are kept there. The same bytes for any number of
-/// ranks. Collective.
+/// in `folder`, skipped if it is done; the networks are kept there. The same bytes for any number
+/// of ranks. Collective.
 TunedPolicies tune_policies(runtime::StageContext& context, const Options& options,
                             const TunedSetting& setting, const std::filesystem::path& folder,
                             Resident& resident);

@@ -34,15 +34,18 @@ Cells candidate_cells(const TunedCandidate& candidate) {
     cells[1] = learned ? "" : fmt::format("{:g}", policy.temperature);
     cells[2] = learned ? "" : fmt::format("tau {:g}", policy.tau);
   }
-  const auto policy = candidate.policy ? candidate.policy->policy : PolicyKind::fixed;
-  cells.insert(cells.begin(), std::string(core::name_of(policy)));
+  std::string policy(
+      core::name_of(candidate.policy ? candidate.policy->policy : PolicyKind::fixed));
+  if (candidate.length_penalty) {
+    policy += fmt::format(", length penalty {:g}", *candidate.length_penalty);
+  }
+  cells.insert(cells.begin(), std::move(policy));
   return cells;
 }
 
 core::Json scores_json(const Scores& scores) {
-  return {{"bleu", scores.bleu},
-          {"chrf", scores.chrf},
-          {"brevity_penalty", scores.brevity_penalty}};
+  return {
+      {"bleu", scores.bleu}, {"chrf", scores.chrf}, {"brevity_penalty", scores.brevity_penalty}};
 }
 
 core::Json candidate_json(const TunedCandidate& candidate, const std::string& breadth_name) {
@@ -52,8 +55,10 @@ core::Json candidate_json(const TunedCandidate& candidate, const std::string& br
   const auto& setting = candidate.setting;
   if (!setting) return json;
   json.update({{"k", setting->k}, {breadth_name, setting->search_width}});
+  if (candidate.length_penalty) json["length_penalty"] = *candidate.length_penalty;
   if (candidate.other_width) json["other_width"] = true;
-  if (candidate.gate) json.update({{"share", candidate.gate->share}, {"skip", candidate.gate->skip}});
+  if (candidate.gate)
+    json.update({{"share", candidate.gate->share}, {"skip", candidate.gate->skip}});
   const auto policy = candidate.policy ? candidate.policy->policy : PolicyKind::fixed;
   json["policy"] = core::name_of(policy);
   if (policy == PolicyKind::fixed) {
@@ -72,7 +77,7 @@ double score_of(const Scores& scores, TuneMetric by) {
 
 /// Whether it is a setting of the grid.
 bool is_fixed(const TunedCandidate& candidate) {
-  return candidate.setting && !candidate.policy && !candidate.gate;
+  return candidate.setting && !candidate.policy && !candidate.gate && !candidate.length_penalty;
 }
 
 /// Whether a candidate costs at most 0.1 in each text.
@@ -113,7 +118,8 @@ std::string costs_table(const std::string& heading,
     }
     cell("BLEU", fmt::format("{:.2f}", shown.bleu));
     cell("chrF", fmt::format("{:.2f}", shown.chrf));
-    cell("tokens/s", shown.tokens_per_second ? fmt::format("{:.0f}", *shown.tokens_per_second) : "");
+    cell("tokens/s",
+         shown.tokens_per_second ? fmt::format("{:.0f}", *shown.tokens_per_second) : "");
   };
   add(lines.front(), nullptr, "");
   if (general) add(lines.front(), nullptr, "general ");
@@ -146,9 +152,8 @@ std::string widths_table(const TuneResult& result) {
   for (const auto* candidate : of_all_widths(result)) {
     rows.emplace_back(std::to_string(candidate->setting->search_width), candidate);
   }
-  return costs_table(breadth_name, rows) +
-         fmt::format("\nRecommended: {} {}\n", breadth_name,
-                     narrowest(result).setting->search_width);
+  return costs_table(breadth_name, rows) + fmt::format("\nRecommended: {} {}\n", breadth_name,
+                                                       narrowest(result).setting->search_width);
 }
 
 std::string gates_table(const TuneResult& result) {
@@ -171,6 +176,7 @@ std::string TunedCandidate::name(const std::string& breadth_name) const {
     name = fmt::format("{}-k{}-{}{}", core::name_of(policy->policy), setting->k, breadth_name,
                        setting->search_width);
   }
+  if (length_penalty) name += fmt::format("-length_penalty{:g}", *length_penalty);
   return gate ? fmt::format("{}-skip{:g}", name, gate->share) : name;
 }
 
@@ -225,15 +231,15 @@ const TunedCandidate& recommended(const TuneResult& result) {
 std::string tune_table(const TuneResult& result) {
   const auto& likelihoods = result.likelihoods;
   const bool general = result.candidates.front().general.has_value();
-  std::vector<Cells> lines = {{"policy", "k", "T", "lambda", likelihoods.breadth_name,
-                               "perplexity", "BLEU", "chrF", "brevity penalty"}};
+  std::vector<Cells> lines = {{"policy", "k", "T", "lambda", likelihoods.breadth_name, "perplexity",
+                               "BLEU", "chrF", "brevity penalty"}};
   if (general) lines.front().insert(lines.front().end(), {"general BLEU", "general chrF"});
   for (const auto& candidate : result.candidates) {
     if (candidate.gate || candidate.other_width) continue;
     Cells cells = candidate_cells(candidate);
-    cells.push_back(candidate.policy      ? ""
-                    : candidate.setting   ? perplexity(candidate.setting->log_likelihood)
-                                          : perplexity(likelihoods.base));
+    cells.push_back(candidate.policy    ? ""
+                    : candidate.setting ? perplexity(candidate.setting->log_likelihood)
+                                        : perplexity(likelihoods.base));
     cells.push_back(fmt::format("{:.2f}", candidate.scores.bleu));
     cells.push_back(fmt::format("{:.2f}", candidate.scores.chrf));
     cells.push_back(fmt::format("{:.3f}", candidate.scores.brevity_penalty));
@@ -255,8 +261,8 @@ std::string tune_table(const TuneResult& result) {
   text += fmt::format("\nChosen by {}: {}, k {}", score_name(result), chosen[0], chosen[1]);
   if (!chosen[2].empty()) text += ", T " + chosen[2];
   if (!chosen[3].empty()) text += (best.policy ? ", " : ", lambda ") + chosen[3];
-  text += fmt::format(", {} {}, BLEU {:.2f}", likelihoods.breadth_name, chosen[4],
-                      best.scores.bleu);
+  text +=
+      fmt::format(", {} {}, BLEU {:.2f}", likelihoods.breadth_name, chosen[4], best.scores.bleu);
   if (best.general) text += fmt::format(", general BLEU {:.2f}", best.general->bleu);
   text += "\n";
   if (of_all_widths(result).size() > 1) text += widths_table(result);
@@ -276,11 +282,12 @@ std::string tune_csv(const TuneResult& result) {
     return obs::csv_line(cells);
   };
   const auto translated = [&](const TunedSetting* setting) {
-    const auto found = std::find_if(
-        result.candidates.begin(), result.candidates.end(), [&](const TunedCandidate& candidate) {
-          if (setting == nullptr || !is_fixed(candidate)) return !setting && !candidate.setting;
-          return candidate.setting->name("") == setting->name("");
-        });
+    const auto found = std::find_if(result.candidates.begin(), result.candidates.end(),
+                                    [&](const TunedCandidate& candidate) {
+                                      if (setting == nullptr || !is_fixed(candidate))
+                                        return !setting && !candidate.setting;
+                                      return candidate.setting->name("") == setting->name("");
+                                    });
     return found == result.candidates.end() ? nullptr : &*found;
   };
   std::string text = obs::csv_line({"k", "temperature", "lambda", likelihoods.breadth_name,
@@ -312,11 +319,15 @@ std::string tuned_yaml(const TuneResult& result) {
                         best.setting->lambda);
   }
   if (const auto& gate = best.gate) {
-    yaml += fmt::format("  gate: {}\n  skip: {}\n", core::Json(gate->file.string()).dump(),
-                        gate->skip);
+    yaml +=
+        fmt::format("  gate: {}\n  skip: {}\n", core::Json(gate->file.string()).dump(), gate->skip);
   }
-  return yaml + fmt::format("{}{}: {}\n", breadth_name == "nprobe" ? "  " : "subset:\n  ",
-                            breadth_name, best.setting->search_width);
+  yaml += fmt::format("{}{}: {}\n", breadth_name == "nprobe" ? "  " : "subset:\n  ", breadth_name,
+                      best.setting->search_width);
+  if (best.length_penalty) {
+    yaml += fmt::format("beam_search:\n  length_penalty: {:g}\n", *best.length_penalty);
+  }
+  return yaml;
 }
 
 core::Json tune_json(const TuneResult& result) {

@@ -20,8 +20,9 @@ struct Scores {
 
 /// What the validation set was translated with: the model alone, or with neighbours.
 struct TunedCandidate {
-  std::optional<TunedSetting> setting = {};  ///< none: the model alone
-  std::optional<TunedPolicy> policy = {};    ///< none: fixed, as the setting says
+  std::optional<TunedSetting> setting = {};   ///< none: the model alone
+  std::optional<TunedPolicy> policy = {};     ///< none: fixed, as the setting says
+  std::optional<double> length_penalty = {};  ///< none: the config's
   struct Gate {
     std::filesystem::path file;
     double share = 0, skip = 0;  ///< as in TunedGate::Setting

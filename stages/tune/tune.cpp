@@ -57,8 +57,8 @@ runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& op
                                const std::filesystem::path& folder, Resident& resident) {
   auto& comm = context.comm;
   const auto validation = read_validation(context, options, Texts::own, folder, resident);
-  const auto forced = force_tokens(context, options, validation.text,
-                                   {*validation.model, *validation.tokenizer});
+  const auto forced =
+      force_tokens(context, options, validation.text, {*validation.model, *validation.tokenizer});
   std::vector<index::TopK> neighbours;
   for (const auto search_width : options.tune.breadths()) {
     const Options one = with_breadth(options, search_width);
@@ -135,6 +135,7 @@ Scores translate(runtime::StageContext& context, const Options& options,
     decoding.search.k = setting->k;
     apply_to(decoding.interpolation, candidate);
   }
+  if (candidate.length_penalty) decoding.beam.length_penalty = *candidate.length_penalty;
   if (text == Texts::general) {
     decoding.name += "-general";
     decoding.source = options.tune.general.source;
@@ -177,85 +178,138 @@ void write_results(runtime::StageContext& context, const std::filesystem::path& 
                          obs::printable((folder / "tuned.yaml").string())));
 }
 
+/// The candidates, one kind after the other; each kind starts from the best of those before.
+class Tuning {
+ public:
+  Tuning(runtime::StageContext& context, const Options& options)
+      : context_(context),
+        options_(options),
+        result_{.likelihoods = likelihoods_of(context, for_pass(options), resident_),
+                .by = options.tune.by} {}
+
+  /// The model alone, and the likeliest settings.
+  void try_settings() {
+    try_next({}, Texts::own);
+    for (const auto& setting : result_.likelihoods.best(options_.tune.candidates)) {
+      try_next({.setting = setting}, Texts::own);
+    }
+    // Policies start from the best one, and are compared with it on general text too.
+    const auto best = &winner(result_) - result_.candidates.data();
+    score_general(result_.candidates.front());
+    score_general(result_.candidates[best]);
+  }
+
+  void try_policies() {
+    if (options_.tune.policies == std::vector{retrieval::PolicyKind::fixed}) return;
+    const TunedSetting fixed = *winner(result_).setting;
+    Options options = searching_as(fixed);
+    const auto& temperatures = result_.likelihoods.temperature;
+    options.tune.temperature = {temperatures.begin(), temperatures.end()};
+    result_.policies =
+        tune_policies(context_, options, fixed, folder_ / policies_folder, resident_);
+    for (const auto& policy : result_.policies->policies) {
+      if (policy.policy == retrieval::PolicyKind::fixed) continue;
+      try_next({.setting = fixed, .policy = policy}, Texts::own_and_general);
+    }
+  }
+
+  /// The winner with other length penalties: neighbours change how long translations get.
+  void try_length_penalties() {
+    const TunedCandidate chosen = winner(result_);
+    for (const double length_penalty : options_.tune.length_penalty) {
+      if (length_penalty == options_.tune.decoding.beam.length_penalty) continue;
+      TunedCandidate candidate{.setting = chosen.setting, .policy = chosen.policy};
+      candidate.length_penalty = length_penalty;
+      try_next(std::move(candidate), Texts::own_and_general);
+    }
+  }
+
+  /// The winner with the grid's other search widths.
+  void try_widths() {
+    const TunedCandidate chosen = winner(result_);
+    for (const auto search_width : options_.tune.breadths()) {
+      if (search_width == chosen.setting->search_width) continue;
+      TunedCandidate candidate{.setting = chosen.setting,
+                               .policy = chosen.policy,
+                               .length_penalty = chosen.length_penalty};
+      for (const auto& setting : result_.likelihoods.settings) {
+        const bool alike = setting.k == chosen.setting->k &&
+                           setting.temperature == chosen.setting->temperature &&
+                           setting.lambda == chosen.setting->lambda;
+        if (alike && setting.search_width == search_width) candidate.setting = setting;
+      }
+      candidate.other_width = true;
+      try_next(std::move(candidate), Texts::own_and_general);
+    }
+  }
+
+  void try_gates() {
+    if (options_.tune.skip.empty()) return;
+    const TunedCandidate best = narrowest(result_);
+    auto mixing = options_.tune.decoding.interpolation;
+    apply_to(mixing, best);
+    const auto gate =
+        tune_gate(context_, searching_as(*best.setting), mixing, folder_ / gate_folder, resident_);
+    for (const auto& [share, skip] : gate.settings) {
+      TunedCandidate candidate{
+          .setting = best.setting, .policy = best.policy, .length_penalty = best.length_penalty};
+      candidate.gate = {gate.file, share, skip};
+      try_next(std::move(candidate), Texts::own_and_general);
+    }
+  }
+
+  void write() {
+    comm::on_root(context_.comm, [&] { write_results(context_, folder_, result_); });
+  }
+
+ private:
+  Options searching_as(const TunedSetting& setting) const {
+    Options options = with_breadth(options_, setting.search_width);
+    options.tune.decoding.search.k = setting.k;
+    return options;
+  }
+
+  void score_general(TunedCandidate& candidate) {
+    if (options_.tune.general.source.empty()) return;
+    candidate.general = translate(context_, options_, candidate, Texts::general, resident_);
+  }
+
+  void try_next(TunedCandidate candidate, Texts texts) {
+    candidate.scores = translate(context_, options_, candidate, Texts::own, resident_);
+    if (texts == Texts::own_and_general) score_general(candidate);
+    result_.candidates.push_back(std::move(candidate));
+    if (result_.candidates.size() == 1) return;
+    const auto& breadth_name = result_.likelihoods.breadth_name;
+    const auto& tried = result_.candidates.back();
+    const auto& best = winner(result_);
+    context_.log.info(
+        fmt::format("{}: {} {:.2f}; best so far {}, {:.2f} (base {:.2f})", tried.name(breadth_name),
+                    score_name(result_), tried.decisive(result_.by), best.name(breadth_name),
+                    best.decisive(result_.by), result_.candidates.front().decisive(result_.by)));
+  }
+
+  runtime::StageContext& context_;
+  const Options& options_;
+  std::filesystem::path folder_ = folder_of(context_, options_.tune);
+  Resident resident_;
+  TuneResult result_;
+};
+
 }  // namespace
 
 void tune(runtime::StageContext& context, const Options& configured) {
   context.log.set_stage("tune");
   comm::agree(context.comm, [&] { check_options(configured.tune); });
   Options options = configured;
-  options.tune.decoding.interpolation = {.threshold = configured.tune.decoding.interpolation.threshold};
-  Resident resident;
-  TuneResult result{.likelihoods = likelihoods_of(context, for_pass(options), resident),
-                    .by = options.tune.by};
-  const auto& breadth_name = result.likelihoods.breadth_name;
-  const auto score_general = [&](TunedCandidate& candidate) {
-    if (options.tune.general.source.empty()) return;
-    candidate.general = translate(context, options, candidate, Texts::general, resident);
-  };
-  const auto try_next = [&](TunedCandidate candidate, Texts texts) {
-    candidate.scores = translate(context, options, candidate, Texts::own, resident);
-    if (texts == Texts::own_and_general) score_general(candidate);
-    result.candidates.push_back(std::move(candidate));
-    if (result.candidates.size() == 1) return;
-    const auto& best = winner(result);
-    context.log.info(fmt::format(
-        "{}: {} {:.2f}; best so far {}, {:.2f} (base {:.2f})",
-        result.candidates.back().name(breadth_name), score_name(result),
-        result.candidates.back().decisive(result.by), best.name(breadth_name),
-        best.decisive(result.by), result.candidates.front().decisive(result.by)));
-  };
-  try_next({}, Texts::own);
-  for (const auto& setting : result.likelihoods.best(options.tune.candidates)) {
-    try_next({.setting = setting}, Texts::own);
-  }
-  // The best setting for the text that the datastore is for. Policies start from it, and are
-  // compared with it on general text too.
-  const auto of_best = &winner(result) - result.candidates.data();
-  score_general(result.candidates.front());
-  score_general(result.candidates[of_best]);
-  const TunedSetting fixed = *result.candidates[of_best].setting;
-  if (options.tune.policies != std::vector{retrieval::PolicyKind::fixed}) {
-    Options of_policies = with_breadth(options, fixed.search_width);
-    of_policies.tune.decoding.search.k = fixed.k;
-    const auto& temperatures = result.likelihoods.temperature;
-    of_policies.tune.temperature = {temperatures.begin(), temperatures.end()};
-    result.policies = tune_policies(context, of_policies, fixed,
-                                    folder_of(context, options.tune) / policies_folder, resident);
-    for (const auto& policy : result.policies->policies) {
-      if (policy.policy == retrieval::PolicyKind::fixed) continue;
-      try_next({.setting = fixed, .policy = policy}, Texts::own_and_general);
-    }
-  }
-  const TunedCandidate chosen = winner(result);
-  for (const auto search_width : options.tune.breadths()) {
-    if (search_width == chosen.setting->search_width) continue;
-    TunedCandidate candidate{.setting = chosen.setting, .policy = chosen.policy};
-    for (const auto& setting : result.likelihoods.settings) {
-      const bool alike = setting.k == chosen.setting->k &&
-                         setting.temperature == chosen.setting->temperature &&
-                         setting.lambda == chosen.setting->lambda;
-      if (alike && setting.search_width == search_width) candidate.setting = setting;
-    }
-    candidate.other_width = true;
-    try_next(std::move(candidate), Texts::own_and_general);
-  }
-  if (!options.tune.skip.empty()) {
-    const TunedCandidate best = narrowest(result);
-    Options of_gate = with_breadth(options, best.setting->search_width);
-    of_gate.tune.decoding.search.k = best.setting->k;
-    auto mixing = options.tune.decoding.interpolation;
-    apply_to(mixing, best);
-    const auto gate = tune_gate(context, of_gate, mixing,
-                                folder_of(context, options.tune) / gate_folder, resident);
-    for (const auto& [share, skip] : gate.settings) {
-      TunedCandidate candidate{.setting = best.setting, .policy = best.policy};
-      candidate.gate = {gate.file, share, skip};
-      try_next(std::move(candidate), Texts::own_and_general);
-    }
-  }
-  comm::on_root(context.comm, [&] {
-    write_results(context, folder_of(context, options.tune), result);
-  });
+  options.tune.decoding.interpolation = {.threshold =
+                                             configured.tune.decoding.interpolation.threshold};
+  Tuning tuning(context, options);
+  tuning.try_settings();
+  tuning.try_policies();
+  tuning.try_length_penalties();
+  tuning.try_widths();
+  tuning.try_gates();
+  tuning.write();
 }
 
 }  // namespace knnseq::stages

@@ -8,10 +8,12 @@ namespace knnseq::stages {
 
 /// Measures how likely the references are under every combination of tune's k, temperature, lambda
 /// and nprobe (with subsets: sentences) in one teacher-forced pass; translates the sources with the
-/// likeliest of each k and with the model alone; the highest BLEU wins, ties go to the smaller λ.
-/// Prints a table and writes tune/ (tune-subset/): tuned.yaml (to be included by a config),
-/// tune.csv, tune.json and tune.svg. Needs add. What is done is kept, and a later run continues
-/// after it. Throws core::InputError on all ranks. Collective.
+/// likeliest of each k and with the model alone; fits the other policies to the best one's
+/// neighbours and translates with them; the highest BLEU wins, ties go to the smaller λ. Then tries
+/// the winner with less search: smaller nprobe, and gates. Prints tables and writes tune/
+/// (tune-subset/): tuned.yaml (to be included by a config), tune.csv, tune.json and tune.svg. Needs
+/// add. What is done is kept, and a later run continues after it. Throws core::InputError on all
+/// ranks. Collective.
 void tune(runtime::StageContext& context, const Options& options);
 
 }  // namespace knnseq::stages

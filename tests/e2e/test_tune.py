@@ -133,11 +133,18 @@ tune:
         general = ("--set", f"tune.general.source={self.folder}/test.de",
                    "--set", f"tune.general.reference={self.folder}/test.en")
         printed = self.run_stage("tune", *general, "--set", "tune.skip=[0.1,0.5]",
-                                 "--set", "tune.candidates=1", ranks=2)
+                                 "--set", "tune.candidates=1", "--set", "tune.by=chrf",
+                                 "--set", "tune.length_penalty=[0.5,1.0,2.0]", ranks=2)
         self.assertRegex(printed, r"\| +general BLEU")
+        self.assertIn("Chosen by mean chrF", printed)
         self.assertRegex(printed, r"searches skipped: \d+\.\d % of")
         result = self.result()
         self.assertEqual(result["policies"]["tokens"], 2 * result["grid"]["tokens"])
+        settings = [c for c in result["translated"] if "share" not in c and "other_width" not in c]
+        self.assertEqual([c["length_penalty"] for c in settings if "length_penalty" in c], [0.5, 2.0])
+        self.assertEqual(result["chosen"]["chrf"], max(c["chrf"] for c in settings[1:]))
+        yaml = (self.folder / "run/tune/tuned.yaml").read_text(encoding="utf-8")
+        self.assertEqual("length_penalty:" in yaml, "length_penalty" in result["recommended"])
         for candidate in result["translated"]:  # both texts are the same one
             self.assertEqual(candidate["bleu"], candidate["general"]["bleu"])
         tuned = self.folder / "run/tune"
@@ -157,6 +164,10 @@ tune:
                 shutil.rmtree(self.folder / "run/decode/knn")
                 self.run_stage("decode knn", ranks=3)
                 self.assertEqual(self.digest("decode/knn/nbest.jsonl"), files)
+                if policy == "robust":  # ranks that step together skip searches too
+                    shutil.rmtree(self.folder / "run/decode/knn")
+                    self.run_stage("decode knn", "--set", "knn.copies=job", ranks=2)
+                    self.assertEqual(self.digest("decode/knn/nbest.jsonl"), files)
                 self.assertEqual("searches skipped" in one, policy == "robust")
                 self.assertIn(f"kNN: {policy}, k 8", self.run_stage("evaluate"))
         network = keep / "policies/robust.safetensors"

@@ -90,13 +90,13 @@ void write_safetensors(const std::filesystem::path& path,
   core::Json header;
   std::string data;
   for (const auto& [name, tensor] : tensors) {
-    KNNSEQ_ASSERT(tensor.scalar_type() == at::kFloat && tensor.is_cpu(), "fp32 in the host's memory");
+    KNNSEQ_ASSERT(tensor.scalar_type() == at::kFloat && tensor.is_cpu(),
+                  "fp32 in the host's memory");
     const at::Tensor values = tensor.contiguous();
     const auto begin = data.size();
     data.append(static_cast<const char*>(values.const_data_ptr()), values.nbytes());
-    header[name] = {{"dtype", "F32"},
-                    {"shape", values.sizes().vec()},
-                    {"data_offsets", {begin, data.size()}}};
+    header[name] = {
+        {"dtype", "F32"}, {"shape", values.sizes().vec()}, {"data_offsets", {begin, data.size()}}};
   }
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');  // aligns the data

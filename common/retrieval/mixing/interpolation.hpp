@@ -1,7 +1,7 @@
 // p = (1 − λ) p_mt + λ p_knn: the model's distribution mixed with that of the neighbours
 // (Khandelwal et al., ICLR 2021). p_knn is the softmax of score / T over the usable ones among the
-// k nearest neighbours, summed by token; a neighbour's score is minus its distance. A policy may set
-// the neighbours' shares of p_knn itself.
+// k nearest neighbours, summed by token; a neighbour's score is minus its distance. A policy may
+// set the neighbours' shares of p_knn itself.
 #pragma once
 
 #include <cmath>
@@ -30,10 +30,10 @@ struct PerQuery {
 struct Mixing {
   PerQuery lambda = {};       ///< weight of p_knn, in [0, 1]
   PerQuery temperature = {};  ///< T, positive
-  at::Tensor k = {};     ///< int64 [q]: how many of the nearest are used; undefined: all found
-  /// fp32 [q, k]: each neighbour's share of p_knn, 0 for those that are not usable; those of a query
-  /// sum to 1, or to 0: then it keeps the model's distribution. Undefined: shares follow from T, k
-  /// and the threshold.
+  at::Tensor k = {};          ///< int64 [q]: how many of the nearest are used; undefined: all found
+  /// fp32 [q, k]: each neighbour's share of p_knn, 0 for those that are not usable; those of a
+  /// query sum to 1, or to 0: then it keeps the model's distribution. Undefined: shares follow from
+  /// T, k and the threshold.
   at::Tensor shares = {};
   /// Neighbours scoring below it are not usable; a query whose best score is not above it keeps the
   /// model's distribution.

@@ -64,9 +64,10 @@ void MixingOptions::validate(std::int64_t k) const {
   if (is_learned(policy)) {
     const auto own = PolicyNetwork::load(network, policy).k();
     if (own == k) return;
-    throw core::InputError(network, fmt::format("was trained for k {}, but knn.k is {}: set knn.k to "
-                                                "{}, or run tune again",
-                                                own, k, own));
+    throw core::InputError(network,
+                           fmt::format("was trained for k {}, but knn.k is {}: set knn.k to "
+                                       "{}, or run tune again",
+                                       own, k, own));
   }
   if (!(temperature > 0) || !std::isfinite(temperature)) {
     throw core::InputError(fmt::format("temperature is {}, it must be positive", temperature));

@@ -26,9 +26,9 @@ at::Tensor read_weight(const model::SafetensorsFile& file, const std::string& na
   const at::Tensor tensor = file.tensor(name);
   if (tensor.scalar_type() != at::kFloat) throw core::InputError(where, "must be F32");
   if (!shape.empty() && tensor.sizes() != at::IntArrayRef(shape)) {
-    throw core::InputError(where, fmt::format("has shape [{}], expected [{}]",
-                                              fmt::join(tensor.sizes(), ", "),
-                                              fmt::join(shape, ", ")));
+    throw core::InputError(
+        where, fmt::format("has shape [{}], expected [{}]", fmt::join(tensor.sizes(), ", "),
+                           fmt::join(shape, ", ")));
   }
   if (!std::isfinite(file.largest_magnitude(name))) {
     throw core::InputError(where, "holds a number that is not finite");

@@ -1,4 +1,5 @@
-// The trained numbers of the small networks that decide about neighbours, and what is common to them.
+// The trained numbers of the small networks that decide about neighbours, and what is common to
+// them.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,8 @@ namespace knnseq::retrieval {
 using NetworkWeights = std::map<std::string, at::Tensor>;  ///< fp32, by name
 using Shapes = std::map<std::string, std::vector<std::int64_t>>;
 
-/// To be trained: numbers of a normal distribution (of the seed) for matrices of several rows, whose
-/// sums with inputs of deviation 1 have deviation 1; zeros for all else.
+/// To be trained: numbers of a normal distribution (of the seed) for matrices of several rows,
+/// whose sums with inputs of deviation 1 have deviation 1; zeros for all else.
 NetworkWeights random_weights(const Shapes& shapes, std::uint64_t seed);
 
 /// A copy of the tensor, of the shape if one is given. Throws core::InputError naming file and

@@ -14,10 +14,10 @@ namespace knnseq::retrieval {
 namespace {
 
 constexpr std::int64_t hidden_units = 32;
-constexpr double farthest = 8;               // deviations
-constexpr double largest_change_of_t = 3;    // of log T
+constexpr double farthest = 8;             // deviations
+constexpr double largest_change_of_t = 3;  // of log T
 constexpr double most_lambda = 0.999;
-constexpr double tiny = 1e-30;               // divides sums without a usable neighbour
+constexpr double tiny = 1e-30;  // divides sums without a usable neighbour
 constexpr const char* distances_name = "distances";
 
 /// 1, 2, 4, … and K: the numbers of neighbours that meta_k chooses from, beside none.
@@ -61,12 +61,14 @@ NeighbourFeatures features_of(const MixingQueries& queries, const index::TopK& f
   const at::Tensor usable = (found.ids >= 0).logical_and(found.distances.isfinite());
   // Those of an unusable id are not looked at; a token beyond the vocabulary is found when the
   // neighbours are mixed in.
-  const at::Tensor tokens = found.ids.bitwise_right_shift(core::entry_number_bits)
-                                .clamp(0, log_probs.size(1) - 1);
+  const at::Tensor tokens =
+      found.ids.bitwise_right_shift(core::entry_number_bits).clamp(0, log_probs.size(1) - 1);
   const at::Tensor seen_before = (tokens.unsqueeze(2) == tokens.unsqueeze(1)).tril(-1).any(2);
-  return {masked(found.distances, usable), usable,
+  return {masked(found.distances, usable),
+          usable,
           seen_before.logical_not().logical_and(usable).cumsum(1).to(at::kFloat),
-          log_probs.gather(1, tokens), best_log_probs(log_probs),
+          log_probs.gather(1, tokens),
+          best_log_probs(log_probs),
           normalised_queries(queries.vectors)};
 }
 
@@ -89,8 +91,8 @@ PolicyNetwork PolicyNetwork::load(const std::filesystem::path& file, PolicyKind 
     return read_weight(tensors, prefix + name, shape);
   };
   const at::Tensor hidden = read("hidden.weight", {});
-  const std::int64_t other = kind == PolicyKind::robust ? 2 : 0;  // features beside those of neighbours
-  const std::int64_t of_each = kind == PolicyKind::robust ? 3 : 2;
+  const std::int64_t of_each = kind == PolicyKind::robust ? 3 : 2;  // features of a neighbour
+  const std::int64_t other = kind == PolicyKind::robust ? 2 : 0;
   if (hidden.dim() != 2 || hidden.size(0) == 0 || hidden.size(1) <= other ||
       (hidden.size(1) - other) % of_each != 0) {
     throw core::InputError(fmt::format("{}: tensor '{}hidden.weight'", tensors.path(), prefix),
@@ -166,8 +168,7 @@ NeighbourWeights PolicyNetwork::weigh_by_k(const NeighbourFeatures& features) co
   // Softmax over the first k_j for all j at once: one exponential a neighbour, divided by sums of
   // the first ones.
   const at::Tensor nearer = features.distances.select(1, 0).unsqueeze(1) - features.distances;
-  const at::Tensor powers =
-      masked((nearer / own["log_temperature"].exp()).exp(), features.usable);
+  const at::Tensor powers = masked((nearer / own["log_temperature"].exp()).exp(), features.usable);
   const at::Tensor choices = at::tensor(choices_of_k(k_), of_k.options().dtype(at::kLong));
   const at::Tensor sums = powers.cumsum(1).index_select(1, choices - 1).clamp_min(tiny);
   const at::Tensor among_first =
@@ -182,22 +183,20 @@ NeighbourWeights PolicyNetwork::weigh_each(const NeighbourFeatures& features) co
   const at::Tensor confidence = scaled_logarithm(features.log_probs.masked_fill(
       features.usable.logical_not(), -std::numeric_limits<double>::infinity()));
   const at::Tensor best = scaled_logarithm(features.best);
-  const at::Tensor hidden =
-      hidden_layer(at::cat({z, features.distinct / k_, confidence, best}, 1), own["hidden.weight"],
-            own["hidden.bias"]);
+  const at::Tensor hidden = hidden_layer(at::cat({z, features.distinct / k_, confidence, best}, 1),
+                                         own["hidden.weight"], own["hidden.bias"]);
   const at::Tensor output = at::linear(hidden, own["output.weight"], own["output.bias"]);
   const at::Tensor change = output.select(1, 1).clamp(-largest_change_of_t, largest_change_of_t);
   const at::Tensor temperature = (own["log_temperature"] + change).exp().unsqueeze(1);
   const at::Tensor best_of_each = best.unsqueeze(1).expand({z.size(0), k_, best.size(1)});
-  const at::Tensor of_neighbour =
-      hidden_layer(at::cat({at::stack({z, confidence}, 2), best_of_each}, 2), own["neighbour.hidden.weight"],
-            own["neighbour.hidden.bias"]);  // [q, K, H]
-  const at::Tensor correction =
-      at::linear(of_neighbour, own["neighbour.output.weight"]).squeeze(2);
+  const at::Tensor of_neighbour = hidden_layer(
+      at::cat({at::stack({z, confidence}, 2), best_of_each}, 2), own["neighbour.hidden.weight"],
+      own["neighbour.hidden.bias"]);  // [q, K, H]
+  const at::Tensor correction = at::linear(of_neighbour, own["neighbour.output.weight"]).squeeze(2);
   const at::Tensor nearer = features.distances.select(1, 0).unsqueeze(1) - features.distances;
-  const at::Tensor logits = (nearer / temperature + correction)
-                                .masked_fill(features.usable.logical_not(),
-                                             -std::numeric_limits<double>::infinity());
+  const at::Tensor logits =
+      (nearer / temperature + correction)
+          .masked_fill(features.usable.logical_not(), -std::numeric_limits<double>::infinity());
   const at::Tensor any = features.usable.select(1, 0).unsqueeze(1);  // usable ones come first
   const at::Tensor shares = logits.masked_fill(any.logical_not(), 0).softmax(1);
   const at::Tensor of_query = at::linear(features.queries, own["query.weight"]).squeeze(1);

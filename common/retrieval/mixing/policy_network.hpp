@@ -1,4 +1,5 @@
-// Networks of one hidden layer that decide how much a query's neighbours count: the learned policies.
+// Networks of one hidden layer that decide how much a query's neighbours count: the learned
+// policies.
 //
 // Features of a query with K neighbours, nearest first:
 //   z_i = (d_i − mean) / deviation of the distances in the training text, between −8 and 8; 8 for
@@ -16,11 +17,11 @@
 // robust (after Robust kNN-MT, Jiang et al., EMNLP 2022):
 //   h = tanh(W₁ [z; c; m; b] + b₁)                                                   W₁ [H, 3K + 2]
 //   λ = σ((W₂ h + b₂)_1 + w₅ q),   T_q = T exp((W₂ h + b₂)_2)                W₂ [2, H], w₅ [width]
-//   share of neighbour i: softmax_i(−d_i / T_q + w₄ tanh(W₃ [z_i; m_i; b] + b₃))     W₃ [H, 4], w₄ [H]
-//   The paper makes λ of two scores, corrects neighbours also by the probability that the model gave
-//   their token when the datastore was made (which the datastore does not hold), and perturbs the
-//   neighbours while it trains. It has no w₅, by which text that the datastore is not for is told
-//   apart. docs/policies.md lists all differences.
+//   share of neighbour i: softmax_i(−d_i / T_q + w₄ tanh(W₃ [z_i; m_i; b] + b₃))     W₃ [H, 4], w₄
+//   [H] The paper makes λ of two scores, corrects neighbours also by the probability that the model
+//   gave their token when the datastore was made (which the datastore does not hold), and perturbs
+//   the neighbours while it trains. It has no w₅, by which text that the datastore is not for is
+//   told apart. docs/policies.md lists all differences.
 #pragma once
 
 #include <cstdint>

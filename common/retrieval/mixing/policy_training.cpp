@@ -144,9 +144,9 @@ TrainedPolicy train_policy(PolicyKind kind, const PolicyExamples& examples, doub
   if (distances.numel() < 2) {
     throw core::InputError("tune", "nothing in the validation text has neighbours");
   }
-  TrainedPolicy result{PolicyNetwork::create(
-      kind, {features.distances.size(1), features.queries.size(1)}, distances, temperature,
-      how.seed)};
+  TrainedPolicy result{PolicyNetwork::create(kind,
+                                             {features.distances.size(1), features.queries.size(1)},
+                                             distances, temperature, how.seed)};
   const auto trained =
       minimise(result.network.parameters(), places, how, [&](const at::Tensor& some) {
         const PolicyExamples batch = examples.at(some);

@@ -41,9 +41,9 @@ struct PolicyTraining {
 
 struct TrainedPolicy {
   PolicyNetwork network;
-  int epochs = 0;        ///< after which the loss on what is held out was least
-  double loss = 0;       ///< mean over what is held out, natural logarithm
-  double model_loss = 0; ///< the same for the model alone
+  int epochs = 0;         ///< after which the loss on what is held out was least
+  double loss = 0;        ///< mean over what is held out, natural logarithm
+  double model_loss = 0;  ///< the same for the model alone
 };
 
 /// Minimises mixture_loss() by Adam over shuffled batches and returns the weights that were best on

@@ -25,10 +25,9 @@ class GatedPolicy final : public MixingPolicy {
       : policy_(std::move(policy)), gate_(std::move(gate)), least_(least) {}
 
   at::Tensor choose(const MixingQueries& queries) const override {
-    const at::Tensor change = gate_
-                                  .logits(normalised_queries(queries.vectors),
-                                          best_log_probs(queries.log_probs))
-                                  .sigmoid();
+    const at::Tensor change =
+        gate_.logits(normalised_queries(queries.vectors), best_log_probs(queries.log_probs))
+            .sigmoid();
     return at::nonzero(change >= least_).flatten();
   }
   Mixing decide(const MixingQueries& queries, const index::TopK& found) const override {

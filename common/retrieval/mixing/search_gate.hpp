@@ -2,8 +2,8 @@
 // looked for.
 //
 // The change that neighbours make is the total variation between the model's distribution and the
-// mixed one, ½ Σ |p − p_mt|, between 0 and λ. The gate expects it from the query and the model's own
-// confidence:
+// mixed one, ½ Σ |p − p_mt|, between 0 and λ. The gate expects it from the query and the model's
+// own confidence:
 //   change = σ(w₁ q + w₂ tanh(W₃ b + b₃) + b₂)                    w₁ [width], W₃ [16, 2], w₂ [16]
 // with q and b as in policy_network.hpp. It is trained on the changes in a validation text by cross
 // entropy (policy_training.hpp). Deciding before the search whether to search is from adaptive

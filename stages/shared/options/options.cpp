@@ -385,8 +385,10 @@ std::vector<retrieval::PolicyKind> read_policies(const Section& section, const s
   std::vector<PolicyKind> policies;
   for (const auto& name : names.empty() ? core::all_names<PolicyKind>() : names) {
     const auto policy = core::value_named<PolicyKind>(name);
-    const std::string reason = policy ? reason_against(*policy) : "is none; there are " +
-        fmt::format("{}", fmt::join(core::all_names<PolicyKind>(), ", "));
+    const std::string reason =
+        policy ? reason_against(*policy)
+               : "is none; there are " +
+                     fmt::format("{}", fmt::join(core::all_names<PolicyKind>(), ", "));
     if (reason.empty()) {
       policies.push_back(*policy);
     } else if (!names.empty()) {
@@ -416,7 +418,7 @@ TuneOptions read_tune(const Section& section, const std::string& metric,
                     "is required: source and reference go together");
   }
   options.policies = read_policies(section, metric, defaults);
-  options.by = choose(section, "metric", options.by);
+  options.by = choose(section, "by", options.by);
   options.k = section.integers("k", options.k, {1, 10'000});
   options.temperature = section.numbers("temperature", {}, temperature_bounds);
   options.lambda = section.numbers("lambda", options.lambda, {0, 0.999});
@@ -445,6 +447,8 @@ TuneOptions read_tune(const Section& section, const std::string& metric,
                                      most_settings));
   }
   options.candidates = section.integer("candidates", options.candidates, neighbour_bounds);
+  options.length_penalty = section.numbers("length_penalty", {}, {-10, 10});
+  sorted(options.length_penalty);
   options.skip = section.numbers("skip", {}, {0.01, 0.99});
   sorted(options.skip);
   return options;

@@ -182,6 +182,7 @@ struct TuneOptions {
   std::vector<std::int64_t> nprobe;     ///< in the whole datastore
   std::vector<std::int64_t> sentences;  ///< in subsets
   std::int64_t candidates = 5;          ///< how many settings are translated with
+  std::vector<double> length_penalty;   ///< tried with the best; empty: the config's only
   std::vector<double> skip;  ///< shares of searches to do without, tried with a gate; empty: none
 
   /// How far a search looks: the setting's name in the config, and its values.

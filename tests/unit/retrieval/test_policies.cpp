@@ -52,7 +52,8 @@ Queries read_queries() {
   const auto rows = [&](const auto& values, at::ScalarType dtype) {
     return at::tensor(values, dtype).view({count, -1});
   };
-  Queries result{rows(vectors, at::kFloat), rows(log_probs, at::kFloat),
+  Queries result{rows(vectors, at::kFloat),
+                 rows(log_probs, at::kFloat),
                  {rows(distances, at::kFloat), rows(ids, at::kLong)}};
   result.count = count;
   result.k = result.found.k();
@@ -191,15 +192,22 @@ TEST_CASE("networks are read as they were written, and what is wrong with one is
     CHECK(at::equal(values, read.parameters().at(name)));
   }
 
-  CHECK_THAT(message_of([&] { learned(PolicyKind::robust, folder.path() / "made.safetensors").validate(4); }),
+  CHECK_THAT(message_of([&] {
+               learned(PolicyKind::robust, folder.path() / "made.safetensors").validate(4);
+             }),
              Catch::Matchers::Contains("made.safetensors") &&
                  Catch::Matchers::Contains("was trained for k 8, but knn.k is 4"));
-  CHECK_THAT(message_of([&] { learned(PolicyKind::meta_k, folder.path() / "made.safetensors").validate(8); }),
-             Catch::Matchers::Contains("'meta_k.hidden.weight'") && Catch::Matchers::Contains("is missing"));
+  CHECK_THAT(message_of([&] {
+               learned(PolicyKind::meta_k, folder.path() / "made.safetensors").validate(8);
+             }),
+             Catch::Matchers::Contains("'meta_k.hidden.weight'") &&
+                 Catch::Matchers::Contains("is missing"));
   CHECK_THAT(message_of([&] { learned(PolicyKind::meta_k, folder.path() / "none").validate(8); }),
              Catch::Matchers::Contains("none"));
-  const auto spoilt = [&](const std::string& kind, const std::string& name, const at::Tensor& value) {
-    const auto file = write_network(folder, kind, [&](auto& tensors) { tensors[kind + "." + name] = value; });
+  const auto spoilt = [&](const std::string& kind, const std::string& name,
+                          const at::Tensor& value) {
+    const auto file =
+        write_network(folder, kind, [&](auto& tensors) { tensors[kind + "." + name] = value; });
     retrieval::MixingOptions options;
     if (kind == "gate") {
       options.gate = file;
@@ -227,7 +235,9 @@ TEST_CASE("networks are read as they were written, and what is wrong with one is
   const auto policy =
       retrieval::make_mixing_policy(learned(PolicyKind::robust, write_network(folder, "robust")));
   const at::Tensor wide = at::zeros({queries.count, 9});
-  CHECK_THAT(message_of([&] { policy->decide({wide, queries.log_probs}, queries.found); }),
+  CHECK_THAT(message_of([&] {
+               policy->decide({wide, queries.log_probs}, queries.found);
+             }),
              Catch::Matchers::Contains("queries of 5 numbers, this model's have 9"));
 }
 

@@ -26,7 +26,9 @@ retrieval::PolicyExamples make_examples(std::int64_t count) {
   features.distances = (at::rand({count, k}) * 3 + at::where(is_near, 2.0F, 20.0F).unsqueeze(1)) +
                        at::arange(k).to(at::kFloat);
   features.usable = at::ones({count, k}, at::kBool);
-  features.usable.narrow(0, 0, count / 10).narrow(1, k - 2, 2).fill_(false);  // some lack neighbours
+  features.usable.narrow(0, 0, count / 10)
+      .narrow(1, k - 2, 2)
+      .fill_(false);  // some lack neighbours
   features.usable[0].fill_(false);
   features.distances.masked_fill_(features.usable.logical_not(), 0);
   examples.tokens = at::randint(0, 3, {count, k}, at::kLong);
@@ -34,9 +36,8 @@ retrieval::PolicyExamples make_examples(std::int64_t count) {
   features.log_probs = (at::rand({count, k}) * 0.3 + 1e-3).log();
   features.best = at::stack({at::where(is_near, 0.3F, 0.9F).log(), at::full({count}, -3.0F)}, 1);
   features.queries = at::randn({count, width});
-  examples.correct = (at::rand({count, k}) < 0.8)
-                         .logical_and(is_near.unsqueeze(1))
-                         .logical_and(features.usable);
+  examples.correct =
+      (at::rand({count, k}) < 0.8).logical_and(is_near.unsqueeze(1)).logical_and(features.usable);
   examples.log_prob = at::where(is_near, 0.05F, 0.9F).log();
   examples.held_out = at::arange(count).remainder(5) == 4;
   return examples;
@@ -61,8 +62,7 @@ double gradient_error(retrieval::NetworkWeights& parameters,
       flat[i].fill_(before - step);
       const auto less = loss().item<double>();
       flat[i].fill_(before);
-      error = std::max(error,
-                       std::abs((more - less) / (2 * step) - gradient[i].item<double>()));
+      error = std::max(error, std::abs((more - less) / (2 * step) - gradient[i].item<double>()));
     }
   }
   return error;
@@ -83,8 +83,9 @@ TEST_CASE("gradients of the losses are those of finite differences") {
   const c10::AutoGradMode recorded(true);
   auto examples = make_examples(40);
   const auto kind = GENERATE(PolicyKind::meta_k, PolicyKind::robust);
-  auto network = retrieval::PolicyNetwork::create(kind, {k, width}, examples.features.distances, 5, 1)
-                     .to(at::kDouble);
+  auto network =
+      retrieval::PolicyNetwork::create(kind, {k, width}, examples.features.distances, 5, 1)
+          .to(at::kDouble);
   network.parameters() = random_in_double(network.parameters());
   network.parameters()["log_temperature"].fill_(std::log(4.0));
   CHECK(gradient_error(network.parameters(), [&] {
@@ -109,9 +110,9 @@ TEST_CASE("a trained policy trusts neighbours where they are right, the same eac
   CHECK(trained.loss < trained.model_loss);
   const auto held_out = examples.at(at::nonzero(examples.held_out).flatten());
   for (const double lambda : {0.2, 0.5, 0.8}) {  // no λ for all does as well
-    const auto fixed = retrieval::mixture_loss({at::full({held_out.count()}, lambda),
-                                                retrieval::shares_of(held_out.features, 5)},
-                                               held_out);
+    const auto fixed = retrieval::mixture_loss(
+        {at::full({held_out.count()}, lambda), retrieval::shares_of(held_out.features, 5)},
+        held_out);
     CHECK(trained.loss < fixed.item<double>());
   }
   const at::Tensor lambda = trained.network.weigh(examples.features).lambda;

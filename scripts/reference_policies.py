@@ -92,8 +92,8 @@ def robust(network, distances, tokens, log_probs, query):
     return min(lam, 0.999), shares
 
 
-def change(network, log_probs, query):
-    """What the gate expects neighbours to change: total variation between p_mt and p."""
+def worth(network, log_probs, query):
+    """The gate's probability that a search is worth it."""
     hidden = hidden_layer(network, "", best_two(log_probs))
     logit = network["query.weight"][0] @ normalised(query)
     return sigmoid(logit + network["output.weight"][0] @ hidden + network["output.bias"][0])

@@ -126,10 +126,10 @@ runtime::StageOutcome fit_all(runtime::StageContext& context, const Options& opt
   return outcome;
 }
 
-/// The changes that the policy's neighbours make, [n].
-at::Tensor changes(const retrieval::PolicyExamples& examples,
-                   const retrieval::MixingOptions& mixing) {
-  constexpr std::int64_t piece = 2048;  // bounds [n, K, K]
+/// What the policy's mixture gives the true tokens, [n].
+at::Tensor mixed_log_probs(const retrieval::PolicyExamples& examples,
+                           const retrieval::MixingOptions& mixing) {
+  constexpr std::int64_t piece = 2048;  // bounds [n, K, H]
   std::optional<retrieval::PolicyNetwork> network;
   if (retrieval::is_learned(mixing.policy)) {
     network = retrieval::PolicyNetwork::load(mixing.network, mixing.policy);
@@ -147,7 +147,7 @@ at::Tensor changes(const retrieval::PolicyExamples& examples,
                      : at::full_like(nearest, mixing.lambda),
                  retrieval::shares_of(some.features, mixing.temperature)};
     }
-    parts.push_back(retrieval::change_of(weights, some));
+    parts.push_back(retrieval::mixed_log_prob(weights, some));
   }
   return at::cat(parts);
 }
@@ -159,7 +159,7 @@ runtime::StageOutcome fit_gate(runtime::StageContext& context, const Options& op
   runtime::StageOutcome outcome{core::Json::object(), {"tokens", examples.count(), 0}};
   runtime::agree_on_long_work(context, [&, &all = examples, count = own] {
     if (!context.comm.is_root()) return;
-    const auto gate = retrieval::train_gate(all, changes(all, mixing), {});
+    const auto gate = retrieval::train_gate(all, mixed_log_probs(all, mixing), {});
     gate.save(folder / gate_file);
     const at::Tensor expected = std::get<0>(
         gate.logits(all.features.queries.narrow(0, 0, count), all.features.best.narrow(0, 0, count))

@@ -51,8 +51,8 @@ struct TunedGate {
   std::vector<Setting> settings;  ///< one for each of tune.skip
 };
 
-/// Trains a gate on the changes that this policy's neighbours make in the validation text, in
-/// another such pass. A stage in `folder`, skipped if it is done. The same bytes for any number of
+/// Trains a gate on what this policy's neighbours are good for in the validation text, in another
+/// such pass. A stage in `folder`, skipped if it is done. The same bytes for any number of
 /// ranks. Collective.
 TunedGate tune_gate(runtime::StageContext& context, const Options& options,
                     const retrieval::MixingOptions& mixing, const std::filesystem::path& folder,

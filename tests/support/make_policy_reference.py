@@ -3,7 +3,7 @@
 
 {"queries": [{"query", "log_probs", "distances", "tokens"} …], and for each of meta_k, robust and gate
  {"network": {name: {"shape", "values"}}, "expected": one a query}, "distance": {"tau", "temperature",
- "expected"}}: lambda and shares; of the gate the expected change. Missing neighbours have distance null.
+ "expected"}}: lambda and shares; of the gate its probability. Missing neighbours have distance null.
 Some queries lack neighbours, one has none; tokens repeat.
 """
 import json
@@ -58,7 +58,7 @@ def main():
         "meta_k": lambda q: numbers(policies.meta_k(networks["meta_k"], q["distances"], q["tokens"])),
         "robust": lambda q: numbers(policies.robust(networks["robust"], **{
             name: q[name] for name in ("distances", "tokens", "log_probs", "query")})),
-        "gate": lambda q: float(policies.change(networks["gate"], q["log_probs"], q["query"])),
+        "gate": lambda q: float(policies.worth(networks["gate"], q["log_probs"], q["query"])),
         "distance": lambda q: numbers(policies.distance(q["distances"], 5, 12)),
     }
     made = {kind: {"expected": [of(query) for query in queries]} for kind, of in expected.items()}

@@ -50,7 +50,7 @@ struct MixingOptions {
   float tau = 0;                        ///< distance: τ, positive
   std::filesystem::path network = {};   ///< learned: a file that PolicyNetwork wrote
   std::filesystem::path gate = {};      ///< of search_gate.hpp; empty: all queries are searched
-  double skip = 0;  ///< queries are not searched if the gate expects less change of p than that
+  double skip = 0;                      ///< queries are not searched if the gate's s is below it
 
   /// Throws core::InputError; naming the file of network or gate if it is missing or damaged, or
   /// the network was trained for another number of neighbours than k.

@@ -75,9 +75,10 @@ struct Trained {
   double loss = 0;  ///< the least
 };
 
-/// Trains the parameters and leaves those that were best. loss: of the examples at some places.
+/// Trains the parameters and leaves those that were best. loss: of the examples at some places, and
+/// whether it is for training.
 Trained minimise(NetworkWeights& parameters, const Split& places, const PolicyTraining& how,
-                 const std::function<at::Tensor(const at::Tensor&)>& loss) {
+                 const std::function<at::Tensor(const at::Tensor&, bool)>& loss) {
   Trained best{0, std::numeric_limits<double>::infinity()};
   NetworkWeights best_parameters;
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(how.seed);
@@ -85,11 +86,11 @@ Trained minimise(NetworkWeights& parameters, const Split& places, const PolicyTr
   for (int epoch = 1; epoch <= how.most_epochs && epoch <= best.epochs + how.patience; ++epoch) {
     const at::Tensor order = at::randperm(places.trained.numel(), generator, at::kLong);
     for (const at::Tensor& batch : order.split(how.batch)) {
-      loss(places.trained.index_select(0, batch)).backward();
+      loss(places.trained.index_select(0, batch), true).backward();
       adam.step();
     }
     const c10::NoGradGuard no_gradients;
-    const auto of_judged = loss(places.judged).item<double>();
+    const auto of_judged = loss(places.judged, false).item<double>();
     if (!(of_judged < best.loss)) continue;
     best = {epoch, of_judged};
     best_parameters = copy_of(parameters);
@@ -97,6 +98,27 @@ Trained minimise(NetworkWeights& parameters, const Split& places, const PolicyTr
   KNNSEQ_ASSERT(best.epochs > 0, "a loss that is a number");
   parameters = std::move(best_parameters);
   return best;
+}
+
+/// Takes the nearest neighbours from a share of the examples.
+void perturb(PolicyExamples& examples, double share, const at::Generator& generator) {
+  auto& features = examples.features;
+  const std::int64_t count = examples.count(), k = features.distances.size(1);
+  const at::Tensor chosen = at::rand({count, 1}, generator) < share;
+  const at::Tensor lost =
+      at::randint(1, std::max<std::int64_t>(k / 4, 1) + 1, {count, 1}, generator, at::kLong)
+          .masked_fill(chosen.logical_not(), 0);
+  const at::Tensor moved = at::arange(k, at::kLong) + lost;
+  const at::Tensor from = moved.clamp_max(k - 1);
+  for (at::Tensor* values : {&features.distances, &features.usable, &features.log_probs,
+                             &examples.tokens, &examples.correct}) {
+    *values = values->gather(1, from);
+  }
+  features.usable = features.usable.logical_and(moved < k);
+  const at::Tensor unusable = features.usable.logical_not();
+  features.distances = features.distances.masked_fill(unusable, 0);
+  examples.correct = examples.correct.masked_fill(unusable, false);
+  features.distinct = distinct_tokens(examples.tokens, features.usable);
 }
 
 /// While it lives, gradients are recorded, whatever the caller does.
@@ -118,12 +140,7 @@ PolicyExamples PolicyExamples::at(const at::Tensor& places) const {
 }
 
 at::Tensor mixture_loss(const NeighbourWeights& weights, const PolicyExamples& examples) {
-  const at::Tensor& shares = weights.shares;
-  const at::Tensor p_mt = examples.log_prob.to(shares.dtype()).exp();
-  const at::Tensor p_knn = shares.masked_fill(examples.correct.logical_not(), 0).sum(1);
-  const at::Tensor any = examples.features.usable.any(1);
-  const at::Tensor p = at::where(any, (1 - weights.lambda) * p_mt + weights.lambda * p_knn, p_mt);
-  return -p.clamp_min(least_probability).log().mean();
+  return -mixed_log_prob(weights, examples).mean();
 }
 
 at::Tensor shares_of(const NeighbourFeatures& features, double temperature) {
@@ -147,41 +164,45 @@ TrainedPolicy train_policy(PolicyKind kind, const PolicyExamples& examples, doub
   TrainedPolicy result{PolicyNetwork::create(kind,
                                              {features.distances.size(1), features.queries.size(1)},
                                              distances, temperature, how.seed)};
-  const auto trained =
-      minimise(result.network.parameters(), places, how, [&](const at::Tensor& some) {
-        const PolicyExamples batch = examples.at(some);
-        return mixture_loss(result.network.weigh(batch.features), batch);
-      });
+  at::Generator noise = at::make_generator<at::CPUGeneratorImpl>(how.seed + 1);
+  const auto trained = minimise(result.network.parameters(), places, how,
+                                [&](const at::Tensor& some, bool training) {
+                                  PolicyExamples batch = examples.at(some);
+                                  if (training && how.perturbed > 0)
+                                    perturb(batch, how.perturbed, noise);
+                                  return mixture_loss(result.network.weigh(batch.features), batch);
+                                });
   result.epochs = trained.epochs;
   result.loss = trained.loss;
   result.model_loss = -examples.at(places.judged).log_prob.mean().item<double>();
   return result;
 }
 
-at::Tensor change_of(const NeighbourWeights& weights, const PolicyExamples& examples) {
-  const auto& usable = examples.features.usable;
-  // Of each token that neighbours have, once: what it has in both distributions.
-  const at::Tensor same = (examples.tokens.unsqueeze(2) == examples.tokens.unsqueeze(1))
-                              .logical_and(usable.unsqueeze(1));  // [n, K, K]
-  const at::Tensor first = same.tril(-1).any(2).logical_not().logical_and(usable);
-  const at::Tensor p_knn = at::where(same, weights.shares.unsqueeze(1), 0.0F).sum(2);
-  const at::Tensor p_mt = examples.features.log_probs.exp();
-  const at::Tensor of_tokens = (p_knn - p_mt).abs().masked_fill(first.logical_not(), 0).sum(1);
-  const at::Tensor others = 1 - p_mt.masked_fill(first.logical_not(), 0).sum(1);
-  const at::Tensor changed = weights.lambda * (of_tokens + others.clamp_min(0)) / 2;
-  return changed.masked_fill(usable.any(1).logical_not(), 0);
+at::Tensor mixed_log_prob(const NeighbourWeights& weights, const PolicyExamples& examples) {
+  const at::Tensor& shares = weights.shares;
+  const at::Tensor p_mt = examples.log_prob.to(shares.dtype()).exp();
+  const at::Tensor p_knn = shares.masked_fill(examples.correct.logical_not(), 0).sum(1);
+  const at::Tensor any = examples.features.usable.any(1);
+  const at::Tensor p = at::where(any, (1 - weights.lambda) * p_mt + weights.lambda * p_knn, p_mt);
+  return p.clamp_min(least_probability).log();
 }
 
-SearchGate train_gate(const PolicyExamples& examples, const at::Tensor& changes,
+at::Tensor gate_loss(const at::Tensor& logits, const at::Tensor& log_prob, const at::Tensor& mixed,
+                     double cost) {
+  const at::Tensor searched = logits.sigmoid();
+  const at::Tensor p = searched * mixed.exp() + (1 - searched) * log_prob.exp();
+  return (cost * searched - p.clamp_min(least_probability).log()).mean();
+}
+
+SearchGate train_gate(const PolicyExamples& examples, const at::Tensor& mixed,
                       const PolicyTraining& how) {
   const Gradients recorded;
   const Split places = split(examples);
-  const at::Tensor wanted = changes.clone();
   SearchGate gate = SearchGate::create(examples.features.queries.size(1), how.seed);
-  minimise(gate.parameters(), places, how, [&](const at::Tensor& some) {
-    const at::Tensor logits = gate.logits(examples.features.queries.index_select(0, some),
-                                          examples.features.best.index_select(0, some));
-    return at::binary_cross_entropy_with_logits(logits, wanted.index_select(0, some));
+  minimise(gate.parameters(), places, how, [&](const at::Tensor& some, bool) {
+    const auto rows = [&](const at::Tensor& all) { return all.index_select(0, some); };
+    return gate_loss(gate.logits(rows(examples.features.queries), rows(examples.features.best)),
+                     rows(examples.log_prob), rows(mixed), how.search_cost);
   });
   return gate;
 }

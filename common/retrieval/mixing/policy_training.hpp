@@ -24,8 +24,11 @@ struct PolicyExamples {
   PolicyExamples at(const at::Tensor& places) const;
 };
 
-/// −log((1 − λ) p_mt + λ Σ shares of the neighbours with the true token), mean over the examples: a
-/// scalar in the weights' dtype. Queries without usable neighbours have p_mt.
+/// log((1 − λ) p_mt + λ Σ shares of the neighbours with the true token): [n], in the weights'
+/// dtype. Queries without usable neighbours have p_mt.
+at::Tensor mixed_log_prob(const NeighbourWeights& weights, const PolicyExamples& examples);
+
+/// Minus the mean of mixed_log_prob().
 at::Tensor mixture_loss(const NeighbourWeights& weights, const PolicyExamples& examples);
 
 /// The softmax of −distance / T over the usable neighbours, 0 for others: [n, K].
@@ -36,6 +39,10 @@ struct PolicyTraining {
   int patience = 8;  ///< epochs without a better loss on what is held out
   std::int64_t batch = 256;
   double learning_rate = 1e-3;
+  /// Share of the examples of a batch that lose their nearest neighbours, one to a quarter of all:
+  /// so that policies do not rely on near ones as only true prefixes have them.
+  double perturbed = 0.3;
+  double search_cost = 0.02;  ///< of a gate: a search should make a true token so much likelier
   std::uint64_t seed = 1;
 };
 
@@ -53,12 +60,15 @@ struct TrainedPolicy {
 TrainedPolicy train_policy(PolicyKind kind, const PolicyExamples& examples, double temperature,
                            const PolicyTraining& how);
 
-/// The total variation between the model's distribution and the mixed one: [n].
-at::Tensor change_of(const NeighbourWeights& weights, const PolicyExamples& examples);
+/// −log(s p + (1 − s) p_mt) + cost · s of the true tokens, mean: s, the probability of a search, is
+/// σ(logits [n]); p is the mixture's, p_mt the model's.
+at::Tensor gate_loss(const at::Tensor& logits, const at::Tensor& log_prob, const at::Tensor& mixed,
+                     double cost);
 
-/// A gate that expects the changes [n] of the examples, trained as train_policy() trains: its loss
-/// is the mean cross entropy. Throws core::InputError as train_policy() does.
-SearchGate train_gate(const PolicyExamples& examples, const at::Tensor& changes,
+/// A gate that says where the mixture gives true tokens more than the model does, trained as
+/// train_policy() trains by gate_loss(). mixed [n]: mixed_log_prob() of the policy that the gate is
+/// for. Throws core::InputError as train_policy() does.
+SearchGate train_gate(const PolicyExamples& examples, const at::Tensor& mixed,
                       const PolicyTraining& how);
 
 /// The τ among 0.5 to 8 times the mean nearest distance, in steps of a factor of √2, and the

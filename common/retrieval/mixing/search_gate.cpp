@@ -25,10 +25,10 @@ class GatedPolicy final : public MixingPolicy {
       : policy_(std::move(policy)), gate_(std::move(gate)), least_(least) {}
 
   at::Tensor choose(const MixingQueries& queries) const override {
-    const at::Tensor change =
+    const at::Tensor worth =
         gate_.logits(normalised_queries(queries.vectors), best_log_probs(queries.log_probs))
             .sigmoid();
-    return at::nonzero(change >= least_).flatten();
+    return at::nonzero(worth >= least_).flatten();
   }
   Mixing decide(const MixingQueries& queries, const index::TopK& found) const override {
     return policy_->decide(queries, found);

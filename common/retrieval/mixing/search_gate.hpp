@@ -1,12 +1,11 @@
-// A gate before the search: which queries' neighbours would change little, so that they need not be
-// looked for.
+// A gate before the search: which queries need not be searched, since the model does as well
+// without neighbours or better.
 //
-// The change that neighbours make is the total variation between the model's distribution and the
-// mixed one, ½ Σ |p − p_mt|, between 0 and λ. The gate expects it from the query and the model's
-// own confidence:
-//   change = σ(w₁ q + w₂ tanh(W₃ b + b₃) + b₂)                    w₁ [width], W₃ [16, 2], w₂ [16]
-// with q and b as in policy_network.hpp. It is trained on the changes in a validation text by cross
-// entropy (policy_training.hpp). Deciding before the search whether to search is from adaptive
+// The gate gives the probability that a search is worth it, from the query and the model's own
+// confidence:
+//   s = σ(w₁ q + w₂ tanh(W₃ b + b₃) + b₂)                         w₁ [width], W₃ [16, 2], w₂ [16]
+// with q and b as in policy_network.hpp. It is trained on the true tokens of a validation text:
+// gate_loss() in policy_training.hpp. Deciding before the search whether to search is from adaptive
 // retrieval (Martins et al., SPNLP 2022), where the network predicts λ.
 #pragma once
 
@@ -30,7 +29,7 @@ class SearchGate {
   /// Weights that are there already are shared, not copied.
   SearchGate to(at::Device device) const;
 
-  /// log (change / (1 − change)) of queries (normalised_queries()) whose model's best choices
+  /// log (s / (1 − s)) of queries (normalised_queries()) whose model's best choices
   /// (best_log_probs()) are given: [q]. Throws core::InputError for queries of another width.
   at::Tensor logits(const at::Tensor& queries, const at::Tensor& best) const;
 
@@ -41,8 +40,7 @@ class SearchGate {
   NetworkWeights parameters_;
 };
 
-/// The policy for the queries whose neighbours are expected to make a change of at least `least`;
-/// the others are not searched.
+/// The policy for the queries whose s is at least `least`; the others are not searched.
 std::unique_ptr<MixingPolicy> gated(std::unique_ptr<MixingPolicy> policy, SearchGate gate,
                                     double least);
 

@@ -154,7 +154,7 @@ TEST_CASE("each policy decides what its NumPy statement says") {
   CHECK(alone.lambda.of(0) == Approx(how.lambda.of(2)).epsilon(1e-5));
 }
 
-TEST_CASE("a gate chooses the queries whose expected change is large enough") {
+TEST_CASE("a gate chooses the queries whose search is worth it") {
   const test::TemporaryFolder folder;
   const auto queries = read_queries();
   const auto expected = reference().at("gate").at("expected").get<std::vector<double>>();

@@ -96,9 +96,10 @@ TEST_CASE("gradients of the losses are those of finite differences") {
   gate.parameters() = random_in_double(gate.parameters());
   const at::Tensor queries = examples.features.queries.to(at::kDouble);
   const at::Tensor best = examples.features.best.to(at::kDouble);
-  const at::Tensor wanted = at::rand({40}, at::kDouble);
+  const at::Tensor mixed = at::rand({40}, at::kDouble).log();
   CHECK(gradient_error(gate.parameters(), [&] {
-          return at::binary_cross_entropy_with_logits(gate.logits(queries, best), wanted);
+          return retrieval::gate_loss(gate.logits(queries, best), examples.log_prob.to(at::kDouble),
+                                      mixed, 0.1);
         }) < 1e-6);
 }
 
@@ -131,7 +132,7 @@ TEST_CASE("a trained policy trusts neighbours where they are right, the same eac
   CHECK(distance.loss < -examples.log_prob.mean().item<double>());
 }
 
-TEST_CASE("the change that neighbours make is the total variation of the two distributions") {
+TEST_CASE("what the mixture gives true tokens is what interpolation gives them") {
   constexpr std::int64_t vocabulary = 7, count = 30;
   at::manual_seed(3);
   const at::Tensor log_probs = at::randn({count, vocabulary}).log_softmax(1);
@@ -145,28 +146,31 @@ TEST_CASE("the change that neighbours make is the total variation of the two dis
     found.set_row(row, neighbours);
   }
   const at::Tensor vectors = at::zeros({count, width});
+  const at::Tensor truth = at::randint(0, vocabulary, {count, 1}, at::kLong);
   retrieval::PolicyExamples examples;
   examples.features = retrieval::features_of({vectors, log_probs}, found);
   examples.tokens = found.ids.bitwise_right_shift(core::entry_number_bits);
+  examples.correct = (examples.tokens == truth).logical_and(examples.features.usable);
+  examples.log_prob = log_probs.gather(1, truth).squeeze(1);
   const at::Tensor lambda = at::rand({count});
-  const retrieval::NeighbourWeights weights{lambda, retrieval::shares_of(examples.features, 2)};
-  const at::Tensor changes = retrieval::change_of(weights, examples);
+  const at::Tensor made =
+      retrieval::mixed_log_prob({lambda, retrieval::shares_of(examples.features, 2)}, examples);
   const at::Tensor mixed = log_probs.clone();
   retrieval::interpolate_cpu(mixed, found, {.lambda = {.each = lambda}, .temperature = {2}});
-  const at::Tensor expected = (mixed.exp() - log_probs.exp()).abs().sum(1) / 2;
-  CHECK(at::allclose(changes, expected, 1e-4, 1e-6));
-  CHECK(changes[0].item<float>() == 0);
+  CHECK(at::allclose(made, mixed.gather(1, truth).squeeze(1), 1e-4, 1e-5));
+  CHECK(made[0].item<float>() == Approx(examples.log_prob[0].item<float>()));
 }
 
-TEST_CASE("a trained gate expects changes where they are") {
+TEST_CASE("a trained gate searches where neighbours are better than the model") {
   const auto examples = make_examples(1000);
   const at::Tensor near = examples.log_prob < -1;
-  const auto gate = retrieval::train_gate(examples, near.to(at::kFloat) * 0.8, {});
-  const at::Tensor expected =
-      gate.logits(examples.features.queries, examples.features.best).sigmoid();
-  CHECK(expected.masked_select(near).min().item<float>() >
-        expected.masked_select(near.logical_not()).max().item<float>());
-  CHECK(expected.masked_select(near).mean().item<float>() == Approx(0.8).margin(0.05));
+  const at::Tensor mixed = at::where(near, 0.6F, 0.3F).log();  // else the model has 0.9
+  const auto gate = retrieval::train_gate(examples, mixed, {});
+  const at::Tensor worth = gate.logits(examples.features.queries, examples.features.best).sigmoid();
+  CHECK(worth.masked_select(near).mean().item<float>() > 0.9);
+  CHECK(worth.masked_select(near.logical_not()).mean().item<float>() < 0.3);
+  CHECK(worth.masked_select(near).min().item<float>() >
+        worth.masked_select(near.logical_not()).max().item<float>());
 }
 
 TEST_CASE("too little text to train on is refused") {

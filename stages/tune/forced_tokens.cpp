@@ -153,7 +153,7 @@ retrieval::PolicyExamples gather_examples(runtime::StageContext& context, const 
     const at::Tensor correct = (tokens == forced->columns()).logical_and(features.usable);
     const at::Tensor rows =
         at::cat({features.distances, features.usable.to(at::kFloat), features.distinct,
-                 features.log_probs, tokens.to(at::kFloat), correct.to(at::kFloat), features.best,
+                 features.log_probs, correct.to(at::kFloat), features.best,
                  forced->log_probs.gather(1, forced->columns()), features.queries},
                 1)
             .cpu()
@@ -170,7 +170,7 @@ retrieval::PolicyExamples gather_examples(runtime::StageContext& context, const 
   auto values = comm.all_gather(std::span<const float>(mine)).values;
   auto order = comm.all_gather(std::span<const std::int64_t>(places)).values;
   const std::int64_t width = with.model.info().width;
-  const std::int64_t columns = 6 * k + 3 + width;
+  const std::int64_t columns = 5 * k + 3 + width;
   const at::Tensor rows = at::empty({std::ssize(order), columns});
   rows.index_copy_(0, at::from_blob(order.data(), {std::ssize(order)}, at::kLong),
                    at::from_blob(values.data(), {std::ssize(order), columns}));
@@ -184,7 +184,6 @@ retrieval::PolicyExamples gather_examples(runtime::StageContext& context, const 
   examples.features.usable = next(k) > 0;
   examples.features.distinct = next(k);
   examples.features.log_probs = next(k);
-  examples.tokens = next(k).to(at::kLong);  // of 23 bits: a float has them
   examples.correct = next(k) > 0;
   examples.features.best = next(2);
   examples.log_prob = next(1).squeeze(1);

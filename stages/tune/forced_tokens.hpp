@@ -49,7 +49,7 @@ index::TopK find_neighbours(runtime::StageContext& context, const ForcedTokens& 
 
 /// What policies are trained on: every true token with the features of its tune.decoding.search.k
 /// neighbours in the only datastore, in the text's order; each fifth sentence is held out. The same
-/// on every rank, and for any number of ranks. Memory: 6 k and a query's numbers a token of the
+/// on every rank, and for any number of ranks. Memory: 5 k and a query's numbers a token of the
 /// text. Throws as force_tokens() does. Collective.
 retrieval::PolicyExamples gather_examples(runtime::StageContext& context, const Options& options,
                                           const HeldOutText& text, const PassModel& with,

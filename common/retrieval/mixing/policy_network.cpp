@@ -56,11 +56,6 @@ at::Tensor masked(const at::Tensor& values, const at::Tensor& usable) {
 
 }  // namespace
 
-at::Tensor distinct_tokens(const at::Tensor& tokens, const at::Tensor& usable) {
-  const at::Tensor seen_before = (tokens.unsqueeze(2) == tokens.unsqueeze(1)).tril(-1).any(2);
-  return seen_before.logical_not().logical_and(usable).cumsum(1).to(at::kFloat);
-}
-
 NeighbourFeatures features_of(const MixingQueries& queries, const index::TopK& found) {
   const at::Tensor& log_probs = queries.log_probs;
   const at::Tensor usable = (found.ids >= 0).logical_and(found.distances.isfinite());
@@ -68,9 +63,13 @@ NeighbourFeatures features_of(const MixingQueries& queries, const index::TopK& f
   // neighbours are mixed in.
   const at::Tensor tokens =
       found.ids.bitwise_right_shift(core::entry_number_bits).clamp(0, log_probs.size(1) - 1);
-  return {masked(found.distances, usable), usable,
-          distinct_tokens(tokens, usable), log_probs.gather(1, tokens),
-          best_log_probs(log_probs),       normalised_queries(queries.vectors)};
+  const at::Tensor seen_before = (tokens.unsqueeze(2) == tokens.unsqueeze(1)).tril(-1).any(2);
+  return {masked(found.distances, usable),
+          usable,
+          seen_before.logical_not().logical_and(usable).cumsum(1).to(at::kFloat),
+          log_probs.gather(1, tokens),
+          best_log_probs(log_probs),
+          normalised_queries(queries.vectors)};
 }
 
 PolicyNetwork PolicyNetwork::create(PolicyKind kind, Size size, const at::Tensor& distances,

@@ -47,9 +47,6 @@ struct NeighbourFeatures {
   at::Tensor queries;    ///< fp32 [q, width], each with mean 0 and deviation 1
 };
 
-/// How many distinct tokens the first i usable neighbours have: fp32 [q, K]. tokens [q, K].
-at::Tensor distinct_tokens(const at::Tensor& tokens, const at::Tensor& usable);
-
 /// Of queries and the neighbours found for them, on one device.
 NeighbourFeatures features_of(const MixingQueries& queries, const index::TopK& found);
 

@@ -75,10 +75,9 @@ struct Trained {
   double loss = 0;  ///< the least
 };
 
-/// Trains the parameters and leaves those that were best. loss: of the examples at some places, and
-/// whether it is for training.
+/// Trains the parameters and leaves those that were best. loss: of the examples at some places.
 Trained minimise(NetworkWeights& parameters, const Split& places, const PolicyTraining& how,
-                 const std::function<at::Tensor(const at::Tensor&, bool)>& loss) {
+                 const std::function<at::Tensor(const at::Tensor&)>& loss) {
   Trained best{0, std::numeric_limits<double>::infinity()};
   NetworkWeights best_parameters;
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(how.seed);
@@ -86,11 +85,11 @@ Trained minimise(NetworkWeights& parameters, const Split& places, const PolicyTr
   for (int epoch = 1; epoch <= how.most_epochs && epoch <= best.epochs + how.patience; ++epoch) {
     const at::Tensor order = at::randperm(places.trained.numel(), generator, at::kLong);
     for (const at::Tensor& batch : order.split(how.batch)) {
-      loss(places.trained.index_select(0, batch), true).backward();
+      loss(places.trained.index_select(0, batch)).backward();
       adam.step();
     }
     const c10::NoGradGuard no_gradients;
-    const auto of_judged = loss(places.judged, false).item<double>();
+    const auto of_judged = loss(places.judged).item<double>();
     if (!(of_judged < best.loss)) continue;
     best = {epoch, of_judged};
     best_parameters = copy_of(parameters);
@@ -98,27 +97,6 @@ Trained minimise(NetworkWeights& parameters, const Split& places, const PolicyTr
   KNNSEQ_ASSERT(best.epochs > 0, "a loss that is a number");
   parameters = std::move(best_parameters);
   return best;
-}
-
-/// Takes the nearest neighbours from a share of the examples.
-void perturb(PolicyExamples& examples, double share, const at::Generator& generator) {
-  auto& features = examples.features;
-  const std::int64_t count = examples.count(), k = features.distances.size(1);
-  const at::Tensor chosen = at::rand({count, 1}, generator) < share;
-  const at::Tensor lost =
-      at::randint(1, std::max<std::int64_t>(k / 4, 1) + 1, {count, 1}, generator, at::kLong)
-          .masked_fill(chosen.logical_not(), 0);
-  const at::Tensor moved = at::arange(k, at::kLong) + lost;
-  const at::Tensor from = moved.clamp_max(k - 1);
-  for (at::Tensor* values : {&features.distances, &features.usable, &features.log_probs,
-                             &examples.tokens, &examples.correct}) {
-    *values = values->gather(1, from);
-  }
-  features.usable = features.usable.logical_and(moved < k);
-  const at::Tensor unusable = features.usable.logical_not();
-  features.distances = features.distances.masked_fill(unusable, 0);
-  examples.correct = examples.correct.masked_fill(unusable, false);
-  features.distinct = distinct_tokens(examples.tokens, features.usable);
 }
 
 /// While it lives, gradients are recorded, whatever the caller does.
@@ -133,7 +111,6 @@ PolicyExamples PolicyExamples::at(const at::Tensor& places) const {
   const auto rows = [&](const at::Tensor& all) { return all.index_select(0, places); };
   return {{rows(features.distances), rows(features.usable), rows(features.distinct),
            rows(features.log_probs), rows(features.best), rows(features.queries)},
-          rows(tokens),
           rows(correct),
           rows(log_prob),
           rows(held_out)};
@@ -164,14 +141,11 @@ TrainedPolicy train_policy(PolicyKind kind, const PolicyExamples& examples, doub
   TrainedPolicy result{PolicyNetwork::create(kind,
                                              {features.distances.size(1), features.queries.size(1)},
                                              distances, temperature, how.seed)};
-  at::Generator noise = at::make_generator<at::CPUGeneratorImpl>(how.seed + 1);
-  const auto trained = minimise(result.network.parameters(), places, how,
-                                [&](const at::Tensor& some, bool training) {
-                                  PolicyExamples batch = examples.at(some);
-                                  if (training && how.perturbed > 0)
-                                    perturb(batch, how.perturbed, noise);
-                                  return mixture_loss(result.network.weigh(batch.features), batch);
-                                });
+  const auto trained =
+      minimise(result.network.parameters(), places, how, [&](const at::Tensor& some) {
+        const PolicyExamples batch = examples.at(some);
+        return mixture_loss(result.network.weigh(batch.features), batch);
+      });
   result.epochs = trained.epochs;
   result.loss = trained.loss;
   result.model_loss = -examples.at(places.judged).log_prob.mean().item<double>();
@@ -199,7 +173,7 @@ SearchGate train_gate(const PolicyExamples& examples, const at::Tensor& mixed,
   const Gradients recorded;
   const Split places = split(examples);
   SearchGate gate = SearchGate::create(examples.features.queries.size(1), how.seed);
-  minimise(gate.parameters(), places, how, [&](const at::Tensor& some, bool) {
+  minimise(gate.parameters(), places, how, [&](const at::Tensor& some) {
     const auto rows = [&](const at::Tensor& all) { return all.index_select(0, some); };
     return gate_loss(gate.logits(rows(examples.features.queries), rows(examples.features.best)),
                      rows(examples.log_prob), rows(mixed), how.search_cost);

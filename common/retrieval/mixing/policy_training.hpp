@@ -14,7 +14,6 @@ namespace knnseq::retrieval {
 /// n true tokens, in the host's memory.
 struct PolicyExamples {
   NeighbourFeatures features;  ///< n rows
-  at::Tensor tokens;           ///< int64 [n, K]: the neighbours'
   at::Tensor correct;          ///< bool [n, K]: the neighbour's token is the true one
   at::Tensor log_prob;         ///< fp32 [n]: log p_mt of the true token
   at::Tensor held_out;         ///< bool [n]: decides when to stop, and is not trained on
@@ -39,9 +38,6 @@ struct PolicyTraining {
   int patience = 8;  ///< epochs without a better loss on what is held out
   std::int64_t batch = 256;
   double learning_rate = 1e-3;
-  /// Share of the examples of a batch that lose their nearest neighbours, one to a quarter of all:
-  /// so that policies do not rely on near ones as only true prefixes have them.
-  double perturbed = 0.3;
   double search_cost = 0.02;  ///< of a gate: a search should make a true token so much likelier
   std::uint64_t seed = 1;
 };

@@ -31,7 +31,6 @@ retrieval::PolicyExamples make_examples(std::int64_t count) {
       .fill_(false);  // some lack neighbours
   features.usable[0].fill_(false);
   features.distances.masked_fill_(features.usable.logical_not(), 0);
-  examples.tokens = at::randint(0, 3, {count, k}, at::kLong);
   features.distinct = at::ones({count, k}).cumsum(1).clamp_max(3);
   features.log_probs = (at::rand({count, k}) * 0.3 + 1e-3).log();
   features.best = at::stack({at::where(is_near, 0.3F, 0.9F).log(), at::full({count}, -3.0F)}, 1);
@@ -149,8 +148,8 @@ TEST_CASE("what the mixture gives true tokens is what interpolation gives them")
   const at::Tensor truth = at::randint(0, vocabulary, {count, 1}, at::kLong);
   retrieval::PolicyExamples examples;
   examples.features = retrieval::features_of({vectors, log_probs}, found);
-  examples.tokens = found.ids.bitwise_right_shift(core::entry_number_bits);
-  examples.correct = (examples.tokens == truth).logical_and(examples.features.usable);
+  const at::Tensor tokens = found.ids.bitwise_right_shift(core::entry_number_bits);
+  examples.correct = (tokens == truth).logical_and(examples.features.usable);
   examples.log_prob = log_probs.gather(1, truth).squeeze(1);
   const at::Tensor lambda = at::rand({count});
   const at::Tensor made =

@@ -26,8 +26,8 @@ struct StageWork {
 void record_stage(StageContext& context, const std::string& stage, const StageWork& work,
                   double seconds);
 
-/// What record_stage() wrote, null if the stage has not been recorded. Throws core::InputError if the
-/// file is damaged.
+/// What record_stage() wrote, null if the stage has not been recorded. Throws core::InputError if
+/// the file is damaged.
 core::Json stage_record(const std::filesystem::path& run_dir, const std::string& stage);
 
 /// Items a second of a record; none without a record or items.

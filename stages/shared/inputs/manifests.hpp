@@ -139,8 +139,8 @@ struct DecodingManifest {
     std::int64_t k = 0;
     std::string policy = "fixed";
     std::optional<double> temperature, lambda, tau;  ///< those that the policy uses
-    std::int64_t nprobe = 0;       ///< 0 in subsets
-    std::optional<Subset> subset;  ///< none: the whole datastore was searched
+    std::int64_t nprobe = 0;                         ///< 0 in subsets
+    std::optional<Subset> subset;                    ///< none: the whole datastore was searched
   };
   std::string identity;
   double length_penalty = 0;

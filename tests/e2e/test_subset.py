@@ -95,7 +95,8 @@ class Subset(pipeline.PipelineTest):
         tune = ("--set", f"tune.source={self.folder}/test.de",
                 "--set", f"tune.reference={self.folder}/test.en", "--set", "tune.mode=subset",
                 "--set", "tune.sentences=[1, 40]", "--set", "tune.k=[2, 8]",
-                "--set", "tune.lambda=[0.4, 0.7]", "--set", "tune.candidates=1")
+                "--set", "tune.lambda=[0.4, 0.7]", "--set", "tune.candidates=1",
+                "--set", "tune.policies=[fixed, robust]")
         self.assertIn("| sentences |", self.run_stage("tune", *tune, ranks=1))
         found = self.digest("tune-subset/*.*", "tune-subset/likelihoods/likelihoods.json")
         self.assertIn("subset:\n  sentences: ", (self.folder / "run/tune-subset/tuned.yaml").read_text())

@@ -103,6 +103,8 @@ tune:
 
     def test_a_stopped_one_goes_on_and_its_settings_can_be_included(self):
         blocks = self.folder / "run/tune"
+        text = self.config.read_text(encoding="utf-8")
+        self.config.write_text(text + "  policies: [fixed, meta_k]\n", encoding="utf-8")
         code = self.start_and_signal("tune", number=signal.SIGUSR1,
                                      when=lambda: any(blocks.glob("*/blocks.journal.*")))
         self.assertEqual(code, 75)

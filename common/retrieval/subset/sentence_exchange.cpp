@@ -96,6 +96,7 @@ void fetch_piece(comm::Communicator& comm, const LocalSentenceStore& held,
   }
   const auto received = comm.all_to_all_bytes(answers, sizes);
   std::vector<Reader> readers;
+  readers.reserve(comm.size());
   for (int rank = 0; rank < comm.size(); ++rank) readers.emplace_back(received.of(rank));
   for (const auto id : piece) {
     const auto holder = holders.rank_of(shard_of(id), number_of(id));

@@ -92,7 +92,7 @@ std::pair<retrieval::PolicyExamples, std::int64_t> read_examples(
     runtime::StageContext& context, const Options& options, const std::filesystem::path& folder,
     Resident& resident) {
   const auto validation =
-      read_validation(context, options, Texts::own_and_general, folder, resident);
+      read_validation(context, options, MeasuredTexts::own_and_general, folder, resident);
   const auto data = check_data(context, options, options.tune.decoding);
   auto mixer = open_mixer(context, options, options.tune.decoding, data, resident);
   return {gather_examples(context, options, validation.text,
@@ -210,7 +210,7 @@ core::Json to_json(const TunedPolicies& policies) {
 TunedPolicies tune_policies(runtime::StageContext& context, const Options& options,
                             const TunedSetting& setting, const std::filesystem::path& folder,
                             Resident& resident) {
-  core::Json inputs = validation_inputs(context, options, Texts::own_and_general);
+  core::Json inputs = validation_inputs(context, options, MeasuredTexts::own_and_general);
   inputs.update({{"k", setting.k},
                  {"temperature", plain_number(setting.temperature)},
                  {"lambda", plain_number(setting.lambda)},
@@ -241,7 +241,7 @@ TunedPolicies tune_policies(runtime::StageContext& context, const Options& optio
 TunedGate tune_gate(runtime::StageContext& context, const Options& options,
                     const retrieval::MixingOptions& mixing, const std::filesystem::path& folder,
                     Resident& resident) {
-  core::Json inputs = validation_inputs(context, options, Texts::own_and_general);
+  core::Json inputs = validation_inputs(context, options, MeasuredTexts::own_and_general);
   comm::agree(context.comm, [&] { inputs["mixing"] = mixing.inputs(); });
   inputs["skip"] = options.tune.skip;
   runtime::run_stage(context, {"tune-gate",

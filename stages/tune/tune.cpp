@@ -56,7 +56,7 @@ Options for_pass(const Options& options) {
 runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& options,
                                const std::filesystem::path& folder, Resident& resident) {
   auto& comm = context.comm;
-  const auto validation = read_validation(context, options, Texts::own, folder, resident);
+  const auto validation = read_validation(context, options, MeasuredTexts::own, folder, resident);
   const auto forced =
       force_tokens(context, options, validation.text, {*validation.model, *validation.tokenizer});
   std::vector<index::TopK> neighbours;
@@ -78,7 +78,7 @@ runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& op
 /// The pass as a stage, skipped if it is done.
 Likelihoods likelihoods_of(runtime::StageContext& context, const Options& options,
                            Resident& resident) {
-  core::Json inputs = validation_inputs(context, options, Texts::own);
+  core::Json inputs = validation_inputs(context, options, MeasuredTexts::own);
   inputs.update({{"k", options.tune.k},
                  {"temperature", options.tune.temperature},
                  {"lambda", options.tune.lambda},
@@ -125,7 +125,7 @@ void apply_to(retrieval::MixingOptions& mixing, const TunedCandidate& candidate)
 
 /// Translates one of the texts with a candidate. Collective; every rank gets the scores.
 Scores translate(runtime::StageContext& context, const Options& options,
-                 const TunedCandidate& candidate, Texts text, Resident& resident) {
+                 const TunedCandidate& candidate, MeasuredTexts text, Resident& resident) {
   const auto& setting = candidate.setting;
   const Options tried = setting ? with_breadth(options, setting->search_width) : options;
   auto decoding = tried.tune.decoding;
@@ -136,7 +136,7 @@ Scores translate(runtime::StageContext& context, const Options& options,
     apply_to(decoding.interpolation, candidate);
   }
   if (candidate.length_penalty) decoding.beam.length_penalty = *candidate.length_penalty;
-  if (text == Texts::general) {
+  if (text == MeasuredTexts::general) {
     decoding.name += "-general";
     decoding.source = options.tune.general.source;
     decoding.reference = options.tune.general.reference;
@@ -189,9 +189,9 @@ class Tuning {
 
   /// The model alone, and the likeliest settings.
   void try_settings() {
-    try_next({}, Texts::own);
+    try_next({}, MeasuredTexts::own);
     for (const auto& setting : result_.likelihoods.best(options_.tune.candidates)) {
-      try_next({.setting = setting}, Texts::own);
+      try_next({.setting = setting}, MeasuredTexts::own);
     }
     // Policies start from the best one, and are compared with it on general text too.
     const auto best = &winner(result_) - result_.candidates.data();
@@ -209,7 +209,7 @@ class Tuning {
         tune_policies(context_, options, fixed, folder_ / policies_folder, resident_);
     for (const auto& policy : result_.policies->policies) {
       if (policy.policy == retrieval::PolicyKind::fixed) continue;
-      try_next({.setting = fixed, .policy = policy}, Texts::own_and_general);
+      try_next({.setting = fixed, .policy = policy}, MeasuredTexts::own_and_general);
     }
   }
 
@@ -220,7 +220,7 @@ class Tuning {
       if (length_penalty == options_.tune.decoding.beam.length_penalty) continue;
       TunedCandidate candidate{.setting = chosen.setting, .policy = chosen.policy};
       candidate.length_penalty = length_penalty;
-      try_next(std::move(candidate), Texts::own_and_general);
+      try_next(std::move(candidate), MeasuredTexts::own_and_general);
     }
   }
 
@@ -239,7 +239,7 @@ class Tuning {
         if (alike && setting.search_width == search_width) candidate.setting = setting;
       }
       candidate.other_width = true;
-      try_next(std::move(candidate), Texts::own_and_general);
+      try_next(std::move(candidate), MeasuredTexts::own_and_general);
     }
   }
 
@@ -254,7 +254,7 @@ class Tuning {
       TunedCandidate candidate{
           .setting = best.setting, .policy = best.policy, .length_penalty = best.length_penalty};
       candidate.gate = {gate.file, share, skip};
-      try_next(std::move(candidate), Texts::own_and_general);
+      try_next(std::move(candidate), MeasuredTexts::own_and_general);
     }
   }
 
@@ -271,12 +271,12 @@ class Tuning {
 
   void score_general(TunedCandidate& candidate) {
     if (options_.tune.general.source.empty()) return;
-    candidate.general = translate(context_, options_, candidate, Texts::general, resident_);
+    candidate.general = translate(context_, options_, candidate, MeasuredTexts::general, resident_);
   }
 
-  void try_next(TunedCandidate candidate, Texts texts) {
-    candidate.scores = translate(context_, options_, candidate, Texts::own, resident_);
-    if (texts == Texts::own_and_general) score_general(candidate);
+  void try_next(TunedCandidate candidate, MeasuredTexts texts) {
+    candidate.scores = translate(context_, options_, candidate, MeasuredTexts::own, resident_);
+    if (texts == MeasuredTexts::own_and_general) score_general(candidate);
     result_.candidates.push_back(std::move(candidate));
     if (result_.candidates.size() == 1) return;
     const auto& breadth_name = result_.likelihoods.breadth_name;

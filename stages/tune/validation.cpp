@@ -7,8 +7,9 @@
 
 namespace knnseq::stages {
 
-Validation read_validation(runtime::StageContext& context, const Options& options, Texts texts,
-                           const std::filesystem::path& folder, Resident& resident) {
+Validation read_validation(runtime::StageContext& context, const Options& options,
+                           MeasuredTexts texts, const std::filesystem::path& folder,
+                           Resident& resident) {
   const auto& decoding = options.tune.decoding;
   const auto& general = options.tune.general;
   Validation validation;
@@ -25,7 +26,7 @@ Validation read_validation(runtime::StageContext& context, const Options& option
   };
   validation.text = read(decoding.source, *decoding.reference);
   for (const auto& target : validation.text.targets) validation.own_tokens += std::ssize(target);
-  if (texts == Texts::own || general.source.empty()) return validation;
+  if (texts == MeasuredTexts::own || general.source.empty()) return validation;
   auto more = read(general.source, general.reference);
   const auto append = [](auto& all, auto& added) {
     all.insert(all.end(), std::make_move_iterator(added.begin()),
@@ -36,7 +37,8 @@ Validation read_validation(runtime::StageContext& context, const Options& option
   return validation;
 }
 
-core::Json validation_inputs(runtime::StageContext& context, const Options& options, Texts texts) {
+core::Json validation_inputs(runtime::StageContext& context, const Options& options,
+                             MeasuredTexts texts) {
   const auto& decoding = options.tune.decoding;
   const auto& general = options.tune.general;
   const auto data = check_data(context, options, decoding);
@@ -50,7 +52,7 @@ core::Json validation_inputs(runtime::StageContext& context, const Options& opti
   for (const auto& path : options.models) {
     inputs["models"].push_back(model_fingerprint(context, path));
   }
-  if (texts == Texts::own_and_general && !general.source.empty()) {
+  if (texts == MeasuredTexts::own_and_general && !general.source.empty()) {
     inputs["general"] = fingerprint_files(context, {general.source, general.reference});
   }
   if (const auto& threshold = decoding.interpolation.threshold) inputs["threshold"] = *threshold;

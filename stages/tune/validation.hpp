@@ -22,16 +22,18 @@ struct Validation {
 };
 
 /// Which texts are measured on.
-enum class Texts { own, general, own_and_general };
+enum class MeasuredTexts { own, general, own_and_general };
 
 /// folder: the stage's own, for scratch files. Throws as read_held_out_text() and Resident::model()
 /// do. Collective.
-Validation read_validation(runtime::StageContext& context, const Options& options, Texts texts,
-                           const std::filesystem::path& folder, Resident& resident);
+Validation read_validation(runtime::StageContext& context, const Options& options,
+                           MeasuredTexts texts, const std::filesystem::path& folder,
+                           Resident& resident);
 
 /// All that makes a difference to the text, its queries and their neighbours, by name: inputs of
 /// the stages that measure on it. Collective.
-core::Json validation_inputs(runtime::StageContext& context, const Options& options, Texts texts);
+core::Json validation_inputs(runtime::StageContext& context, const Options& options,
+                             MeasuredTexts texts);
 
 /// The config with a value of the grid's nprobe or sentences.
 Options with_breadth(Options options, std::int64_t search_width);

@@ -129,23 +129,27 @@ struct FitManifest {
   static FitManifest from_json(const store::Manifest& manifest);
 };
 
+/// Of a decoding in subsets.
+struct SubsetSettings {
+  std::string encoder;
+  std::int64_t sentences = 0;
+};
+
+/// Of a decoding with kNN.
+struct KnnSettings {
+  std::int64_t k = 0;
+  std::string policy = "fixed";
+  std::optional<double> temperature, lambda, tau;  ///< those that the policy uses
+  std::int64_t nprobe = 0;                         ///< 0 in subsets
+  std::optional<SubsetSettings> subset;            ///< none: the whole datastore was searched
+};
+
 /// Of decode: the settings that a comparison names.
 struct DecodingManifest {
-  struct Subset {
-    std::string encoder;
-    std::int64_t sentences = 0;
-  };
-  struct Knn {
-    std::int64_t k = 0;
-    std::string policy = "fixed";
-    std::optional<double> temperature, lambda, tau;  ///< those that the policy uses
-    std::int64_t nprobe = 0;                         ///< 0 in subsets
-    std::optional<Subset> subset;                    ///< none: the whole datastore was searched
-  };
   std::string identity;
   double length_penalty = 0;
   std::optional<std::string> memory;  ///< the encoder, where translations came from a memory
-  std::optional<Knn> knn;
+  std::optional<KnnSettings> knn;
   std::int64_t cut = 0;  ///< translations that were cut at their greatest length
 
   static DecodingManifest from_json(const store::Manifest& manifest);

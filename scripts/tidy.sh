@@ -14,8 +14,9 @@ command -v run-clang-tidy > /dev/null ||
 folders=$(IFS='|'; echo "${*%/}")
 mkdir -p "$logs"
 
-# The precompiled header is GCC's; clang reads the headers themselves. GCC's own options are unknown to it.
-# A build that compiles files in groups is looked at in groups, which takes a quarter of the time.
+# The precompiled header is GCC's; clang reads a copy of the header itself, first as GCC does. GCC's own options
+# are unknown to it. A build that compiles files in groups is looked at in groups: a folder that is only configured,
+# with -DCMAKE_UNITY_BUILD_BATCH_SIZE=200, takes a tenth of the time of single files.
 commands=$(mktemp -d)
 trap 'rm -rf "$commands"' EXIT
 python3 - "$build/compile_commands.json" "$commands/compile_commands.json" "$PWD/($folders)/" <<'PYTHON'
@@ -32,8 +33,12 @@ for entry in json.loads(Path(database).read_text(encoding="utf-8")):
     files = re.findall(r'^#include "(.*)"', Path(path).read_text(encoding="utf-8"), re.M) if grouped else [path]
     if path.endswith(".cu") or not any(re.match(wanted, file) for file in files):
         continue
-    entry["command"] = re.sub(r" -Winvalid-pch| -include \S*cmake_pch\.hxx| -Wno-maybe-uninitialized| -Wshadow=local|^\S*ccache ",
-                              "", entry["command"])
+    entry["command"] = re.sub(r" -Winvalid-pch| -Wno-maybe-uninitialized| -Wshadow=local|^\S*ccache ", "",
+                              entry["command"])
+    for header in re.findall(r"-include (\S*cmake_pch\.hxx)", entry["command"]):
+        copy = Path(selected).parent / (header.split("/")[-2] + ".hxx")
+        copy.write_text(Path(header).read_text(encoding="utf-8"), encoding="utf-8")
+        entry["command"] = entry["command"].replace(header, str(copy))
     entries.append(entry)
 Path(selected).write_text(json.dumps(entries), encoding="utf-8")
 PYTHON

@@ -25,7 +25,7 @@ std::string network_file(PolicyKind policy) {
   return std::string(core::name_of(policy)) + ".safetensors";
 }
 
-/// The weights that a policy with fixed T gives the neighbours of the examples.
+/// Of the true tokens, mean, with one T for all.
 double log_likelihood(const retrieval::PolicyExamples& examples, const at::Tensor& lambda,
                       double temperature) {
   return -retrieval::mixture_loss({lambda, retrieval::shares_of(examples.features, temperature)},
@@ -112,7 +112,10 @@ runtime::StageOutcome fit_all(runtime::StageContext& context, const Options& opt
     result.tokens = examples.count();
     const auto held_out = examples.at(at::nonzero(examples.held_out).flatten());
     result.held_out = held_out.count();
-    result.model = result.held_out > 0 ? held_out.log_prob.mean().item<double>() : 0;
+    if (result.held_out == 0) {
+      throw core::InputError("tune.source", "has fewer than five sentences: too few for policies");
+    }
+    result.model = held_out.log_prob.mean().item<double>();
     const std::vector<float> temperatures = {options.tune.temperature.begin(),
                                              options.tune.temperature.end()};
     std::vector<std::string> files = {result_file};

@@ -82,9 +82,9 @@ class Harness:
         text = CONFIG.format(folder=self.folder, model=pipeline.MODEL)
         self.config.write_text(text, encoding="utf-8")
 
-    def start(self, stage, run, ranks):
+    def start(self, stage, ranks):
         command = ["mpirun", "-np", str(ranks), pipeline.PROGRAM, stage, "--config", str(self.config),
-                   "--set", f"run_dir={self.folder / run}", *self.options,
+                   "--set", f"run_dir={self.folder / 'run'}", *self.options,
                    *OPTIONS.get(stage, ())]
         self.log = open(self.folder / "output.txt", "wb")
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
@@ -106,10 +106,12 @@ class Harness:
         return self.output()
 
     def make_reference(self):
+        """Makes `whole`. It is made as `run`, because what tune recommends names files by their paths."""
         for stage in STAGES:
             began = time.time()
-            self.finish(self.start(stage, "whole", 2), stage)
+            self.finish(self.start(stage, 2), stage)
             self.seconds[stage] = time.time() - began
+        (self.folder / "run").rename(self.folder / "whole")
         print("undisturbed: " + ", ".join(f"{s} {t:.1f} s" for s, t in self.seconds.items()), flush=True)
 
     def disturb(self, job, kind):
@@ -128,7 +130,7 @@ class Harness:
     def interrupt(self, stage, kind, ranks):
         """Starts the stage and disturbs it. Returns whether the signal came before its end."""
         moment = self.random.uniform(0, 1.1 * self.seconds[stage])
-        job = self.start(stage, "run", ranks)
+        job = self.start(stage, ranks)
         try:
             job.wait(timeout=moment)
         except subprocess.TimeoutExpired:
@@ -171,7 +173,7 @@ class Harness:
             self.counts[kind] += 1
             if self.random.random() < 0.5:
                 ranks = self.random.choice((1, 2, 3, 4))
-        text = self.finish(self.start(stage, "run", ranks), f"{stage} resumed with {ranks} ranks")
+        text = self.finish(self.start(stage, ranks), f"{stage} resumed with {ranks} ranks")
         self.counts["resumed"] += "going on where" in text
         self.counts["locks taken over"] += "taking over the lock" in text
         self.compare(stage)

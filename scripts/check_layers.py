@@ -41,6 +41,7 @@ ALLOWED = {  # room: the rooms it includes
     "index/sample": "comm core gpu index/core index/simd",
     "index/quantize": "core gpu index/core index/faiss_io index/sample index/simd",
     "index/train": "comm core index/core index/faiss_io index/quantize index/sample obs",
+    "index/prune": "core index/core index/faiss_io",
     "index/search": "comm core gpu index/core index/faiss_io index/simd",
     "retrieval/exchange": "comm core gpu index/core",
     "retrieval/mixing": "comm core gpu index/core model/safetensors",
@@ -52,7 +53,7 @@ ALLOWED = {  # room: the rooms it includes
 # Rooms of stages/shared, from the bottom; each may include those before it and any room of common/.
 SHARED = ["options", "inputs", "text", "sample", "training", "shards", "search"]
 # Stages that are made of other stages.
-COMPOSED = {"run", "append", "tune"}
+COMPOSED = {"run", "append", "prune", "tune"}
 LARGEST_FOLDER = 40  # files of code
 WRAPPERS = {  # start of a third-party header: modules that may include it
     "mpi.h": {"comm"},

@@ -11,6 +11,7 @@
 #include "stages/export/export.hpp"
 #include "stages/inspect/inspect.hpp"
 #include "stages/partition/partition.hpp"
+#include "stages/prune/prune.hpp"
 #include "stages/run/run.hpp"
 #include "stages/subset/subset.hpp"
 #include "stages/sweep/sweep.hpp"
@@ -40,6 +41,10 @@ Items always(const Options&) { return once(true); }
 
 bool has_own_encoder(const Options& options) {
   return options.subset.encoder == SentenceEncoder::torchscript;
+}
+
+bool needs_log_probs(const Options& options) {
+  return options.datastore.prune.probability && !options.datastore.log_probs;
 }
 
 bool has_sentence_vectors(const Options& options) { return options.subset.has_vectors(); }
@@ -100,6 +105,21 @@ std::vector<Stage> make_table() {
                Keys{"model", "shards", "datastore.store", "datastore.sentence_keys",
                     "beam_search.dtype", "decode[].dtype"},
        .items = always},
+      {.name = "prune",
+       .help = "leave entries out of the index that it can do without (datastore.prune)",
+       .run =
+           [](Context& context, const Options& options, const Items&) {
+             prune(context, options, first_corpus(options));
+             if (options.datastore.prune.measure) measure_pruning(context, options);
+           },
+       .folders = {{"pruned/log-probs", "prune-log-probs", needs_log_probs},
+                   {"pruned/index", "prune"},
+                   {"pruned/*", "prune-*"}},
+       .keys =
+           process + tokens + key_of_entries +
+           Keys{"model", "shards", "datastore.store", "datastore.sentence_keys",
+                "datastore.log_probs", "datastore.prune", "beam_search.dtype", "decode[].dtype"},
+       .items = [](const Options& options) { return once(options.datastore.prune.on()); }},
       {.name = "append",
        .help = "the same for more text, under that codebook",
        .run = [](Context& context, const Options& options,
@@ -107,6 +127,8 @@ std::vector<Stage> make_table() {
        .folders = {{"append/*/corpus", "append-*-partition"},
                    {"append/*/datastore", "append-*-encode"},
                    {"append/*/index", "append-*-add"},
+                   {"append/*/pruned/log-probs", "append-*-prune-log-probs"},
+                   {"append/*/pruned/index", "append-*-prune"},
                    {"append/*/measure", "append-*-measure"}},
        .keys = process + tokens + sample + key_of_entries +
                Keys{"model", "shards", "append", "corpus.bad_pairs", "corpus.max_tokens",

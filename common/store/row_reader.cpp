@@ -9,10 +9,11 @@
 
 namespace knnseq::store {
 
-RowReader::RowReader(const std::filesystem::path& path, const std::string& dataset, DataType type)
+RowReader::RowReader(const std::filesystem::path& path, const std::string& dataset, DataType type,
+                     int dimensions)
     : path_(path) {
   auto file = Hdf5File::open_for_reading(path);
-  shape_ = file.shape(dataset, type, 2);
+  shape_ = file.shape(dataset, type, dimensions);
   const auto place = file.bytes_of(dataset);
   file.close();
   first_byte_ = place.begin;

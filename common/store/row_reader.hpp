@@ -16,13 +16,14 @@ namespace knnseq::store {
 class RowReader {
  public:
   /// On the thread that calls HDF5. Throws core::InputError if the file is missing, is not an HDF5
-  /// file or has no dataset of this name and type with two dimensions.
-  RowReader(const std::filesystem::path& path, const std::string& dataset, DataType type);
+  /// file or has no dataset of this name and type with so many dimensions (1 or 2).
+  RowReader(const std::filesystem::path& path, const std::string& dataset, DataType type,
+            int dimensions = 2);
   ~RowReader();
   RowReader(const RowReader&) = delete;
   RowReader& operator=(const RowReader&) = delete;
 
-  const std::vector<std::int64_t>& shape() const { return shape_; }  ///< [rows, columns]
+  const std::vector<std::int64_t>& shape() const { return shape_; }  ///< [rows] or [rows, columns]
 
   /// Whole rows from first_row on, as they are stored (little-endian). On any thread. Throws
   /// core::InputError if the dataset has no such rows or the file ends before,

@@ -8,6 +8,7 @@
 #include "stages/append/measure.hpp"
 #include "stages/encode/encode.hpp"
 #include "stages/partition/partition.hpp"
+#include "stages/prune/prune.hpp"
 #include "stages/shared/inputs/stage.hpp"
 #include "stages/shared/shards/built_datastore.hpp"
 
@@ -44,6 +45,7 @@ void append(runtime::StageContext& context, const Options& options,
     if (!wanted) continue;
     encode(context, options, paths);
     add(context, options, paths);
+    if (paths.prune.on()) prune(context, options, paths);
     measure(context, options, paths, datastore);
   }
 }

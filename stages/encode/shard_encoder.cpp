@@ -19,11 +19,6 @@ std::span<const T> part(const std::vector<T>& values, core::Range range) {
   return std::span<const T>(values).subspan(range.begin, range.size());
 }
 
-std::span<const std::uint16_t> half_values(const at::Tensor& half) {
-  return {reinterpret_cast<const std::uint16_t*>(half.const_data_ptr<at::Half>()),
-          static_cast<std::size_t>(half.numel())};
-}
-
 /// Rows of the shard out of keys whose first is row first_row.
 at::Tensor pick(const at::Tensor& keys, std::int64_t first_row,
                 std::span<const std::int64_t> rows) {
@@ -91,6 +86,7 @@ std::vector<store::DatasetSpec> ShardEncoder::layout() const {
                      {sentences, model_.info().source_width},
                      {{"description", "mean of the encoder's output over the source"}}});
   }
+  if (options_.log_probs) specs.push_back(log_probs_dataset(entries));
   return specs;
 }
 
@@ -109,6 +105,7 @@ ShardEncoder::Unit ShardEncoder::empty_unit(core::Range batches) const {
     unit.sentence_keys =
         copies_.buffer({corpus_->sentences_of(batches).size(), info.source_width}, at::kHalf);
   }
+  if (options_.log_probs) unit.log_probs = copies_.buffer({rows.size()}, at::kHalf);
   return unit;
 }
 
@@ -125,6 +122,7 @@ void ShardEncoder::encode_batch(std::int64_t batch, Unit& unit) {
   const auto row = rows.begin - unit_rows.begin;
   copy(unit.finite, row, at::isfinite(encoded.keys).all(1));
   if (unit.keys.defined()) copy(unit.keys, row, encoded.keys);
+  if (unit.log_probs.defined()) copy(unit.log_probs, row, encoded.log_probs);
   if (unit.sentence_keys.defined()) {
     const auto first = corpus_->sentences_of(unit.batches).begin;
     copy(unit.sentence_keys, sentences.begin - first, encoded.sentence_keys);
@@ -176,6 +174,7 @@ void ShardEncoder::write_unit(const Unit& unit, store::ShardFile& file) const {
     if (keys.defined()) file.write(name, first_row, half_values(keys));
   };
   write_keys("keys", rows.begin, unit.keys);
+  write_keys(log_probs_name, rows.begin, unit.log_probs);
   file.write("values", rows.begin, part(corpus_->target_tokens, rows));
   write_keys("sentence_keys", sentences.begin, unit.sentence_keys);
   file.write("sentence_numbers", sentences.begin, part(corpus_->sentence_numbers, sentences));

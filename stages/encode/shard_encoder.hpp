@@ -52,7 +52,7 @@ class ShardEncoder {
   /// What the model makes of a unit, in host memory; undefined if nothing is to be written.
   struct Unit {
     core::Range batches;
-    at::Tensor keys, sentence_keys, sample_keys;
+    at::Tensor keys, sentence_keys, log_probs, sample_keys;
     at::Tensor finite;  ///< [entries] bool
     std::int64_t tokens = 0;
     std::int64_t padded_tokens = 0;

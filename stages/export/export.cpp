@@ -1,6 +1,8 @@
 #include "stages/export/export.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <limits>
 
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
@@ -25,6 +27,8 @@ namespace {
 
 constexpr const char* index_name = "index.faiss";
 constexpr const char* values_name = "values.npy";
+/// In values.npy, of the entries that the index does without.
+constexpr std::uint32_t left_out = std::numeric_limits<std::uint32_t>::max();
 
 using Files = std::vector<std::filesystem::path>;
 
@@ -56,12 +60,13 @@ void require_space(const std::filesystem::path& folder, const Files& shards, std
 
 /// Writes both files, counting entries in `done`. Returns what export_index() does.
 std::int64_t write_files(const std::filesystem::path& folder, const index::Codebook& codebook,
-                         const Files& shards, const index::IdBounds& ids,
+                         const Files& shards, const index::IdBounds& ids, std::int64_t searched,
                          std::atomic<std::int64_t>& done) {
   std::int64_t crowded = 0;
   core::publish_file(folder / values_name, [&](const std::filesystem::path& temporary) {
     store::NpyFile file(temporary, ids.entries);
     const auto values = file.values();
+    if (searched < ids.entries) std::ranges::fill(values, left_out);
     const auto see = [&](std::span<const std::int64_t> some) {
       for (const auto id : some) {
         values[core::entry_number_of(id)] = static_cast<std::uint32_t>(core::token_of(id));
@@ -71,7 +76,7 @@ std::int64_t write_files(const std::filesystem::path& folder, const index::Codeb
         throw core::Stopped("stopped by SIGUSR1; run again to start over");
       }
     };
-    crowded = index::export_index(folder / index_name, codebook, shards, ids, see);
+    crowded = index::export_index(folder / index_name, codebook, shards, ids, searched, see);
     file.close();
   });
   return crowded;
@@ -80,17 +85,17 @@ std::int64_t write_files(const std::filesystem::path& folder, const index::Codeb
 runtime::StageOutcome make_export(runtime::StageContext& context, const BuiltDatastore& datastore) {
   auto& comm = context.comm;
   const auto folder = Folders(context.run_dir).exported;
-  const auto entries = datastore.entries();
+  const auto entries = datastore.searched_entries();
   const Files shards = check_files(comm, datastore);
   index::Codebook codebook;
   comm::on_root(comm, [&] {
-    require_space(folder, shards, entries);
+    require_space(folder, shards, datastore.entries());
     codebook = read_trained_codebook(datastore.first().paths.step("train"));
     if (codebook.spec.storage == index::Storage::hnsw) {
       context.log.info("the graph over all entries is built anew");
     }
   });
-  const index::IdBounds ids{datastore.first().datastore.keys.vocab_size, entries};
+  const index::IdBounds ids{datastore.first().datastore.keys.vocab_size, datastore.entries()};
   std::int64_t crowded = 0;
   runtime::Progress progress(context, "entries", entries);
   std::exception_ptr failure;
@@ -99,7 +104,7 @@ runtime::StageOutcome make_export(runtime::StageContext& context, const BuiltDat
       std::atomic<std::int64_t> done = 0;
       const auto work = [&] {
         const c10::InferenceMode no_gradients;
-        crowded = write_files(folder, codebook, shards, ids, done);
+        crowded = write_files(folder, codebook, shards, ids, entries, done);
       };
       runtime::run_beside(progress, work, [&] { return done.exchange(0); });
     } catch (const core::Error&) {
@@ -131,7 +136,7 @@ void export_datastore(runtime::StageContext& context, const Options& options) {
   const auto datastore = read_datastore(context, first_corpus(options), appended_corpora(options));
   core::Json inputs = {{"codebook", datastore.codebook.identity}, {"indexes", core::Json::array()}};
   for (const auto& built : datastore.corpora) {
-    inputs["indexes"].push_back(built.index.codes.identity);
+    inputs["indexes"].push_back(built.identity());
   }
   runtime::run_stage(context, {"export",
                                Folders(context.run_dir).exported,

@@ -5,18 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "stages/decode/score_decoding.hpp"
 #include "stages/tune/likelihoods.hpp"
 #include "stages/tune/policies.hpp"
 
 namespace knnseq::stages {
-
-struct Scores {
-  double bleu = 0, chrf = 0;
-  double brevity_penalty = 1;
-  // For people only, since they depend on the machine or on what was done before:
-  std::optional<double> tokens_per_second = {};
-  std::optional<double> skipped = {};  ///< share of the queries; only with a gate
-};
 
 /// What the validation set was translated with: the model alone, or with neighbours.
 struct TunedCandidate {

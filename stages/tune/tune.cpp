@@ -4,8 +4,6 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
-#include "metrics/bleu.hpp"
-#include "metrics/chrf.hpp"
 #include "obs/terminal.hpp"
 #include "runtime/stage_record.hpp"
 #include "runtime/stage_runner.hpp"
@@ -17,7 +15,6 @@
 #include "stages/tune/policies.hpp"
 #include "stages/tune/report.hpp"
 #include "stages/tune/validation.hpp"
-#include "text/files/read_lines.hpp"
 
 namespace knnseq::stages {
 
@@ -98,20 +95,6 @@ Likelihoods likelihoods_of(runtime::StageContext& context, const Options& option
   return likelihoods;
 }
 
-Scores score(const std::filesystem::path& folder, const std::string& stage) {
-  const auto manifest = runtime::require_manifest(folder, stage, "tune");
-  const auto lines = [&](const char* file) {
-    return text::read_lines(runtime::require_file(folder, manifest, file, "tune"), text::no_limits);
-  };
-  const auto hypotheses = lines("hyp.txt");
-  const auto references = lines("ref.txt");
-  if (hypotheses.size() != references.size()) {
-    throw core::InputError(folder, "hyp.txt and ref.txt have different numbers of lines");
-  }
-  const auto bleu = metrics::corpus_bleu(hypotheses, references);
-  return {bleu.score, metrics::corpus_chrf(hypotheses, references), bleu.brevity_penalty};
-}
-
 /// What a candidate with neighbours mixes by.
 void apply_to(retrieval::MixingOptions& mixing, const TunedCandidate& candidate) {
   mixing.temperature = candidate.setting->temperature;
@@ -147,7 +130,7 @@ Scores translate(runtime::StageContext& context, const Options& options,
   Scores scores;
   core::Json record;
   comm::agree(context.comm, [&] {
-    scores = score(folder / decoding.name, "tune-" + decoding.name);
+    scores = score_decoding(folder / decoding.name, "tune-" + decoding.name, "tune");
     record = runtime::stage_record(context.run_dir, "tune-" + decoding.name);
   });
   scores.tokens_per_second = runtime::recorded_rate(record);

@@ -23,9 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 import pipeline  # noqa: E402
 
 STAGES = {"partition": "corpus", "encode": "datastore", "train": "codebook", "add": "index",
-          "subset": "subset", "append": "append", "decode": "decode", "evaluate": "evaluate",
-          "export": "export", "tune": "tune"}  # sweep's result are times, which differ
-CONFIG = pipeline.CONFIG + """
+          "prune": "pruned", "subset": "subset", "append": "append", "decode": "decode",
+          "evaluate": "evaluate", "export": "export", "tune": "tune"}  # sweep's result are times, which differ
+PRUNED = "sample: 6000, prune: {{probability: 0.8, distance: 1, neighbours: 1}}"
+CONFIG = pipeline.CONFIG.replace("sample: 6000", PRUNED) + """
 append: [{{name: news, source: {folder}/news.de, target: {folder}/news.en}}]
 subset: {{sentences: 40, index: "IVF8,Flat", nprobe: 4, sample: 500, codes: "OPQ16_64,PQ16"}}
 tune: {{source: {folder}/test.de, reference: {folder}/test.en, k: [2, 8], lambda: [0.3, 0.6],

@@ -17,7 +17,7 @@ PAGE = 4096
 # Commands in their order, with the name that messages give the stage and the folder of its manifest.
 STAGES = (
     ("partition", "partition", "corpus"), ("encode", "encode", "datastore"),
-    ("train", "train", "codebook"), ("add", "add", "index"),
+    ("train", "train", "codebook"), ("add", "add", "index"), ("prune", "prune", "pruned/index"),
     ("append", "append-news-[a-z]+", "append/news/measure"),
     ("decode base", "decode-base", "decode/base"), ("decode knn", "decode-knn", "decode/knn"),
     ("evaluate", "evaluate", "evaluate"), ("export", "export", "export"))
@@ -33,7 +33,9 @@ class OneRankFails(pipeline.AppendingTest):
         """Ranks that step together wait for each other most."""
         super().setUp()
         config = self.config.read_text(encoding="utf-8")
-        self.config.write_text(config.replace("nprobe: 4}", "nprobe: 4, copies: job}"), encoding="utf-8")
+        config = config.replace("nprobe: 4}", "nprobe: 4, copies: job}")
+        config = config.replace("sample: 6000", "sample: 6000, prune: {distance: 1, neighbours: 1}")
+        self.config.write_text(config, encoding="utf-8")
 
     def check_message(self, text, stage, rank=r"\d+"):
         lines = [line for line in text.splitlines() if line.startswith("knnseq")]

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include <faiss/IndexFlat.h>
 #include <faiss/IndexHNSW.h>
+#include <faiss/IndexIDMap.h>
 #include <faiss/IndexIVFFlat.h>
 #include <faiss/IndexIVFPQ.h>
 #include <faiss/IndexPQ.h>
@@ -14,6 +16,7 @@
 #include <faiss/VectorTransform.h>
 #include <omp.h>
 
+#include "core/error.hpp"
 #include "core/types.hpp"
 
 namespace knnseq::index {
@@ -168,6 +171,20 @@ std::unique_ptr<faiss::Index> with_transform(const Codebook& codebook,
   if (spec.transform != Transform::none) prepend(make_linear(codebook));
   if (cosine) normalise(spec.d_in);
   return whole;
+}
+
+std::unique_ptr<faiss::Index> with_ids(std::unique_ptr<faiss::Index> index,
+                                       std::span<const std::int64_t> ids) {
+  KNNSEQ_ASSERT(std::cmp_equal(ids.size(), index->ntotal), "ids of other entries");
+  auto map = std::make_unique<faiss::IndexIDMap2>();
+  map->d = index->d;
+  map->metric_type = index->metric_type;
+  map->ntotal = index->ntotal;
+  map->is_trained = true;
+  map->id_map.assign(ids.begin(), ids.end());
+  map->index = index.release();
+  map->own_fields = true;
+  return map;
 }
 
 std::unique_ptr<faiss::Index> make_filled_index(const Codebook& codebook,

@@ -32,6 +32,10 @@ std::unique_ptr<faiss::IndexIVF> make_faiss_lists(const Codebook& codebook);
 std::unique_ptr<faiss::Index> with_transform(const Codebook& codebook,
                                              std::unique_ptr<faiss::Index> index);
 
+/// Gives the entries of an index without lists these ids, [n].
+std::unique_ptr<faiss::Index> with_ids(std::unique_ptr<faiss::Index> index,
+                                       std::span<const std::int64_t> ids);
+
 /// An index without lists that holds entries: codes uint8 [n, code_bytes] in their order, without
 /// ids. A graph is built on one thread, so that it is the same each time.
 std::unique_ptr<faiss::Index> make_filled_index(const Codebook& codebook,

@@ -1,11 +1,9 @@
 #include "index/faiss_io/index_builder.hpp"
 
 #include <algorithm>
-#include <memory>
 #include <span>
 #include <vector>
 
-#include <faiss/IndexIDMap.h>
 #include <faiss/index_io.h>
 
 #include "core/error.hpp"
@@ -50,19 +48,10 @@ void write_without_lists(OutputFile& file, const Codebook& codebook, const Coded
                          const ListOrder& order) {
   const at::Tensor positions = at::tensor(order.positions, at::kLong);
   const at::Tensor codes = at::index_select(entries.codes, 0, positions);
-  auto core = make_filled_index(codebook, span_of<std::uint8_t>(codes));
-  auto map = std::make_unique<faiss::IndexIDMap2>();
-  map->d = core->d;
-  map->metric_type = core->metric_type;
-  map->ntotal = core->ntotal;
-  map->is_trained = true;
-  const auto ids = span_of<std::int64_t>(entries.ids);
-  for (const auto position : order.positions) {
-    map->id_map.push_back(ids[position]);
-  }
-  map->index = core.release();
-  map->own_fields = true;
-  const auto whole = with_transform(codebook, std::move(map));
+  const at::Tensor ids = at::index_select(entries.ids, 0, positions);
+  const auto whole =
+      with_transform(codebook, with_ids(make_filled_index(codebook, span_of<std::uint8_t>(codes)),
+                                        span_of<std::int64_t>(ids)));
   faiss::write_index(whole.get(), file.handle());
 }
 

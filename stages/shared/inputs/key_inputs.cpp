@@ -33,7 +33,8 @@ KeyInputs key_inputs(runtime::StageContext& context, const Options& options,
           .key = key.kind,
           .layer = key.layer,
           .store = options.datastore.store,
-          .sentence_keys = options.datastore.sentence_keys};
+          .sentence_keys = options.datastore.sentence_keys,
+          .log_probs = options.datastore.log_probs};
 }
 
 void require_same_key_inputs(const KeyInputs& made_from, const KeyInputs& inputs,

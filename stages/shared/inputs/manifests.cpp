@@ -73,16 +73,18 @@ CorpusManifest CorpusManifest::from_json(const store::Manifest& manifest) {
 }
 
 core::Json KeyInputs::to_json() const {
-  return {{"corpus", corpus},
-          {"model", model},
-          {"dtype", dtype},
-          {"device", device},
-          {"threads", threads},
-          {"unit_entries", unit_entries},
-          {"key", core::name_of(key)},
-          {"layer", layer},
-          {"store", core::name_of(store)},
-          {"sentence_keys", sentence_keys}};
+  core::Json inputs = {{"corpus", corpus},
+                       {"model", model},
+                       {"dtype", dtype},
+                       {"device", device},
+                       {"threads", threads},
+                       {"unit_entries", unit_entries},
+                       {"key", core::name_of(key)},
+                       {"layer", layer},
+                       {"store", core::name_of(store)},
+                       {"sentence_keys", sentence_keys}};
+  if (log_probs) inputs["log_probs"] = true;  // absent in datastores that are older than the key
+  return inputs;
 }
 
 KeyInputs KeyInputs::from_json(const JsonField& inputs) {
@@ -97,6 +99,7 @@ KeyInputs KeyInputs::from_json(const JsonField& inputs) {
   made_from.layer = inputs.at("layer").number(0, most_layers);
   made_from.store = named<KeyStore>(inputs.at("store"));
   made_from.sentence_keys = inputs.at("sentence_keys").flag();
+  made_from.log_probs = inputs.has("log_probs") && inputs.at("log_probs").flag();
   return made_from;
 }
 
@@ -141,6 +144,22 @@ IndexManifest IndexManifest::from_json(const store::Manifest& manifest) {
   return {CodesManifest::from_json(manifest),
           manifest.input_fields().at("first_entry").number(0, most_entries),
           manifest.content_fields().at("entries").number(0, most_entries)};
+}
+
+PrunedManifest PrunedManifest::from_json(const store::Manifest& manifest) {
+  const auto inputs = manifest.input_fields();
+  const auto content = manifest.content_fields();
+  PrunedManifest pruned;
+  pruned.identity = manifest.identity;
+  pruned.index = inputs.at("index").text();
+  if (inputs.has("probability")) pruned.probability = inputs.at("probability").finite();
+  if (inputs.has("distance")) {
+    pruned.distance = inputs.at("distance").finite();
+    pruned.neighbours = inputs.at("neighbours").number(1, most);
+  }
+  pruned.spread = content.at("spread").finite();
+  pruned.entries = content.at("entries").number(0, most_entries);
+  return pruned;
 }
 
 SentencesManifest SentencesManifest::from_json(const store::Manifest& manifest) {

@@ -46,6 +46,7 @@ struct KeyInputs {
   std::int64_t layer = 0;  ///< from 0
   KeyStore store = KeyStore::keys;
   bool sentence_keys = false;
+  bool log_probs = false;
 
   core::Json to_json() const;
   static KeyInputs from_json(const core::JsonField& inputs);
@@ -69,6 +70,7 @@ struct DatastoreManifest {
   KeyInputs made_from;
   KeyFacts keys;
 
+  bool stores_log_probs() const { return made_from.log_probs; }
   bool stores_keys() const { return made_from.store == KeyStore::keys; }
   static DatastoreManifest from_json(const store::Manifest& manifest);
 };
@@ -107,6 +109,18 @@ struct IndexManifest {
   std::int64_t entries = 0;
 
   static IndexManifest from_json(const store::Manifest& manifest);
+};
+
+/// Of prune.
+struct PrunedManifest {
+  std::string identity;
+  std::string index;                            ///< identity; an input
+  std::optional<double> probability, distance;  ///< as in PruneOptions; inputs
+  std::optional<std::int64_t> neighbours;       ///< likewise, with a distance
+  double spread = 0;                            ///< what `distance` is a multiple of
+  std::int64_t entries = 0;                     ///< that were kept
+
+  static PrunedManifest from_json(const store::Manifest& manifest);
 };
 
 /// Of the step of subset that encodes sentences by an encoder of their own.

@@ -13,6 +13,7 @@ CorpusPaths paths_in(const std::filesystem::path& folder, const std::filesystem:
   paths.text = folders.corpus;
   paths.datastore = folders.datastore;
   paths.index = folders.index;
+  paths.pruned = folders.pruned;
   paths.codebook = Folders(run_dir).codebook;
   return paths;
 }
@@ -24,6 +25,8 @@ std::filesystem::path CorpusPaths::made_by(const std::string& stage) const {
   if (stage == "encode") return datastore;
   if (stage == "train") return codebook;
   if (stage == "add") return index;
+  if (stage == "prune") return pruned / "index";
+  if (stage == "prune-log-probs") return pruned / "log-probs";
   KNNSEQ_ASSERT(stage == "measure", "no stage of a corpus");
   return folder / "measure";
 }
@@ -44,6 +47,7 @@ StageRef CorpusPaths::step(const std::string& stage) const {
 CorpusPaths first_corpus(const Options& options, const std::filesystem::path& run_dir) {
   CorpusPaths paths = paths_in(run_dir, run_dir);
   paths.corpus = options.corpus;
+  paths.prune = options.datastore.prune;
   return paths;
 }
 
@@ -53,6 +57,7 @@ std::vector<CorpusPaths> appended_corpora(const Options& options) {
     corpora.push_back(paths_in(options.run_dir / "append" / item.name, options.run_dir));
     corpora.back().name = item.name;
     corpora.back().corpus = item.corpus;
+    corpora.back().prune = options.datastore.prune;
   }
   return corpora;
 }

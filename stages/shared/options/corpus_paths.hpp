@@ -15,14 +15,15 @@ struct Folders {
         datastore(run_dir / "datastore"),
         codebook(run_dir / "codebook"),
         index(run_dir / "index"),
+        pruned(run_dir / "pruned"),
         decode(run_dir / "decode"),
         evaluate(run_dir / "evaluate"),
         sweep(run_dir / "sweep"),
         exported(run_dir / "export"),
         tune(run_dir / "tune"),
         tune_subsets(run_dir / "tune-subset") {}
-  std::filesystem::path corpus, datastore, codebook, index, decode, evaluate, sweep, exported, tune,
-      tune_subsets;
+  std::filesystem::path corpus, datastore, codebook, index, pruned, decode, evaluate, sweep,
+      exported, tune, tune_subsets;
 };
 
 /// A step that was finished earlier: where it stands, what it is called, which command makes it.
@@ -33,7 +34,7 @@ struct StageRef {
 };
 
 /// One corpus of a run directory: that of `corpus:`, or an item of `append:`, whose folders lie in
-/// append/<name>. The stages partition, encode and add work on either.
+/// append/<name>. The stages partition, encode, add and prune work on either.
 struct CorpusPaths {
   std::string name;  ///< of the item of `append:`; empty: the first corpus
   CorpusOptions corpus;
@@ -41,17 +42,19 @@ struct CorpusPaths {
   std::filesystem::path text;       ///< made by partition
   std::filesystem::path datastore;  ///< made by encode
   std::filesystem::path index;      ///< made by add
+  std::filesystem::path pruned;     ///< the parent of what prune makes
   std::filesystem::path codebook;   ///< the first corpus's
   std::int64_t first_entry = 0;     ///< number of its first entry in the index
+  PruneOptions prune;               ///< if on, what prune makes is searched, not what add does
 
   bool appended() const { return !name.empty(); }
-  /// The folder that partition, encode, train, add or measure makes.
+  /// The folder that partition, encode, train, add, prune, prune-log-probs or measure makes.
   std::filesystem::path made_by(const std::string& stage) const;
   /// What a stage is called here: "encode", or "append-news-encode".
   std::string stage_name(const std::string& stage) const;
   /// The command that runs it: "encode", or "append news".
   std::string command(const std::string& stage) const;
-  /// All three of a stage (partition, encode, train, add or measure). The codebook's is train of
+  /// All three of a stage (one that made_by() knows). The codebook's is train of
   /// the first corpus, whichever corpus this is.
   StageRef step(const std::string& stage) const;
 };

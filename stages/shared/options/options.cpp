@@ -59,6 +59,15 @@ std::string read_dtype(const Section& section, const std::string& fallback) {
   return section.choice("dtype", {"auto", "fp32", "bf16", "fp16"}, fallback);
 }
 
+PruneOptions read_prune(const Section& section) {
+  PruneOptions options;
+  options.probability = section.optional_number("probability", {0.01, 1});
+  options.distance = section.optional_number("distance", {0, 1e6});
+  options.neighbours = section.integer("neighbours", options.neighbours, {1, 1000});
+  options.measure = section.flag("measure", false);
+  return options;
+}
+
 DatastoreOptions read_datastore(const Section& section, const std::string& dtype) {
   DatastoreOptions options;
   options.key = {choose(section, "key", model::KeyKind::ffn_in),
@@ -72,6 +81,11 @@ DatastoreOptions read_datastore(const Section& section, const std::string& dtype
                     "must be false if store is none: encode then makes the "
                     "sample's keys only");
   }
+  options.log_probs = section.flag("log_probs", false);
+  if (options.log_probs && !stored) {
+    section.problem("log_probs", "must be false if store is none: prune then makes them");
+  }
+  options.prune = read_prune(section.section("prune"));
   options.sample.size = section.integer("sample", options.sample.size, entry_bounds);
   options.sample.seed = static_cast<std::uint64_t>(section.integer("seed", 1, seed_bounds));
   options.sample.unit =
@@ -297,6 +311,17 @@ void read_model(const Section& root, Options& options) {
   options.postprocess = root.text("postprocess", "");
 }
 
+void check_prune(const Section& root, const Options& options) {
+  const auto& prune = options.datastore.prune;
+  if (prune.distance && options.index.factory.find("IVF") == std::string::npos) {
+    root.problem("datastore.prune.distance", "compares the entries of a list: index.factory " +
+                                                 options.index.factory + " has no lists");
+  }
+  if (prune.measure && options.tune.decoding.source.empty()) {
+    root.problem("datastore.prune.measure", "needs tune.source and tune.reference");
+  }
+}
+
 void check_datastores(const Section& root, const Options& options) {
   for (const auto& decoding : options.decode) {
     const auto count = decoding.datastores.size();
@@ -488,6 +513,7 @@ Options read_all(const config::Config& config) {
   options.inspect = read_inspect(root.section("inspect"));
   options.sweep = read_sweep(root.section("sweep"), options.index.factory);
   options.tune = read_tune(root.section("tune"), metric, defaults, options.subset);
+  check_prune(root, options);
   note_inputs_in_run_dir(config, options);
   return options;
 }

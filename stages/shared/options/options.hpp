@@ -37,12 +37,27 @@ constexpr auto names_of(KeyStore) {
   return core::enum_names<KeyStore>({{KeyStore::keys, "keys"}, {KeyStore::none, "none"}});
 }
 
+/// Which entries the index does without.
+struct PruneOptions {
+  /// Those whose token the model itself gives at least this probability; none: it does not matter.
+  std::optional<double> probability = {};
+  /// Those of a list whose nearest, of those that are left, have the same token within this squared
+  /// distance: in mean squared distances of an entry from its list's centroid; none: likewise.
+  std::optional<double> distance = {};
+  std::int64_t neighbours = 4;  ///< how many of the nearest
+  bool measure = false;         ///< translate tune.source with and without the others
+
+  bool on() const { return probability.has_value() || distance.has_value(); }
+};
+
 struct DatastoreOptions {
   model::KeySpec key;
   std::string dtype = "auto";  ///< of the model when it makes keys
   KeyStore store = KeyStore::keys;
   bool sentence_keys = true;
+  bool log_probs = false;  ///< also store what the model gives each entry's token
   SampleSpec sample = {65536, 1, SampleUnit::entry};  ///< training vectors
+  PruneOptions prune = {};
 };
 
 struct IndexOptions {

@@ -75,7 +75,7 @@ IndexCopies choose_copies(runtime::StageContext& context, const DecodeOptions& d
       facts.on_gpu = facts.on_gpu && index::scans_on_gpu(spec, decoding.search.backend);
       facts.shareable =
           facts.shareable && index::lies_in_shared_memory(spec, decoding.search.backend);
-      facts.index_bytes += bytes_of(spec, datastore.entries());
+      facts.index_bytes += bytes_of(spec, datastore.searched_entries());
     }
   });
   // Lists that GPUs scan are not shared by ranks that ask them from the CPU.

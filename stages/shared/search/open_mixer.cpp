@@ -54,7 +54,7 @@ core::Json search_inputs(const runtime::StageContext& context, const Options& op
   inputs["indexes"] = core::Json::array();
   for (const auto& datastore : data.datastores) {
     for (const auto& corpus : datastore.corpora) {
-      inputs["indexes"].push_back(corpus.index.codes.identity);
+      inputs["indexes"].push_back(corpus.identity());
     }
   }
   inputs["nprobe"] = decoding.search.nprobe;

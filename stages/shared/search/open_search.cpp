@@ -31,9 +31,9 @@ BuiltDatastore read_searched(runtime::StageContext& context, const Options& opti
 
 void check_settings(const retrieval::SearchOptions& search, const BuiltDatastore& datastore) {
   search.validate();
-  if (datastore.entries() < search.k) {
+  if (datastore.searched_entries() < search.k) {
     throw core::InputError(fmt::format("knn.k {} is more than the datastore's {} entries", search.k,
-                                       datastore.entries()));
+                                       datastore.searched_entries()));
   }
   const auto& [factory, lists] = datastore.codebook.facts;
   require_enough_lists(search, lists);
@@ -82,11 +82,12 @@ std::shared_ptr<const gpu::ScanLauncher> launcher_for(runtime::StageContext& con
 }
 
 void require_entries(const BuiltDatastore& datastore, std::int64_t entries) {
-  if (entries == datastore.entries()) return;
-  throw core::InputError(datastore.first().paths.index,
+  const auto expected = datastore.searched_entries();
+  if (entries == expected) return;
+  throw core::InputError(index_file(datastore.first().paths, 0).parent_path(),
                          fmt::format("the files of its shards hold {} entries, the manifests say "
                                      "{}",
-                                     entries, datastore.entries()));
+                                     entries, expected));
 }
 
 /// All entries in memory that this rank reads: with IndexCopies::node that of its node, filled by
@@ -181,7 +182,7 @@ OpenIndex open_index(runtime::StageContext& context, const BuiltDatastore& datas
                      : load_copy(context, datastore, open.codebook, std::move(how), copies);
   const auto most = context.comm.all_reduce(open.entries->bytes(), comm::Reduction::max);
   context.log.info(fmt::format("searching {} entries, {} a {}",
-                               obs::with_commas(datastore.entries()), obs::as_bytes(most),
+                               obs::with_commas(datastore.searched_entries()), obs::as_bytes(most),
                                copies == IndexCopies::node ? "node" : "rank"));
   return open;
 }

@@ -29,7 +29,7 @@ std::vector<OpenIndex> Resident::indexes(runtime::StageContext& context,
   std::vector<std::string> keys;
   std::map<std::string, OpenIndex> kept;
   for (const auto& datastore : datastores) {
-    keys.push_back(fmt::format("{}, {}, {}", datastore.first().paths.index.string(),
+    keys.push_back(fmt::format("{}, {}, {}", datastore.first().identity(),
                                core::name_of(decoding.search.backend), core::name_of(copies)));
     if (auto open = indexes_.extract(keys.back())) kept.insert(std::move(open));
   }

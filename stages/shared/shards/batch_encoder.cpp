@@ -9,6 +9,18 @@
 
 namespace knnseq::stages {
 
+store::DatasetSpec log_probs_dataset(std::int64_t entries) {
+  return {log_probs_name,
+          store::DataType::float16,
+          {entries},
+          {{"description", "natural logarithm of the model's probability of each target token"}}};
+}
+
+std::span<const std::uint16_t> half_values(const at::Tensor& half) {
+  return {reinterpret_cast<const std::uint16_t*>(half.const_data_ptr<at::Half>()),
+          static_cast<std::size_t>(half.numel())};
+}
+
 void require_finite(const at::Tensor& finite, const store::CorpusShard& corpus,
                     std::int64_t first_row) {
   if (finite.all().item<bool>()) return;
@@ -42,9 +54,15 @@ EncodedBatches BatchEncoder::encode_batch(const store::CorpusShard& corpus,
     targets.push_back(corpus.target(i));
   }
   const auto forced = model_.teacher_force(
-      sources, targets, {options_.key, options_.sentence_keys, /*log_probs=*/false});
-  EncodedBatches encoded{forced.keys.to(at::kHalf), {}};
+      sources, targets, {options_.key, options_.sentence_keys, options_.log_probs});
+  EncodedBatches encoded{forced.keys.to(at::kHalf), {}, {}};
   if (options_.sentence_keys) encoded.sentence_keys = forced.sentence_keys.to(at::kHalf);
+  if (options_.log_probs) {
+    std::vector<std::int64_t> tokens;
+    for (const auto& target : targets) tokens.insert(tokens.end(), target.begin(), target.end());
+    const at::Tensor columns = at::tensor(tokens, at::kLong).to(forced.log_probs.device());
+    encoded.log_probs = forced.log_probs.gather(1, columns.unsqueeze(1)).squeeze(1).to(at::kHalf);
+  }
   return encoded;
 }
 

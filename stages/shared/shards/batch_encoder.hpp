@@ -1,11 +1,14 @@
 // Batches of a corpus to keys.
 #pragma once
 
+#include <span>
+
 #include <ATen/core/Tensor.h>
 
 #include "model/base/translation_model.hpp"
 #include "stages/shared/options/options.hpp"
 #include "store/corpus_shard.hpp"
+#include "store/hdf5_file.hpp"
 
 namespace knnseq::stages {
 
@@ -13,7 +16,15 @@ namespace knnseq::stages {
 struct EncodedBatches {
   at::Tensor keys;           ///< [entries, width] fp16
   at::Tensor sentence_keys;  ///< [sentences, source_width] fp16; only if the options want them
+  at::Tensor log_probs;      ///< [entries] fp16, of their tokens; likewise
 };
+
+/// The dataset of log_probs in a shard's file.
+inline constexpr const char* log_probs_name = "log_probs";
+store::DatasetSpec log_probs_dataset(std::int64_t entries);
+
+/// The bits of an fp16 tensor, as files take them.
+std::span<const std::uint16_t> half_values(const at::Tensor& half);
 
 /// Throws core::InputError naming the line of the corpus of the first row that is not finite.
 /// `finite` [rows] bool, on the CPU; first_row: of them in the shard.

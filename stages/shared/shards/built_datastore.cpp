@@ -12,14 +12,37 @@ namespace knnseq::stages {
 
 namespace {
 
+/// What makes the files that are searched.
+StageRef searched_step(const CorpusPaths& paths) {
+  return paths.step(paths.prune.on() ? "prune" : "add");
+}
+
 BuiltCorpus read_built_corpus(runtime::StageContext& context, const CorpusPaths& paths) {
-  return {paths, manifest_of<CorpusManifest>(context, paths.step("partition")),
-          manifest_of<DatastoreManifest>(context, paths.step("encode")),
-          manifest_of<IndexManifest>(context, paths.step("add"))};
+  BuiltCorpus built{paths, manifest_of<CorpusManifest>(context, paths.step("partition")),
+                    manifest_of<DatastoreManifest>(context, paths.step("encode")),
+                    manifest_of<IndexManifest>(context, paths.step("add"))};
+  if (paths.prune.on()) built.pruned = manifest_of<PrunedManifest>(context, paths.step("prune"));
+  return built;
+}
+
+void require_pruned_so(const BuiltCorpus& built) {
+  const auto& pruned = *built.pruned;
+  const std::string command = built.paths.command("prune");
+  require_made_from({"index", pruned.index, command}, built.index.codes.identity);
+  const PruneOptions& wanted = built.paths.prune;
+  const bool same_number = !pruned.neighbours || *pruned.neighbours == wanted.neighbours;
+  if (pruned.probability == wanted.probability && pruned.distance == wanted.distance &&
+      same_number) {
+    return;
+  }
+  throw core::InputError(built.paths.pruned,
+                         fmt::format("was pruned by other settings than the config's "
+                                     "datastore.prune; run 'knnseq {} --force'",
+                                     command));
 }
 
 void require_chain(const BuiltCorpus& built, const CodebookManifest& codebook) {
-  const auto& [paths, corpus, datastore, index] = built;
+  const auto& [paths, corpus, datastore, index, pruned] = built;
   require_made_from({"corpus", datastore.made_from.corpus, paths.command("encode")},
                     corpus.identity);
   if (!paths.appended()) {
@@ -28,6 +51,7 @@ void require_chain(const BuiltCorpus& built, const CodebookManifest& codebook) {
   const std::string add = paths.command("add");
   require_made_from({"datastore", index.codes.vectors, add}, datastore.identity);
   require_made_from({"codebook", index.codes.codebook, add}, codebook.identity);
+  if (pruned) require_pruned_so(built);
 }
 
 void require_fits_first(const BuiltCorpus& built, const BuiltCorpus& first) {
@@ -56,6 +80,12 @@ void require_fits_first(const BuiltCorpus& built, const BuiltCorpus& first) {
 
 std::int64_t BuiltDatastore::entries() const {
   return corpora.back().paths.first_entry + corpora.back().entries();
+}
+
+std::int64_t BuiltDatastore::searched_entries() const {
+  std::int64_t sum = 0;
+  for (const auto& corpus : corpora) sum += corpus.searched_entries();
+  return sum;
 }
 
 BuiltDatastore read_datastore(runtime::StageContext& context, const CorpusPaths& first,
@@ -111,14 +141,14 @@ std::filesystem::path checked_shard_file(const std::filesystem::path& folder, st
 }
 
 std::filesystem::path index_file(const CorpusPaths& paths, std::int64_t shard) {
-  return paths.index / (runtime::shard_name(shard) + ".faiss");
+  return searched_step(paths).folder / (runtime::shard_name(shard) + ".faiss");
 }
 
 std::filesystem::path checked_index_file(const CorpusPaths& paths, std::int64_t shard) {
-  return checked_shard_file(
-      paths.index, shard,
-      fmt::format("{}run 'knnseq {} --force'", paths.appended() ? "remove it and " : "",
-                  paths.command("add")));
+  const StageRef step = searched_step(paths);
+  return checked_shard_file(step.folder, shard,
+                            fmt::format("{}run 'knnseq {} --force'",
+                                        paths.appended() ? "remove it and " : "", step.command));
 }
 
 }  // namespace knnseq::stages

@@ -1,6 +1,8 @@
 // A finished datastore: the first corpus of a run directory and those appended to it.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "runtime/stage_context.hpp"
@@ -15,8 +17,12 @@ struct BuiltCorpus {
   CorpusManifest corpus;
   DatastoreManifest datastore;
   IndexManifest index;
+  std::optional<PrunedManifest> pruned = {};  ///< if paths.prune is on: that is searched
 
   std::int64_t entries() const { return index.entries; }
+  std::int64_t searched_entries() const { return pruned ? pruned->entries : index.entries; }
+  /// Of what is searched.
+  const std::string& identity() const { return pruned ? pruned->identity : index.codes.identity; }
   std::int64_t shards() const { return corpus.shards; }
 };
 
@@ -25,7 +31,8 @@ struct BuiltDatastore {
   std::vector<BuiltCorpus> corpora;  ///< the first one, then those appended
 
   const BuiltCorpus& first() const { return corpora.front(); }
-  std::int64_t entries() const;  ///< of all corpora
+  std::int64_t entries() const;  ///< of all corpora, those that prune left out among them
+  std::int64_t searched_entries() const;
 };
 
 /// Reads the manifests of the first corpus and of those appended to it. Throws core::InputError (on
@@ -45,7 +52,7 @@ void require_config(runtime::StageContext& context, const Options& options,
 std::filesystem::path checked_shard_file(const std::filesystem::path& folder, std::int64_t shard,
                                          const std::string& remedy);
 
-/// The index file of one shard.
+/// The file of one shard that is searched.
 std::filesystem::path index_file(const CorpusPaths& paths, std::int64_t shard);
 /// The same, its bytes compared with its manifest. Throws core::InputError. Not
 /// collective.

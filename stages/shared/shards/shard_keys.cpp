@@ -26,11 +26,11 @@ core::Json verified_manifest(const std::filesystem::path& folder, std::int64_t s
 }  // namespace
 
 ShardKeys::ShardKeys(const std::filesystem::path& folder, std::int64_t shard, std::string dataset,
-                     store::DataType type)
+                     store::DataType type, int dimensions)
     : path_(folder / (runtime::shard_name(shard) + ".h5")),
       manifest_(verified_manifest(folder, shard, path_)),
       dataset_(std::move(dataset)),
-      rows_(path_, dataset_, type) {}
+      rows_(path_, dataset_, type, dimensions) {}
 
 at::Tensor ShardKeys::read(std::int64_t unit, core::Range rows, at::Device device) const {
   const auto options = at::TensorOptions(at::kHalf).pinned_memory(device.is_cuda());

@@ -20,14 +20,14 @@ class ShardKeys {
   /// folder: the datastore, or another one with files of shards in the same units. Throws
   /// core::InputError if the shard is not as its manifests say.
   ShardKeys(const std::filesystem::path& folder, std::int64_t shard, std::string dataset = "keys",
-            store::DataType type = store::DataType::float16);
+            store::DataType type = store::DataType::float16, int dimensions = 2);
 
   /// fp16 [rows, width], on `device` (by way of pinned memory). rows: those of the unit. Throws
   /// core::InputError if they do not have the checksum that they were written with.
   at::Tensor read(std::int64_t unit, core::Range rows, at::Device device = at::kCPU) const;
   /// The unit's rows of a dataset of any type, from first_row on; throws likewise.
   void read_bytes(std::int64_t unit, std::int64_t first_row, std::span<std::byte> bytes) const;
-  /// Values in a row of the dataset.
+  /// Values in a row of a dataset of two dimensions.
   std::int64_t width() const { return rows_.shape().at(1); }
 
  private:

@@ -77,9 +77,10 @@ TEST_CASE("all shards become one faiss file with entry numbers as ids, the same 
       values[core::entry_number_of(id)] = core::token_of(id);
     }
   };
-  CHECK(index::export_index(folder / "merged", codebook, shards, bounds, see) == 0);
+  CHECK(index::export_index(folder / "merged", codebook, shards, bounds, bounds.entries, see) == 0);
   for (std::int64_t i = 0; i < 600; ++i) CHECK(values[i] == i % 97);
-  index::export_index(folder / "copied", codebook, {folder / "all"}, bounds, ignore);
+  index::export_index(folder / "copied", codebook, {folder / "all"}, bounds, bounds.entries,
+                      ignore);
   CHECK(core::read_file(folder / "merged") == core::read_file(folder / "copied"));
 
   // The one shard holds its entries in the same order: faiss finds the same, except for the tokens.
@@ -105,7 +106,8 @@ TEST_CASE(
   const auto shards = write_shards(folder, codebook, test::coded_entries(codebook, keys));
   index::IdBounds bounds{97, 60};
   const auto refused = [&](const std::vector<fs::path>& files) {
-    CHECK_THROWS_AS(index::export_index(path, codebook, files, bounds, ignore), core::InputError);
+    CHECK_THROWS_AS(index::export_index(path, codebook, files, bounds, bounds.entries, ignore),
+                    core::InputError);
     CHECK_FALSE(fs::exists(path));
     CHECK_FALSE(fs::exists(path.string() + ".tmp"));
   };
@@ -122,6 +124,7 @@ TEST_CASE(
   }
   bounds = {97, 60};
   const auto stop = [](std::span<const std::int64_t>) { throw core::Stopped("enough"); };
-  CHECK_THROWS_AS(index::export_index(path, codebook, shards, bounds, stop), core::Stopped);
+  CHECK_THROWS_AS(index::export_index(path, codebook, shards, bounds, bounds.entries, stop),
+                  core::Stopped);
   CHECK_FALSE(fs::exists(path));
 }

@@ -124,6 +124,10 @@ std::int64_t CorpusShard::sentence_of(std::int64_t row) const {
   return next - sentence_starts.begin() - 1;
 }
 
+bool CorpusShard::ends_sentence(std::int64_t row) const {
+  return sentence_starts[sentence_of(row) + 1] == row + 1;
+}
+
 std::int64_t CorpusShard::entry_number(std::int64_t row) const {
   const auto sentence = static_cast<std::size_t>(sentence_of(row));
   return entry_starts[sentence] + row - sentence_starts[sentence];

@@ -33,6 +33,8 @@ struct CorpusShard {
   std::vector<core::TokenId> target(std::int64_t sentence) const;
   /// The sentence (of this shard) that a row of this shard's entries belongs to.
   std::int64_t sentence_of(std::int64_t row) const;
+  /// Whether it is the sentence's last one, its EOS.
+  bool ends_sentence(std::int64_t row) const;
   /// The global number of such a row's entry.
   std::int64_t entry_number(std::int64_t row) const;
   /// The sentence whose entry has this number; −1 if it is not in this shard.

@@ -307,7 +307,8 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
   if (decoding.knn && decoding.mode == KnnMode::memory) {
     Options nearest = options;
     nearest.subset.sentences = 1;
-    decoder.run_from_memory(*open_subset(context, nearest, *data.subset, 1), describe);
+    const auto held = resident.subset(context, nearest, *data.subset);
+    decoder.run_from_memory(*make_subset_search(context, held, 1), describe);
   } else if (decoding.knn) {
     auto mixer = open_mixer(context, options, decoding, data, resident);
     decoder.run_with_knn(mixer, describe);

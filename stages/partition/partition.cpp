@@ -42,11 +42,12 @@ void print_plan(runtime::StageContext& context, const Options& options,
   const std::int64_t index_bytes = entries * (spec.code_bytes() + links + 8);
   context.log.info(fmt::format(
       "{} entries: keys {}{}, index {}{}; memory a rank with {} ranks, beside the program and the "
-      "model: train {}, add {}, decode {}",
+      "model: train {}, add {}, decode {} where all hold the index together (a copy a node: {})",
       obs::with_commas(entries), obs::as_bytes(key_bytes), stored ? "" : " (of the sample)",
       obs::as_bytes(index_bytes), options.datastore.prune.on() ? " (before it is pruned)" : "",
       ranks, obs::as_bytes(sample * spec.d_in * 4 / ranks + 32 * spec.nlist * spec.d_out),
-      obs::as_bytes(2 * index_bytes / options.shards), obs::as_bytes(index_bytes / ranks)));
+      obs::as_bytes(2 * index_bytes / options.shards), obs::as_bytes(index_bytes / ranks),
+      obs::as_bytes(index_bytes)));
 }
 
 /// What the rank that has a shard says of it: {"0": {…}}.

@@ -88,7 +88,8 @@ class Pruning {
     });
   }
 
-  /// Leaves out what the model gives at least this probability.
+  /// Leaves out what the model gives at least this probability, but for the ends of sentences:
+  /// where no neighbour ends, translations go on and on.
   void drop_sure(double probability) {
     const auto& folder = made_.datastore.stores_log_probs() ? paths_.datastore
                                                             : paths_.step("prune-log-probs").folder;
@@ -159,7 +160,9 @@ class Pruning {
       std::vector<at::Half> values(static_cast<std::size_t>(rows.size()));
       log_probs.read_bytes(unit, rows.begin, std::as_writable_bytes(std::span(values)));
       for (std::int64_t row = rows.begin; row < rows.end; ++row) {
-        if (static_cast<float>(values[row - rows.begin]) < least) continue;
+        if (static_cast<float>(values[row - rows.begin]) < least || corpus.ends_sentence(row)) {
+          continue;
+        }
         dropped_.insert(made_.index.first_entry + corpus.entry_number(row));
       }
     }

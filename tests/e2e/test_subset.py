@@ -70,6 +70,10 @@ class Subset(pipeline.PipelineTest):
         self.assertGreaterEqual(sum(same), 29)
         shown = self.run_stage("inspect", *all_sentences, "--set", "inspect.knn=subset", ranks=3)
         self.assertIn("its nearest of k = 16 neighbours", shown)
+        # Items of the same subset load it once.
+        both = self.run_stage("decode", "--force", *all_sentences, "--set", "decode.1.mode=subset")
+        self.assertEqual(both.count("codes and values"), 1, both)
+        self.assertEqual(self.nbest("subset"), self.nbest("knn"))
         few = self.run_stage("decode subset", *all_sentences, "--set", "subset.sentences=1",
                              "--force")
         self.assertIn("subsets of 1 sentences", few)

@@ -21,10 +21,11 @@ class SubsetDecoding {
   std::vector<search::Hypothesis> translate(const Decoding& how) const {
     const auto self = comm::make_self_communicator();
     auto mixer = make_mixer(
-        how,
-        std::make_unique<retrieval::SubsetSearch>(
-            *self, retrieval::SubsetSearch::Parts{codebook_, held(), {1, 1}, make_finder(*self)},
-            /*k=*/8, how.model.device, how.path));
+        how, std::make_unique<retrieval::SubsetSearch>(
+                 *self,
+                 std::make_shared<retrieval::SubsetSearch::Parts>(
+                     retrieval::SubsetSearch::Parts{codebook_, held(), {1, 1}, make_finder(*self)}),
+                 /*k=*/8, how.model.device, how.path));
     const auto model = DemoEntries::load(how.model);
     const auto encoded = model->encode(demo_.questions);
     retrieval::SentenceBlock block;

@@ -57,14 +57,14 @@ void fill(Scan& subsets, const SubsetPlaces& places, const FetchedSentences& fet
 
 }  // namespace
 
-SubsetSearch::SubsetSearch(comm::Communicator& comm, Parts parts, std::int64_t k, at::Device device,
-                           gpu::ComputePath path)
-    : comm_(comm), parts_(std::move(parts)), coder_(parts_.codebook, device, path), k_(k) {
-  KNNSEQ_ASSERT(!parts_.codebook.spec.has_lists() && k > 0, "codes without lists");
+SubsetSearch::SubsetSearch(comm::Communicator& comm, std::shared_ptr<Parts> parts, std::int64_t k,
+                           at::Device device, gpu::ComputePath path)
+    : comm_(comm), parts_(std::move(parts)), coder_(parts_->codebook, device, path), k_(k) {
+  KNNSEQ_ASSERT(!parts_->codebook.spec.has_lists() && k > 0, "codes without lists");
   if (path == gpu::ComputePath::cpu) {
-    centroids_.emplace(parts_.codebook);
+    centroids_.emplace(parts_->codebook);
   } else {
-    adc_.emplace(parts_.codebook.pq_centroids, parts_.codebook.spec.metric, device);
+    adc_.emplace(parts_->codebook.pq_centroids, parts_->codebook.spec.metric, device);
   }
 }
 
@@ -74,14 +74,14 @@ void SubsetSearch::begin(const SentenceBlock& block) {
   index::TopK similar;
   {
     const Timed timed(times_.find_seconds);
-    similar = parts_.finder->find(block);
+    similar = parts_->finder->find(block);
   }
   const Timed timed(times_.fetch_seconds);
   std::vector<std::int64_t> wanted(
       similar.ids.const_data_ptr<std::int64_t>(),
       similar.ids.const_data_ptr<std::int64_t>() + similar.ids.numel());
   std::erase(wanted, index::missing_id);
-  const auto fetched = fetch_sentences(comm_, parts_.held, parts_.holders, wanted);
+  const auto fetched = fetch_sentences(comm_, parts_->held, parts_->holders, wanted);
   SubsetPlaces places = places_of(similar, fetched);
   times_.blocks += block.sentences > 0 ? 1 : 0;
   times_.sentences += block.sentences;
@@ -90,7 +90,7 @@ void SubsetSearch::begin(const SentenceBlock& block) {
     fill(device_subsets_.emplace(*adc_, sizes_of(places, fetched)), places, fetched);
     device_subsets_->finish();
   } else {
-    const index::SubsetCodebook codebook{*centroids_, parts_.codebook.spec.metric};
+    const index::SubsetCodebook codebook{*centroids_, parts_->codebook.spec.metric};
     fill(subsets_.emplace(codebook, sizes_of(places, fetched)), places, fetched);
   }
   times_.entries += adc_ ? device_subsets_->entries() : subsets_->entries();
@@ -109,13 +109,13 @@ index::TopK SubsetSearch::search(const at::Tensor& queries,
 }
 
 std::vector<NearestSentence> SubsetSearch::find_nearest(const SentenceBlock& block) {
-  const index::TopK similar = parts_.finder->find(block);
+  const index::TopK similar = parts_->finder->find(block);
   std::vector<std::int64_t> wanted;
   for (std::int64_t i = 0; i < similar.queries(); ++i) {
     const auto id = similar.row(i).ids.front();
     if (id != index::missing_id) wanted.push_back(id);
   }
-  const auto fetched = fetch_sentences(comm_, parts_.held, parts_.holders, wanted);
+  const auto fetched = fetch_sentences(comm_, parts_->held, parts_->holders, wanted);
   std::vector<NearestSentence> nearest(similar.queries());
   for (std::size_t i = 0; i < nearest.size(); ++i) {
     const auto [distances, ids] = similar.row(static_cast<std::int64_t>(i));

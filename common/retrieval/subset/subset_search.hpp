@@ -42,6 +42,7 @@ struct NearestSentence {
 /// GPU what SubsetScanTorch works in.
 class SubsetSearch final : public KnnSearch {
  public:
+  /// What a rank holds of the datastore; one search after another may use it.
   struct Parts {
     index::Codebook codebook;  ///< of the codes: without lists
     LocalSentenceStore held;
@@ -50,14 +51,15 @@ class SubsetSearch final : public KnnSearch {
   };
   /// k: neighbours of a query. `comm` must outlive this object. The host's memory is searched by
   /// kernels, a device's by tensors; a `path` other than the device's own is for tests.
-  SubsetSearch(comm::Communicator& comm, Parts parts, std::int64_t k, at::Device device = at::kCPU)
+  SubsetSearch(comm::Communicator& comm, std::shared_ptr<Parts> parts, std::int64_t k,
+               at::Device device = at::kCPU)
       : SubsetSearch(comm, std::move(parts), k, device, gpu::compute_path_on(device)) {}
-  SubsetSearch(comm::Communicator& comm, Parts parts, std::int64_t k, at::Device device,
-               gpu::ComputePath path);
+  SubsetSearch(comm::Communicator& comm, std::shared_ptr<Parts> parts, std::int64_t k,
+               at::Device device, gpu::ComputePath path);
 
   void begin(const SentenceBlock& block) override;
   index::TopK search(const at::Tensor& queries, std::span<const std::int64_t> sentences) override;
-  std::int64_t width() const override { return parts_.codebook.spec.d_in; }
+  std::int64_t width() const override { return parts_->codebook.spec.d_in; }
   bool collective() const override { return false; }
   bool begins_together() const override { return true; }
 
@@ -69,7 +71,7 @@ class SubsetSearch final : public KnnSearch {
 
  private:
   comm::Communicator& comm_;
-  Parts parts_;
+  std::shared_ptr<Parts> parts_;
   index::VectorQuantizer coder_;
   std::int64_t k_;
   // Of kernels or of tensors: the codebook, and the subsets of the block's sentences.

@@ -69,7 +69,8 @@ retrieval::KnnMixer open_mixer(runtime::StageContext& context, const Options& op
                                Resident& resident) {
   std::vector<std::unique_ptr<retrieval::KnnSearch>> searches;
   if (data.subset) {
-    searches.push_back(open_subset(context, options, *data.subset, decoding.search.k));
+    searches.push_back(make_subset_search(context, resident.subset(context, options, *data.subset),
+                                          decoding.search.k));
   }
   if (!data.datastores.empty()) {
     const auto copies = choose_copies(context, decoding, data.datastores);

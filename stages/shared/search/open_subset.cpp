@@ -157,9 +157,9 @@ class Loader {
 
 }  // namespace
 
-std::unique_ptr<retrieval::SubsetSearch> open_subset(runtime::StageContext& context,
-                                                     const Options& options,
-                                                     const BuiltSubset& built, std::int64_t k) {
+std::shared_ptr<retrieval::SubsetSearch::Parts> open_subset(runtime::StageContext& context,
+                                                            const Options& options,
+                                                            const BuiltSubset& built) {
   auto& comm = context.comm;
   index::Codebook codebook;
   std::unique_ptr<text::Tokenizer> tokenizer;
@@ -176,11 +176,15 @@ std::unique_ptr<retrieval::SubsetSearch> open_subset(runtime::StageContext& cont
       "subsets of {} sentences by {}, of {} entries; codes and values: {} a rank",
       std::min(options.subset.sentences, built.corpus.corpus.sentences),
       core::name_of(options.subset.encoder), obs::with_commas(entries), obs::as_bytes(most)));
-  return std::make_unique<retrieval::SubsetSearch>(
-      comm,
-      retrieval::SubsetSearch::Parts{
-          codebook, std::move(held), {comm.size(), options.shards}, std::move(finder)},
-      k, gpu::torch_device(context.placement.device));
+  return std::make_shared<retrieval::SubsetSearch::Parts>(retrieval::SubsetSearch::Parts{
+      codebook, std::move(held), {comm.size(), options.shards}, std::move(finder)});
+}
+
+std::unique_ptr<retrieval::SubsetSearch> make_subset_search(
+    runtime::StageContext& context, std::shared_ptr<retrieval::SubsetSearch::Parts> parts,
+    std::int64_t k) {
+  return std::make_unique<retrieval::SubsetSearch>(context.comm, std::move(parts), k,
+                                                   gpu::torch_device(context.placement.device));
 }
 
 }  // namespace knnseq::stages

@@ -10,10 +10,15 @@
 
 namespace knnseq::stages {
 
-/// Loads this rank's part of the codes and of what similar sentences are found by. k: neighbours of
-/// a query. Throws core::InputError (on all ranks) if a file is missing or damaged. Collective.
-std::unique_ptr<retrieval::SubsetSearch> open_subset(runtime::StageContext& context,
-                                                     const Options& options,
-                                                     const BuiltSubset& built, std::int64_t k);
+/// Loads this rank's part of the codes and of what similar sentences are found by. Throws
+/// core::InputError (on all ranks) if a file is missing or damaged. Collective.
+std::shared_ptr<retrieval::SubsetSearch::Parts> open_subset(runtime::StageContext& context,
+                                                            const Options& options,
+                                                            const BuiltSubset& built);
+
+/// The search in them. k: neighbours of a query.
+std::unique_ptr<retrieval::SubsetSearch> make_subset_search(
+    runtime::StageContext& context, std::shared_ptr<retrieval::SubsetSearch::Parts> parts,
+    std::int64_t k);
 
 }  // namespace knnseq::stages

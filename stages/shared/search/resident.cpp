@@ -44,4 +44,18 @@ std::vector<OpenIndex> Resident::indexes(runtime::StageContext& context,
   return all;
 }
 
+std::shared_ptr<retrieval::SubsetSearch::Parts> Resident::subset(runtime::StageContext& context,
+                                                                 const Options& options,
+                                                                 const BuiltSubset& built) {
+  const std::string key = fmt::format(
+      "{}, {}, {}, {}, {}", built.codes.identity, built.sentence_index.identity,
+      core::name_of(options.subset.encoder), options.subset.sentences, options.subset.nprobe);
+  if (!subset_ || subset_key_ != key) {
+    subset_.reset();  // before the next one takes memory
+    subset_ = open_subset(context, options, built);
+    subset_key_ = key;
+  }
+  return subset_;
+}
+
 }  // namespace knnseq::stages

@@ -9,6 +9,7 @@
 #include "runtime/stage_context.hpp"
 #include "stages/shared/options/options.hpp"
 #include "stages/shared/search/open_search.hpp"
+#include "stages/shared/search/open_subset.hpp"
 #include "text/tokenizers/tokenizer.hpp"
 
 namespace knnseq::stages {
@@ -25,10 +26,17 @@ class Resident {
   std::vector<OpenIndex> indexes(runtime::StageContext& context, const DecodeOptions& decoding,
                                  const std::vector<BuiltDatastore>& datastores, IndexCopies copies);
 
+  /// What open_subset() loads; kept until another one is asked for. Throws as it does. Collective.
+  std::shared_ptr<retrieval::SubsetSearch::Parts> subset(runtime::StageContext& context,
+                                                         const Options& options,
+                                                         const BuiltSubset& built);
+
  private:
   std::string model_key_;
   std::unique_ptr<model::TranslationModel> model_;
   std::map<std::string, OpenIndex> indexes_;
+  std::string subset_key_;
+  std::shared_ptr<retrieval::SubsetSearch::Parts> subset_;
 };
 
 }  // namespace knnseq::stages

@@ -75,10 +75,9 @@ retrieval::SubsetSearch make_search(comm::Communicator& comm, const Corpus& corp
       retrieval::DistributedSearch(comm, flat, std::move(local), {.k = similar}),
       [](const retrieval::SentenceBlock& block) { return block.means; });
   return {comm,
-          {corpus.codebook, std::move(held), holders, std::move(finder)},
-          nearest,
-          at::kCPU,
-          path};
+          std::make_shared<retrieval::SubsetSearch::Parts>(retrieval::SubsetSearch::Parts{
+              corpus.codebook, std::move(held), holders, std::move(finder)}),
+          nearest, at::kCPU, path};
 }
 
 /// A block of sentences for this rank, some of them the corpus's own; none for every third rank.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make a German-to-English corpus of another domain from Debian's package descriptions.
 
-    make_package_corpus.py [--out data/packages] [--archive URL] [--release bookworm]
+    make_package_corpus.py [--out data/packages] [--archive URL] [--release bookworm] [--max-pairs N]
 
 Writes what scripts/make_libreoffice_corpus.py writes: OUT/{datastore,valid,test}.{de,en}, one sentence a
 line, and OUT/corpus.json. Source: the archive's Translation-de and Translation-en, whose descriptions are
@@ -94,6 +94,8 @@ def main():
                         help="folder to write (default: %(default)s)")
     parser.add_argument("--archive", default="http://deb.debian.org/debian", help="default: %(default)s")
     parser.add_argument("--release", default="bookworm", help="default: %(default)s")
+    parser.add_argument("--max-pairs", type=int, metavar="N",
+                        help="keep only the datastore's first N pairs")
     args = parser.parse_args()
     texts = {language: download(args.archive, args.release, language) for language in ("de", "en")}
     german, english = (descriptions(text, language) for language, text in texts.items())
@@ -103,7 +105,10 @@ def main():
             pages.setdefault(package, []).extend(pairs_of(parts, english[checksum][1]))
     inputs = {f"Translation-{language}": hashlib.sha256(text.encode()).hexdigest()
               for language, text in texts.items()}
-    libreoffice.write_corpus(libreoffice.split_pages(pages), inputs, args.out)
+    splits = libreoffice.split_pages(pages)
+    if args.max_pairs:
+        splits["datastore"] = libreoffice.first_pairs(splits["datastore"], args.max_pairs)
+    libreoffice.write_corpus(splits, inputs, args.out)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,11 @@ namespace {
 
 using namespace knnseq;
 
+void set_threads(const stages::Options& options) {
+  at::set_num_threads(static_cast<int>(options.threads));
+  omp_set_num_threads(static_cast<int>(options.threads));
+}
+
 /// Gives `dtype: auto` the name that fingerprints keep: fp32 on CPUs; on GPUs bf16, or fp16 if a
 /// rank's GPU is older than compute capability 8.0 and has no instructions for bf16. Collective.
 void resolve_dtypes(stages::Options& options, comm::Communicator& comm,
@@ -45,6 +50,21 @@ void resolve_dtypes(stages::Options& options, comm::Communicator& comm,
   resolve(options.datastore.dtype);
   resolve(options.tune.decoding.dtype);
   for (auto& decoding : options.decode) resolve(decoding.dtype);
+}
+
+/// run --check: reads, and writes nothing.
+void run_check(stages::Options options, obs::Log& log, comm::Communicator& world,
+               stages::CheckScope scope) {
+  set_threads(options);
+  gpu::Placement placement;
+  if (scope == stages::CheckScope::all) {
+    placement = gpu::place_rank(world, options.device);
+    resolve_dtypes(options, world, placement);
+  }
+  runtime::StageContext context{world,    log, options.run_dir, {}, {}, options.timeout_seconds,
+                                placement};
+  const c10::InferenceMode no_gradients;
+  stages::check_run(context, options, scope);
 }
 
 void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, obs::Log& log,
@@ -70,6 +90,10 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
     stage.run(context, options, command.names);
     return;
   }
+  if (command.check) {
+    run_check(options, log, *world, *command.check);
+    return;
+  }
   std::optional<runtime::RunLock> lock;  // rank 0's, until the command ends
   comm::on_root(*world, [&] {
     using Use = runtime::RunDirectoryUse;
@@ -84,8 +108,7 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
     // The config.yaml that an earlier command left is kept if it is the config of this one.
     if (stages::lies_in(command.config, options.run_dir / "config.yaml")) resolved.clear();
   });
-  at::set_num_threads(static_cast<int>(options.threads));
-  omp_set_num_threads(static_cast<int>(options.threads));
+  set_threads(options);
   using Force = runtime::StageContext::Force;
   const bool several = stage.force == stages::Force::changed;
   const auto force = !command.force ? Force::no : several ? Force::changed : Force::always;
@@ -125,8 +148,9 @@ int run_program(int argc, char** argv) {
   comm::MpiEnvironment mpi(argc, argv);
   auto world = mpi.world();
   obs::Log log(world->rank(), world->size());
-  const auto say = [&](const std::string& message) {
-    obs::say("knnseq" + (log.stage().empty() ? "" : " " + log.stage()) + ": " + message);
+  const auto say = [&](const std::string& message, const std::vector<std::string>& items = {}) {
+    obs::say_list("knnseq" + (log.stage().empty() ? "" : " " + log.stage()) + ": " + message,
+                  items);
   };
   const auto place = [&] {
     return fmt::format("rank {} on {}: ", world->rank(), obs::host_name());
@@ -154,7 +178,12 @@ int run_program(int argc, char** argv) {
       log.event("error", {{"message", e.what()}});
       const bool of_one = e.code() == core::ExitCode::failure ||
                           (e.code() == core::ExitCode::bad_input && !e.of_all());
-      if (e.is_speaker()) say((of_one ? place() : "") + e.what());
+      const auto items = core::items_of(e);
+      if (e.is_speaker() && e.is_list()) {
+        say(fmt::format("{}{} problems", of_one ? place() : "", items.size()), items);
+      } else if (e.is_speaker()) {
+        say((of_one ? place() : "") + e.what());
+      }
       return static_cast<int>(e.code());
     }
     if (!e.is_speaker()) std::this_thread::sleep_for(std::chrono::seconds(5));  // one ends them all

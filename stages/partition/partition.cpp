@@ -78,17 +78,6 @@ void report_dropped(runtime::StageContext& context, const SentencePairs& pairs,
   });
 }
 
-/// Throws core::InputError if the codebook could not be trained on so few entries.
-void require_sample(const Options& options, const index::IndexSpec& spec, std::int64_t entries) {
-  const auto vectors = std::min(entries, options.datastore.sample.size);
-  const auto least = spec.least_sample();
-  if (vectors >= least) return;
-  throw core::InputError(
-      fmt::format("{} needs at least {} training vectors; the corpus and "
-                  "datastore.sample give {}",
-                  spec.factory(), least, vectors));
-}
-
 runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options& options,
                                   const CorpusPaths& paths, const index::IndexSpec& spec) {
   const auto& folder = paths.text;
@@ -159,6 +148,16 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
 }
 
 }  // namespace
+
+void require_sample(const Options& options, const index::IndexSpec& spec, std::int64_t entries) {
+  const auto vectors = std::min(entries, options.datastore.sample.size);
+  const auto least = spec.least_sample();
+  if (vectors >= least) return;
+  throw core::InputError(
+      fmt::format("{} needs at least {} training vectors; the corpus and "
+                  "datastore.sample give {}",
+                  spec.factory(), least, vectors));
+}
 
 void partition(runtime::StageContext& context, const Options& options, const CorpusPaths& paths) {
   const std::string name = paths.stage_name("partition");

@@ -23,6 +23,7 @@
 #include "runtime/run_directory.hpp"
 #include "runtime/run_lock.hpp"
 #include "runtime/stop_signal.hpp"
+#include "stages/build_commit.hpp"
 #include "stages/command_line.hpp"
 #include "stages/run/run.hpp"
 #include "stages/shared/options/inputs_outside.hpp"
@@ -67,7 +68,8 @@ void run_check(stages::Options options, obs::Log& log, comm::Communicator& world
   stages::check_run(context, options, scope);
 }
 
-void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, obs::Log& log,
+void run_command(const stages::CommandLine& command, const std::vector<std::string>& words,
+                 comm::MpiEnvironment& mpi, obs::Log& log,
                  std::unique_ptr<comm::Communicator>& world) {
   const stages::Stage& stage = *stages::find_stage(stages::stage_table(), command.stage);
   log.set_stage(stage.name);
@@ -105,8 +107,6 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
     runtime::mark_run_directory(options.run_dir);
     log.open(options.run_dir / "log.jsonl");
     if (!lock->notice().empty()) log.warn(lock->notice());
-    // The config.yaml that an earlier command left is kept if it is the config of this one.
-    if (stages::lies_in(command.config, options.run_dir / "config.yaml")) resolved.clear();
   });
   set_threads(options);
   using Force = runtime::StageContext::Force;
@@ -115,8 +115,19 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
   const gpu::Placement placement = gpu::place_rank(*world, options.device);
   gpu::report_placement(*world, log, placement);
   resolve_dtypes(options, *world, placement);
+  const runtime::ProgramFacts program{KNNSEQ_VERSION, stages::build_commit, KNNSEQ_BUILD_TYPE};
+  const bool keeps_config = stages::lies_in(command.config, options.run_dir / "config.yaml");
   runtime::StageContext context{
-      *world, log, options.run_dir, force, resolved, options.timeout_seconds, placement};
+      .comm = *world,
+      .log = log,
+      .run_dir = options.run_dir,
+      .force = force,
+      // The config.yaml that an earlier command left stays if it is the config of this one.
+      .resolved_config = keeps_config ? "" : resolved,
+      .timeout_seconds = options.timeout_seconds,
+      .placement = placement,
+      .provenance = {runtime::describe_job(*world, placement, program, words), resolved}};
+  context.provenance.job["threads"] = options.threads;
   const c10::InferenceMode no_gradients;
   stage.run(context, options, command.names);
   if (const auto folder = core::unsynced_folder(); world->is_root() && !folder.empty()) {
@@ -129,7 +140,9 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
 /// What a command prints that does nothing else; empty for all others.
 std::string information(const stages::CommandLine& command) {
   const auto table = stages::stage_table();
-  if (command.version) return "knnseq " KNNSEQ_VERSION "\n";
+  if (command.version) {
+    return fmt::format("knnseq {} (commit {})\n", KNNSEQ_VERSION, stages::build_commit);
+  }
   if (command.stage.empty()) {
     return command.list ? stages::stage_list(table) : stages::usage(table);
   }
@@ -170,7 +183,7 @@ int run_program(int argc, char** argv) {
       if (world->is_root()) obs::print(text);
       return 0;
     }
-    run_command(command, mpi, log, world);
+    run_command(command, {argv, argv + argc}, mpi, log, world);
     write_success_marker(world->is_root());
     return 0;
   } catch (const comm::AgreedError& e) {

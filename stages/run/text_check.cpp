@@ -79,16 +79,21 @@ Counts look_at(const CorpusFile& file, const Options& options, const text::Token
   return counts;
 }
 
-/// What partition has counted, if it is finished.
+/// What partition has counted, if it is finished. What is wrong with its manifest is for partition
+/// to say, with the remedy.
 std::optional<CorpusSize> counted_size(const CorpusPaths& paths) {
-  const auto manifest = store::read_manifest(paths.text / "manifest.json");
-  if (!manifest) return {};
-  const auto corpus = CorpusManifest::from_json(*manifest);
-  CorpusSize size{corpus.sentences, 0, corpus.entries, false};
-  for (const auto& [name, shard] : corpus.of_shards.items()) {
-    size.source_tokens += shard.value("source_tokens", std::int64_t{0});
+  try {
+    const auto manifest = store::read_manifest(paths.text / "manifest.json");
+    if (!manifest) return {};
+    const auto corpus = CorpusManifest::from_json(*manifest);
+    CorpusSize size{corpus.sentences, 0, corpus.entries, false};
+    for (const auto& [name, shard] : corpus.of_shards.items()) {
+      size.source_tokens += shard.value("source_tokens", std::int64_t{0});
+    }
+    return size;
+  } catch (const core::InputError&) {
+    return {};
   }
-  return size;
 }
 
 std::string files_text(const std::vector<fs::path>& files) {
@@ -149,9 +154,7 @@ CorpusSize check_corpora(runtime::StageContext& context, const Options& options,
   std::vector<CorpusOptions> unread;
   for (const auto& paths : corpora) {
     std::optional<CorpusSize> counted;
-    if (context.force == runtime::StageContext::Force::no) {
-      problems.look([&] { counted = counted_size(paths); });
-    }
+    if (context.force == runtime::StageContext::Force::no) counted = counted_size(paths);
     if (counted) {
       total += *counted;
       continue;

@@ -4,7 +4,7 @@
 #   slurm/submit.sh CONFIG [--cluster FILE] [--stages S,S,…] [--after JOB] [--set key=value …] [--print]
 # --cluster  the cluster file (slurm/cluster.sh)
 # --stages   only these of "knnseq --list", in this order. Default: those of "knnseq run"
-# --after    the first one waits for this job
+# --after    the first one waits for this job. Inputs are then not looked at before, since it may make them
 # --print    shows the sbatch commands instead of running them
 # Start it where the config's relative paths begin: jobs run in the folder that they are submitted from.
 set -euo pipefail
@@ -38,7 +38,9 @@ done
 # shellcheck source=slurm/settings.sh
 source "$top/slurm/settings.sh"
 environment
-# The program says what there is to do, and refuses a config with mistakes before anything is queued.
+# The program says what there is to do, and refuses a config with mistakes, or inputs that cannot be used,
+# before anything is queued. Another job may have to make the inputs first.
+[ -n "$after" ] || "$program" run --check=inputs --config "$config" "${settings[@]}"
 commands=$("$program" run --list --config "$config" "${settings[@]}")
 known=$("$program" --list)
 [ -n "$stages" ] || stages=$(cut -d' ' -f1 <<< "$commands" | uniq | paste -sd,)

@@ -67,6 +67,8 @@ options
   --set key=value  overrides a key (knn.k=8, decode.0.knn=false); may be repeated
   --force          start the stage over; with {}:
                    those steps whose inputs have changed
+  --check          with run: look whether all that the stages will need is there and fits, and do
+                   nothing; --check=inputs: without this machine's memory and GPUs
   --list           with run: print the stages it consists of, one a line, and do nothing;
                    alone: print the names of all stages
   --help           after a stage: what it makes, and the keys of the config that it reads
@@ -136,6 +138,10 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::span<cons
       command.force = true;
     } else if (argument == "--list") {
       command.list = true;
+    } else if (argument == "--check") {
+      const auto scope = attached.value_or("all");
+      command.check = core::value_named<CheckScope>(scope);
+      if (!command.check) throw core::InputError(argument, "'" + scope + "' is not all or inputs");
     } else if (argument == "--help" || argument == "-h") {
       command.help = true;
     } else if (argument == "--version") {
@@ -161,6 +167,9 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::span<cons
   if (!command.names.empty() && !takes_names(*stage)) {
     throw core::InputError("'" + command.names[0] + "'",
                            "only " + names_where(stages, takes_names) + " take names");
+  }
+  if (command.check && command.stage != "run") {
+    throw core::InputError("--check", "is for run only");
   }
   if (command.list && command.stage != "run") {
     throw core::InputError("--list", "is for run only, or without a stage");

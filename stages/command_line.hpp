@@ -1,11 +1,13 @@
 // The program's arguments.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "config/config.hpp"
+#include "stages/run/check.hpp"
 #include "stages/stage_table.hpp"
 
 namespace knnseq::stages {
@@ -16,6 +18,7 @@ struct CommandLine {
   std::vector<std::string> overrides;  ///< of --set
   std::vector<std::string> names;      ///< what follows the stage, as in "decode test-knn"
   bool force = false;
+  std::optional<CheckScope> check;  ///< of run: only look whether everything is there
   bool list = false;  ///< say what run consists of, or without a stage what stages there are
   bool help = false;
   bool version = false;

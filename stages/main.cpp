@@ -23,6 +23,7 @@
 #include "runtime/run_directory.hpp"
 #include "runtime/run_lock.hpp"
 #include "runtime/stop_signal.hpp"
+#include "stages/build_commit.hpp"
 #include "stages/command_line.hpp"
 #include "stages/run/run.hpp"
 #include "stages/shared/options/inputs_outside.hpp"
@@ -31,6 +32,11 @@
 namespace {
 
 using namespace knnseq;
+
+void set_threads(const stages::Options& options) {
+  at::set_num_threads(static_cast<int>(options.threads));
+  omp_set_num_threads(static_cast<int>(options.threads));
+}
 
 /// Gives `dtype: auto` the name that fingerprints keep: fp32 on CPUs; on GPUs bf16, or fp16 if a
 /// rank's GPU is older than compute capability 8.0 and has no instructions for bf16. Collective.
@@ -47,7 +53,23 @@ void resolve_dtypes(stages::Options& options, comm::Communicator& comm,
   for (auto& decoding : options.decode) resolve(decoding.dtype);
 }
 
-void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, obs::Log& log,
+/// run --check: reads, and writes nothing.
+void run_check(stages::Options options, obs::Log& log, comm::Communicator& world,
+               stages::CheckScope scope) {
+  set_threads(options);
+  gpu::Placement placement;
+  if (scope == stages::CheckScope::all) {
+    placement = gpu::place_rank(world, options.device);
+    resolve_dtypes(options, world, placement);
+  }
+  runtime::StageContext context{world,    log, options.run_dir, {}, {}, options.timeout_seconds,
+                                placement};
+  const c10::InferenceMode no_gradients;
+  stages::check_run(context, options, scope);
+}
+
+void run_command(const stages::CommandLine& command, const std::vector<std::string>& words,
+                 comm::MpiEnvironment& mpi, obs::Log& log,
                  std::unique_ptr<comm::Communicator>& world) {
   const stages::Stage& stage = *stages::find_stage(stages::stage_table(), command.stage);
   log.set_stage(stage.name);
@@ -70,6 +92,10 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
     stage.run(context, options, command.names);
     return;
   }
+  if (command.check) {
+    run_check(options, log, *world, *command.check);
+    return;
+  }
   std::optional<runtime::RunLock> lock;  // rank 0's, until the command ends
   comm::on_root(*world, [&] {
     using Use = runtime::RunDirectoryUse;
@@ -81,19 +107,27 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
     runtime::mark_run_directory(options.run_dir);
     log.open(options.run_dir / "log.jsonl");
     if (!lock->notice().empty()) log.warn(lock->notice());
-    // The config.yaml that an earlier command left is kept if it is the config of this one.
-    if (stages::lies_in(command.config, options.run_dir / "config.yaml")) resolved.clear();
   });
-  at::set_num_threads(static_cast<int>(options.threads));
-  omp_set_num_threads(static_cast<int>(options.threads));
+  set_threads(options);
   using Force = runtime::StageContext::Force;
   const bool several = stage.force == stages::Force::changed;
   const auto force = !command.force ? Force::no : several ? Force::changed : Force::always;
   const gpu::Placement placement = gpu::place_rank(*world, options.device);
   gpu::report_placement(*world, log, placement);
   resolve_dtypes(options, *world, placement);
+  const runtime::ProgramFacts program{KNNSEQ_VERSION, stages::build_commit, KNNSEQ_BUILD_TYPE};
+  const bool keeps_config = stages::lies_in(command.config, options.run_dir / "config.yaml");
   runtime::StageContext context{
-      *world, log, options.run_dir, force, resolved, options.timeout_seconds, placement};
+      .comm = *world,
+      .log = log,
+      .run_dir = options.run_dir,
+      .force = force,
+      // The config.yaml that an earlier command left stays if it is the config of this one.
+      .resolved_config = keeps_config ? "" : resolved,
+      .timeout_seconds = options.timeout_seconds,
+      .placement = placement,
+      .provenance = {runtime::describe_job(*world, placement, program, words), resolved}};
+  context.provenance.job["threads"] = options.threads;
   const c10::InferenceMode no_gradients;
   stage.run(context, options, command.names);
   if (const auto folder = core::unsynced_folder(); world->is_root() && !folder.empty()) {
@@ -106,7 +140,9 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
 /// What a command prints that does nothing else; empty for all others.
 std::string information(const stages::CommandLine& command) {
   const auto table = stages::stage_table();
-  if (command.version) return "knnseq " KNNSEQ_VERSION "\n";
+  if (command.version) {
+    return fmt::format("knnseq {} (commit {})\n", KNNSEQ_VERSION, stages::build_commit);
+  }
   if (command.stage.empty()) {
     return command.list ? stages::stage_list(table) : stages::usage(table);
   }
@@ -125,8 +161,9 @@ int run_program(int argc, char** argv) {
   comm::MpiEnvironment mpi(argc, argv);
   auto world = mpi.world();
   obs::Log log(world->rank(), world->size());
-  const auto say = [&](const std::string& message) {
-    obs::say("knnseq" + (log.stage().empty() ? "" : " " + log.stage()) + ": " + message);
+  const auto say = [&](const std::string& message, const std::vector<std::string>& items = {}) {
+    obs::say_list("knnseq" + (log.stage().empty() ? "" : " " + log.stage()) + ": " + message,
+                  items);
   };
   const auto place = [&] {
     return fmt::format("rank {} on {}: ", world->rank(), obs::host_name());
@@ -146,7 +183,7 @@ int run_program(int argc, char** argv) {
       if (world->is_root()) obs::print(text);
       return 0;
     }
-    run_command(command, mpi, log, world);
+    run_command(command, {argv, argv + argc}, mpi, log, world);
     write_success_marker(world->is_root());
     return 0;
   } catch (const comm::AgreedError& e) {
@@ -154,7 +191,12 @@ int run_program(int argc, char** argv) {
       log.event("error", {{"message", e.what()}});
       const bool of_one = e.code() == core::ExitCode::failure ||
                           (e.code() == core::ExitCode::bad_input && !e.of_all());
-      if (e.is_speaker()) say((of_one ? place() : "") + e.what());
+      const auto items = core::items_of(e);
+      if (e.is_speaker() && e.is_list()) {
+        say(fmt::format("{}{} problems", of_one ? place() : "", items.size()), items);
+      } else if (e.is_speaker()) {
+        say((of_one ? place() : "") + e.what());
+      }
       return static_cast<int>(e.code());
     }
     if (!e.is_speaker()) std::this_thread::sleep_for(std::chrono::seconds(5));  // one ends them all

@@ -218,6 +218,7 @@ std::vector<Stage> make_table() {
        .force = Force::changed},
   };
   Keys& of_run = stages.back().keys;
+  of_run = {"sweep", "tune"};  // whose inputs it looks at before it begins
   for (const auto& stage : stages) {
     if (stage.items) of_run = of_run + stage.keys;
   }

@@ -1,8 +1,5 @@
 #include "config/config.hpp"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include "config/yaml_document.hpp"
 #include "core/error.hpp"
 #include "core/input_file.hpp"
@@ -30,9 +27,7 @@ std::vector<KnownKey> Config::known() const { return known_keys(*state_->root); 
 
 void Config::finish() const {
   note_unknown_keys(*state_, *state_->root);
-  if (!state_->problems.empty()) {
-    throw core::InputError(fmt::format("{}", fmt::join(state_->problems, "\n")));
-  }
+  if (!state_->problems.empty()) throw core::InputError(state_->problems);
 }
 
 std::string Config::resolved() const { return emit(*state_->root); }

@@ -34,7 +34,7 @@ class Config {
   Section root() const;
   /// Paths of the files under its key `include`.
   std::vector<std::filesystem::path> included() const;
-  /// Throws core::InputError listing all problems, one a line, if there are any.
+  /// Throws core::InputError listing all problems, if there are any.
   void finish() const;
   /// Every key that was asked for, in the order of asking; of a list of maps those of the first.
   std::vector<KnownKey> known() const;

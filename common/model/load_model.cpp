@@ -78,6 +78,10 @@ ModelInfo read_model_info(const fs::path& folder, const ModelOptions& options) {
   return read_config(folder, options).info;
 }
 
+void check_weights(const fs::path& folder) {
+  if (!is_torchscript(folder)) SafetensorsFolder{folder};
+}
+
 std::vector<fs::path> model_files(const fs::path& folder) {
   if (is_torchscript(folder)) {
     if (!fs::exists(folder)) throw core::InputError(folder, "is missing");

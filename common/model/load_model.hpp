@@ -33,6 +33,10 @@ std::unique_ptr<TranslationModel> load_model(const std::filesystem::path& folder
 /// InputError.
 ModelInfo read_model_info(const std::filesystem::path& folder, const ModelOptions& options = {});
 
+/// Reads the headers of the model's weights, which say what they hold and how large they are.
+/// Throws InputError if a file is missing, cut short or malformed.
+void check_weights(const std::filesystem::path& folder);
+
 /// The files that decide what the model computes, for fingerprints: config.json,
 /// generation_config.json if there is one, the weights; or the archive. Throws InputError if
 /// one of the others is missing.

@@ -74,9 +74,13 @@ void print(std::string_view text) {
   std::fflush(stdout);
 }
 
-void say(std::string_view text) {
-  const std::string before = progress_shown.exchange(false) ? clear_line : "";
-  write_all(STDERR_FILENO, before + printable(text) + "\n");
+void say(std::string_view text) { say_list(text, {}); }
+
+void say_list(std::string_view heading, const std::vector<std::string>& items) {
+  std::string text = progress_shown.exchange(false) ? clear_line : "";
+  text += printable(heading) + "\n";
+  for (const auto& item : items) text += "  " + printable(item) + "\n";
+  write_all(STDERR_FILENO, text);
 }
 
 void say_progress(std::string_view text) {

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace knnseq::obs {
 
@@ -22,6 +23,9 @@ void print(std::string_view text);
 /// Writes printable(text) and a line end to stderr, in one write, so that lines of several ranks
 /// do not mix.
 void say(std::string_view text);
+
+/// The same for a heading and a list below it, a line an item.
+void say_list(std::string_view heading, const std::vector<std::string>& items);
 
 /// A line that the next say() replaces; on a terminal only.
 void say_progress(std::string_view text);

@@ -115,7 +115,8 @@ bool ShardJobs::run_shard(std::int64_t shard, const Means& with) {
   ShardPlan plan;
   comm::agree(team, [&] { plan = work.prepare(shard); });
   const auto units = std::ssize(plan.unit_items);
-  auto file = store::ShardFile::open({folder_, shard_name(shard), owner_}, team, plan.datasets);
+  auto file =
+      store::ShardFile::open({folder_, shard_name(shard), owner_}, team, plan.datasets, plan.label);
   std::vector<std::int64_t> left;  // of this rank
   for (std::int64_t unit = team.rank(); unit < units; unit += team.size()) {
     if (file.has(unit)) {

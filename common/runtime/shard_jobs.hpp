@@ -19,6 +19,7 @@ namespace knnseq::runtime {
 struct ShardPlan {
   std::vector<store::DatasetSpec> datasets;
   std::vector<std::int64_t> unit_items;  ///< of each unit, for progress
+  store::FileLabel label = {};           ///< of the HDF5 file
 };
 
 /// A unit that was computed ahead, or is still on its way from a device.

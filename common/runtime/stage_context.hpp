@@ -8,6 +8,7 @@
 #include "core/files.hpp"
 #include "gpu/placement.hpp"
 #include "obs/log.hpp"
+#include "runtime/provenance.hpp"
 
 namespace knnseq::runtime {
 
@@ -23,6 +24,7 @@ struct StageContext {
   gpu::Placement placement = {};  ///< where this rank computes
   /// Rank 0's: core::stamp_file() of what was fingerprinted for the stage that comes next.
   core::Json input_stamps = core::Json::array();
+  Provenance provenance = {};  ///< of this job, for records
 };
 
 }  // namespace knnseq::runtime

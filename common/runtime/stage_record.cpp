@@ -29,7 +29,8 @@ Spread spread_over_ranks(comm::Communicator& comm, double value) {
 }  // namespace
 
 void record_stage(StageContext& context, const std::string& stage, const StageWork& work,
-                  double seconds) {
+                  const StageSession& session) {
+  const double seconds = session.seconds;
   auto& comm = context.comm;
   const Spread time = spread_over_ranks(comm, seconds);
   const double work_seconds =
@@ -50,8 +51,16 @@ void record_stage(StageContext& context, const std::string& stage, const StageWo
                        {"peak_memory_max_bytes", std::llround(memory.most)},
                        {"peak_memory_mean_bytes", std::llround(memory.mean)}};
   if (!work.details.is_null()) record["details"] = work.details;
+  if (!context.provenance.job.is_null()) record.update(context.provenance.job);
+  record["began"] = utc_time(time.most);
+  record["ended"] = utc_time();
+  record["resumed"] = session.resumed;
+  record["manifest"] = session.manifest;
   const auto records = context.run_dir / records_name;
   core::make_own_folders(context.run_dir, records);
+  if (!context.provenance.config.empty()) {
+    core::write_file_durably(records / (stage + ".yaml"), context.provenance.config);
+  }
   core::write_file_durably(records / (stage + ".json"), record.dump(2) + "\n");
   context.log.event("stage_done", record);
   context.log.info(fmt::format(

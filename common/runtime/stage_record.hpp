@@ -21,10 +21,18 @@ struct StageWork {
   core::Json details = nullptr;  ///< more for the record, of all ranks; rank 0's
 };
 
+/// The run of a stage that finished it.
+struct StageSession {
+  double seconds = 0;
+  bool resumed = false;  ///< an earlier run had begun the work
+  std::string manifest;  ///< identity of the manifest that it wrote; rank 0's
+};
+
 /// Reduces seconds and peak memory to min/mean/max and items and bytes to sums, writes
-/// run_dir/records/<stage>.json and logs the result. Collective.
+/// run_dir/records/<stage>.json, with the job's provenance, and the config it was made with as
+/// <stage>.yaml, and logs the result. Collective.
 void record_stage(StageContext& context, const std::string& stage, const StageWork& work,
-                  double seconds);
+                  const StageSession& session);
 
 /// What record_stage() wrote, null if the stage has not been recorded. Throws core::InputError if
 /// the file is damaged.

@@ -178,13 +178,14 @@ void run_stage(StageContext& context, const StageDefinition& stage) {
     return;
   }
   if (plan == Plan::resume) context.log.info("going on where an earlier run stopped");
-  context.log.event("stage_begin",
-                    {{"resumed", plan == Plan::resume}, {"inputs", stage.all_inputs()}});
+  context.log.event("stage_begin", {{"resumed", plan == Plan::resume},
+                                    {"inputs", stage.all_inputs()},
+                                    {"job", context.provenance.job}});
 
   obs::reset_peak_memory();
   const obs::Stopwatch watch;
   const StageOutcome outcome = work_on(context, stage, plan);
-  const double seconds = watch.seconds();
+  StageSession session{watch.seconds(), plan == Plan::resume, {}};
   comm::on_root(comm, [&] {
     try {
       require_unedited_inputs(context);
@@ -194,10 +195,11 @@ void run_stage(StageContext& context, const StageDefinition& stage) {
     }
     const auto manifest = store::make_manifest(stage.name, stage.all_inputs(), outcome.content);
     core::write_file_durably(folder.manifest(), manifest.dump(1) + "\n");
+    session.manifest = manifest.at("identity");
     folder.tidy();
   });
   context.input_stamps.clear();
-  record_stage(context, stage.name, outcome.work, seconds);
+  record_stage(context, stage.name, outcome.work, session);
 }
 
 void write_results(const fs::path& run_dir, const fs::path& folder, const std::string& stage,

@@ -143,7 +143,8 @@ std::int64_t CorpusShard::find_entry(std::int64_t entry_number) const {
   return -1;
 }
 
-core::Json CorpusShard::write(const std::filesystem::path& folder, const std::string& name) const {
+core::Json CorpusShard::write(const std::filesystem::path& folder, const std::string& name,
+                              const FileLabel& label) const {
   const auto alone = comm::make_self_communicator();
   const auto path = folder / (name + ".h5");
   std::vector<DatasetSpec> specs;
@@ -158,7 +159,7 @@ core::Json CorpusShard::write(const std::filesystem::path& folder, const std::st
                           {"bytes", bytes.size()},
                           {"checksum", range_checksum(bytes)}});
       });
-  Hdf5File::create(path, *alone, specs);
+  Hdf5File::create(path, *alone, specs, label);
   Hdf5File file = Hdf5File::open_for_writing(path, *alone);
   for_each_array(*this,
                  [&]<class T>(const char* dataset, const char*, const std::vector<T>& values) {

@@ -41,9 +41,10 @@ struct CorpusShard {
   std::int64_t find_entry(std::int64_t entry_number) const;
 
   /// Writes `folder`/`name`.h5; returns {"sentences", "entries", "source_tokens", "batches",
-  /// "structure", "units"} for the manifest, the last two as ShardFile::finish() gives them. Not
-  /// collective.
-  core::Json write(const std::filesystem::path& folder, const std::string& name) const;
+  /// "structure", "units"} for the manifest, the last two as ShardFile::finish() gives them.
+  /// `label` is the file's. Not collective.
+  core::Json write(const std::filesystem::path& folder, const std::string& name,
+                   const FileLabel& label = {}) const;
   /// Reads it back and compares it with what write() returned. Throws core::InputError, also if it
   /// is not as described above or has a number that does not fit an entry's id. Callers that know
   /// the vocabulary must check the tokens: require_tokens_below().

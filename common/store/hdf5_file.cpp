@@ -14,6 +14,7 @@
 #include "core/own_files.hpp"
 #include "store/hdf5_call.hpp"
 #include "store/hdf5_dataset.hpp"
+#include "store/manifest.hpp"
 
 namespace knnseq::store {
 
@@ -63,6 +64,20 @@ Hdf5Handle access_properties(const comm::Communicator* comm) {
   return access;
 }
 
+/// Texts that describe a dataset or a file.
+void write_attributes(hid_t object, const std::map<std::string, std::string>& attributes) {
+  for (const auto& [name, text] : attributes) {
+    const Hdf5Handle text_type(KNNSEQ_HDF5(name, H5Tcopy, H5T_C_S1), H5Tclose);
+    KNNSEQ_HDF5(name, H5Tset_size, text_type.id(), text.size() + 1);
+    KNNSEQ_HDF5(name, H5Tset_cset, text_type.id(), H5T_CSET_UTF8);
+    const Hdf5Handle scalar(KNNSEQ_HDF5(name, H5Screate, H5S_SCALAR), H5Sclose);
+    const Hdf5Handle attribute(KNNSEQ_HDF5(name, H5Acreate2, object, name.c_str(), text_type.id(),
+                                           scalar.id(), H5P_DEFAULT, H5P_DEFAULT),
+                               H5Aclose);
+    KNNSEQ_HDF5(name, H5Awrite, attribute.id(), text_type.id(), text.c_str());
+  }
+}
+
 void create_dataset(hid_t file, const DatasetSpec& spec) {
   const std::vector<hsize_t> shape(spec.shape.begin(), spec.shape.end());
   const Hdf5Handle space(KNNSEQ_HDF5(spec.name, H5Screate_simple, static_cast<int>(shape.size()),
@@ -77,16 +92,7 @@ void create_dataset(hid_t file, const DatasetSpec& spec) {
   const Hdf5Handle dataset(KNNSEQ_HDF5(spec.name, H5Dcreate2, file, spec.name.c_str(), type.id(),
                                        space.id(), H5P_DEFAULT, properties.id(), H5P_DEFAULT),
                            H5Dclose);
-  for (const auto& [name, text] : spec.attributes) {
-    const Hdf5Handle text_type(KNNSEQ_HDF5(name, H5Tcopy, H5T_C_S1), H5Tclose);
-    KNNSEQ_HDF5(name, H5Tset_size, text_type.id(), text.size() + 1);
-    KNNSEQ_HDF5(name, H5Tset_cset, text_type.id(), H5T_CSET_UTF8);
-    const Hdf5Handle scalar(KNNSEQ_HDF5(name, H5Screate, H5S_SCALAR), H5Sclose);
-    const Hdf5Handle attribute(KNNSEQ_HDF5(name, H5Acreate2, dataset.id(), name.c_str(),
-                                           text_type.id(), scalar.id(), H5P_DEFAULT, H5P_DEFAULT),
-                               H5Aclose);
-    KNNSEQ_HDF5(name, H5Awrite, attribute.id(), text_type.id(), text.c_str());
-  }
+  write_attributes(dataset.id(), spec.attributes);
 }
 
 /// MPI-IO does not say that a write failed for lack of space, so that is checked before.
@@ -120,6 +126,12 @@ void allocate_on_disk(const fs::path& path) {
 }
 
 }  // namespace
+
+FileLabel make_label(const std::string& kind, const FileLabel& more) {
+  FileLabel label = {{"format", "knnseq " + kind}, {"version", std::to_string(manifest_version)}};
+  label.insert(more.begin(), more.end());
+  return label;
+}
 
 struct Hdf5File::State {
   fs::path path;
@@ -187,7 +199,7 @@ Hdf5File& Hdf5File::operator=(Hdf5File&&) noexcept = default;
 Hdf5File::~Hdf5File() = default;
 
 void Hdf5File::create(const fs::path& path, comm::Communicator& comm,
-                      const std::vector<DatasetSpec>& datasets) {
+                      const std::vector<DatasetSpec>& datasets, const FileLabel& label) {
   const fs::path temporary = path.string() + ".tmp";
   comm::on_root(comm, [&] {
     require_space(path, datasets);
@@ -204,6 +216,7 @@ void Hdf5File::create(const fs::path& path, comm::Communicator& comm,
         KNNSEQ_HDF5(path, H5Fcreate, mpi_path.c_str(), H5F_ACC_EXCL, creation.id(), access.id()),
         H5Fclose);
     try {
+      write_attributes(file.id(), label);
       for (const auto& spec : datasets) create_dataset(file.id(), spec);
       KNNSEQ_HDF5(path, H5Fflush, file.id(), H5F_SCOPE_GLOBAL);
     } catch (...) {  // as in ~State: closing is collective

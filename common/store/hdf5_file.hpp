@@ -38,6 +38,12 @@ struct DatasetSpec {
   bool auxiliary = false;
 };
 
+/// What a file says of itself in attributes of its root, for people and other programs.
+using FileLabel = std::map<std::string, std::string>;
+
+/// {"format": "knnseq KIND", "version": that of manifests}, and more.
+FileLabel make_label(const std::string& kind, const FileLabel& more = {});
+
 /// An open HDF5 file. Reading and writing of rows is independent (not collective). A dataset must
 /// be one that create() could have made: at the file's root and in the file itself, contiguous,
 /// without filters, of one of the types, with one or two dimensions, whole. All functions that name
@@ -49,7 +55,7 @@ class Hdf5File {
   /// bytes on the disk and closes it. Until it is complete it has the name `path`.tmp. Collective
   /// on `comm`. Throws core::SystemError, for a full disk too.
   static void create(const std::filesystem::path& path, comm::Communicator& comm,
-                     const std::vector<DatasetSpec>& datasets);
+                     const std::vector<DatasetSpec>& datasets, const FileLabel& label = {});
   /// Collective on `comm`: MPI-IO if it is MPI's, plain I/O if it is not.
   static Hdf5File open_for_writing(const std::filesystem::path& path, comm::Communicator& comm);
   /// Throws core::InputError if the file is missing or not an HDF5 file.

@@ -39,10 +39,10 @@ std::vector<core::Json> read_journals(const ShardFile::Place& place) {
 
 /// The file as it is created, and its description.
 core::Json create(const fs::path& path, const ShardFile::Place& place, comm::Communicator& team,
-                  const std::vector<DatasetSpec>& datasets) {
+                  const std::vector<DatasetSpec>& datasets, const FileLabel& label) {
   // Journals without a file would claim rows that are not there.
   comm::on_root(team, [&] { ShardFile::remove_journals(place.folder, place.name); });
-  Hdf5File::create(path, team, datasets);
+  Hdf5File::create(path, team, datasets, label);
   core::Json structure;
   comm::on_root(team, [&] {
     structure = describe_structure(path);
@@ -54,7 +54,7 @@ core::Json create(const fs::path& path, const ShardFile::Place& place, comm::Com
 }  // namespace
 
 ShardFile ShardFile::open(const Place& place, comm::Communicator& team,
-                          const std::vector<DatasetSpec>& datasets) {
+                          const std::vector<DatasetSpec>& datasets, const FileLabel& label) {
   const fs::path path = place.folder / (place.name + ".h5");
   const fs::path structure_file = structure_path(place.folder, place.name);
   const bool there = team.all(!team.is_root() || (fs::exists(path) && fs::exists(structure_file)));
@@ -65,7 +65,7 @@ ShardFile ShardFile::open(const Place& place, comm::Communicator& team,
       verify_structure(path, structure);
     });
   } else {
-    structure = create(path, place, team, datasets);
+    structure = create(path, place, team, datasets, label);
   }
   ShardFile shard(Hdf5File::open_for_writing(path, team), place);
   shard.structure_ = std::move(structure);

@@ -28,11 +28,11 @@ class ShardFile {
     std::string owner;  ///< says what is made here: leftovers of something else are refused
   };
 
-  /// Opens `folder`/`name`.h5, or creates it with these datasets if it is not there yet. Throws
-  /// core::InputError on all ranks if the file's structure or a journal is damaged. Collective
-  /// on `team`.
+  /// Opens `folder`/`name`.h5, or creates it with these datasets and this label if it is not there
+  /// yet. Throws core::InputError on all ranks if the file's structure or a journal is damaged.
+  /// Collective on `team`.
   static ShardFile open(const Place& place, comm::Communicator& team,
-                        const std::vector<DatasetSpec>& datasets);
+                        const std::vector<DatasetSpec>& datasets, const FileLabel& label = {});
 
   bool has(std::int64_t unit) const { return done_.contains(unit); }
 

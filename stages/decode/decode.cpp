@@ -335,6 +335,9 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
       files.push_back("ref.txt");
     }
     outcome.content["sentences"] = set.lines.size();
+    for (const auto& datastore : data.datastores) {
+      outcome.content["aside"]["indexes"].push_back(datastore.codebook.facts.factory);
+    }
     outcome.content["files"] = runtime::describe_files(folder, files);
     outcome.content["hypotheses"] = core::fingerprint_file(folder / "nbest.jsonl");
   };

@@ -6,6 +6,7 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "core/hash.hpp"
 #include "gpu/torch_device.hpp"
 #include "runtime/input_files.hpp"
 #include "runtime/shard_jobs.hpp"
@@ -75,8 +76,19 @@ core::Json report_encoding(runtime::StageContext& context, const runtime::UnitSe
   return report.record;
 }
 
+store::FileLabel make_datastore_label(const model::ModelInfo& model, const KeyInputs& made_from) {
+  return store::make_label(
+      "datastore",
+      {{"model", fmt::format("{} {}", model.family, core::fingerprint(made_from.model.dump()))},
+       {"key", fmt::format("{} of decoder layer {} (from 0), float16 [entries, {}]",
+                           core::name_of(made_from.key), made_from.layer, model.width)},
+       {"dtype",
+        fmt::format("{}, in which the model ran on {}", made_from.dtype, made_from.device)}});
+}
+
 runtime::StageOutcome make_datastore(runtime::StageContext& context, const Options& options,
-                                     const CorpusPaths& paths, const CorpusManifest& made) {
+                                     const CorpusPaths& paths, const CorpusManifest& made,
+                                     const KeyInputs& made_from) {
   const auto team = runtime::make_shard_team(context.comm, options.shards);
   std::unique_ptr<model::TranslationModel> model;
   comm::agree(context.comm,
@@ -88,6 +100,7 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
       make_corpus_sample_rule(context.comm, {paths.text, made.of_shards, made.entries}, sample),
       gpu::torch_device(context.placement.device));
   runtime::ShardJobs jobs(context, team, paths.datastore, {"entries", made.entries});
+  const auto label = make_datastore_label(model->info(), made_from);
   store::CorpusShard corpus;
   std::vector<core::Range> units;
   const auto prepare = [&](std::int64_t shard) {
@@ -95,7 +108,7 @@ runtime::StageOutcome make_datastore(runtime::StageContext& context, const Optio
     corpus = store::CorpusShard::read(paths.text, name, made.of_shard(shard));
     units = store::cut_units(corpus);
     encoder.open_shard(corpus);
-    runtime::ShardPlan plan{encoder.layout(), {}};
+    runtime::ShardPlan plan{encoder.layout(), {}, label};
     for (const auto& batches : units) plan.unit_items.push_back(corpus.entries_of(batches).size());
     return plan;
   };
@@ -124,12 +137,13 @@ void encode(runtime::StageContext& context, const Options& options, const Corpus
   const std::string name = paths.stage_name("encode");
   context.log.set_stage(name);
   const auto corpus = corpus_manifest(context, options, paths);
-  const auto inputs = key_inputs(context, options, paths, corpus).to_json();
-  runtime::run_stage(context, {name,
-                               paths.datastore,
-                               inputs,
-                               [&] { return make_datastore(context, options, paths, corpus); },
-                               {sample_name}});
+  const KeyInputs made_from = key_inputs(context, options, paths, corpus);
+  runtime::run_stage(context,
+                     {name,
+                      paths.datastore,
+                      made_from.to_json(),
+                      [&] { return make_datastore(context, options, paths, corpus, made_from); },
+                      {sample_name}});
   // Only now that the manifest is there.
   comm::on_root(context.comm, [&] { std::filesystem::remove(paths.datastore / sample_name); });
 }

@@ -54,6 +54,24 @@ MetricFigures figures_of_identical(const Resampled<Statistics>& system) {
   return result;
 }
 
+/// Whether another decoding has the same setting with another value.
+bool differs(const DecodingSetting& setting, const std::vector<ScoredDecoding>& systems) {
+  return std::ranges::any_of(systems, [&](const ScoredDecoding& system) {
+    const auto other = std::ranges::find(system.settings, setting.name, &DecodingSetting::name);
+    return other != system.settings.end() && other->value != setting.value;
+  });
+}
+
+/// "kNN: k 16, nprobe 32": minor settings only where they differ.
+std::string describe(const ScoredDecoding& system, const std::vector<ScoredDecoding>& systems) {
+  std::string text;
+  for (const auto& setting : system.settings) {
+    if (setting.minor && !differs(setting, systems)) continue;
+    text += (text.empty() ? ": " : ", ") + setting.name + " " + setting.value;
+  }
+  return system.kind + text;
+}
+
 const ScoredDecoding& baseline_of(const std::vector<const ScoredDecoding*>& test_set,
                                   const std::string& name) {
   for (const auto* system : test_set) {
@@ -87,7 +105,8 @@ std::vector<ComparedSystem> compare_systems(const std::vector<ScoredDecoding>& s
       return figures<Statistics>(of_system, &of_baseline);
     };
     result.push_back({.name = system.name,
-                      .settings = system.settings,
+                      .settings = describe(system, systems),
+                      .machine = system.machine,
                       .sentences = std::ssize(system.bleu),
                       .baseline = baseline.name,
                       .identical = identical,

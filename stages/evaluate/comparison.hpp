@@ -21,7 +21,8 @@ struct MetricFigures {
 
 struct ComparedSystem {
   std::string name;
-  std::string settings;
+  std::string settings;  ///< "kNN: k 16, T 10, lambda 0.5, nprobe 32", and what differs
+  DecodingMachine machine;
   std::int64_t sentences = 0;
   std::string baseline;    ///< name of the system it was compared with
   bool identical = false;  ///< another than the baseline, with the same translations

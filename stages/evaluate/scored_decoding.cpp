@@ -1,6 +1,11 @@
 #include "stages/evaluate/scored_decoding.hpp"
 
+#include <algorithm>
+#include <set>
+#include <string_view>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
@@ -16,22 +21,70 @@ namespace knnseq::stages {
 
 namespace {
 
-/// The settings that a decoding was made with, from its manifest.
-std::string describe(const DecodingManifest& decoding) {
-  if (decoding.memory) return "translation memory: " + *decoding.memory + " sentences";
-  std::string text = "base";
-  if (const auto& knn = decoding.knn) {
-    const auto& subset = knn->subset;
-    text = fmt::format("{}: ", subset ? "subset kNN" : "kNN");
-    if (knn->policy != "fixed") text += knn->policy + ", ";
-    text += fmt::format("k {}, ", knn->k);
-    if (knn->temperature) text += fmt::format("T {:g}, ", *knn->temperature);
-    if (knn->lambda) text += fmt::format("lambda {:.6g}, ", *knn->lambda);
-    if (knn->tau) text += fmt::format("tau {:g}, ", *knn->tau);
-    text += fmt::format("{} {}", subset ? subset->encoder + " sentences" : "nprobe",
-                        subset ? subset->sentences : knn->nprobe);
+std::string kind_of(const DecodingManifest& decoding) {
+  if (decoding.memory) return "translation memory";
+  if (!decoding.knn) return "base";
+  return decoding.knn->subset ? "subset kNN" : "kNN";
+}
+
+/// Whether one of the indexes is of this kind, or none is known.
+bool has_part(const KnnSettings& knn, std::string_view part) {
+  return knn.indexes.empty() || std::ranges::any_of(knn.indexes, [&](const std::string& index) {
+           return index.find(part) != index.npos;
+         });
+}
+
+/// The settings of the search in the whole datastore, as far as its index has them.
+void add_search(const KnnSettings& knn, std::vector<DecodingSetting>& settings) {
+  const bool has_lists = has_part(knn, "IVF");
+  if (has_lists) {
+    settings.push_back({"nprobe", std::to_string(knn.nprobe)});
+    settings.push_back({"probing", knn.probing, true});
+    if (has_part(knn, "PQ")) settings.push_back({"backend", knn.backend, true});
+  } else if (has_part(knn, "HNSW")) {
+    settings.push_back({"ef_search", std::to_string(knn.ef_search)});
   }
-  return text + fmt::format("; length penalty {:g}", decoding.length_penalty);
+}
+
+/// The settings that a decoding was made with and that change it, from its manifest.
+std::vector<DecodingSetting> settings_of(const DecodingManifest& decoding) {
+  if (decoding.memory) return {{"sentences by", *decoding.memory}};
+  std::vector<DecodingSetting> settings;
+  const auto add = [&](const char* name, const std::string& value, bool minor = false) {
+    settings.push_back({name, value, minor});
+  };
+  if (const auto& knn = decoding.knn) {
+    if (knn->policy != "fixed") add("policy", knn->policy);
+    add("k", std::to_string(knn->k));
+    if (knn->temperature) add("T", fmt::format("{:g}", *knn->temperature));
+    if (knn->lambda) add("lambda", fmt::format("{:.6g}", *knn->lambda));
+    if (knn->tau) add("tau", fmt::format("{:g}", *knn->tau));
+    if (knn->skip > 0) add("skip", fmt::format("{:.3g}", knn->skip));
+    if (knn->subset) {
+      add("sentences", fmt::format("{} by {}", knn->subset->sentences, knn->subset->encoder));
+    } else {
+      add_search(*knn, settings);
+    }
+  }
+  add("beam", std::to_string(decoding.beam), true);
+  add("length penalty", fmt::format("{:g}", decoding.length_penalty), true);
+  add("max length", fmt::format("{:g}·n + {}", decoding.max_length_a, decoding.max_length_b), true);
+  add("dtype", decoding.dtype, true);
+  return settings;
+}
+
+/// Ranks and hosts of the record, the rest of the manifest.
+DecodingMachine machine_of(const DecodingManifest& decoding, const core::Json& record) {
+  DecodingMachine machine{0, decoding.threads, decoding.device, {}};
+  if (record.is_null()) return machine;
+  machine.ranks = record.at("ranks").get<std::int64_t>();
+  std::set<std::string> processors;
+  for (const auto& host : record.value("hosts", core::Json::array())) {
+    processors.insert(host.at("processor").get<std::string>());
+    if (host.contains("gpu")) processors.insert(host.at("gpu").get<std::string>());
+  }
+  machine.processors = fmt::format("{}", fmt::join(processors, ", "));
+  return machine;
 }
 
 void warn_of_moses_marks(obs::Log& log, const std::filesystem::path& file,
@@ -73,7 +126,8 @@ ScoredDecoding score_decoding(obs::Log& log, const std::filesystem::path& run_di
   ScoredDecoding result;
   result.name = name;
   result.identity = decoding.identity;
-  result.settings = describe(decoding);
+  result.kind = kind_of(decoding);
+  result.settings = settings_of(decoding);
   result.knn = decoding.knn.has_value();
   result.test_set =
       core::fingerprint_file(folder / "src.txt") + core::fingerprint_file(folder / "ref.txt");
@@ -83,8 +137,11 @@ ScoredDecoding score_decoding(obs::Log& log, const std::filesystem::path& run_di
     result.chrf.push_back(metrics::chrf_statistics(hypotheses[i], references[i]));
   }
   const core::Json record = runtime::stage_record(run_dir, "decode-" + name);
-  result.tokens_per_second = core::read_fields(run_dir / "records" / ("decode-" + name + ".json"),
-                                               [&] { return runtime::recorded_rate(record); });
+  core::read_fields(run_dir / "records" / ("decode-" + name + ".json"), [&] {
+    result.tokens_per_second = runtime::recorded_rate(record);
+    result.machine = machine_of(decoding, record);
+    return true;
+  });
   return result;
 }
 

@@ -12,10 +12,32 @@
 
 namespace knnseq::stages {
 
+/// A setting that a decoding was made with, for people.
+struct DecodingSetting {
+  std::string name;   ///< "nprobe"
+  std::string value;  ///< "32"
+  /// What is usually the same for all: told only if two decodings differ in it.
+  bool minor = false;
+
+  bool operator==(const DecodingSetting&) const = default;
+};
+
+/// On what a decoding was made, by which its speed came about.
+struct DecodingMachine {
+  std::int64_t ranks = 0;  ///< 0: it is not known
+  std::int64_t threads = 0;
+  std::string device;
+  std::string processors;  ///< of its hosts, each once; empty: not known
+
+  bool operator==(const DecodingMachine&) const = default;
+};
+
 struct ScoredDecoding {
   std::string name;
-  std::string identity;                       ///< of the decoding's manifest
-  std::string settings;                       ///< for people
+  std::string identity;                   ///< of the decoding's manifest
+  std::string kind;                       ///< "kNN"
+  std::vector<DecodingSetting> settings;  ///< that have an effect on it
+  DecodingMachine machine;
   bool knn = false;                           ///< a datastore was used
   std::string test_set;                       ///< equal if source and references are
   std::string translations;                   ///< fingerprint of hyp.txt

@@ -10,6 +10,7 @@
 #include "comm/gather_json.hpp"
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
+#include "core/hash.hpp"
 #include "core/own_files.hpp"
 #include "index/core/index_spec.hpp"
 #include "model/load_model.hpp"
@@ -51,11 +52,12 @@ void print_plan(runtime::StageContext& context, const Options& options,
 }
 
 /// What the rank that has a shard says of it: {"0": {…}}.
-core::Json write_shards(const PartitionedCorpus& corpus, const std::filesystem::path& folder) {
+core::Json write_shards(const PartitionedCorpus& corpus, const std::filesystem::path& folder,
+                        const store::FileLabel& label) {
   core::Json written = core::Json::object();
   for (const auto& [shard, content] : corpus.shards) {
     const auto name = runtime::shard_name(shard);
-    written[name] = content.write(folder, name);
+    written[name] = content.write(folder, name, label);
   }
   return written;
 }
@@ -79,19 +81,9 @@ void report_dropped(runtime::StageContext& context, const SentencePairs& pairs,
   });
 }
 
-/// Throws core::InputError if the codebook could not be trained on so few entries.
-void require_sample(const Options& options, const index::IndexSpec& spec, std::int64_t entries) {
-  const auto vectors = std::min(entries, options.datastore.sample.size);
-  const auto least = spec.least_sample();
-  if (vectors >= least) return;
-  throw core::InputError(
-      fmt::format("{} needs at least {} training vectors; the corpus and "
-                  "datastore.sample give {}",
-                  spec.factory(), least, vectors));
-}
-
 runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options& options,
-                                  const CorpusPaths& paths, const index::IndexSpec& spec) {
+                                  const CorpusPaths& paths, const index::IndexSpec& spec,
+                                  const store::FileLabel& label) {
   const auto& folder = paths.text;
   auto& comm = context.comm;
   std::unique_ptr<text::Tokenizer> tokenizer;
@@ -118,7 +110,7 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
   });
 
   core::Json written;
-  comm::agree(comm, [&] { written = write_shards(corpus, folder); });
+  comm::agree(comm, [&] { written = write_shards(corpus, folder, label); });
   CorpusManifest made;
   made.sentences = corpus.sentences;
   made.entries = corpus.entries;
@@ -161,6 +153,16 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
 
 }  // namespace
 
+void require_sample(const Options& options, const index::IndexSpec& spec, std::int64_t entries) {
+  const auto vectors = std::min(entries, options.datastore.sample.size);
+  const auto least = spec.least_sample();
+  if (vectors >= least) return;
+  throw core::InputError(
+      fmt::format("{} needs at least {} training vectors; the corpus and "
+                  "datastore.sample give {}",
+                  spec.factory(), least, vectors));
+}
+
 void partition(runtime::StageContext& context, const Options& options, const CorpusPaths& paths) {
   const std::string name = paths.stage_name("partition");
   context.log.set_stage(name);
@@ -185,10 +187,12 @@ void partition(runtime::StageContext& context, const Options& options, const Cor
                              {"bad_pairs", paths.corpus.drop_bad_pairs ? "drop" : "stop"},
                              {"max_tokens", paths.corpus.max_tokens},
                              {"shards", options.shards}};
+  const auto label = store::make_label(
+      "corpus", {{"tokenizer", core::fingerprint(inputs.at("tokenizer").dump())}});
   runtime::run_stage(context, {name,
                                paths.text,
                                inputs,
-                               [&] { return make_corpus(context, options, paths, spec); },
+                               [&] { return make_corpus(context, options, paths, spec, label); },
                                {dropped_name, unpacked_corpus + std::string("/")}});
 }
 

@@ -2,6 +2,7 @@
 
 #include "obs/terminal.hpp"
 #include "runtime/stage_record.hpp"
+#include "stages/run/check.hpp"
 #include "stages/stage_table.hpp"
 
 namespace knnseq::stages {
@@ -36,6 +37,7 @@ std::vector<std::string> commands(const Options& options) {
 }
 
 void run(runtime::StageContext& context, const Options& options) {
+  check_run(context, options, CheckScope::all);
   for (const auto& stage : stage_table()) {
     if (stage.items && !stage.items(options).empty()) stage.run(context, options, {});
   }

@@ -60,7 +60,8 @@ runtime::StageOutcome make_vectors(runtime::StageContext& context, const Options
           store::DataType::float16,
           {corpus.sentences(), encoder->width()},
           {{"description", "vectors of the sources by an encoder of their own"}}}},
-        {}};
+        {},
+        store::make_label("sentence vectors", {{"corpus", made.identity}})};
     for (const auto& batches : units) {
       plan.unit_items.push_back(corpus.sentences_of(batches).size());
     }

@@ -12,8 +12,6 @@
 
 namespace knnseq::stages {
 
-namespace {
-
 index::IndexSpec codes_spec(const Options& options, std::int64_t width) {
   const auto spec = index::parse_index_spec(options.subset.codes, width, options.index.metric);
   if (spec.storage != index::Storage::pq || spec.has_lists()) {
@@ -22,6 +20,8 @@ index::IndexSpec codes_spec(const Options& options, std::int64_t width) {
   }
   return spec;
 }
+
+namespace {
 
 /// Trains subset.codes on the datastore's training sample and codes every key: subset/codes/
 /// shard-*.h5 holds `codes` [N, M] uint8, one row for each row of the datastore's shard.

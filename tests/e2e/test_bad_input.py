@@ -129,6 +129,49 @@ class BadInput(RefusalTest):
             Case("append", "no 'append' items"), Case("decode none", "no 'decode' item named 'none'"),
         ))
 
+    def test_run_looks_at_everything_first(self):
+        folder = self.folder
+        text = self.run_stage("run", "--check")
+        self.assertIn("all that the stages need is there: 700 sentence pairs, about 7,336 entries", text)
+        self.assertFalse((folder / "run").exists())
+        (folder / "latin.de").write_bytes("Ä\nB\nÖ\n".encode("latin-1"))
+        (folder / "plain").write_text("no model")
+        problems = {
+            f"decode.0.source={folder}/tets.de": "tets.de: cannot be opened",
+            "decode.1.reference=" + str(folder / "corpus.en"): "corpus.en has 700",
+            f"append=[{{name: more, source: {folder}/latin.de, target: {folder}/corpus.en}}]":
+                "latin.de:1: the text is not UTF-8, as 2 of its 3 lines show; it seems to be LATIN1",
+            f"sweep={{source: {folder}/test.de, target: {folder}/test.en, indexes: ['IVF8,PQ7']}}":
+                "sweep.indexes: index factory string 'IVF8,PQ7'",
+            f"tune={{source: {folder}/valid.de, reference: {folder}/test.en}}": "valid.de: cannot be opened",
+            "knn.nprobe=33": "33 is more than the index's 32 lists",
+            "decode.1.policy=robust": "none.safetensors", "decode.1.network=none.safetensors": "none.safetensors",
+            "postprocess='false'": "filter 'false': ended with exit status 1",
+            f"knn.datastores=[{folder}/other]": "other/index: is not complete",
+        }
+        options = [word for setting in problems for word in ("--set", setting)]
+        for ranks in (1, 3):
+            text = self.run_stage("run", *options, ranks=ranks, code=2)
+            lines = [line for line in text.splitlines() if line.startswith("  ")]
+            for says in problems.values():
+                self.assertEqual(sum(says in line for line in lines), 1, (says, text))
+        self.assertEqual(self.tree(), {})
+        misspelt = f"decode.0.source={folder}/tets.de"
+        for ranks, options in ((2, ()), (1, ("--check",)), (1, ("--check=inputs",))):
+            self.refused("run", "--set", misspelt, *options, says="tets.de: cannot be opened", ranks=ranks)
+        self.refused("run", "--check=all of it", says="'all of it' is not all or inputs", ranks=1)
+        self.refused("encode", "--check", says="is for run only", ranks=1)
+        # A disk of a few megabytes.
+        if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
+            print("skipped: a full disk (needs the right to mount)")
+            return
+        small = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=4m none "$0" && exec "$@"', folder / "disk"]
+        (folder / "disk").mkdir()
+        done = subprocess.run(small + self.command(1, "run", "--set", f"run_dir={folder}/disk/run"),
+                              capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertRegex(done.stderr, r"disk/run will need about 7\.\d MiB more than lies there, and .* has 4.0 MiB")
+
     def test_models(self):
         def model(change):
             return lambda test: change(test.copy_model())

@@ -1,8 +1,10 @@
 """What is not ours is never touched: not in a folder that is no run directory, not beside our files in
 one that is, and not where a symbolic link leads to. What changed is noticed."""
 import hashlib
+import json
 import os
 import shutil
+import subprocess
 import unittest
 
 import pipeline
@@ -185,6 +187,47 @@ class RunDirectory(pipeline.PipelineTest):
         self.config = kept
         self.run_stage("encode", "--set", "datastore.sample=5000")
         self.assertEqual(kept.read_bytes(), before)
+
+    def test_who_made_it(self):
+        """Records have what manifests leave out; files say what they are; commands that only read change nothing."""
+        self.run_stage("run", "--set", "decode.1.length_penalty=0.5", ranks=2)
+        kept = (self.run_dir / "config.yaml").read_bytes()
+        for step, folder in (("partition", "corpus"), ("encode", "datastore"), ("train", "codebook"),
+                             ("add", "index"), ("decode-base", "decode/base"), ("decode-knn", "decode/knn")):
+            record = json.loads((self.run_dir / f"records/{step}.json").read_text(encoding="utf-8"))
+            manifest = json.loads((self.run_dir / folder / "manifest.json").read_text(encoding="utf-8"))
+            self.assertEqual(record["manifest"], manifest["identity"])
+            self.assertEqual((record["ranks"], record["threads"], record["device"]), (2, 1, "cpu"))
+            self.assertIn(" run --config ", record["command"])
+            self.assertIn(" --set decode.1.length_penalty=0.5", record["command"])
+            self.assertEqual(record["program"]["version"], "0.1.0")
+            self.assertRegex(record["program"]["commit"], "^(unknown|[0-9a-f]{12,}(-dirty)?)$")
+            [host] = record["hosts"]
+            self.assertEqual((host["name"], host["ranks"]), (os.uname().nodename, 2))
+            self.assertIn("(", host["processor"])
+            self.assertLessEqual(record["began"], record["ended"])
+            self.assertRegex(record["ended"], r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+            self.assertFalse(record["resumed"])
+            self.assertEqual((self.run_dir / f"records/{step}.yaml").read_bytes(), kept)
+        version = subprocess.run([pipeline.PROGRAM, "--version"], capture_output=True, text=True).stdout
+        self.assertEqual(version, f"knnseq 0.1.0 (commit {record['program']['commit']})\n")
+        for name, texts in (("corpus", ("knnseq corpus", "tokenizer")),
+                            ("datastore", ("knnseq datastore", "marian ", "ffn_in of decoder layer 2 (from 0)",
+                                           "fp32, in which the model ran on cpu"))):
+            head = (self.run_dir / name / "shard-00000.h5").read_bytes()[:1 << 14]
+            for text in texts:
+                self.assertIn(text.encode(), head)
+        for stage in ("inspect", "verify", "evaluate"):
+            text = self.run_stage(stage, "--set", "inspect.neighbours=2", ranks=1)
+            self.assertEqual((self.run_dir / "config.yaml").read_bytes(), kept, stage)
+        self.assertRegex(text, r"\| base: length penalty 1 +\|")
+        self.assertRegex(text, r" 2 × 1 \|")
+        self.assertRegex(text, r"\| kNN: k 16, T 20, lambda 0.6, nprobe 4, length penalty 0.5 +\|")
+        # Another decoding keeps its own, and its other number of ranks makes speeds that do not compare.
+        self.run_stage("decode base", "--force", "--set", "decode.0.length_penalty=0.7", ranks=3)
+        self.assertIn("length_penalty: 0.7", (self.run_dir / "records/decode-base.yaml").read_text(encoding="utf-8"))
+        self.assertEqual((self.run_dir / "records/decode-knn.yaml").read_bytes(), kept)
+        self.assertIn("Tokens/s do not compare", self.run_stage("evaluate", ranks=1))
 
     def test_a_model_that_is_edited_in_place(self):
         """Even if its size and its modification time are as they were."""

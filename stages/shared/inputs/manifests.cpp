@@ -181,12 +181,27 @@ FitManifest FitManifest::from_json(const store::Manifest& manifest) {
           content.at("training_rows").number(0, most_entries)};
 }
 
+namespace {
+
+/// What no later stage builds on: it is only told.
+void read_machine(const JsonField& inputs, DecodingManifest& decoding) {
+  if (inputs.has("beam")) decoding.beam = inputs.at("beam").number(1, most);
+  if (inputs.has("max_length_a")) decoding.max_length_a = inputs.at("max_length_a").finite();
+  if (inputs.has("max_length_b")) decoding.max_length_b = inputs.at("max_length_b").number(0, most);
+  if (inputs.has("dtype")) decoding.dtype = inputs.at("dtype").text();
+  if (inputs.has("device")) decoding.device = inputs.at("device").text();
+  if (inputs.has("threads")) decoding.threads = inputs.at("threads").number(1, most);
+}
+
+}  // namespace
+
 DecodingManifest DecodingManifest::from_json(const store::Manifest& manifest) {
   const auto inputs = manifest.input_fields();
   const auto content = manifest.content_fields();
   DecodingManifest decoding;
   decoding.identity = manifest.identity;
   decoding.length_penalty = inputs.at("length_penalty").finite();
+  read_machine(inputs, decoding);
   if (content.has("cut")) decoding.cut = content.at("cut").number(0, most);
   const bool in_subsets = inputs.has("mode");
   if (in_subsets && inputs.at("mode").text() == "memory") {
@@ -204,6 +219,15 @@ DecodingManifest DecodingManifest::from_json(const store::Manifest& manifest) {
     knn.subset = {inputs.at("encoder").text(), inputs.at("sentences").number(1, most)};
   } else {
     knn.nprobe = inputs.at("nprobe").number(0, most);
+    if (inputs.has("probing")) knn.probing = inputs.at("probing").text();
+    if (inputs.has("backend")) knn.backend = inputs.at("backend").text();
+    if (inputs.has("ef_search")) knn.ef_search = inputs.at("ef_search").number(0, most);
+  }
+  if (inputs.has("skip")) knn.skip = inputs.at("skip").finite();
+  if (content.has("aside") && content.at("aside").has("indexes")) {
+    for (const auto& index : content.at("aside").at("indexes").elements()) {
+      knn.indexes.push_back(index.text());
+    }
   }
   return decoding;
 }

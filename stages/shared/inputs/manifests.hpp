@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/files.hpp"
 #include "runtime/stage_context.hpp"
@@ -155,13 +156,22 @@ struct KnnSettings {
   std::string policy = "fixed";
   std::optional<double> temperature, lambda, tau;  ///< those that the policy uses
   std::int64_t nprobe = 0;                         ///< 0 in subsets
+  std::string probing, backend;                    ///< empty in subsets
+  std::int64_t ef_search = 0;                      ///< 0 in subsets
+  double skip = 0;                                 ///< of a gate; 0: there is none
+  std::vector<std::string> indexes;                ///< searched ones; none in subsets, or unknown
   std::optional<SubsetSettings> subset;            ///< none: the whole datastore was searched
 };
 
 /// Of decode: the settings that a comparison names.
 struct DecodingManifest {
   std::string identity;
+  std::int64_t beam = 0;
   double length_penalty = 0;
+  double max_length_a = 0;
+  std::int64_t max_length_b = 0;
+  std::string dtype, device;
+  std::int64_t threads = 0;
   std::optional<std::string> memory;  ///< the encoder, where translations came from a memory
   std::optional<KnnSettings> knn;
   std::int64_t cut = 0;  ///< translations that were cut at their greatest length

@@ -50,7 +50,9 @@ runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCod
     corpus = store::CorpusShard::read(coding.paths.text, name, coding.corpus.of_shard(shard));
     units = store::cut_units(corpus);
     shard_coder.open_shard(corpus, shard);
-    runtime::ShardPlan plan{shard_coder.layout(), {}};
+    runtime::ShardPlan plan{shard_coder.layout(), {}, store::make_label("codes")};
+    plan.label["index"] = codebook.spec.factory();
+    plan.label["metric"] = core::name_of(codebook.spec.metric);
     for (const auto& batches : units) {
       plan.unit_items.push_back(shard_coder.rows_of(batches).size());
     }

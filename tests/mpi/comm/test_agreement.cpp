@@ -36,6 +36,21 @@ TEST_CASE("all throw the error of the one that fails, with its exit code") {
   REQUIRE_ALL(code == 2);
 }
 
+TEST_CASE("a list of problems stays a list") {
+  std::vector<std::string> items;
+  try {
+    comm::agree(test::world(), [] {
+      if (test::world().is_root()) throw core::InputError(std::vector<std::string>{"a\nb", "c"});
+    });
+  } catch (const comm::AgreedError& e) {
+    items = core::items_of(e);
+  }
+  REQUIRE_ALL(items == std::vector<std::string>{"a\\nb", "c"});
+  const core::InputError one(std::vector<std::string>{"a\nb"});
+  REQUIRE_ALL(!one.is_list());
+  REQUIRE_ALL(core::items_of(one) == std::vector<std::string>{"a\nb"});
+}
+
 TEST_CASE("an exception of a library is shared by its first line, a bug of ours is not") {
   struct LibraryError : std::exception {
     const char* what() const noexcept override { return "failed in a library\nbacktrace"; }

@@ -40,6 +40,11 @@ TEST_CASE("what is not understood is named") {
   CHECK_THROWS_WITH(parse({"encode", "x", "--config", "a"}),
                     Contains("only append and decode take names"));
   CHECK(parse({"run", "--list", "--config", "a"}).list);
+  CHECK_FALSE(parse({"run", "--config", "a"}).check);
+  CHECK(parse({"run", "--check", "--config", "a"}).check == stages::CheckScope::all);
+  CHECK(parse({"run", "--check=inputs", "--config", "a"}).check == stages::CheckScope::inputs);
+  CHECK_THROWS_WITH(parse({"run", "--check=x", "--config", "a"}), Contains("not all or inputs"));
+  CHECK_THROWS_WITH(parse({"encode", "--check", "--config", "a"}), Contains("is for run only"));
   CHECK_THROWS_WITH(parse({"encode", "--list", "--config", "a"}), Contains("is for run only"));
 }
 

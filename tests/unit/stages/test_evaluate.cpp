@@ -23,6 +23,42 @@ stages::ScoredDecoding scored(const std::string& name, const std::vector<std::st
 
 }  // namespace
 
+TEST_CASE("settings and speeds are told where they differ") {
+  const std::vector<std::string> lines = {"the cat sat on a mat", "a dog ran", "it rains today"};
+  auto base = scored("base", lines);
+  base.kind = "base";
+  base.settings = {{"beam", "5", true}, {"length penalty", "1", true}};
+  auto one = scored("one", lines);
+  one.kind = "kNN";
+  one.settings = {{"k", "8"}, {"nprobe", "4"}, {"backend", "knnseq", true}, {"beam", "5", true}};
+  auto two = one;
+  two.name = "two";
+  two.settings[2].value = "faiss";
+  for (auto* decoding : {&base, &one, &two}) {
+    decoding->tokens_per_second = 10;
+    decoding->machine = {2, 1, "cpu", "A"};
+  }
+  stages::EvaluateOptions options;
+  options.resamples = 0;
+  const auto table_of = [&](const std::vector<stages::ScoredDecoding>& decodings) {
+    return stages::comparison_table(stages::compare_systems(decodings, options), options);
+  };
+  const auto table = table_of({base, one, two});
+  CHECK_THAT(table, Contains("| base  ") && Contains("| kNN: k 8, nprobe 4, backend knnseq |"));
+  CHECK_THAT(table, Contains("| kNN: k 8, nprobe 4, backend faiss  |") && Contains("2 × 1 |"));
+  CHECK_THAT(table, !Contains("do not compare"));
+  CHECK_THAT(table_of({base, one}), Contains("| kNN: k 8, nprobe 4 |"));
+  for (const auto& machine : {stages::DecodingMachine{4, 1, "cpu", "A"},
+                              {2, 2, "cpu", "A"},
+                              {2, 1, "cuda", "A"},
+                              {2, 1, "cpu", "B"}}) {
+    two.machine = machine;
+    CHECK_THAT(table_of({base, one, two}), Contains("Tokens/s do not compare"));
+  }
+  CHECK_THAT(stages::comparison_csv(stages::compare_systems({base, two}, options)),
+             Contains(",10.000,2,1,cpu,B,\"kNN: k 8"));
+}
+
 TEST_CASE("identical translations are called so, with p-values of 1") {
   const std::vector<std::string> lines = {"the cat sat on a mat", "a dog ran", "it rains today"};
   auto other = lines;

@@ -1,5 +1,7 @@
 #include <catch2/catch.hpp>
 
+#include "comm/self_communicator.hpp"
+#include "stages/run/room_check.hpp"
 #include "stages/run/run.hpp"
 #include "stages/shared/options/corpus_paths.hpp"
 #include "stages/shared/search/built_subset.hpp"
@@ -21,6 +23,42 @@ TEST_CASE("run consists of what the config asks for") {
   options.decode[1].reference = "test.en";
   expected.push_back("evaluate");
   CHECK(stages::commands(options) == expected);
+}
+
+TEST_CASE("a corpus that no disk and memory has room for") {
+  const auto comm = comm::make_self_communicator();
+  obs::Log log(0, 1);
+  runtime::StageContext context{*comm, log, {}, {}, {}};
+  stages::Options options;
+  options.run_dir = "none/run";
+  options.index.factory = "IVF1024,PQ64";
+  options.datastore.sample.size = 1'000'000'000'000;
+  stages::Needs needs;
+  needs.width = 1024;
+  needs.index = index::parse_index_spec(options.index.factory, needs.width);
+  needs.corpus = {1000, 20'000, 20'000, false};
+  // Keys of 2 kB, a mean of the source each, the sample once more, codes, ids and centroids.
+  const std::int64_t entries = 20'000 * (2 * 2048 + 8 + 4 + 2 * 4 + 64 + 8);
+  CHECK(stages::missing_bytes(options, needs) ==
+        entries + 1000 * (2048 + 9 * 8) + 2 * (1024 + 256) * 1024 * 4);
+  const auto said = [&] {
+    stages::Problems problems;
+    stages::check_disk(options, needs, problems);
+    stages::check_memory(context, options, needs, problems);
+    try {
+      problems.report(*comm);
+    } catch (const core::Error& e) {
+      return core::items_of(e);
+    }
+    return std::vector<std::string>();
+  };
+  CHECK(said().empty());
+  needs.corpus.entries = 10'000'000'000'000;
+  const auto lines = said();
+  REQUIRE(lines.size() == 4);
+  CHECK_THAT(lines[0], Catch::Contains("run_dir: none/run will need about"));
+  CHECK_THAT(lines[1], Catch::Contains("memory: train will need about"));
+  CHECK_THAT(lines[3], Catch::Contains("memory: decode will need about"));
 }
 
 TEST_CASE("the table knows the folder of every step") {

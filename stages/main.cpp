@@ -94,6 +94,7 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
   resolve_dtypes(options, *world, placement);
   runtime::StageContext context{
       *world, log, options.run_dir, force, resolved, options.timeout_seconds, placement};
+  context.overrides = command.overrides;
   const c10::InferenceMode no_gradients;
   stage.run(context, options, command.names);
   if (const auto folder = core::unsynced_folder(); world->is_root() && !folder.empty()) {

@@ -51,7 +51,8 @@ ALLOWED = {  # room: the rooms it includes
                         "retrieval/exchange",
 }
 # Rooms of stages/shared, from the bottom; each may include those before it and any room of common/.
-SHARED = ["options", "inputs", "text", "sample", "training", "shards", "search"]
+SHARED = ["options", "inputs", "text", "sample", "training", "shards", "search", "trace",
+          "translation"]
 # Stages that are made of other stages.
 COMPOSED = {"run", "append", "prune", "tune"}
 LARGEST_FOLDER = 40  # files of code

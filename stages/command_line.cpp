@@ -1,12 +1,14 @@
 #include "stages/command_line.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "core/error.hpp"
+#include "core/files.hpp"
 
 namespace knnseq::stages {
 
@@ -27,6 +29,13 @@ std::string names_where(std::span<const Stage> stages, Holds holds) {
 
 bool takes_names(const Stage& stage) { return stage.names != Names::none; }
 bool needs_config(const Stage& stage) { return stage.run_directory != RunDirectory::none; }
+
+bool only_reads(const Stage& stage) { return stage.run_directory == RunDirectory::read; }
+
+const Flag* find_flag(const Stage& stage, const std::string& name) {
+  const auto found = std::ranges::find(stage.flags, name, &Flag::name);
+  return found == stage.flags.end() ? nullptr : &*found;
+}
 
 const char* meaning(Force force) {
   switch (force) {
@@ -64,6 +73,7 @@ stages
       R"(
 options
   --config FILE    YAML; configs/reference.yaml documents every key. {} does without
+  --run DIR        instead of --config, with {}: the config that this run directory holds
   --set key=value  overrides a key (knn.k=8, decode.0.knn=false); may be repeated
   --force          start the stage over; with {}:
                    those steps whose inputs have changed
@@ -79,6 +89,7 @@ options
 exit codes: 0 done, 1 failed, 2 bad input, 75 stopped by SIGUSR1 (run again to go on)
 )",
       names_where(stages, [](const Stage& stage) { return !needs_config(stage); }),
+      names_where(stages, only_reads),
       names_where(stages, [](const Stage& stage) { return stage.force == Force::changed; }),
       names_where(stages, takes_names));
   return text;
@@ -89,7 +100,9 @@ std::string stage_help(const Stage& stage, std::span<const config::KnownKey> key
   std::string text =
       fmt::format("knnseq {0}: {1}\n\n  mpirun -np P knnseq {0}{2} {3} [--set key=value …]{4}\n\n",
                   stage.name, stage.help, takes_names(stage) ? " [NAME …]" : "",
-                  config ? "--config FILE" : "[--config FILE]",
+                  only_reads(stage) ? "--config FILE|--run DIR"
+                  : config          ? "--config FILE"
+                                    : "[--config FILE]",
                   stage.force == Force::nothing ? "" : " [--force]");
   if (takes_names(stage)) text += "  NAME     an item of the config; none: all of them\n";
   if (!stage.folders.empty()) {
@@ -98,6 +111,10 @@ std::string stage_help(const Stage& stage, std::span<const config::KnownKey> key
     text += fmt::format("  makes    {}\n", fmt::join(folders, ", "));
   }
   text += fmt::format("  --force  {}\n", meaning(stage.force));
+  if (only_reads(stage)) text += "  --run    a run directory, whose own config is taken\n";
+  for (const auto& flag : stage.flags) {
+    text += fmt::format("  {:<8} {}\n", flag.name, flag.help);
+  }
   text += "\nkeys of the config that it reads, with their defaults (see configs/reference.yaml)\n";
   for (const auto& key : keys) {
     if (!is_among(key.path, stage.keys)) continue;
@@ -117,6 +134,7 @@ std::string stage_list(std::span<const Stage> stages) {
 
 CommandLine parse_command_line(int argc, const char* const* argv, std::span<const Stage> stages) {
   CommandLine command;
+  std::vector<std::string> flags;  // which belong to some stages only
   for (int i = 1; i < argc; ++i) {
     std::string argument = argv[i];
     std::optional<std::string> attached;  // of --config=FILE
@@ -130,8 +148,11 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::span<cons
       if (i + 1 >= argc) throw core::InputError(argument, "needs a value (see knnseq --help)");
       return std::string(argv[++i]);
     };
+    const auto takes = [&](const Stage& stage) { return find_flag(stage, argument) != nullptr; };
     if (argument == "--config") {
       command.config = value();
+    } else if (argument == "--run") {
+      command.run = value();
     } else if (argument == "--set") {
       command.overrides.push_back(value());
     } else if (argument == "--force") {
@@ -146,6 +167,10 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::span<cons
       command.help = true;
     } else if (argument == "--version") {
       command.version = true;
+    } else if (const auto owner = std::ranges::find_if(stages, takes); owner != stages.end()) {
+      const Flag& flag = *find_flag(*owner, argument);
+      flags.push_back(argument);
+      command.overrides.push_back(flag.key + "=" + (flag.value.empty() ? value() : flag.value));
     } else if (argument.starts_with("-")) {
       throw core::InputError(argument, "is not an option (see knnseq --help)");
     } else if (command.stage.empty()) {
@@ -162,8 +187,26 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::span<cons
                                : "'" + command.stage + "' is not a stage (see knnseq --help)");
   }
   if (command.help) return command;
+  for (const auto& flag : flags) {
+    if (find_flag(*stage, flag) == nullptr) {
+      throw core::InputError(flag,
+                             fmt::format("is no option of {} (see knnseq --help)", stage->name));
+    }
+  }
+  if (!command.run.empty()) {
+    if (!only_reads(*stage)) {
+      throw core::InputError(
+          "--run", "is for " + names_where(stages, only_reads) + "; others need --config FILE");
+    }
+    if (!command.config.empty()) throw core::InputError("--run", "is instead of --config");
+    command.config = (std::filesystem::path(command.run) / "config.yaml").string();
+    command.overrides.push_back("run_dir=" + core::Json(command.run).dump());
+  }
   const bool config = needs_config(*stage) || !command.overrides.empty();
-  if (config && command.config.empty()) throw core::InputError("--config FILE is required");
+  if (config && command.config.empty()) {
+    throw core::InputError(only_reads(*stage) ? "--config FILE or --run DIR is required"
+                                              : "--config FILE is required");
+  }
   if (!command.names.empty() && !takes_names(*stage)) {
     throw core::InputError("'" + command.names[0] + "'",
                            "only " + names_where(stages, takes_names) + " take names");

@@ -15,6 +15,7 @@ namespace knnseq::stages {
 struct CommandLine {
   std::string stage;
   std::string config;
+  std::string run;                     ///< of --run: `config` is then the one that it holds
   std::vector<std::string> overrides;  ///< of --set
   std::vector<std::string> names;      ///< what follows the stage, as in "decode test-knn"
   bool force = false;

@@ -128,6 +128,7 @@ void run_command(const stages::CommandLine& command, const std::vector<std::stri
       .placement = placement,
       .provenance = {runtime::describe_job(*world, placement, program, words), resolved}};
   context.provenance.job["threads"] = options.threads;
+  context.overrides = command.overrides;
   const c10::InferenceMode no_gradients;
   stage.run(context, options, command.names);
   if (const auto folder = core::unsynced_folder(); world->is_root() && !folder.empty()) {

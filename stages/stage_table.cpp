@@ -16,6 +16,7 @@
 #include "stages/subset/subset.hpp"
 #include "stages/sweep/sweep.hpp"
 #include "stages/train/train.hpp"
+#include "stages/translate/translate.hpp"
 #include "stages/tune/tune.hpp"
 #include "stages/verify/verify.hpp"
 
@@ -172,6 +173,18 @@ std::vector<Stage> make_table() {
        .run = [](Context& context, const Options& options,
                  const Items&) { inspect(context, options); },
        .keys = process + tokens + searches + Keys{"model", "shards", "decode", "inspect"},
+       .flags = {{"--json", "inspect.json", "true", "print the trace as JSON (docs/trace.md)"}},
+       .force = Force::nothing,
+       .run_directory = RunDirectory::read},
+      {.name = "translate",
+       .help = "translate lines of standard input as they come",
+       .run = [](Context& context, const Options& options,
+                 const Items& names) { translate_stdin(context, options, names); },
+       .keys = process + tokens + searches +
+               Keys{"model", "shards", "postprocess", "decode", "index.metric", "translate"},
+       .names = Names::independent,
+       .flags = {{"--jsonl", "translate.jsonl", "true",
+                  "one JSON object a line, in and out (docs/translate.md)"}},
        .force = Force::nothing,
        .run_directory = RunDirectory::read},
       {.name = "export",

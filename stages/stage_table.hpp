@@ -44,6 +44,14 @@ enum class Force {
   changed      ///< --force starts those steps over whose inputs have changed
 };
 
+/// An option of one stage's command line that is short for --set.
+struct Flag {
+  std::string name;   ///< "--json"
+  std::string key;    ///< of the config: "inspect.json"
+  std::string value;  ///< that it gives to the key; empty: the argument that follows
+  std::string help;   ///< one line
+};
+
 /// How a stage uses the run directory.
 enum class RunDirectory { none, read, write };
 
@@ -59,6 +67,7 @@ struct Stage {
   /// Keys of the config that it reads: "index.factory", or "index" for all below it.
   std::vector<std::string> keys = {};
   Names names = Names::none;
+  std::vector<Flag> flags = {};
   Force force = Force::start_over;
   RunDirectory run_directory = RunDirectory::write;
   /// The items that `run` calls it for, "" where it is called without a name. None: it is no part

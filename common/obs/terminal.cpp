@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "core/error.hpp"
 #include "core/utf8.hpp"
 
 namespace knnseq::obs {
@@ -33,7 +34,9 @@ std::string escape(char32_t c) {
                    : fmt::format("\\u{:04x}", static_cast<unsigned>(c));
 }
 
-std::string escape_unsafe(std::string_view text, bool keep_line_ends) {
+enum class Escapes { all, not_line_ends, as_json };
+
+std::string escape_unsafe(std::string_view text, Escapes how) {
   std::string safe;
   safe.reserve(text.size());
   for (std::size_t at = 0; at < text.size();) {
@@ -44,8 +47,9 @@ std::string escape_unsafe(std::string_view text, bool keep_line_ends) {
     }
     const std::size_t begin = at;
     const char32_t c = core::next_code_point(text, at);
-    if (is_unsafe(c) && !(keep_line_ends && c == '\n')) {
-      safe += escape(c);
+    if (is_unsafe(c) && !(how != Escapes::all && c == '\n')) {
+      safe +=
+          how == Escapes::as_json ? fmt::format("\\u{:04x}", static_cast<unsigned>(c)) : escape(c);
     } else {
       safe += text.substr(begin, length);
     }
@@ -64,14 +68,29 @@ void write_all(int descriptor, std::string_view text) {
 
 }  // namespace
 
-std::string printable(std::string_view text) { return escape_unsafe(text, false); }
+std::string printable(std::string_view text) { return escape_unsafe(text, Escapes::all); }
 
-std::string printable_lines(std::string_view text) { return escape_unsafe(text, true); }
+std::string printable_lines(std::string_view text) {
+  return escape_unsafe(text, Escapes::not_line_ends);
+}
+
+std::string printable_json(std::string_view json) { return escape_unsafe(json, Escapes::as_json); }
 
 void print(std::string_view text) {
   const std::string safe = printable_lines(text);
   std::fwrite(safe.data(), 1, safe.size(), stdout);
   std::fflush(stdout);
+}
+
+void write_data(std::string_view data) {
+  if (::isatty(STDOUT_FILENO) != 0) return print(data);
+  while (!data.empty()) {
+    const auto written = ::write(STDOUT_FILENO, data.data(), data.size());
+    if (written < 0 && errno != EINTR && errno != EAGAIN) {
+      throw core::SystemError("write", "standard output", errno);
+    }
+    if (written > 0) data.remove_prefix(static_cast<std::size_t>(written));
+  }
 }
 
 void say(std::string_view text) { say_list(text, {}); }

@@ -17,8 +17,15 @@ std::string printable(std::string_view text);
 /// could add lines of its own.
 std::string printable_lines(std::string_view text);
 
+/// JSON of the same value, whose strings have such characters as JSON's own \u007f.
+std::string printable_json(std::string_view json);
+
 /// Writes printable_lines(text) to stdout, and flushes.
 void print(std::string_view text);
+
+/// Writes data for other programs to stdout, byte by byte, and flushes; to a terminal as print()
+/// does. Throws core::SystemError if it cannot be written.
+void write_data(std::string_view data);
 
 /// Writes printable(text) and a line end to stderr, in one write, so that lines of several ranks
 /// do not mix.

@@ -18,7 +18,7 @@ DistributedSearch::DistributedSearch(comm::Communicator& comm, const index::Code
       local_index_(std::move(local_index)),
       options_(options),
       statuses_() {
-  set_options(options);
+  DistributedSearch::set_options(options);
 }
 
 void DistributedSearch::set_options(const SearchOptions& options) {

@@ -53,8 +53,7 @@ class DistributedSearch final : public KnnSearch {
   index::TopK search(const at::Tensor& queries,
                      std::span<const std::int64_t> sentences = {}) override;
 
-  /// For later searches; the backend stays as it is. The same on every rank.
-  void set_options(const SearchOptions& options);
+  void set_options(const SearchOptions& options) override;
 
   std::int64_t width() const override { return coder_.codebook().spec.d_in; }
   bool collective() const override { return comm_.size() > 1; }

@@ -40,8 +40,7 @@ void KnnMixer::mix(const at::Tensor& queries, std::span<const std::int64_t> sent
 KnnMixer::Explanation KnnMixer::mix_and_explain(const at::Tensor& queries,
                                                 std::span<const std::int64_t> sentences,
                                                 const at::Tensor& log_probs) {
-  Explanation explanation(searches_.size(),
-                          std::vector<std::vector<NeighbourShare>>(queries.size(0)));
+  Explanation explanation(searches_.size(), std::vector<Explained>(queries.size(0)));
   mix(queries, sentences, log_probs, &explanation);
   return explanation;
 }
@@ -65,7 +64,7 @@ void KnnMixer::mix(const at::Tensor& queries, std::span<const std::int64_t> sent
   const at::Tensor mixed = log_probs.index_select(0, rows);
   Explanation of_rows;
   if (explanation != nullptr) {
-    of_rows.assign(searches_.size(), std::vector<std::vector<NeighbourShare>>(chosen.size()));
+    of_rows.assign(searches_.size(), std::vector<Explained>(chosen.size()));
   }
   mix_all(queries.index_select(0, rows), of_chosen, mixed,
           explanation == nullptr ? nullptr : &of_rows);
@@ -98,11 +97,13 @@ void KnnMixer::mix_all(const at::Tensor& queries, std::span<const std::int64_t> 
   };
   for (std::size_t i = 0; i < found.size(); ++i) {
     const index::TopK neighbours = found[i].to(at::kCPU);
+    how[i].lambda.each = there(how[i].lambda.each);
     how[i].temperature.each = there(how[i].temperature.each);
     how[i].k = there(how[i].k);
     how[i].shares = there(how[i].shares);
     for (std::int64_t query = 0; query < neighbours.queries(); ++query) {
-      (*explanation)[i][query] = neighbour_shares(neighbours, query, how[i]);
+      (*explanation)[i][query] = {true, how[i].lambda.of(query),
+                                  neighbour_shares(neighbours, query, how[i])};
     }
   }
 }

@@ -24,6 +24,14 @@
 
 namespace knnseq::retrieval {
 
+/// What one datastore had to say to one query.
+struct Explained {
+  bool searched = false;  ///< false: a gate has skipped the search
+  /// The weight with which its p_knn went in; several datastores go in one after the other.
+  float lambda = 0;
+  std::vector<NeighbourShare> neighbours = {};  ///< the usable ones, nearest first
+};
+
 class KnnMixer {
  public:
   /// At least one search: one for each datastore, all alike; only one that begins together.
@@ -31,6 +39,13 @@ class KnnMixer {
   /// other than that of the log-probs' device is for tests.
   KnnMixer(std::vector<std::unique_ptr<KnnSearch>> searches, std::unique_ptr<MixingPolicy> policy,
            std::optional<gpu::ComputePath> path = {});
+
+  /// For later queries.
+  void set_policy(std::unique_ptr<MixingPolicy> policy) { policy_ = std::move(policy); }
+  /// Of all searches: see KnnSearch::set_options().
+  void set_options(const SearchOptions& options) {
+    for (const auto& search : searches_) search->set_options(options);
+  }
 
   bool collective() const { return searches_.front()->collective(); }
   bool begins_together() const { return searches_.front()->begins_together(); }
@@ -47,8 +62,7 @@ class KnnMixer {
   void mix(const at::Tensor& queries, std::span<const std::int64_t> sentences,
            const at::Tensor& log_probs);
 
-  /// The usable neighbours of each query with their shares: [datastores][q].
-  using Explanation = std::vector<std::vector<std::vector<NeighbourShare>>>;
+  using Explanation = std::vector<std::vector<Explained>>;  ///< [datastores][q]
   /// The same, with the neighbours that it came from. Waits for the device.
   Explanation mix_and_explain(const at::Tensor& queries, std::span<const std::int64_t> sentences,
                               const at::Tensor& log_probs);

@@ -11,6 +11,7 @@
 
 #include "core/types.hpp"
 #include "index/core/top_k.hpp"
+#include "retrieval/search_options.hpp"
 
 namespace knnseq::retrieval {
 
@@ -36,6 +37,10 @@ class KnnSearch {
   /// none.
   virtual index::TopK search(const at::Tensor& queries,
                              std::span<const std::int64_t> sentences) = 0;
+
+  /// For later searches, as far as they make use of it; the backend stays as it is. The same on
+  /// every rank.
+  virtual void set_options(const SearchOptions& options) = 0;
 
   virtual std::int64_t width() const = 0;  ///< of queries
   virtual bool collective() const = 0;     ///< search(): its entries lie in several ranks' memories

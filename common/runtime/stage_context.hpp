@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "comm/communicator.hpp"
 #include "core/files.hpp"
@@ -25,6 +26,7 @@ struct StageContext {
   /// Rank 0's: core::stamp_file() of what was fingerprinted for the stage that comes next.
   core::Json input_stamps = core::Json::array();
   Provenance provenance = {};  ///< of this job, for records
+  std::vector<std::string> overrides = {};  ///< of the config, as given to --set: "knn.k=8"
 };
 
 }  // namespace knnseq::runtime

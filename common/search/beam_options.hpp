@@ -24,6 +24,9 @@ struct BeamOptions {
   std::optional<gpu::ComputePath> path = {};
   /// Tokens that are never chosen, beside the model's pad and bad tokens.
   std::vector<core::TokenId> never = {};
+  /// What each source's translation begins with, behind the model's forced tokens and without EOS.
+  /// Empty: no source's begins with anything.
+  std::vector<std::vector<core::TokenId>> prefixes = {};
 
   /// The number of tokens after which EOS is forced, for a source of `source_tokens` tokens (all
   /// special ones included) and a model of `positions` target positions.

@@ -26,6 +26,8 @@ class Block {
         const model::EncodedSource& encoded, const BeamOptions& options)
       : model_(model), options_(options), masks_(special_tokens(model.info(), options)) {
     const model::ModelInfo& info = model.info();
+    KNNSEQ_ASSERT(options.prefixes.empty() || options.prefixes.size() == sources.size(),
+                  "a prefix for each source");
     for (std::size_t i = 0; i < sources.size(); ++i) {
       beams_.emplace_back(options,
                           options.greatest_length(std::ssize(sources[i]), info.target_positions));
@@ -130,12 +132,46 @@ class Block {
       }
     }
     const SentenceBeam& any = beams_[live_.front()];  // all have the same length
+    const auto in_prefixes = find_in_prefixes(log_probs, any.length(), at_end);
     masks_.apply(log_probs, any.length(), at_end);
+    keep_alone(log_probs, in_prefixes);
     const auto path = options_.path.value_or(gpu::compute_path_on(log_probs.device()));
     const auto best =
         path == gpu::ComputePath::cpu ? best_continuations_cpu : best_continuations_torch;
     return best(log_probs, scores, static_cast<std::int64_t>(any.live()),
                 2 * std::int64_t{options_.beam});
+  }
+
+  /// Rows whose next token stands in their sentence's prefix: that token's place in log_probs as
+  /// one row, and its log-prob.
+  struct InPrefixes {
+    at::Tensor rows, places, log_probs;  ///< int64, int64, fp32; undefined if there are none
+  };
+
+  InPrefixes find_in_prefixes(const at::Tensor& log_probs, std::int64_t length,
+                              const std::vector<std::uint8_t>& at_end) const {
+    const auto position = length - std::ssize(masks_.special().first);
+    if (options_.prefixes.empty() || position < 0) return {};
+    std::vector<std::int64_t> rows, places;
+    std::int64_t row = 0;
+    for (const std::size_t i : live_) {
+      const auto& prefix = options_.prefixes[i];
+      for (std::size_t beam = 0; beam < beams_[i].live(); ++beam, ++row) {
+        if (position >= std::ssize(prefix) || at_end[row] != 0) continue;
+        rows.push_back(row);
+        places.push_back(row * log_probs.size(1) + prefix[position]);
+      }
+    }
+    if (rows.empty()) return {};
+    const at::Tensor there = at::tensor(places, at::kLong).to(log_probs.device());
+    return {at::tensor(rows, at::kLong).to(log_probs.device()), there,
+            log_probs.view(-1).index_select(0, there)};
+  }
+
+  static void keep_alone(const at::Tensor& log_probs, const InPrefixes& kept) {
+    if (!kept.rows.defined()) return;
+    log_probs.index_fill_(0, kept.rows, minus_infinity);
+    log_probs.view(-1).index_copy_(0, kept.places, kept.log_probs);
   }
 
   model::TranslationModel& model_;

@@ -28,9 +28,10 @@ using KnnStep = std::function<void(const KnnQueries& queries, at::Tensor& log_pr
 /// ends a hypothesis only among the first `beam` of them; the first `beam` others go on. A sentence
 /// ends with `beam` finished hypotheses or at its greatest length, where EOS is forced. The model's
 /// forced tokens come first, at a log-prob of 0, and count in the length. Pad, the model's bad
-/// tokens, the options' `never`, and EOS as the first token are never chosen. Running sums are
-/// fp32, as in fairseq, so that close calls fall alike. NaN counts as −∞. (fairseq,
-/// SequenceGenerator; Ott et al., NAACL 2019.)
+/// tokens, the options' `never`, and EOS as the first token are never chosen. Of a prefix each
+/// token is chosen with its own log-prob, whatever it is. Running sums are fp32, as in fairseq, so
+/// that close calls fall alike. NaN counts as −∞. (fairseq, SequenceGenerator; Ott et al., NAACL
+/// 2019.)
 ///
 /// Without `knn` the model's log-probs are used. With it, it is called once a step with the rows
 /// whose sentence has a choice, if any: one a sentence in the first step, `beam` a sentence

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -133,14 +134,22 @@ std::int64_t CorpusShard::entry_number(std::int64_t row) const {
   return entry_starts[sentence] + row - sentence_starts[sentence];
 }
 
-std::int64_t CorpusShard::find_entry(std::int64_t entry_number) const {
-  for (std::size_t i = 0; i < entry_starts.size(); ++i) {
-    const auto length = sentence_starts[i + 1] - sentence_starts[i];
-    if (entry_number >= entry_starts[i] && entry_number < entry_starts[i] + length) {
-      return static_cast<std::int64_t>(i);
-    }
-  }
-  return -1;
+std::vector<std::int64_t> CorpusShard::sentences_by_entry() const {
+  std::vector<std::int64_t> order(entry_starts.size());
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  std::ranges::sort(order, {}, [this](std::int64_t i) { return entry_starts[i]; });
+  return order;
+}
+
+std::int64_t CorpusShard::find_entry(std::int64_t entry_number,
+                                     std::span<const std::int64_t> by_entry) const {
+  const auto after = std::ranges::upper_bound(by_entry, entry_number, {},
+                                              [this](std::int64_t i) { return entry_starts[i]; });
+  if (after == by_entry.begin()) return -1;
+  const auto sentence = *std::prev(after);
+  const auto at = static_cast<std::size_t>(sentence);
+  const auto length = sentence_starts[at + 1] - sentence_starts[at];
+  return entry_number < entry_starts[at] + length ? sentence : -1;
 }
 
 core::Json CorpusShard::write(const std::filesystem::path& folder, const std::string& name,

@@ -37,8 +37,10 @@ struct CorpusShard {
   bool ends_sentence(std::int64_t row) const;
   /// The global number of such a row's entry.
   std::int64_t entry_number(std::int64_t row) const;
+  /// All sentences, by their first entries: for find_entry().
+  std::vector<std::int64_t> sentences_by_entry() const;
   /// The sentence whose entry has this number; −1 if it is not in this shard.
-  std::int64_t find_entry(std::int64_t entry_number) const;
+  std::int64_t find_entry(std::int64_t entry_number, std::span<const std::int64_t> by_entry) const;
 
   /// Writes `folder`/`name`.h5; returns {"sentences", "entries", "source_tokens", "batches",
   /// "structure", "units"} for the manifest, the last two as ShardFile::finish() gives them.

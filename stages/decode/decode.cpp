@@ -1,31 +1,23 @@
 #include "stages/decode/decode.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <functional>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "comm/agreement.hpp"
-#include "comm/self_communicator.hpp"
-#include "comm/shared_memory.hpp"
 #include "core/error.hpp"
 #include "model/load_model.hpp"
 #include "runtime/input_files.hpp"
 #include "runtime/long_work.hpp"
 #include "runtime/progress.hpp"
 #include "runtime/stage_runner.hpp"
-#include "runtime/stop_signal.hpp"
-#include "search/beam_search.hpp"
-#include "stages/decode/block_schedule.hpp"
 #include "stages/decode/test_set.hpp"
 #include "stages/decode/translations.hpp"
 #include "stages/shared/inputs/open_model.hpp"
 #include "stages/shared/inputs/stage.hpp"
 #include "stages/shared/search/open_mixer.hpp"
-#include "stages/shared/search/open_subset.hpp"
-#include "stages/shared/text/sentence_block.hpp"
+#include "stages/shared/translation/block_translator.hpp"
 #include "text/files/line_filter.hpp"
 #include "text/files/read_lines.hpp"
 
@@ -33,48 +25,13 @@ namespace knnseq::stages {
 
 namespace {
 
-/// Makes what a search in subsets finds similar sentences by.
-using SentenceDescriber =
-    std::function<retrieval::SentenceBlock(model::Sentences, const model::EncodedSource&)>;
-
-/// Deals blocks, in their order, to the ranks that ask for one. Each node has a share of them, by
-/// the number of its ranks, and a counter in memory that its ranks read. Collective when it is
-/// made.
-class BlockDealer {
- public:
-  BlockDealer(comm::Communicator& comm, const std::vector<std::int64_t>& blocks) {
-    const auto node = comm.split_by_node();
-    const bool shared = comm::can_share_memory(*node);
-    // Ranks that cannot share a counter have each a share of their own.
-    const std::int64_t team = node->all_reduce(std::int64_t{comm.rank()}, comm::Reduction::min);
-    const std::int64_t own = shared ? team : comm.rank();
-    const auto teams = comm.all_gather(std::span<const std::int64_t>(&own, 1)).values;
-    for (std::size_t i = 0; i < blocks.size(); ++i) {
-      if (teams[i % teams.size()] == own) blocks_.push_back(blocks[i]);
-    }
-    counter_ =
-        comm::make_shared_memory(shared ? *node : comm::self_communicator(), sizeof(std::int64_t));
-  }
-
-  std::optional<std::int64_t> next() {
-    const std::atomic_ref<std::int64_t> counter(*reinterpret_cast<std::int64_t*>(counter_.get()));
-    const auto i = counter.fetch_add(1);
-    return i < std::ssize(blocks_) ? std::optional(blocks_[i]) : std::nullopt;
-  }
-
- private:
-  std::vector<std::int64_t> blocks_;
-  std::shared_ptr<std::byte> counter_;  ///< an int64: of blocks that were dealt
-};
-
 /// One rank's part in translating one test set.
 class Decoder {
  public:
-  Decoder(runtime::StageContext& context, const DecodeOptions& options,
-          model::TranslationModel& model, const TestSet& set, Translations& translations)
+  Decoder(runtime::StageContext& context, const DecodeOptions& options, const TestSet& set,
+          Translations& translations)
       : context_(context),
         options_(options),
-        model_(model),
         set_(set),
         translations_(translations),
         progress_(context, "sentences", sentences_of(all_blocks())) {
@@ -83,21 +40,16 @@ class Decoder {
     }
   }
 
-  void run_without_knn() { run_alone(nullptr); }
-
-  /// Translates with neighbours; describe: what sentences are looked for by in subsets.
-  void run_with_knn(retrieval::KnnMixer& mixer, const SentenceDescriber& describe) {
-    if (mixer.collective()) {
-      run_in_steps(mixer);
-    } else if (mixer.begins_together()) {
-      run_in_subsets(mixer, describe);
-    } else {
-      run_alone(&mixer);
-    }
-    for (const auto& line : mixer.summaries()) context_.log.info("search on rank 0: " + line);
+  /// mixer: null without kNN.
+  void run(const BlockTools& tools, retrieval::KnnMixer* mixer) {
+    const obs::Stopwatch watch;
+    translate_blocks(context_, tools, blocks(), mixer);
+    work_.seconds = watch.seconds();
+    if (mixer == nullptr) return;
+    for (const auto& line : mixer->summaries()) context_.log.info("search on rank 0: " + line);
     if (options_.interpolation.gate.empty()) return;
-    const auto queries = context_.comm.all_reduce(mixer.queries(), comm::Reduction::sum);
-    const auto searched = context_.comm.all_reduce(mixer.searched(), comm::Reduction::sum);
+    const auto queries = context_.comm.all_reduce(mixer->queries(), comm::Reduction::sum);
+    const auto searched = context_.comm.all_reduce(mixer->searched(), comm::Reduction::sum);
     work_.details = {{"queries", queries}, {"searched", searched}};
     context_.log.info(fmt::format("searches skipped: {:.1f} % of {} queries",
                                   100 * static_cast<double>(queries - searched) /
@@ -105,22 +57,10 @@ class Decoder {
                                   obs::with_commas(queries)));
   }
 
-  /// What a translation memory gives: the target of the most similar source, whatever the model
-  /// says. Its score is minus the distance of the two.
-  void run_from_memory(retrieval::SubsetSearch& search, const SentenceDescriber& describe) {
-    run_in_rounds([&](std::optional<std::int64_t> block) {
-      retrieval::SentenceBlock looked_for;
-      if (block) {
-        const auto sources = sources_of(*block);
-        looked_for = describe(sources, model_.encode(sources));
-      }
-      std::vector<std::vector<search::Hypothesis>> found;
-      for (auto& nearest : search.find_nearest(looked_for)) {
-        if (nearest.target.empty()) nearest.target = {model_.info().eos};
-        found.push_back({{std::move(nearest.target), -double{nearest.distance}, {}}});
-      }
-      if (block) commit(*block, found);
-    });
+  void run_from_memory(const BlockTools& tools, retrieval::SubsetSearch& memory) {
+    const obs::Stopwatch watch;
+    recall_blocks(context_, tools, blocks(), memory);
+    work_.seconds = watch.seconds();
   }
 
   /// Waits for all ranks; throws core::Stopped on all if work is left. Collective.
@@ -138,87 +78,12 @@ class Decoder {
   }
 
  private:
-  /// Every rank translates by itself and takes the next block as soon as it is done with one.
-  /// mixer: null without kNN.
-  void run_alone(retrieval::KnnMixer* mixer) {
-    search::KnnStep knn;
-    if (mixer != nullptr) {
-      knn = [&](const search::KnnQueries& asked, at::Tensor& log_probs) {
-        mixer->mix(asked.vectors, asked.sentences, log_probs);
-      };
-    }
-    BlockDealer dealer(context_.comm, blocks_left());
-    const obs::Stopwatch watch;
-    while (!runtime::stop_requested()) {
-      const auto block = dealer.next();
-      if (!block) break;
-      const auto made = search::beam_search(model_, sources_of(*block), options_.beam, knn);
-      if (mixer != nullptr) mixer->check();
-      commit(*block, made);
-    }
-    work_.seconds = watch.seconds();
-  }
-
-  /// All ranks step together: each step of a block is one exchange in which every rank searches its
-  /// part of the datastore for all (of several datastores one after the other). A rank without a
-  /// block goes on searching for the others.
-  void run_in_steps(retrieval::KnnMixer& mixer) {
-    const obs::Stopwatch watch;
-    BlockSchedule schedule(blocks_left());
-    const auto tell = [&](RankStatus status) {
-      mixer.set_status(static_cast<std::int64_t>(status));
-    };
-    const search::KnnStep knn = [&](const search::KnnQueries& asked, at::Tensor& log_probs) {
-      mixer.mix(asked.vectors, asked.sentences, log_probs);
-      schedule.update(mixer.statuses(), context_.comm.rank());
-    };
-    auto status = RankStatus::waiting;
-    while (!schedule.finished()) {
-      if (runtime::stop_requested()) status = RankStatus::stopped;
-      tell(status);
-      mixer.serve();
-      const auto block = schedule.update(mixer.statuses(), context_.comm.rank());
-      if (block) {
-        tell(RankStatus::busy);
-        const auto made = search::beam_search(model_, sources_of(*block), options_.beam, knn);
-        mixer.check();
-        commit(*block, made);
-      } else if (status == RankStatus::waiting) {
-        status = RankStatus::idle;
-      }
-    }
-    work_.seconds = watch.seconds();
-  }
-
-  /// Every rank begins one of the blocks that are left, all together, and then translates it
-  /// without the others.
-  void run_in_subsets(retrieval::KnnMixer& mixer, const SentenceDescriber& describe) {
-    const search::KnnStep knn = [&](const search::KnnQueries& asked, at::Tensor& log_probs) {
-      mixer.mix(asked.vectors, asked.sentences, log_probs);
-    };
-    run_in_rounds([&](std::optional<std::int64_t> block) {
-      if (!block) return mixer.begin({});
-      const auto sources = sources_of(*block);
-      const auto encoded = model_.encode(sources);
-      mixer.begin(describe(sources, encoded));
-      const auto made = search::beam_search(model_, sources, encoded, options_.beam, knn);
-      mixer.check();
-      commit(*block, made);
-    });
-  }
-
-  /// Calls `work` with one of the blocks that are left, on all ranks together; without one if
-  /// there are no more for this rank.
-  void run_in_rounds(const std::function<void(std::optional<std::int64_t>)>& work) {
-    const obs::Stopwatch watch;
-    const auto left = blocks_left();
-    const auto ranks = static_cast<std::size_t>(context_.comm.size());
-    for (auto i = static_cast<std::size_t>(context_.comm.rank()); i - i % ranks < left.size();
-         i += ranks) {
-      if (!context_.comm.all(!runtime::stop_requested())) break;
-      work(i < left.size() ? std::optional(left[i]) : std::nullopt);
-    }
-    work_.seconds = watch.seconds();
+  BlockWork blocks() {
+    BlockWork work;
+    work.blocks = blocks_left();
+    work.sources = [this](std::int64_t block) { return sources_of(block); };
+    work.done = [this](std::int64_t block, const auto& best) { commit(block, best); };
+    return work;
   }
 
   std::vector<std::int64_t> all_blocks() const {
@@ -257,7 +122,6 @@ class Decoder {
 
   runtime::StageContext& context_;
   const DecodeOptions& options_;
-  model::TranslationModel& model_;
   const TestSet& set_;
   Translations& translations_;
   runtime::Progress progress_;
@@ -298,22 +162,17 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
                     fmt::join(unused, ", ")));
   }
 
-  DecodeOptions how = decoding;
-  how.beam.never = text::ids_without_token(*tokenizer, model->info().vocab_size);
-  Decoder decoder(context, how, *model, set, *translations);
-  const auto describe = [&](model::Sentences sources, const model::EncodedSource& encoded) {
-    return make_sentence_block(options.subset, *tokenizer, sources, encoded);
-  };
+  search::BeamOptions beam = decoding.beam;
+  beam.never = text::ids_without_token(*tokenizer, model->info().vocab_size);
+  const BlockTools tools{options, beam, *tokenizer, *model};
+  Decoder decoder(context, decoding, set, *translations);
   if (decoding.knn && decoding.mode == KnnMode::memory) {
-    Options nearest = options;
-    nearest.subset.sentences = 1;
-    const auto held = resident.subset(context, nearest, *data.subset);
-    decoder.run_from_memory(*make_subset_search(context, held, 1), describe);
+    decoder.run_from_memory(tools, *open_memory(context, options, data, resident));
   } else if (decoding.knn) {
     auto mixer = open_mixer(context, options, decoding, data, resident);
-    decoder.run_with_knn(mixer, describe);
+    decoder.run(tools, &mixer);
   } else {
-    decoder.run_without_knn();
+    decoder.run(tools, nullptr);
   }
   runtime::StageOutcome outcome{core::Json::object(), decoder.finish()};
   const auto write_files = [&] {

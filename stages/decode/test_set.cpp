@@ -1,12 +1,11 @@
 #include "stages/decode/test_set.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"
 #include "runtime/long_work.hpp"
 #include "stages/shared/inputs/open_language.hpp"
+#include "stages/shared/translation/block_translator.hpp"
 #include "text/files/line_filter.hpp"
 #include "text/files/read_lines.hpp"
 
@@ -50,7 +49,7 @@ TestSet read_test_set(runtime::StageContext& context, const TestSetOptions& opti
   const auto prepared = preprocess(context, options.preprocess, set.lines);
   const text::SourceFrame frame = tokenizer.source_frame();
   const std::int64_t most = options.source_positions;
-  std::vector<std::int64_t> order;
+  std::int64_t sentences = 0;
   std::int64_t without_language = 0;
   for (std::size_t i = 0; i < prepared.size(); ++i) {
     const auto tokens = tokenizer.encode_source(prepared[i]);
@@ -60,22 +59,14 @@ TestSet read_test_set(runtime::StageContext& context, const TestSetOptions& opti
     }
     set.sources.push_back(frame.around(tokens, most));
     if (tokens.empty()) continue;
-    order.push_back(static_cast<std::int64_t>(i));
+    ++sentences;
     if (!tokenizer.chooses_language(tokens)) ++without_language;
   }
-  const auto open = describe_open_language(tokenizer, without_language, std::ssize(order));
+  const auto open = describe_open_language(tokenizer, without_language, sentences);
   if (context.comm.is_root() && !open.empty()) {
     context.log.warn(fmt::format("{}: {}", options.file.string(), open));
   }
-  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
-    return set.sources[a].size() > set.sources[b].size();
-  });
-  for (std::size_t at = 0; at < order.size();
-       at += static_cast<std::size_t>(options.block_sentences)) {
-    const auto end = std::min(order.size(), at + static_cast<std::size_t>(options.block_sentences));
-    set.blocks.emplace_back(order.begin() + static_cast<std::ptrdiff_t>(at),
-                            order.begin() + static_cast<std::ptrdiff_t>(end));
-  }
+  set.blocks = cut_blocks(set.sources, options.block_sentences);
   return set;
 }
 

@@ -7,8 +7,7 @@
 
 #include "core/error.hpp"
 #include "runtime/stage_runner.hpp"
-#include "text/files/line_filter.hpp"
-#include "text/output_line.hpp"
+#include "stages/shared/text/translated_text.hpp"
 
 namespace knnseq::stages {
 
@@ -35,41 +34,18 @@ std::vector<core::Json> read_journals(const std::filesystem::path& folder, const
   });
 }
 
-/// The texts of all hypotheses, and which of them were not one line of text before.
-struct Texts {
-  std::vector<std::string> lines;
-  std::vector<bool> mended;
-
-  void add(const std::string& text) {
-    lines.push_back(text::output_line(text));
-    mended.push_back(lines.back() != text);
-  }
-};
-
 /// nbest: the hypotheses of each sentence.
-Texts texts_of(const std::vector<core::Json>& nbest, const text::Tokenizer& tokenizer,
-               const std::string& postprocess) {
-  Texts made;
+TranslatedTexts texts_of(const std::vector<core::Json>& nbest, const text::Tokenizer& tokenizer,
+                         const std::string& postprocess) {
+  std::vector<std::vector<core::TokenId>> translations;
   for (std::size_t line = 0; line < nbest.size(); ++line) {
     for (const auto& hypothesis : nbest[line]) {
-      const auto tokens = hypothesis.at("tokens").get<std::vector<core::TokenId>>();
-      for (const auto token : tokens) {
-        if (tokenizer.has_target_token(token)) continue;
-        throw core::InputError(
-            fmt::format("the translation of line {} has the token {}, which the "
-                        "tokeniser does not have",
-                        line + 1, token));
-      }
-      made.add(tokenizer.decode_target(tokens));
+      translations.push_back(hypothesis.at("tokens").get<std::vector<core::TokenId>>());
+      require_target_tokens(translations.back(), tokenizer,
+                            fmt::format("the translation of line {}", line + 1));
     }
   }
-  if (postprocess.empty()) return made;
-  Texts processed;
-  for (const auto& text : text::filter_lines(postprocess, made.lines)) processed.add(text);
-  for (std::size_t i = 0; i < made.mended.size(); ++i) {
-    if (made.mended[i]) processed.mended[i] = true;
-  }
-  return processed;
+  return texts_of_translations(translations, tokenizer, postprocess);
 }
 
 }  // namespace
@@ -111,7 +87,7 @@ OutputReport Translations::write_files(const std::filesystem::path& folder, cons
       nbest.at(sentence.at("line").get<std::size_t>()) = sentence.at("nbest");
     }
   }
-  const Texts texts = texts_of(nbest, tokenizer, rules.postprocess);
+  const TranslatedTexts texts = texts_of(nbest, tokenizer, rules.postprocess);
   OutputReport report;
   std::string sources, best, all;
   std::size_t at = 0;

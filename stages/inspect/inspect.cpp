@@ -1,23 +1,24 @@
 #include "stages/inspect/inspect.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"
-#include "core/entry_id.hpp"
 #include "core/error.hpp"
 #include "core/json_field.hpp"
 #include "core/parse_json.hpp"
 #include "obs/terminal.hpp"
 #include "runtime/stage_runner.hpp"
-#include "stages/inspect/datastore_sentences.hpp"
 #include "stages/shared/inputs/open_model.hpp"
 #include "stages/shared/inputs/stage.hpp"
+#include "stages/shared/search/decoding_settings.hpp"
 #include "stages/shared/search/open_mixer.hpp"
-#include "stages/shared/text/sentence_block.hpp"
+#include "stages/shared/trace/trace.hpp"
 #include "text/files/line_filter.hpp"
 #include "text/files/read_lines.hpp"
+#include "text/output_line.hpp"
 
 namespace knnseq::stages {
 
@@ -25,8 +26,8 @@ namespace {
 
 using Tokens = std::vector<core::TokenId>;
 
-const DecodeOptions& decoding_named(const Options& options, const std::string& key,
-                                    const std::string& name) {
+DecodeOptions decoding_named(const Options& options, const std::string& key,
+                             const std::string& name) {
   for (const auto& decoding : options.decode) {
     if (decoding.name == name) return decoding;
   }
@@ -41,6 +42,7 @@ class Decoding {
         command_("decode " + name),
         manifest_(runtime::require_manifest(folder_, "decode-" + name, command_)) {}
 
+  const store::Manifest& manifest() const { return manifest_; }
   bool has(const char* file) const { return manifest_.content_fields().at("files").has(file); }
   std::string path(const char* file) const { return (folder_ / file).string(); }
   std::vector<std::string> lines(const char* file) const {
@@ -55,7 +57,7 @@ class Decoding {
 };
 
 /// Best tokens of every line of a finished decoding; none for an empty line.
-std::vector<Tokens> best_tokens(const Decoding& decoding, std::int64_t vocabulary) {
+std::vector<Tokens> best_tokens(const Decoding& decoding, const text::Tokenizer& tokenizer) {
   std::vector<Tokens> best;
   for (const auto& line : decoding.lines("nbest.jsonl")) {
     const std::string where = fmt::format("{}:{}", decoding.path("nbest.jsonl"), best.size() + 1);
@@ -64,7 +66,9 @@ std::vector<Tokens> best_tokens(const Decoding& decoding, std::int64_t vocabular
     best.emplace_back();
     if (nbest.empty()) continue;
     for (const auto& token : nbest.front().at("tokens").elements()) {
-      best.back().push_back(static_cast<core::TokenId>(token.number(0, vocabulary - 1)));
+      best.back().push_back(
+          static_cast<core::TokenId>(token.number(0, tokenizer.vocab_size() - 1)));
+      if (!tokenizer.has_target_token(best.back().back())) token.refuse("is no token");
     }
   }
   return best;
@@ -94,18 +98,23 @@ std::size_t choose_line(const InspectOptions& options, const std::vector<std::st
   return chosen;
 }
 
+/// One line of both decodings, and which of its tokens is shown.
 struct Case {
-  std::string source;
+  std::size_t line = 0;
+  std::string source, reference, base_text, knn_text;
+  bool has_reference = false;
   Tokens base, knn;
-  std::size_t position = 0;  ///< of the first token that differs
-  std::string text;          ///< what is printed before the neighbours
+  std::size_t differs = 0;           ///< position of the first token that differs
+  std::optional<std::size_t> token;  ///< position; none: both translations are the same
+
+  /// Whether the base's token there has the same tokens before it, so that both can be compared.
+  bool compares() const { return token && *token <= differs && *token < base.size(); }
 };
 
-Case read_case(const Options& options, const Folders& folders, std::int64_t vocabulary) {
-  const Decoding of_base(folders, options.inspect.base);
-  const Decoding of_knn(folders, options.inspect.knn);
-  const auto base = best_tokens(of_base, vocabulary);
-  const auto knn = best_tokens(of_knn, vocabulary);
+Case read_case(const InspectOptions& options, const Decoding& of_base, const Decoding& of_knn,
+               const text::Tokenizer& tokenizer) {
+  const auto base = best_tokens(of_base, tokenizer);
+  const auto knn = best_tokens(of_knn, tokenizer);
   const auto sources = of_knn.lines("src.txt");
   if (sources != of_base.lines("src.txt")) {
     throw core::InputError("inspect.base and inspect.knn are decodings of different test sets");
@@ -124,122 +133,179 @@ Case read_case(const Options& options, const Folders& folders, std::int64_t voca
   }
   if (knn.empty()) throw core::InputError("the test set of inspect.knn is empty");
   Case shown;
-  const auto line = choose_line(options.inspect, references, base_text, knn_text);
-  shown.source = sources[line];
-  shown.base = base[line];
-  shown.knn = knn[line];
+  shown.line = choose_line(options, references, base_text, knn_text);
+  shown.source = sources[shown.line];
+  shown.base = base[shown.line];
+  shown.knn = knn[shown.line];
+  shown.base_text = base_text[shown.line];
+  shown.knn_text = knn_text[shown.line];
+  shown.has_reference = !references.empty();
+  if (shown.has_reference) shown.reference = references[shown.line];
   const auto shorter = std::min(shown.base.size(), shown.knn.size());
-  while (shown.position < shorter && shown.base[shown.position] == shown.knn[shown.position]) {
-    ++shown.position;
+  while (shown.differs < shorter && shown.base[shown.differs] == shown.knn[shown.differs]) {
+    ++shown.differs;
   }
-  shown.text = fmt::format("Line {} of the test set\n  source     {}\n", line + 1,
-                           obs::printable(shown.source));
-  if (!references.empty())
-    shown.text += fmt::format("  reference  {}\n", obs::printable(references[line]));
-  shown.text += fmt::format("  base       {}\n  kNN        {}\n", obs::printable(base_text[line]),
-                            obs::printable(knn_text[line]));
+  if (options.token > std::ssize(shown.knn)) {
+    throw core::InputError(fmt::format("inspect.token {}: the translation has {} tokens",
+                                       options.token, shown.knn.size()));
+  }
+  if (options.token > 0) {
+    shown.token = static_cast<std::size_t>(options.token - 1);
+  } else if (shown.base != shown.knn) {
+    shown.token = shown.differs;
+  }
   return shown;
 }
 
-std::string token_text(const text::Tokenizer& tokenizer, const Tokens& tokens,
-                       std::size_t position) {
-  if (position >= tokens.size()) return "(nothing)";
-  if (position + 1 == tokens.size()) return "(end of sentence)";
-  return fmt::format(
-      "'{}'", obs::printable(tokenizer.decode_target(std::span(tokens).subspan(position, 1))));
+core::Json as_json(const Case& shown, const InspectOptions& options, const core::Json& trace) {
+  return {{"line", shown.line + 1},
+          {"reference", shown.has_reference ? core::Json(shown.reference) : core::Json()},
+          {"base", {{"name", options.base}, {"text", shown.base_text}, {"tokens", shown.base}}},
+          {"knn", {{"name", options.knn}, {"text", shown.knn_text}, {"tokens", shown.knn}}},
+          {"position", shown.token ? core::Json(*shown.token) : core::Json()},
+          {"trace", trace}};
+}
+
+// What follows prints a trace for people.
+
+/// The target as text, its token at `position` in brackets, if one is given.
+std::string marked(const core::Json& sentence, std::optional<std::size_t> position) {
+  if (!position) return sentence["target"];
+  const auto pieces = sentence["pieces"].get<std::vector<std::string>>();
+  if (*position + 1 == pieces.size())
+    return sentence["target"].get<std::string>() + " [end of sentence]";
+  std::string text;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const auto space = pieces[i].starts_with(' ') ? 1u : 0u;
+    text += i == *position ? pieces[i].substr(0, space) + "[" + pieces[i].substr(space) + "]"
+                           : pieces[i];
+  }
+  return text;
+}
+
+/// "'word' (p_mt 0.100, p 0.900)" of one of the trace's candidates.
+std::string described(const core::Json& probabilities, const std::string& text, bool ends) {
+  return fmt::format("{} (p_mt {:.3f}, p {:.3f})",
+                     ends ? "(end of sentence)" : fmt::format("'{}'", obs::printable(text)),
+                     probabilities["p_mt"].get<double>(), probabilities["p"].get<double>());
+}
+
+std::string described_origin(const core::Json& trace, const core::Json& neighbour,
+                             std::optional<std::size_t> position) {
+  const auto& sentence = trace["sentences"][neighbour["sentence"].get<std::size_t>()];
+  const auto corpus = sentence["corpus"].get<std::string>();
+  return fmt::format("{}\n  {:>18} {}  (line {}{})\n", obs::printable(marked(sentence, position)),
+                     "<-", obs::printable(sentence["source"].get<std::string>()),
+                     sentence["line"].get<std::int64_t>(),
+                     corpus.empty() ? "" : " of append." + corpus);
+}
+
+std::string token_as_text(const Case& shown, const core::Json& trace, std::int64_t k) {
+  const auto& token = trace["target"]["tokens"][*shown.token];
+  if (token.contains("forced")) return "  the model begins every translation with this token\n";
+  const auto eos = trace["end_token"].get<core::TokenId>();
+  const auto text_of = [&](core::TokenId id) {
+    for (const auto& candidate : token["candidates"]) {
+      if (candidate["token"] == id) return described(candidate, candidate["text"], id == eos);
+    }
+    return std::string("(nothing)");
+  };
+  std::string text = fmt::format("  token {}: ", *shown.token + 1);
+  if (shown.compares()) text += fmt::format("base {}, ", text_of(shown.base[*shown.token]));
+  text += fmt::format("kNN {}\n", text_of(shown.knn[*shown.token]));
+  text += fmt::format("  its nearest of k = {} neighbours:\n  {:>9} {:>7}  datastore sentence\n", k,
+                      "distance", "p_knn");
+  if (token["neighbours"].empty()) {
+    text += "  (none: the search was skipped, or found nothing)\n";
+  }
+  for (const auto& neighbour : token["neighbours"]) {
+    text += fmt::format("  {:>9.2f} {:>7.3f}  {}", neighbour["distance"].get<double>(),
+                        neighbour["share"].get<double>(),
+                        described_origin(trace, neighbour, neighbour["position"]));
+  }
+  return text;
+}
+
+std::string as_text(const Case& shown, const core::Json& trace) {
+  std::string text = fmt::format("Line {} of the test set\n  source     {}\n", shown.line + 1,
+                                 obs::printable(shown.source));
+  if (shown.has_reference) {
+    text += fmt::format("  reference  {}\n", obs::printable(shown.reference));
+  }
+  text += fmt::format("  base       {}\n  kNN        {}\n", obs::printable(shown.base_text),
+                      obs::printable(shown.knn_text));
+  const auto& settings = trace["settings"];
+  if (settings["mode"] == "memory") {
+    if (trace["memory"].is_null()) return text + "  no datastore sentence was found\n";
+    return text + fmt::format("  the nearest datastore sentence, distance {:.4g}:\n  {}",
+                              trace["memory"]["distance"].get<double>(),
+                              described_origin(trace, trace["memory"], std::nullopt));
+  }
+  if (!shown.token) return text + "  Both are the same, token by token.\n";
+  return text + token_as_text(shown, trace, settings["k"].get<std::int64_t>());
 }
 
 }  // namespace
 
-void inspect(runtime::StageContext& context, const Options& options) {
+void inspect(runtime::StageContext& context, const Options& given) {
   context.log.set_stage("inspect");
   auto& comm = context.comm;
   const Folders folders(context.run_dir);
+  Options options = given;  // with the settings that the translation was made with
+  DecodeOptions decoding;
   Case shown;
+  std::optional<store::Manifest> made;
   std::unique_ptr<text::Tokenizer> tokenizer;
   std::unique_ptr<model::TranslationModel> model;
-  DecodeOptions decoding;
   comm::agree(comm, [&] {
     decoding_named(options, "base", options.inspect.base);
     decoding = decoding_named(options, "knn", options.inspect.knn);
+    const Decoding of_knn(folders, options.inspect.knn);
+    made = of_knn.manifest();
+    adopt_settings(*made, context.overrides, options, decoding);
     if (!decoding.knn) throw core::InputError("inspect.knn names a decoding without kNN");
     tokenizer = open_tokenizer(options);
     model = open_search_model(context, options, decoding, *tokenizer);
-    shown = read_case(options, folders, tokenizer->vocab_size());
+    shown = read_case(options.inspect, Decoding(folders, options.inspect.base), of_knn, *tokenizer);
   });
   const auto data = check_data(context, options, decoding);
-  if (shown.base == shown.knn) {
-    if (comm.is_root()) obs::print(shown.text + "  Both are the same, token by token.\n");
-    return;
-  }
+  require_made_with(context, options, decoding, data, *made);
 
-  // The query of the token at which they differ: both have the same prefix.
-  at::Tensor queries;
-  at::Tensor log_probs;
-  retrieval::SentenceBlock block;
-  comm::on_root(comm, [&] {
-    std::vector<std::string> line = {shown.source};
-    if (!options.preprocess.source.empty()) {
-      line = text::filter_lines(options.preprocess.source, line);
-    }
-    const std::vector<Tokens> source = {tokenizer->source_frame().around(
-        tokenizer->encode_source(line.front()), model->info().source_positions)};
-    const auto forced = std::ssize(model->info().forced_tokens);  // no positions of a target
-    Tokens target = shown.knn.size() > shown.position ? shown.knn : shown.base;
-    target.erase(target.begin(), target.begin() + forced);
-    const auto made =
-        model->teacher_force(source, {&target, 1}, {decoding.beam.key, false, /*log_probs=*/true});
-    const auto row = static_cast<std::int64_t>(shown.position) - forced;
-    queries = made.keys.slice(0, row, row + 1).cpu().contiguous();
-    log_probs = made.log_probs.slice(0, row, row + 1).cpu().contiguous();
-    block = make_sentence_block(options.subset, *tokenizer, source, model->encode(source));
-  });
+  DatastoreText text(comm, data, *tokenizer);
+  TracedDecoding traced{options, decoding, *tokenizer, *model};
+  traced.text = &text;
+  std::optional<retrieval::KnnMixer> mixer;
+  std::unique_ptr<retrieval::SubsetSearch> memory;
   Resident resident;
-  auto mixer = open_mixer(context, options, decoding, data, resident);
-  mixer.begin(block);
-  at::Tensor mixed;
-  std::vector<retrieval::NeighbourShare> neighbours;
-  std::vector<std::int64_t> entries;
-  if (comm.is_root()) {
-    mixed = log_probs.clone();
-    const std::vector<std::int64_t> sentence = {0};
-    neighbours = mixer.mix_and_explain(queries, sentence, mixed).front().front();
-    neighbours.resize(
-        std::min(neighbours.size(), static_cast<std::size_t>(options.inspect.neighbours)));
-    for (const auto& [neighbour, share] : neighbours) {
-      entries.push_back(core::entry_number_of(neighbour.id));
-    }
-  } else if (mixer.collective()) {
-    mixer.serve();
+  if (decoding.mode == KnnMode::memory) {
+    memory = open_memory(context, options, data, resident);
+    traced.memory = memory.get();
+  } else {
+    mixer.emplace(open_mixer(context, options, decoding, data, resident));
+    traced.mixer = &*mixer;
   }
-  entries = comm.all_gather(std::span<const std::int64_t>(entries)).values;
-  const auto sentences = find_sentences(
-      comm, data.subset ? BuiltDatastore{{}, {data.subset->corpus}} : data.datastores.front(),
-      entries, *tokenizer);
+  std::string line = shown.source;
+  comm::on_root(comm, [&] {
+    if (options.preprocess.source.empty()) return;
+    line = text::filter_lines(options.preprocess.source, {&shown.source, 1}).front();
+  });
+  line = comm.broadcast_string(line);
+  TracedTranslation translation{shown.source,
+                                tokenizer->source_frame().around(tokenizer->encode_source(line),
+                                                                 model->info().source_positions),
+                                shown.knn,
+                                {}};
+  if (shown.compares()) {
+    translation.also[static_cast<std::int64_t>(*shown.token)] = shown.base[*shown.token];
+  }
+  const auto trace_of_line =
+      trace(context, traced, {translation}, {.neighbours = options.inspect.neighbours}).front();
   if (!comm.is_root()) return;
-
-  const auto probability = [&](const Tokens& tokens, const at::Tensor& of) {
-    return shown.position < tokens.size() ? std::exp(of[0][tokens[shown.position]].item<float>())
-                                          : 0.0f;
-  };
-  std::string text = fmt::format(
-      "{}  token {}: base {} (p_mt {:.3f}, p {:.3f}), kNN {} (p_mt {:.3f}, p {:.3f})\n", shown.text,
-      shown.position + 1, token_text(*tokenizer, shown.base, shown.position),
-      probability(shown.base, log_probs), probability(shown.base, mixed),
-      token_text(*tokenizer, shown.knn, shown.position), probability(shown.knn, log_probs),
-      probability(shown.knn, mixed));
-  text += fmt::format("  its nearest of k = {} neighbours:\n  {:>9} {:>7}  datastore sentence\n",
-                      decoding.search.k, "distance", "p_knn");
-  if (neighbours.empty()) text += "  (none: the search was skipped, or found nothing)\n";
-  for (const auto& [neighbour, share] : neighbours) {
-    const auto sentence = sentences.find(core::entry_number_of(neighbour.id));
-    if (sentence == sentences.end()) throw core::InputError("an entry is not in the corpus shards");
-    const auto& [corpus, source, target, line] = sentence->second;
-    text += fmt::format("  {:>9.2f} {:>7.3f}  {}\n  {:>18} {}  (line {}{})\n", neighbour.distance,
-                        share, obs::printable(target), "<-", obs::printable(source), line,
-                        corpus.empty() ? "" : " of append." + corpus);
+  if (options.inspect.json) {
+    obs::print(obs::printable_json(as_json(shown, options.inspect, trace_of_line).dump(1)) + "\n");
+  } else {
+    obs::print(as_text(shown, trace_of_line));
   }
-  obs::print(text);
 }
 
 }  // namespace knnseq::stages

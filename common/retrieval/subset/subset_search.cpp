@@ -121,9 +121,9 @@ std::vector<NearestSentence> SubsetSearch::find_nearest(const SentenceBlock& blo
     const auto [distances, ids] = similar.row(static_cast<std::int64_t>(i));
     if (ids.front() == index::missing_id) continue;
     nearest[i].distance = distances.front();
-    for (const auto entry : fetched.ids_of(fetched.place_of(ids.front()))) {
-      nearest[i].target.push_back(core::token_of(entry));
-    }
+    const auto entries = fetched.ids_of(fetched.place_of(ids.front()));
+    if (!entries.empty()) nearest[i].first_entry = core::entry_number_of(entries.front());
+    for (const auto entry : entries) nearest[i].target.push_back(core::token_of(entry));
   }
   return nearest;
 }

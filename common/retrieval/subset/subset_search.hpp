@@ -33,6 +33,7 @@ struct SubsetTimes {
 struct NearestSentence {
   float distance = 0;
   std::vector<core::TokenId> target = {};  ///< with its end; empty if none was found
+  std::int64_t first_entry = -1;           ///< number of its first token's entry; −1 likewise
 };
 
 /// (Deguchi et al., "Subset Retrieval Nearest Neighbor Machine Translation", ACL 2023.) begin()
@@ -59,6 +60,7 @@ class SubsetSearch final : public KnnSearch {
 
   void begin(const SentenceBlock& block) override;
   index::TopK search(const at::Tensor& queries, std::span<const std::int64_t> sentences) override;
+  void set_options(const SearchOptions& options) override { k_ = options.k; }
   std::int64_t width() const override { return parts_->codebook.spec.d_in; }
   bool collective() const override { return false; }
   bool begins_together() const override { return true; }

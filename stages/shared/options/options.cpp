@@ -365,7 +365,16 @@ InspectOptions read_inspect(const Section& section) {
   options.base = section.text("base", "");
   options.knn = section.text("knn", "");
   options.line = section.integer("line", options.line, {-1, many});
+  options.token = section.integer("token", options.token, {-1, many});
   options.neighbours = section.integer("neighbours", options.neighbours, neighbour_bounds);
+  options.json = section.flag("json", options.json);
+  return options;
+}
+
+TranslateOptions read_translate(const Section& section) {
+  TranslateOptions options;
+  options.jsonl = section.flag("jsonl", options.jsonl);
+  options.batch = section.integer("batch", options.batch, {1, 1'000'000});
   return options;
 }
 
@@ -510,7 +519,9 @@ Options read_all(const config::Config& config) {
                  "datastore.store: keys");
   }
   options.evaluate = read_evaluate(root.section("evaluate"), options.decode);
+  options.search_defaults = defaults;
   options.inspect = read_inspect(root.section("inspect"));
+  options.translate = read_translate(root.section("translate"));
   options.sweep = read_sweep(root.section("sweep"), options.index.factory);
   options.tune = read_tune(root.section("tune"), metric, defaults, options.subset);
   check_prune(root, options);

@@ -158,8 +158,16 @@ struct EvaluateOptions {
 struct InspectOptions {
   std::string base;  ///< names of two decodings of one test set
   std::string knn;
-  std::int64_t line = -1;  ///< from 1; −1: the longest that kNN alone gets right
+  std::int64_t line = -1;   ///< from 1; −1: the longest that kNN alone gets right
+  std::int64_t token = -1;  ///< of knn's translation, from 1; −1: the first that differs
   std::int64_t neighbours = 8;
+  bool json = false;  ///< print the trace, and not text
+};
+
+/// Translation of what comes in by standard input.
+struct TranslateOptions {
+  bool jsonl = false;           ///< one JSON object a line, in and out
+  std::int64_t batch = 16'384;  ///< most lines that are translated together
 };
 
 /// A grid of indexes and search settings, measured on held-out text.
@@ -229,8 +237,10 @@ struct Options {
   SubsetOptions subset;
   std::vector<AppendOptions> append;
   std::vector<DecodeOptions> decode;
+  DecodeOptions search_defaults;  ///< of knn: and beam_search:, for what is no item of decode
   EvaluateOptions evaluate;
   InspectOptions inspect;
+  TranslateOptions translate;
   SweepOptions sweep;
   TuneOptions tune;
 

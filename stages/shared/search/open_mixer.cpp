@@ -79,11 +79,22 @@ retrieval::KnnMixer open_mixer(runtime::StageContext& context, const Options& op
     }
   }
   std::unique_ptr<retrieval::MixingPolicy> policy;
-  comm::agree(context.comm, [&] {
-    policy = retrieval::make_mixing_policy(decoding.interpolation,
-                                           gpu::torch_device(context.placement.device));
-  });
+  comm::agree(context.comm, [&] { policy = make_policy(context, decoding); });
   return {std::move(searches), std::move(policy)};
+}
+
+std::unique_ptr<retrieval::MixingPolicy> make_policy(const runtime::StageContext& context,
+                                                     const DecodeOptions& decoding) {
+  return retrieval::make_mixing_policy(decoding.interpolation,
+                                       gpu::torch_device(context.placement.device));
+}
+
+std::unique_ptr<retrieval::SubsetSearch> open_memory(runtime::StageContext& context,
+                                                     const Options& options,
+                                                     const SearchedData& data, Resident& resident) {
+  Options nearest = options;
+  nearest.subset.sentences = 1;
+  return make_subset_search(context, resident.subset(context, nearest, *data.subset), /*k=*/1);
 }
 
 }  // namespace knnseq::stages

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "retrieval/knn_mixer.hpp"
+#include "retrieval/subset/subset_search.hpp"
 #include "runtime/stage_context.hpp"
 #include "stages/shared/search/built_subset.hpp"
 #include "stages/shared/search/resident.hpp"
@@ -34,5 +35,14 @@ core::Json search_inputs(const runtime::StageContext& context, const Options& op
 retrieval::KnnMixer open_mixer(runtime::StageContext& context, const Options& options,
                                const DecodeOptions& decoding, const SearchedData& data,
                                Resident& resident);
+
+/// The policy of a decoding, on this rank's device. Throws core::InputError. Not collective.
+std::unique_ptr<retrieval::MixingPolicy> make_policy(const runtime::StageContext& context,
+                                                     const DecodeOptions& decoding);
+
+/// What mode memory searches in. Throws as open_subset(). Collective.
+std::unique_ptr<retrieval::SubsetSearch> open_memory(runtime::StageContext& context,
+                                                     const Options& options,
+                                                     const SearchedData& data, Resident& resident);
 
 }  // namespace knnseq::stages

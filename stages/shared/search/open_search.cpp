@@ -29,21 +29,6 @@ BuiltDatastore read_searched(runtime::StageContext& context, const Options& opti
                         own ? appended_corpora(options) : std::vector<CorpusPaths>());
 }
 
-void check_settings(const retrieval::SearchOptions& search, const BuiltDatastore& datastore) {
-  search.validate();
-  if (datastore.searched_entries() < search.k) {
-    throw core::InputError(fmt::format("knn.k {} is more than the datastore's {} entries", search.k,
-                                       datastore.searched_entries()));
-  }
-  const auto& [factory, lists] = datastore.codebook.facts;
-  require_enough_lists(search, lists);
-  if (search.probing == index::Probing::hnsw && factory.find("_HNSW") == factory.npos) {
-    throw core::InputError(fmt::format(
-        "knn.probing: hnsw needs lists with a graph, such as IVF{}_HNSW32; the index is {}", lists,
-        factory));
-  }
-}
-
 /// What the ids of its entries may be.
 index::IdBounds ids_of(const BuiltDatastore& datastore) {
   return {datastore.first().datastore.keys.vocab_size, datastore.entries()};
@@ -68,15 +53,6 @@ std::shared_ptr<const gpu::ScanLauncher> launcher_for(runtime::StageContext& con
   if (!index::scans_on_gpu(codebook.spec, search.backend)) {
     if (context.comm.is_root()) context.log.warn(warning_of_cpu(codebook.spec));
     return nullptr;
-  }
-  if (search.k > gpu::most_scan_k) {
-    throw core::InputError(fmt::format("knn.k {} is more than the {} that are found on a GPU",
-                                       search.k, gpu::most_scan_k));
-  }
-  if (search.backend == index::Backend::faiss && search.nprobe > index::most_faiss_cuda_selection) {
-    throw core::InputError(
-        fmt::format("knn.nprobe {} is more than the {} lists that faiss looks into on a GPU",
-                    search.nprobe, index::most_faiss_cuda_selection));
   }
   return gpu::make_scan_launcher(context.placement.device);
 }
@@ -153,10 +129,38 @@ std::vector<BuiltDatastore> check_search(runtime::StageContext& context, const O
     datastores.push_back(read_searched(context, options, run_dir));
   }
   for (std::size_t i = 0; i < datastores.size(); ++i) {
-    comm::agree(context.comm, [&] { check_settings(decoding.search, datastores[i]); });
+    comm::agree(context.comm, [&] { require_fits(context, decoding.search, datastores[i]); });
     require_config(context, options, datastores[i].first(), options.models[i]);
   }
   return datastores;
+}
+
+void require_fits(const runtime::StageContext& context, const retrieval::SearchOptions& search,
+                  const BuiltDatastore& datastore) {
+  search.validate();
+  if (datastore.searched_entries() < search.k) {
+    throw core::InputError(fmt::format("knn.k {} is more than the datastore's {} entries", search.k,
+                                       datastore.searched_entries()));
+  }
+  const auto& [factory, lists] = datastore.codebook.facts;
+  require_enough_lists(search, lists);
+  if (search.probing == index::Probing::hnsw && factory.find("_HNSW") == factory.npos) {
+    throw core::InputError(fmt::format(
+        "knn.probing: hnsw needs lists with a graph, such as IVF{}_HNSW32; the index is {}", lists,
+        factory));
+  }
+  if (!context.placement.device.cuda) return;
+  const auto width = datastore.first().datastore.keys.width;
+  if (!index::scans_on_gpu(index::parse_index_spec(factory, width, "l2"), search.backend)) return;
+  if (search.k > gpu::most_scan_k) {
+    throw core::InputError(fmt::format("knn.k {} is more than the {} that are found on a GPU",
+                                       search.k, gpu::most_scan_k));
+  }
+  if (search.backend == index::Backend::faiss && search.nprobe > index::most_faiss_cuda_selection) {
+    throw core::InputError(
+        fmt::format("knn.nprobe {} is more than the {} lists that faiss looks into on a GPU",
+                    search.nprobe, index::most_faiss_cuda_selection));
+  }
 }
 
 void require_enough_lists(const retrieval::SearchOptions& search, std::int64_t lists) {

@@ -17,6 +17,11 @@ namespace knnseq::stages {
 std::vector<BuiltDatastore> check_search(runtime::StageContext& context, const Options& options,
                                          const DecodeOptions& decoding);
 
+/// Throws core::InputError if a datastore, on this rank's device, cannot be searched so: k or
+/// nprobe are too large, or its lists have no graph. Not collective.
+void require_fits(const runtime::StageContext& context, const retrieval::SearchOptions& search,
+                  const BuiltDatastore& datastore);
+
 /// Throws core::InputError if nprobe is larger than the number of lists.
 void require_enough_lists(const retrieval::SearchOptions& search, std::int64_t lists);
 

@@ -26,6 +26,11 @@ TEST_CASE("A terminal obeys nothing that is printed") {
   CHECK(obs::printable_lines("one\ntwo\r\n\x1b[1m\n") == "one\ntwo\\r\n\\x1b[1m\n");
 }
 
+TEST_CASE("JSON stays JSON of the same value") {
+  CHECK(obs::printable_json("{\n \"a\": \"ä\\n\x7f\u202e\"}") ==
+        "{\n \"a\": \"ä\\n\\u007f\\u202e\"}");
+}
+
 TEST_CASE("Whatever the bytes, what is printed is one line of valid UTF-8") {
   std::string all;
   for (int first = 0; first < 256; ++first) {

@@ -30,7 +30,7 @@ class TwoNeighbours final : public retrieval::KnnSearch {
     }
     calls_.push_back(static_cast<int>(queries.size(0)));
     statuses_ = {status_, status_ + 1};
-    const index::TopK found = index::missing_top_k(queries.size(0), 3);
+    const index::TopK found = index::missing_top_k(queries.size(0), k_);
     for (std::int64_t row = 0; row < queries.size(0); ++row) {
       const auto token = static_cast<core::TokenId>(queries[row][0].item<float>() + first_);
       found.set_row(row, std::vector<index::Neighbour>{{1, core::pack_entry_id(token, 5)},
@@ -38,6 +38,7 @@ class TwoNeighbours final : public retrieval::KnnSearch {
     }
     return found;
   }
+  void set_options(const retrieval::SearchOptions& options) override { k_ = options.k; }
   std::int64_t width() const override { return width_; }
   bool collective() const override { return collective_; }
   void set_status(std::int64_t status) override { status_ = status; }
@@ -45,7 +46,7 @@ class TwoNeighbours final : public retrieval::KnnSearch {
   std::string summary() const override { return "of " + std::to_string(first_); }
 
  private:
-  std::int64_t width_, first_;
+  std::int64_t width_, first_, k_ = 3;
   bool collective_;
   std::vector<int>& calls_;
   std::int64_t status_ = 0;
@@ -115,13 +116,32 @@ TEST_CASE("several datastores: p = (1 − λ) p_mt + λ/count Σ p_knn, and each
   REQUIRE(explanation.size() == 3);
   for (std::size_t i = 0; i < 3; ++i) {
     REQUIRE(explanation[i].size() == 2);
-    REQUIRE(explanation[i][1].size() == 2);
-    CHECK(core::token_of(explanation[i][1][0].neighbour.id) == static_cast<int>(1 + 2 * i));
-    CHECK(explanation[i][1][0].neighbour.distance == 1);
-    CHECK(explanation[i][1][0].share == Approx(near));
+    const auto& [searched, lambda, neighbours] = explanation[i][1];
+    CHECK(searched);
+    CHECK(lambda == Approx(0.2 / (1 - 0.2 * static_cast<double>(2 - i))));
+    REQUIRE(neighbours.size() == 2);
+    CHECK(core::token_of(neighbours[0].neighbour.id) == static_cast<int>(1 + 2 * i));
+    CHECK(neighbours[0].neighbour.distance == 1);
+    CHECK(neighbours[0].share == Approx(near));
   }
   CHECK(mixer.summaries() == std::vector<std::string>{"of 0", "of 2", "of 4"});
   CHECK(mixer.find(queries, std::vector<std::int64_t>{0, 0}).size() == 3);
+}
+
+TEST_CASE("a mixer takes other options and another policy for later queries") {
+  std::vector<int> calls;
+  retrieval::KnnMixer mixer(one_search(3, false, calls), std::make_unique<OddSentences>());
+  const at::Tensor query = at::tensor({2.F, 0.F, 9.F}).view({1, 3});
+  const std::vector<std::int64_t> sentences = {0};
+  mixer.mix(query, sentences, uniform(1));  // which the policy skips
+  retrieval::MixingOptions options;
+  options.lambda = 0.25F;
+  mixer.set_policy(retrieval::make_mixing_policy(options));
+  mixer.set_options({.k = 7});
+  const auto explanation = mixer.mix_and_explain(query, sentences, uniform(1)).front().front();
+  CHECK(explanation.lambda == 0.25F);
+  CHECK(explanation.neighbours.size() == 2);
+  CHECK(mixer.find(query, sentences).front().ids.size(1) == 7);
 }
 
 TEST_CASE("a policy skips queries, and gives each its own weights") {
@@ -139,8 +159,11 @@ TEST_CASE("a policy skips queries, and gives each its own weights") {
   CHECK(probability(log_probs, 2, 4) == Approx(0.8 / vocabulary + 0.2));
   for (const std::int64_t row : {1, 3}) CHECK(at::equal(log_probs[row], uniform(1)[0]));
   REQUIRE(explanation.size() == 4);
-  CHECK((explanation[0].size() == 1 && explanation[2].size() == 1));
-  CHECK((explanation[1].empty() && explanation[3].empty()));
+  CHECK((explanation[0].neighbours.size() == 1 && explanation[2].neighbours.size() == 1));
+  CHECK((explanation[1].neighbours.empty() && explanation[3].neighbours.empty()));
+  CHECK((explanation[0].searched && !explanation[1].searched));
+  CHECK(explanation[0].lambda == Approx(0.6));
+  CHECK(explanation[2].lambda == Approx(0.2));
 
   // Without anything to look for, a local search is not asked at all.
   mixer.mix(queries.narrow(0, 1, 1), std::vector<std::int64_t>{0}, log_probs.narrow(0, 1, 1));

@@ -76,6 +76,44 @@ TEST_CASE("forced tokens come first, ask for no neighbours and count in the leng
   }
 }
 
+TEST_CASE("a translation begins with its prefix, token by token as likely as it is", "[search]") {
+  for (const auto path : {gpu::ComputePath::cpu, gpu::ComputePath::torch}) {
+    test::FakeModel model({.forced_tokens = {7}, .seed = 41, .eos_bias = 2.0});
+    const auto sources = testing::random_sources(42, 4, 24);
+    BeamOptions options{.beam = 3, .max_length_b = 9, .nbest = 3, .path = path};
+    const auto free = beam_search(model, sources, options);
+    options.never = {5};
+    // None; two tokens, one of them forbidden; more than fits; the start of a greedy search's own.
+    options.prefixes = {{}, {5, 9}, {3, 4, 5, 6, 8, 9, 10, 11, 12, 13}, {2}};
+    const auto made = beam_search(model, sources, options);
+    options.prefixes.clear();
+    CHECK(testing::same(made[0], beam_search(model, sources, options)[0]));
+    for (const std::size_t i : {std::size_t{1}, std::size_t{3}}) {
+      for (const auto& hypothesis : made[i]) {
+        const auto prefix =
+            i == 1 ? std::vector<core::TokenId>{7, 5, 9} : std::vector<core::TokenId>{7, 2};
+        for (std::size_t at = 0; at < prefix.size(); ++at) {
+          CHECK(hypothesis.tokens[at] == prefix[at]);
+          if (at == 0) continue;
+          const auto next = testing::next_token_of(model, sources[i]);
+          const testing::Tokens before(prefix.begin(), prefix.begin() + at);
+          CHECK(hypothesis.token_log_probs[at] == Approx(next(before)[prefix[at]]));
+        }
+      }
+    }
+    CHECK(made[2].front().tokens.size() == 10);  // cut at the greatest length, with its end
+    // A greedy search goes on from its own beginning as it did.
+    BeamOptions greedy{.beam = 1, .max_length_b = 9, .path = path};
+    const auto whole = beam_search(model, sources, greedy);
+    for (const auto& nbest : whole) {
+      const auto& tokens = nbest.front().tokens;
+      greedy.prefixes.emplace_back(tokens.begin() + 1, tokens.begin() + 2);
+    }
+    const auto again = beam_search(model, sources, greedy);
+    for (std::size_t i = 0; i < whole.size(); ++i) CHECK(testing::same(again[i], whole[i]));
+  }
+}
+
 TEST_CASE("bad tokens are never chosen, with words enough left", "[search]") {
   for (const auto path : {gpu::ComputePath::cpu, gpu::ComputePath::torch}) {
     test::FakeModel model({.vocab_size = 2000, .seed = 21, .eos_bias = 3.0});

@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "stages/decode/block_schedule.hpp"
+#include "stages/shared/translation/block_schedule.hpp"
 
 using namespace knnseq::stages;
 

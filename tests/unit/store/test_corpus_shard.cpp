@@ -39,9 +39,10 @@ TEST_CASE("a corpus shard comes back as it was written") {
   CHECK(read.source(2) == std::vector<core::TokenId>{7, 8, 0});
   CHECK(read.target(3) == std::vector<core::TokenId>{5, 6, 7, 0});
   CHECK(read.entries_of({1, 3}) == core::Range{4, 11});
-  CHECK(read.find_entry(3) == 1);
-  CHECK(read.find_entry(8) == 3);
-  CHECK(read.find_entry(11) == -1);
+  const auto by_entry = read.sentences_by_entry();
+  CHECK(read.find_entry(3, by_entry) == 1);
+  CHECK(read.find_entry(8, by_entry) == 3);
+  CHECK(read.find_entry(11, by_entry) == -1);
 }
 
 TEST_CASE("a changed byte in a corpus shard is seen, with the dataset's name") {

@@ -1,4 +1,4 @@
-#include "stages/decode/block_schedule.hpp"
+#include "stages/shared/translation/block_schedule.hpp"
 
 namespace knnseq::stages {
 

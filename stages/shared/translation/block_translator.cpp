@@ -1,0 +1,214 @@
+#include "stages/shared/translation/block_translator.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "comm/self_communicator.hpp"
+#include "comm/shared_memory.hpp"
+#include "runtime/stop_signal.hpp"
+#include "search/beam_search.hpp"
+#include "stages/shared/text/sentence_block.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+/// Deals blocks, in their order, to the ranks that ask for one. Each node has a share of them, by
+/// the number of its ranks, and a counter in memory that its ranks read. Collective when it is
+/// made.
+class BlockDealer {
+ public:
+  BlockDealer(comm::Communicator& comm, const std::vector<std::int64_t>& blocks) {
+    const auto node = comm.split_by_node();
+    const bool shared = comm::can_share_memory(*node);
+    // Ranks that cannot share a counter have each a share of their own.
+    const std::int64_t team = node->all_reduce(std::int64_t{comm.rank()}, comm::Reduction::min);
+    const std::int64_t own = shared ? team : comm.rank();
+    const auto teams = comm.all_gather(std::span<const std::int64_t>(&own, 1)).values;
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      if (teams[i % teams.size()] == own) blocks_.push_back(blocks[i]);
+    }
+    counter_ =
+        comm::make_shared_memory(shared ? *node : comm::self_communicator(), sizeof(std::int64_t));
+  }
+
+  std::optional<std::int64_t> next() {
+    const std::atomic_ref<std::int64_t> counter(*reinterpret_cast<std::int64_t*>(counter_.get()));
+    const auto i = counter.fetch_add(1);
+    return i < std::ssize(blocks_) ? std::optional(blocks_[i]) : std::nullopt;
+  }
+
+ private:
+  std::vector<std::int64_t> blocks_;
+  std::shared_ptr<std::byte> counter_;  ///< an int64: of blocks that were dealt
+};
+
+/// One rank's part.
+class BlockTranslator {
+ public:
+  BlockTranslator(runtime::StageContext& context, const BlockTools& tools, const BlockWork& work)
+      : context_(context), tools_(tools), work_(work) {}
+
+  /// Every rank translates by itself and takes the next block as soon as it is done with one.
+  /// mixer: null without kNN.
+  void run_alone(retrieval::KnnMixer* mixer) {
+    search::KnnStep knn;
+    if (mixer != nullptr) knn = mixing(*mixer);
+    if (work_.blocks.size() == 1) {  // nothing to be dealt
+      if (context_.comm.is_root() && !stopped()) {
+        translate(work_.blocks.front(), mixer, knn);
+      }
+      return;
+    }
+    BlockDealer dealer(context_.comm, work_.blocks);
+    while (!stopped()) {
+      const auto block = dealer.next();
+      if (!block) break;
+      translate(*block, mixer, knn);
+    }
+  }
+
+  /// All ranks step together: each step of a block is one exchange in which every rank searches its
+  /// part of the datastore for all (of several datastores one after the other). A rank without a
+  /// block goes on searching for the others.
+  void run_in_steps(retrieval::KnnMixer& mixer) {
+    BlockSchedule schedule(work_.blocks);
+    const auto tell = [&](RankStatus status) {
+      mixer.set_status(static_cast<std::int64_t>(status));
+    };
+    const auto mix = mixing(mixer);
+    const search::KnnStep knn = [&](const search::KnnQueries& asked, at::Tensor& log_probs) {
+      mix(asked, log_probs);
+      schedule.update(mixer.statuses(), context_.comm.rank());
+    };
+    auto status = RankStatus::waiting;
+    while (!schedule.finished()) {
+      if (stopped()) status = RankStatus::stopped;
+      tell(status);
+      mixer.serve();
+      const auto block = schedule.update(mixer.statuses(), context_.comm.rank());
+      if (block) {
+        tell(RankStatus::busy);
+        translate(*block, &mixer, knn);
+      } else {
+        if (status == RankStatus::waiting) status = RankStatus::idle;
+        between();
+      }
+    }
+  }
+
+  /// Every rank begins one of the blocks that are left, all together, and then translates it
+  /// without the others.
+  void run_in_subsets(retrieval::KnnMixer& mixer) {
+    const auto knn = mixing(mixer);
+    run_in_rounds([&](std::optional<std::int64_t> block) {
+      if (!block) return mixer.begin({});
+      const auto sources = work_.sources(*block);
+      const auto encoded = tools_.model.encode(sources);
+      mixer.begin(make_sentence_block(tools_.options.subset, tools_.tokenizer, sources, encoded));
+      auto made = search::beam_search(tools_.model, sources, encoded, beam_of(*block), knn);
+      mixer.check();
+      work_.done(*block, std::move(made));
+    });
+  }
+
+  void run_from_memory(retrieval::SubsetSearch& memory) {
+    run_in_rounds([&](std::optional<std::int64_t> block) {
+      retrieval::SentenceBlock looked_for;
+      if (block) {
+        const auto sources = work_.sources(*block);
+        looked_for = make_sentence_block(tools_.options.subset, tools_.tokenizer, sources,
+                                         tools_.model.encode(sources));
+      }
+      std::vector<std::vector<search::Hypothesis>> found;
+      for (auto& nearest : memory.find_nearest(looked_for)) {
+        if (nearest.target.empty()) nearest.target = {tools_.model.info().eos};
+        found.push_back({{std::move(nearest.target), -double{nearest.distance}, {}}});
+      }
+      if (block) work_.done(*block, std::move(found));
+    });
+  }
+
+ private:
+  search::KnnStep mixing(retrieval::KnnMixer& mixer) const {
+    return [this, &mixer](const search::KnnQueries& asked, at::Tensor& log_probs) {
+      mixer.mix(asked.vectors, asked.sentences, log_probs);
+      between();
+    };
+  }
+
+  bool stopped() const { return work_.stops && runtime::stop_requested(); }
+
+  void between() const {
+    if (work_.between) work_.between();
+  }
+
+  search::BeamOptions beam_of(std::int64_t block) const {
+    search::BeamOptions beam = tools_.beam;
+    if (work_.prefixes) beam.prefixes = work_.prefixes(block);
+    return beam;
+  }
+
+  void translate(std::int64_t block, retrieval::KnnMixer* mixer, const search::KnnStep& knn) {
+    auto made = search::beam_search(tools_.model, work_.sources(block), beam_of(block), knn);
+    if (mixer != nullptr) mixer->check();
+    work_.done(block, std::move(made));
+  }
+
+  /// Calls `work` with one of the blocks, on all ranks together; without one if there are no more
+  /// for this rank.
+  void run_in_rounds(const std::function<void(std::optional<std::int64_t>)>& work) {
+    const auto ranks = static_cast<std::size_t>(context_.comm.size());
+    for (auto i = static_cast<std::size_t>(context_.comm.rank());
+         i - i % ranks < work_.blocks.size(); i += ranks) {
+      if (!context_.comm.all(!stopped())) break;
+      work(i < work_.blocks.size() ? std::optional(work_.blocks[i]) : std::nullopt);
+    }
+  }
+
+  runtime::StageContext& context_;
+  const BlockTools& tools_;
+  const BlockWork& work_;
+};
+
+}  // namespace
+
+void translate_blocks(runtime::StageContext& context, const BlockTools& tools,
+                      const BlockWork& work, retrieval::KnnMixer* mixer) {
+  BlockTranslator translator(context, tools, work);
+  if (mixer != nullptr && mixer->collective()) {
+    translator.run_in_steps(*mixer);
+  } else if (mixer != nullptr && mixer->begins_together()) {
+    translator.run_in_subsets(*mixer);
+  } else {
+    translator.run_alone(mixer);
+  }
+}
+
+void recall_blocks(runtime::StageContext& context, const BlockTools& tools, const BlockWork& work,
+                   retrieval::SubsetSearch& memory) {
+  BlockTranslator(context, tools, work).run_from_memory(memory);
+}
+
+std::vector<std::vector<std::int64_t>> cut_blocks(
+    const std::vector<std::vector<core::TokenId>>& sources, std::int64_t block_sentences) {
+  std::vector<std::int64_t> order;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    if (!sources[i].empty()) order.push_back(static_cast<std::int64_t>(i));
+  }
+  std::ranges::stable_sort(order, std::ranges::greater(),
+                           [&](std::int64_t i) { return sources[i].size(); });
+  std::vector<std::vector<std::int64_t>> blocks;
+  const auto size = static_cast<std::size_t>(block_sentences);
+  for (std::size_t at = 0; at < order.size(); at += size) {
+    const auto end = std::min(order.size(), at + size);
+    blocks.emplace_back(order.begin() + static_cast<std::ptrdiff_t>(at),
+                        order.begin() + static_cast<std::ptrdiff_t>(end));
+  }
+  return blocks;
+}
+
+}  // namespace knnseq::stages

@@ -30,7 +30,9 @@ std::string names_where(std::span<const Stage> stages, Holds holds) {
 bool takes_names(const Stage& stage) { return stage.names != Names::none; }
 bool needs_config(const Stage& stage) { return stage.run_directory != RunDirectory::none; }
 
-bool only_reads(const Stage& stage) { return stage.run_directory == RunDirectory::read; }
+bool only_reads(const Stage& stage) {
+  return stage.run_directory == RunDirectory::read || stage.run_directory == RunDirectory::verify;
+}
 
 const Flag* find_flag(const Stage& stage, const std::string& name) {
   const auto found = std::ranges::find(stage.flags, name, &Flag::name);

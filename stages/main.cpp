@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <optional>
+#include <span>
 #include <system_error>
 #include <thread>
 
@@ -20,6 +21,7 @@
 #include "gpu/placement.hpp"
 #include "obs/host_name.hpp"
 #include "obs/terminal.hpp"
+#include "runtime/reader_lock.hpp"
 #include "runtime/run_directory.hpp"
 #include "runtime/run_lock.hpp"
 #include "runtime/stop_signal.hpp"
@@ -70,17 +72,26 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
     stage.run(context, options, command.names);
     return;
   }
-  std::optional<runtime::RunLock> lock;  // rank 0's, until the command ends
+  std::optional<runtime::RunLock> lock;       // rank 0's, until the command ends
+  std::optional<runtime::ReaderLock> reader;  // the same of one that only reads
+  const bool reads = stage.run_directory == stages::RunDirectory::read;
   comm::on_root(*world, [&] {
     using Use = runtime::RunDirectoryUse;
-    const bool reads = stage.run_directory == stages::RunDirectory::read;
-    runtime::require_run_directory(options.run_dir, reads ? Use::read : Use::write,
+    const bool there = reads || stage.run_directory == stages::RunDirectory::verify;
+    runtime::require_run_directory(options.run_dir, there ? Use::read : Use::write,
                                    stages::stage_folders());
     core::make_directories(options.run_dir);
-    lock.emplace(options.run_dir / "lock");
+    const bool builds = stage.run_directory == stages::RunDirectory::build;
+    if (reads) {
+      reader.emplace(options.run_dir);
+    } else {
+      lock.emplace(options.run_dir / "lock", runtime::LockTiming{}, builds);
+    }
+    if (builds) runtime::refuse_readers(options.run_dir);
     runtime::mark_run_directory(options.run_dir);
     log.open(options.run_dir / "log.jsonl");
-    if (!lock->notice().empty()) log.warn(lock->notice());
+    const auto& notice = reads ? reader->notice() : lock->notice();
+    if (!notice.empty()) log.warn(notice);
     // The config.yaml that an earlier command left is kept if it is the config of this one.
     if (stages::lies_in(command.config, options.run_dir / "config.yaml")) resolved.clear();
   });
@@ -95,6 +106,7 @@ void run_command(const stages::CommandLine& command, comm::MpiEnvironment& mpi, 
   runtime::StageContext context{
       *world, log, options.run_dir, force, resolved, options.timeout_seconds, placement};
   context.overrides = command.overrides;
+  context.keeps_stamps = !reads;
   const c10::InferenceMode no_gradients;
   stage.run(context, options, command.names);
   if (const auto folder = core::unsynced_folder(); world->is_root() && !folder.empty()) {
@@ -177,10 +189,21 @@ int run_program(int argc, char** argv) {
   }
 }
 
+/// Whether the command is one that SIGTERM and SIGINT end as they should. Asked before the
+/// arguments are read, since other threads must not be there yet.
+bool is_told_to_end(std::span<char* const> arguments) {
+  for (const char* argument : arguments) {
+    const auto* stage = stages::find_stage(stages::stage_table(), argument);
+    if (stage != nullptr) return stage->name == "serve";
+  }
+  return false;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   runtime::hold_stop_signal();
+  if (is_told_to_end(std::span(argv, static_cast<std::size_t>(argc)))) runtime::hold_end_signals();
   try {
     return run_program(argc, argv);
   } catch (const core::Error& e) {  // MPI could not be started

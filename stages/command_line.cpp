@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/utf8.hpp"
 
 namespace knnseq::stages {
 
@@ -195,6 +196,7 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::span<cons
           "--run", "is for " + names_where(stages, only_reads) + "; others need --config FILE");
     }
     if (!command.config.empty()) throw core::InputError("--run", "is instead of --config");
+    if (!core::is_valid_utf8(command.run)) throw core::InputError("--run", "is not valid UTF-8");
     command.config = (std::filesystem::path(command.run) / "config.yaml").string();
     command.overrides.push_back("run_dir=" + core::Json(command.run).dump());
   }

@@ -12,7 +12,7 @@ packages=(
   libopenmpi-dev openmpi-bin libhdf5-openmpi-dev hdf5-tools
   libfaiss-dev libopenblas0-openmp libopenblas-openmp-dev  # without this flavour faiss is 50 times slower
   libyaml-cpp-dev libfmt-dev nlohmann-json3-dev libxxhash-dev libsentencepiece-dev
-  zlib1g-dev libbz2-dev liblzma-dev libzstd-dev
+  zlib1g-dev libbz2-dev liblzma-dev libzstd-dev libcpp-httplib-dev
   catch2 procps)
 # Only for the tests: a Slurm of one node; hosts of network namespaces; clang, its runtimes and symboliser for
 # the fuzzers; clang-format for the test of that name; jsonschema for traces.

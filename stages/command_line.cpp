@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/utf8.hpp"
 
 namespace knnseq::stages {
 
@@ -30,7 +31,9 @@ std::string names_where(std::span<const Stage> stages, Holds holds) {
 bool takes_names(const Stage& stage) { return stage.names != Names::none; }
 bool needs_config(const Stage& stage) { return stage.run_directory != RunDirectory::none; }
 
-bool only_reads(const Stage& stage) { return stage.run_directory == RunDirectory::read; }
+bool only_reads(const Stage& stage) {
+  return stage.run_directory == RunDirectory::read || stage.run_directory == RunDirectory::verify;
+}
 
 const Flag* find_flag(const Stage& stage, const std::string& name) {
   const auto found = std::ranges::find(stage.flags, name, &Flag::name);
@@ -199,6 +202,7 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::span<cons
           "--run", "is for " + names_where(stages, only_reads) + "; others need --config FILE");
     }
     if (!command.config.empty()) throw core::InputError("--run", "is instead of --config");
+    if (!core::is_valid_utf8(command.run)) throw core::InputError("--run", "is not valid UTF-8");
     command.config = (std::filesystem::path(command.run) / "config.yaml").string();
     command.overrides.push_back("run_dir=" + core::Json(command.run).dump());
   }

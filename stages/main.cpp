@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <optional>
+#include <span>
 #include <system_error>
 #include <thread>
 
@@ -20,6 +21,7 @@
 #include "gpu/placement.hpp"
 #include "obs/host_name.hpp"
 #include "obs/terminal.hpp"
+#include "runtime/reader_lock.hpp"
 #include "runtime/run_directory.hpp"
 #include "runtime/run_lock.hpp"
 #include "runtime/stop_signal.hpp"
@@ -96,17 +98,26 @@ void run_command(const stages::CommandLine& command, const std::vector<std::stri
     run_check(options, log, *world, *command.check);
     return;
   }
-  std::optional<runtime::RunLock> lock;  // rank 0's, until the command ends
+  std::optional<runtime::RunLock> lock;       // rank 0's, until the command ends
+  std::optional<runtime::ReaderLock> reader;  // the same of one that only reads
+  const bool reads = stage.run_directory == stages::RunDirectory::read;
   comm::on_root(*world, [&] {
     using Use = runtime::RunDirectoryUse;
-    const bool reads = stage.run_directory == stages::RunDirectory::read;
-    runtime::require_run_directory(options.run_dir, reads ? Use::read : Use::write,
+    const bool there = reads || stage.run_directory == stages::RunDirectory::verify;
+    runtime::require_run_directory(options.run_dir, there ? Use::read : Use::write,
                                    stages::stage_folders());
     core::make_directories(options.run_dir);
-    lock.emplace(options.run_dir / "lock");
+    const bool builds = stage.run_directory == stages::RunDirectory::build;
+    if (reads) {
+      reader.emplace(options.run_dir);
+    } else {
+      lock.emplace(options.run_dir / "lock", runtime::LockTiming{}, builds);
+    }
+    if (builds) runtime::refuse_readers(options.run_dir);
     runtime::mark_run_directory(options.run_dir);
     log.open(options.run_dir / "log.jsonl");
-    if (!lock->notice().empty()) log.warn(lock->notice());
+    const auto& notice = reads ? reader->notice() : lock->notice();
+    if (!notice.empty()) log.warn(notice);
   });
   set_threads(options);
   using Force = runtime::StageContext::Force;
@@ -129,6 +140,7 @@ void run_command(const stages::CommandLine& command, const std::vector<std::stri
       .provenance = {runtime::describe_job(*world, placement, program, words), resolved}};
   context.provenance.job["threads"] = options.threads;
   context.overrides = command.overrides;
+  context.keeps_stamps = !reads;
   const c10::InferenceMode no_gradients;
   stage.run(context, options, command.names);
   if (const auto folder = core::unsynced_folder(); world->is_root() && !folder.empty()) {
@@ -219,10 +231,21 @@ int run_program(int argc, char** argv) {
   }
 }
 
+/// Whether the command is one that SIGTERM and SIGINT end as they should. Asked before the
+/// arguments are read, since other threads must not be there yet.
+bool is_told_to_end(std::span<char* const> arguments) {
+  for (const char* argument : arguments) {
+    const auto* stage = stages::find_stage(stages::stage_table(), argument);
+    if (stage != nullptr) return stage->name == "serve";
+  }
+  return false;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   runtime::hold_stop_signal();
+  if (is_told_to_end(std::span(argv, static_cast<std::size_t>(argc)))) runtime::hold_end_signals();
   try {
     return run_program(argc, argv);
   } catch (const core::Error& e) {  // MPI could not be started

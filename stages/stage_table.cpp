@@ -13,6 +13,7 @@
 #include "stages/partition/partition.hpp"
 #include "stages/prune/prune.hpp"
 #include "stages/run/run.hpp"
+#include "stages/serve/serve.hpp"
 #include "stages/subset/subset.hpp"
 #include "stages/sweep/sweep.hpp"
 #include "stages/train/train.hpp"
@@ -159,6 +160,7 @@ std::vector<Stage> make_table() {
        .folders = {{"decode/*", "decode-*"}},
        .keys = process + tokens + searches + Keys{"model", "shards", "postprocess", "decode"},
        .names = Names::independent,
+       .run_directory = RunDirectory::write,
        .items = [](const Options& options) { return names_of(options.decode); }},
       {.name = "evaluate",
        .help = "BLEU and chrF of what was decoded",
@@ -167,6 +169,7 @@ std::vector<Stage> make_table() {
        .folders = {{"evaluate", "evaluate"}},
        .keys = process + Keys{"evaluate", "decode[].name", "decode[].reference"},
        .force = Force::nothing,
+       .run_directory = RunDirectory::write,
        .items = [](const Options& options) { return once(has_reference(options)); }},
       {.name = "inspect",
        .help = "one test sentence and the neighbours that changed it",
@@ -187,19 +190,31 @@ std::vector<Stage> make_table() {
                   "one JSON object a line, in and out (docs/translate.md)"}},
        .force = Force::nothing,
        .run_directory = RunDirectory::read},
+      {.name = "serve",
+       .help = "the same by HTTP",
+       .run = [](Context& context, const Options& options,
+                 const Items& names) { serve(context, options, names); },
+       .keys = process + tokens + searches +
+               Keys{"model", "shards", "postprocess", "decode", "index.metric", "serve"},
+       .names = Names::independent,
+       .flags = {{"--listen", "serve.listen", "", "address and port, such as 127.0.0.1:8080"}},
+       .force = Force::nothing,
+       .run_directory = RunDirectory::read},
       {.name = "export",
        .help = "all shards as one faiss file with a values.npy, for Python",
        .run = [](Context& context, const Options& options,
                  const Items&) { export_datastore(context, options); },
        .folders = {{"export", "export"}},
-       .keys = process + Keys{"shards", "append"}},
+       .keys = process + Keys{"shards", "append"},
+       .run_directory = RunDirectory::write},
       {.name = "sweep",
        .help = "recall, memory and speed of a grid of indexes on held-out text",
        .run = [](Context& context, const Options& options,
                  const Items&) { sweep(context, options); },
        .folders = {{"sweep", "sweep"}},
        .keys =
-           process + tokens + sample + key_of_entries + Keys{"model", "shards", "index", "sweep"}},
+           process + tokens + sample + key_of_entries + Keys{"model", "shards", "index", "sweep"},
+       .run_directory = RunDirectory::write},
       {.name = "tune",
        .help = "the best kNN settings of a grid, on a validation set",
        .run = [](Context& context, const Options& options,
@@ -209,13 +224,14 @@ std::vector<Stage> make_table() {
                    {"tune-subset", "tune"},
                    {"tune-subset/*", "tune-*"}},
        .keys = process + tokens + searches + Keys{"model", "shards", "postprocess", "tune"},
-       .force = Force::changed},
+       .force = Force::changed,
+       .run_directory = RunDirectory::write},
       {.name = "verify",
        .help = "compare every file of the run directory with its checksums",
        .run = [](Context& context, const Options&, const Items&) { verify(context); },
        .keys = process,
        .force = Force::nothing,
-       .run_directory = RunDirectory::read},
+       .run_directory = RunDirectory::verify},
       {.name = "doctor",
        .help = "report build, hardware and misconfiguration",
        .run =

@@ -52,8 +52,14 @@ struct Flag {
   std::string help;   ///< one line
 };
 
-/// How a stage uses the run directory.
-enum class RunDirectory { none, read, write };
+/// How a stage uses the run directory, from which follows what may run beside it.
+enum class RunDirectory {
+  none,
+  read,    ///< reads the datastore; beside others that do not build
+  verify,  ///< reads everything that is there; beside readers
+  write,   ///< makes what no other stage reads, or evaluate and inspect alone; beside readers
+  build    ///< makes what readers read; alone
+};
 
 using Items = std::vector<std::string>;
 
@@ -69,7 +75,7 @@ struct Stage {
   Names names = Names::none;
   std::vector<Flag> flags = {};
   Force force = Force::start_over;
-  RunDirectory run_directory = RunDirectory::write;
+  RunDirectory run_directory = RunDirectory::build;
   /// The items that `run` calls it for, "" where it is called without a name. None: it is no part
   /// of `run`.
   std::function<Items(const Options& options)> items = {};

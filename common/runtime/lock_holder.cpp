@@ -60,7 +60,8 @@ core::Json to_json(const LockHolder& holder) {
           {"restarts", holder.restarts},
           {"process_start", holder.process_start},
           {"process_space", holder.process_space},
-          {"token", holder.token}};
+          {"token", holder.token},
+          {"builds", holder.builds}};
 }
 
 LockHolder lock_holder_from(const core::Json& json) {
@@ -82,6 +83,7 @@ LockHolder lock_holder_from(const core::Json& json) {
       static_cast<std::uint64_t>(number("process_start", std::numeric_limits<std::int64_t>::max()));
   json.at("process_space").get_to(holder.process_space);
   json.at("token").get_to(holder.token);
+  holder.builds = json.value("builds", true);  // earlier versions did not say
   return holder;
 }
 

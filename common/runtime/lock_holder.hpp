@@ -20,6 +20,7 @@ struct LockHolder {
   std::string token;                ///< random: tells holders apart that are otherwise alike
   std::int64_t since_seconds = 0;   ///< of the epoch, by the holder's clock
   std::int64_t beat_seconds = 0;    ///< last sign of life, likewise
+  bool builds = true;               ///< whether it changes what others read: see reader_lock.hpp
 
   /// "process 7 on node3 (job 42)"
   std::string name() const;

@@ -36,8 +36,9 @@ std::string age(std::int64_t seconds) {
 
 }  // namespace
 
-RunLock::RunLock(std::filesystem::path file, const LockTiming& timing)
+RunLock::RunLock(std::filesystem::path file, const LockTiming& timing, bool builds)
     : file_(std::move(file)), timing_(timing), self_(this_process(now_seconds())) {
+  self_.builds = builds;
   open_file();
   try {
     take_over();
@@ -111,9 +112,9 @@ bool RunLock::stays_silent(const LockHolder& holder) const {
   return later && later->token == holder.token && later->beat_seconds == holder.beat_seconds;
 }
 
-std::optional<LockHolder> RunLock::read() const {
+std::optional<LockHolder> RunLock::holder_in(const std::filesystem::path& file) {
   try {
-    const auto text = core::read_file(file_);
+    const auto text = core::read_file(file);
     if (text.find_first_not_of(" \n") == text.npos) return std::nullopt;
     return lock_holder_from(core::Json::parse(text));
   } catch (const core::Error&) {  // removed by hand

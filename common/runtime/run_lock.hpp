@@ -26,11 +26,15 @@ struct LockTiming {
 class RunLock {
  public:
   /// Throws core::InputError naming host, process, job and age if another job holds the lock, or
-  /// if the folder cannot be written to.
-  explicit RunLock(std::filesystem::path file, const LockTiming& timing = {});
+  /// if the folder cannot be written to. builds: see LockHolder.
+  explicit RunLock(std::filesystem::path file, const LockTiming& timing = {}, bool builds = true);
   ~RunLock();
   RunLock(const RunLock&) = delete;
   RunLock& operator=(const RunLock&) = delete;
+
+  /// What the file of a lock says of its holder, whether it is at work or not; nothing if it is
+  /// free or damaged.
+  static std::optional<LockHolder> holder_in(const std::filesystem::path& file);
 
   /// Whose lock was taken over and why; empty if it was free.
   const std::string& notice() const { return notice_; }
@@ -41,7 +45,7 @@ class RunLock {
   bool try_to_take();
   void refuse(const std::optional<LockHolder>& holder) const;
   bool stays_silent(const LockHolder& holder) const;
-  std::optional<LockHolder> read() const;
+  std::optional<LockHolder> read() const { return holder_in(file_); }
   bool write(const LockHolder& holder) const;
   void beat();
 

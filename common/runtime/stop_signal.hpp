@@ -11,4 +11,11 @@ void hold_stop_signal();
 /// Whether SIGUSR1 has come. Any thread may ask; stages do between two units of work.
 bool stop_requested();
 
+/// Keeps SIGTERM and SIGINT pending as well, for a command that finishes what is in hand when it is
+/// told to end. Called at the same place.
+void hold_end_signals();
+
+/// Whether one of these has come.
+bool end_requested();
+
 }  // namespace knnseq::runtime

@@ -7,33 +7,13 @@
 #include "core/error.hpp"
 #include "obs/terminal.hpp"
 #include "runtime/stop_signal.hpp"
-#include "stages/shared/search/decoding_settings.hpp"
+#include "stages/shared/translation/chosen_decoding.hpp"
 #include "stages/shared/translation/json_request.hpp"
 #include "stages/translate/line_source.hpp"
 
 namespace knnseq::stages {
 
 namespace {
-
-DecodeOptions choose_decoding(const Options& options, const std::vector<std::string>& names) {
-  if (names.empty()) return options.search_defaults;
-  if (names.size() > 1) throw core::InputError("translate takes one name of an item of 'decode'");
-  for (const auto& item : options.decode) {
-    if (item.name == names.front()) return item;
-  }
-  throw core::InputError("the config has no 'decode' item named '" + names.front() + "'");
-}
-
-/// "mode plain, k 16, …"
-std::string settings_as_text(const Options& options, const DecodeOptions& decoding) {
-  const auto settings = describe_settings(options, decoding);
-  std::string text;
-  for (const auto& [name, value] : settings.items()) {
-    const auto shown = value.is_string() ? value.get<std::string>() : value.dump();
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, shown);
-  }
-  return text;
-}
 
 /// Writes lines in the order of their numbers, as soon as all before them are there.
 class OrderedLines {
@@ -126,12 +106,10 @@ void translate_stdin(runtime::StageContext& context, const Options& options,
                      const std::vector<std::string>& names) {
   context.log.set_stage("translate");
   DecodeOptions decoding;
-  comm::agree(context.comm, [&] { decoding = choose_decoding(options, names); });
+  comm::agree(context.comm, [&] { decoding = choose_decoding(options, names, "translate"); });
   std::optional<LineSource> input;  // which reads while the model is loaded
   if (context.comm.is_root()) input.emplace(STDIN_FILENO, options.translate.batch);
-  context.log.info(fmt::format("settings of {}: {}",
-                               names.empty() ? "knn and beam_search" : names.front(),
-                               settings_as_text(options, decoding)));
+  log_settings(context, options, decoding, names);
   ResidentTranslator translator(context, options, decoding);
   if (!context.comm.is_root()) return translator.serve();
   translator.end(translate_input(options.translate, *input, translator));

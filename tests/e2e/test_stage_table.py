@@ -27,7 +27,8 @@ def knnseq(*words):
 
 
 def definitions(path):
-    """(name, text) of all functions and classes at the left margin of a file."""
+    """(name, text) of all functions and classes at the left margin of a file; a class's functions count as
+    parts of the class too."""
     lines = path.read_text(encoding="utf-8").splitlines()
     at = 0
     while at < len(lines):
@@ -47,6 +48,9 @@ def definitions(path):
         name = re.match(r"(?:class|struct) (\w+)|[^(]*?\b(\w+)\(", text)
         if name and "{" in text:
             yield name.group(1) or name.group(2), text
+        member = re.match(r"[^(]*?\b(\w+)::\w+\(", text)
+        if member:  # what constructs an object may call all of its functions
+            yield member.group(1), text
 
 
 class StageTable(unittest.TestCase):

@@ -11,6 +11,11 @@ namespace {
 const std::vector<stages::Stage> table = {
     {.name = "encode", .help = "", .run = {}},
     {.name = "decode", .help = "", .run = {}, .names = stages::Names::independent},
+    {.name = "serve",
+     .help = "",
+     .run = {},
+     .flags = {{"--json", "serve.json", "true", ""}, {"--listen", "serve.listen", "", ""}},
+     .run_directory = stages::RunDirectory::read},
     {.name = "doctor", .help = "", .run = {}, .run_directory = stages::RunDirectory::none},
     {.name = "run", .help = "", .run = {}, .force = stages::Force::changed}};
 }  // namespace

@@ -41,7 +41,8 @@ core::Json fingerprint_files(runtime::StageContext& context,
       fingerprints.push_back({file.filename().string(), stamp.at("fingerprint")});
       context.input_stamps.push_back(stamp);
     }
-    if (cache != before) store::write_sealed(cache_path, stamps_owner, cache);
+    if (context.keeps_stamps && cache != before)
+      store::write_sealed(cache_path, stamps_owner, cache);
   });
   return core::Json::parse(context.comm.broadcast_string(fingerprints.dump()));
 }

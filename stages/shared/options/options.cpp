@@ -378,6 +378,17 @@ TranslateOptions read_translate(const Section& section) {
   return options;
 }
 
+ServeOptions read_serve(const Section& section) {
+  ServeOptions options;
+  options.listen = section.text("listen", options.listen);
+  options.hosts = section.texts("hosts");
+  options.queue = section.integer("queue", options.queue, {1, 1'000'000});
+  options.body_bytes = section.integer("body_bytes", options.body_bytes, {1, 1 << 30});
+  options.answer_seconds =
+      section.number("answer_seconds", options.answer_seconds, {0.001, 86'400});
+  return options;
+}
+
 SweepOptions read_sweep(const Section& section, const std::string& factory) {
   SweepOptions options;
   options.source = section.text("source", "");
@@ -522,6 +533,7 @@ Options read_all(const config::Config& config) {
   options.search_defaults = defaults;
   options.inspect = read_inspect(root.section("inspect"));
   options.translate = read_translate(root.section("translate"));
+  options.serve = read_serve(root.section("serve"));
   options.sweep = read_sweep(root.section("sweep"), options.index.factory);
   options.tune = read_tune(root.section("tune"), metric, defaults, options.subset);
   check_prune(root, options);

@@ -170,6 +170,15 @@ struct TranslateOptions {
   std::int64_t batch = 16'384;  ///< most lines that are translated together
 };
 
+/// Translation by HTTP.
+struct ServeOptions {
+  std::string listen = "127.0.0.1:8080";
+  std::vector<std::string> hosts;     ///< more names that a request's Host may say
+  std::int64_t queue = 256;           ///< sentences that wait, at most
+  std::int64_t body_bytes = 1 << 20;  ///< of a request, at most
+  double answer_seconds = 60;         ///< after which a request is given up
+};
+
 /// A grid of indexes and search settings, measured on held-out text.
 struct SweepOptions {
   std::filesystem::path source;  ///< empty: none is configured
@@ -241,6 +250,7 @@ struct Options {
   EvaluateOptions evaluate;
   InspectOptions inspect;
   TranslateOptions translate;
+  ServeOptions serve;
   SweepOptions sweep;
   TuneOptions tune;
 

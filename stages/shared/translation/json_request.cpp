@@ -10,6 +10,7 @@
 #include "core/json_field.hpp"
 #include "core/parse_json.hpp"
 #include "core/utf8.hpp"
+#include "core/utf8_repair.hpp"
 #include "text/files/read_lines.hpp"
 
 namespace knnseq::stages {
@@ -82,7 +83,7 @@ core::Json answer_of(const JsonRequest& request, const TranslationAnswer& answer
   core::Json json = request.echoed;
   const auto& error = request.error.empty() ? answer.error : request.error;
   if (!error.empty()) {
-    json["error"] = {{"message", error}};
+    json["error"] = {{"message", core::replace_invalid_utf8(error)}};
     return json;
   }
   const bool empty = answer.best.empty();

@@ -64,11 +64,17 @@ class SettingsReader {
   core::JsonField fields_;
 };
 
-void require_effect(const SettingsReader& given, PolicyKind policy) {
+void require_effect(const SettingsReader& given, KnnMode mode, PolicyKind policy) {
+  const auto refuse_for = [&](const char* name, const std::string& why) {
+    if (given.has(name)) throw core::InputError(fmt::format("knn.{} has no effect: {}", name, why));
+  };
+  const auto mode_is = fmt::format("mode is {}", core::name_of(mode));
+  if (mode != KnnMode::plain) refuse_for("nprobe", mode_is);
+  for (const auto* name : {"k", "policy", "temperature", "lambda", "tau", "threshold"}) {
+    if (mode == KnnMode::memory) refuse_for(name, mode_is);
+  }
   const auto refuse = [&](const char* name) {
-    if (!given.has(name)) return;
-    throw core::InputError(
-        fmt::format("knn.{} has no effect: policy is {}", name, core::name_of(policy)));
+    refuse_for(name, fmt::format("policy is {}", core::name_of(policy)));
   };
   if (policy != PolicyKind::fixed) refuse("lambda");
   if (policy != PolicyKind::distance) refuse("tau");
@@ -94,7 +100,7 @@ DecodeOptions with_settings(DecodeOptions decoding, const core::Json& knn,
     given.number("lambda", mixing.lambda, 0, 0.99999);
     given.number("tau", mixing.tau, 1e-6, 1e30);
     given.threshold(mixing.threshold);
-    require_effect(given, mixing.policy);
+    require_effect(given, decoding.mode, mixing.policy);
   } else if (!knn.is_boolean() && !knn.is_null()) {
     throw core::InputError("knn must be true, false or an object of settings");
   }

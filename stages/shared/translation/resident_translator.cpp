@@ -139,10 +139,11 @@ ResidentTranslator::Sentence ResidentTranslator::prepare(const TranslationReques
 
 void ResidentTranslator::translate(const std::vector<TranslationRequest>& requests,
                                    const Deliver& deliver) {
+  if (requests.empty()) return;
   std::vector<std::string> lines;
   lines.reserve(requests.size());
   for (const auto& request : requests) lines.push_back(request.line);
-  if (!options_.preprocess.source.empty() && !lines.empty()) {
+  if (!options_.preprocess.source.empty()) {
     lines = text::filter_lines(options_.preprocess.source, lines);
   }
   std::vector<Sentence> batch;

@@ -38,7 +38,7 @@ TEST_CASE("what is not understood is named") {
   CHECK_THROWS_WITH(parse({"encode"}), Contains("--config FILE is required"));
   CHECK_THROWS_WITH(parse({"doctor", "--set", "a=b"}), Contains("--config FILE is required"));
   CHECK_THROWS_WITH(parse({"encode", "x", "--config", "a"}),
-                    Contains("only append, decode and translate take names"));
+                    Contains("only append, decode, translate and serve take names"));
   CHECK(parse({"run", "--list", "--config", "a"}).list);
   CHECK_FALSE(parse({"run", "--config", "a"}).check);
   CHECK(parse({"run", "--check", "--config", "a"}).check == stages::CheckScope::all);
@@ -51,6 +51,8 @@ TEST_CASE("what is not understood is named") {
 TEST_CASE("options of one stage, and a run directory's own config") {
   const auto inspect = parse({"--json", "inspect", "--config", "a.yaml", "--set", "knn.k=8"});
   CHECK(inspect.overrides == std::vector<std::string>{"inspect.json=true", "knn.k=8"});
+  CHECK(parse({"serve", "--listen=[::1]:1", "--run", "a"}).overrides ==
+        std::vector<std::string>{"serve.listen=[::1]:1", "run_dir=\"a\""});
   CHECK_THROWS_WITH(parse({"encode", "--json", "--config", "a"}),
                     Contains("--json: is no option of encode"));
   const auto verify = parse({"verify", "--run", "runs/a b"});
@@ -58,7 +60,8 @@ TEST_CASE("options of one stage, and a run directory's own config") {
   CHECK(verify.overrides == std::vector<std::string>{"run_dir=\"runs/a b\""});
   CHECK_THROWS_WITH(parse({"verify"}), Contains("--config FILE or --run DIR is required"));
   CHECK_THROWS_WITH(parse({"encode", "--run", "a"}),
-                    Contains("--run: is for inspect, translate and verify"));
+                    Contains("--run: is for inspect, translate, serve and verify"));
+  CHECK_THROWS_WITH(parse({"verify", "--run", "\xff"}), Contains("--run: is not valid UTF-8"));
   CHECK_THROWS_WITH(parse({"verify", "--run", "a", "--config", "b"}),
                     Contains("--run: is instead of --config"));
 }

@@ -48,6 +48,8 @@ TEST_CASE("a request is refused by the field that is wrong") {
       {{{"lambda", 1}}, "knn.lambda 1 must lie in"},
       {{{"lambda", "x"}}, "lambda"},
       {{{"temperature", 0}}, "knn.temperature"},
+      {{{"mode", "subset"}, {"nprobe", 3}}, "knn.nprobe has no effect: mode is subset"},
+      {{{"mode", "memory"}, {"k", 3}}, "knn.k has no effect: mode is memory"},
       {{{"mode", "fast"}}, "knn.mode must be one of: plain, subset, memory"},
       {{{"tau", 3}}, "knn.tau has no effect: policy is fixed"},
       {{{"policy", "distance"}}, "tau is 0"},
@@ -89,6 +91,12 @@ TEST_CASE("requests and answers as JSON") {
                           R"({"source": "a", "sorce": "b"})", "{\"source\": \"\xff\"}"}) {
     INFO(bad);
     CHECK_FALSE(stages::read_request(bad).error.empty());
+  }
+  // The parser quotes what it read, cut somewhere.
+  for (const auto* text : {"ä", " ä"}) {
+    std::string long_text = "{\"source\": \"";
+    for (int i = 0; i < 400; ++i) long_text += text;
+    CHECK(stages::answer_of(stages::read_request(long_text), {}).dump().starts_with("{\"error\""));
   }
   CHECK(stages::read_request(R"({"source": 1, "id": "x"})").echoed == core::Json{{"id", "x"}});
 }

@@ -25,7 +25,7 @@ ALLOWED = {  # room: the rooms it includes
     "text/files": "core",
     "text/tokenizers": "core text/pieces",
     "text": "core",
-    "metrics": "core text/pieces",
+    "metrics": "core text/files text/pieces",
     "runtime": "comm core gpu obs store",
     "model/base": "core",
     "model/safetensors": "core",

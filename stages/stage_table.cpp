@@ -173,7 +173,8 @@ std::vector<Stage> make_table() {
                    {"tune/*", "tune-*"},
                    {"tune-subset", "tune"},
                    {"tune-subset/*", "tune-*"}},
-       .keys = process + tokens + searches + Keys{"model", "shards", "postprocess", "tune"},
+       .keys =
+           process + tokens + searches + Keys{"model", "shards", "postprocess", "tune", "evaluate"},
        .force = Force::changed},
       {.name = "verify",
        .help = "compare every file of the run directory with its checksums",

@@ -98,7 +98,8 @@ Likelihoods likelihoods_of(runtime::StageContext& context, const Options& option
   return likelihoods;
 }
 
-Scores score(const std::filesystem::path& folder, const std::string& stage) {
+Scores score(const Options& options, const std::filesystem::path& folder,
+             const std::string& stage) {
   const auto manifest = runtime::require_manifest(folder, stage, "tune");
   const auto lines = [&](const char* file) {
     return text::read_lines(runtime::require_file(folder, manifest, file, "tune"), text::no_limits);
@@ -108,7 +109,8 @@ Scores score(const std::filesystem::path& folder, const std::string& stage) {
   if (hypotheses.size() != references.size()) {
     throw core::InputError(folder, "hyp.txt and ref.txt have different numbers of lines");
   }
-  const auto bleu = metrics::corpus_bleu(hypotheses, references);
+  const auto tokenizer = metrics::make_bleu_tokenizer(options.evaluate.tokenization());
+  const auto bleu = metrics::corpus_bleu(*tokenizer, hypotheses, references);
   return {bleu.score, metrics::corpus_chrf(hypotheses, references), bleu.brevity_penalty};
 }
 
@@ -147,7 +149,7 @@ Scores translate(runtime::StageContext& context, const Options& options,
   Scores scores;
   core::Json record;
   comm::agree(context.comm, [&] {
-    scores = score(folder / decoding.name, "tune-" + decoding.name);
+    scores = score(options, folder / decoding.name, "tune-" + decoding.name);
     record = runtime::stage_record(context.run_dir, "tune-" + decoding.name);
   });
   scores.tokens_per_second = runtime::recorded_rate(record);
@@ -299,7 +301,10 @@ class Tuning {
 
 void tune(runtime::StageContext& context, const Options& configured) {
   context.log.set_stage("tune");
-  comm::agree(context.comm, [&] { check_options(configured.tune); });
+  comm::agree(context.comm, [&] {
+    check_options(configured.tune);
+    metrics::make_bleu_tokenizer(configured.evaluate.tokenization());
+  });
   Options options = configured;
   options.tune.decoding.interpolation = {.threshold =
                                              configured.tune.decoding.interpolation.threshold};

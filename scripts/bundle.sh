@@ -174,7 +174,7 @@ add_tests() {
   cp -r "$top/tests/data" "$folder/tests/"
   install -D -m 644 {"$top","$folder"}/tests/unit/search/beam_reference.json
   install -D -m 644 "$top/tests/benchmarks/make_random_model.py" "$folder/tests/benchmarks/make_random_model.py"
-  cp "$top/scripts/tensor_files.py" "$folder/scripts/"
+  cp "$top/scripts/tensor_files.py" "$top/scripts/python_packages.py" "$folder/scripts/"
   for file in libreoffice libreoffice-small; do
     [ ! -d "$top/data/$file" ] || cp -r "$top/data/$file" "$folder/data/"
   done

@@ -5,9 +5,9 @@
 
 Reads RUN_DIR/datastore/shard-*.h5 (keys [N, d] float16, values [N] uint32,
 sentence_starts [n+1] int64 in rows of the shard, entry_starts [n] int64 in entry
-numbers of the whole datastore) and RUN_DIR/index/shard-*.faiss (an IVF index with
-squared L2 distances, with or without a rotation before it; an id holds the value
-token in bits 40 to 62 and the entry number in the lower 40), the same of all
+numbers of the whole datastore) and RUN_DIR/index/shard-*.faiss (of any type and metric
+that knnseq makes; an id holds the value token in bits 40 to 62 and the entry number in
+the lower 40), the same of all
 RUN_DIR/append/*/, whose entries are numbered on from the first_entry in
 index/manifest.json, and
 - checks that the datastore has every entry number once, and so has the index;
@@ -17,7 +17,8 @@ index/manifest.json, and
 - if there is a RUN_DIR/export/, checks that index.faiss holds the same entries,
   each list in the order of entry numbers, and finds the same, and values.npy.
 
-Recall counts a found entry as right when its raw key is no farther than the k-th
+Distances are squared L2, or minus the inner product, or minus the cosine, as index.metric
+says. Recall counts a found entry as right when its raw key is no farther than the k-th
 nearest, so it does not matter which of equally distant entries was found. Memory:
 16 bytes an entry and one block of keys. Exits with 1 if a check fails.
 """
@@ -26,9 +27,12 @@ import json
 import sys
 from pathlib import Path
 
-import faiss
-import h5py
-import numpy as np
+import python_packages
+
+python_packages.need("faiss=faiss-cpu", "h5py", "numpy")
+import faiss  # noqa: E402
+import h5py  # noqa: E402
+import numpy as np  # noqa: E402
 
 BLOCK = 65536  # rows read at a time
 ENTRY_BITS = 40
@@ -116,10 +120,38 @@ def nearest(distances, entries, k):
     return np.take_along_axis(distances, order, 1), np.take_along_axis(entries, order, 1)
 
 
-def exact_search(store, queries, k):
+class Measure:
+    """How near two vectors are, as an index has it: less is nearer."""
+
+    def __init__(self, index):
+        self.inner = index.metric_type == faiss.METRIC_INNER_PRODUCT
+        transform = isinstance(index, faiss.IndexPreTransform) and faiss.downcast_VectorTransform(index.chain.at(0))
+        self.cosine = self.inner and isinstance(transform, faiss.NormalizationTransform)
+
+    def prepared(self, vectors):
+        if not self.cosine:
+            return vectors
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-30)
+
+    def between(self, left, right):
+        """Of vectors [..., d], pair by pair."""
+        left, right = self.prepared(left), self.prepared(right)
+        return -(left * right).sum(-1) if self.inner else ((left - right) ** 2).sum(-1)
+
+    def knn(self, queries, keys, k):
+        metric = faiss.METRIC_INNER_PRODUCT if self.inner else faiss.METRIC_L2
+        scores, rows = faiss.knn(self.prepared(queries), self.prepared(keys), k, metric=metric)
+        return self.distances(scores), rows
+
+    def distances(self, scores):
+        """Of what faiss's search gives."""
+        return -scores if self.inner else scores
+
+
+def exact_search(store, queries, k, measure):
     best = np.full((len(queries), 0), np.inf, np.float32), np.full((len(queries), 0), -1)
     for keys, entries in store.blocks():
-        distances, rows = faiss.knn(queries, keys, min(k, len(keys)))
+        distances, rows = measure.knn(queries, keys, min(k, len(keys)))
         best = nearest(np.hstack([best[0], distances]), np.hstack([best[1], entries[rows]]), k)
     return best
 
@@ -129,30 +161,68 @@ def split_ids(ids):
     return ids >> ENTRY_BITS, np.where(ids < 0, -1, ids & ((1 << ENTRY_BITS) - 1))
 
 
-def open_index(path, width, nprobe):
-    """(index, its IVF part)."""
-    try:
-        index = faiss.read_index(str(path))
-    except RuntimeError as error:
-        sys.exit(f"{path}: {error}")
-    ivf = faiss.try_extract_index_ivf(index)
-    if ivf is None or index.metric_type != faiss.METRIC_L2 or index.d != width:
-        sys.exit(f"{path}: not an IVF index with L2 distances over keys of width {width}")
-    ivf.nprobe = min(nprobe, ivf.nlist)
-    return index, ivf
+class Index:
+    """An index of a file: faiss's object, the part that holds the entries, and their ids."""
+
+    def __init__(self, path, width, nprobe):
+        try:
+            self.whole = faiss.read_index(str(path))
+        except RuntimeError as error:
+            sys.exit(f"{path}: {error}")
+        if self.whole.d != width:
+            sys.exit(f"{path}: an index over keys of width {self.whole.d}, not {width}")
+        self.measure = Measure(self.whole)
+        self.core, ids = self.whole, None
+        while True:
+            self.core = faiss.downcast_index(self.core)
+            if isinstance(self.core, faiss.IndexIDMap):
+                ids = faiss.vector_to_array(self.core.id_map)
+            elif not isinstance(self.core, faiss.IndexPreTransform):
+                break
+            self.core = self.core.index
+        self.ivf = self.core if isinstance(self.core, faiss.IndexIVF) else None
+        self.graph = isinstance(self.core, faiss.IndexHNSW)
+        if self.ivf:
+            self.ivf.nprobe = min(nprobe, self.ivf.nlist)
+            ids = self.ids_in_lists()
+        self.ids = np.arange(self.core.ntotal) if ids is None else ids
+
+    def ids_in_lists(self):
+        """[ntotal] int64, list by list."""
+        lists = self.ivf.invlists
+        parts = [faiss.rev_swig_ptr(lists.get_ids(i), lists.list_size(i)).copy()
+                 for i in range(self.ivf.nlist) if lists.list_size(i)]
+        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+    def list_of_each(self):
+        if not self.ivf:
+            return np.zeros(len(self.ids), int)
+        sizes = [self.ivf.invlists.list_size(i) for i in range(self.ivf.nlist)]
+        return np.repeat(np.arange(self.ivf.nlist), sizes)
+
+    def search(self, queries, k):
+        scores, ids = self.whole.search(queries, k)
+        return np.where(ids < 0, np.inf, self.measure.distances(scores)), ids
+
+    def describe(self):
+        lists = f"{self.ivf.nlist} lists, " if self.ivf else ""
+        stored = faiss.downcast_index(self.core.storage) if self.graph else self.core
+        size = self.ivf.code_size if self.ivf else stored.sa_code_size()
+        return f"{type(self.core).__name__}, {lists}{size} bytes a code"
+
+    def decoded(self, vectors):
+        """What the codes of vectors stand for; None where the index stores vectors."""
+        if isinstance(self.core, (faiss.IndexFlat, faiss.IndexIVFFlat, faiss.IndexHNSW)):
+            return None
+        try:
+            return self.whole.sa_decode(self.whole.sa_encode(vectors))
+        except RuntimeError:  # a type whose codes faiss does not decode by themselves
+            return None
 
 
-def stored_ids(ivf):
-    """[ntotal] int64, list by list."""
-    lists = ivf.invlists
-    parts = [faiss.rev_swig_ptr(lists.get_ids(i), lists.list_size(i)).copy()
-             for i in range(ivf.nlist) if lists.list_size(i)]
-    return np.concatenate(parts) if parts else np.empty(0, np.int64)
-
-
-def check_index(store, ivfs):
+def check_index(store, indexes):
     """Problems in the ids of all index shards, as a list of sentences."""
-    tokens, entries = split_ids(np.concatenate([stored_ids(ivf) for ivf in ivfs]))
+    tokens, entries = split_ids(np.concatenate([index.ids for index in indexes]))
     known = (entries >= 0) & (entries < store.size)
     counts = np.bincount(entries[known], minlength=store.size)
     wrong = np.flatnonzero(store.values[entries[known]] != tokens[known])
@@ -165,17 +235,16 @@ def check_index(store, ivfs):
 
 def check_export(store, folder, shards, queries, k, nprobe):
     """Problems in export/, as a list of sentences; shards: what search_shards() found."""
-    index, ivf = open_index(folder / "index.faiss", store.width, nprobe)
-    ids = stored_ids(ivf)
-    lists = np.repeat(np.arange(ivf.nlist), [ivf.invlists.list_size(i) for i in range(ivf.nlist)])
-    ordered = np.array_equal(np.lexsort((ids, lists)), np.arange(len(ids)))
+    index = Index(folder / "index.faiss", store.width, nprobe)
+    ordered = np.array_equal(np.lexsort((index.ids, index.list_of_each())), np.arange(len(index.ids)))
     distances, entries = index.search(queries, 2 * k)
-    found = nearest(np.where(entries < 0, np.inf, distances), entries, k)
+    found = nearest(distances, entries, k)
+    same = index.graph or np.allclose(found[0], shards[0])  # one graph is walked otherwise than several
     values = np.load(folder / "values.npy", mmap_mode="r")
     problems = {"its lists do not hold every entry once": not np.array_equal(
-                    np.sort(ids), np.arange(store.size)),
+                    np.sort(index.ids), np.arange(store.size)),
                 "a list is not in the order of entry numbers": not ordered,
-                "it finds other distances than the shards": not np.allclose(found[0], shards[0]),
+                "it finds other distances than the shards": not same,
                 "values.npy does not hold the values": values.dtype != np.uint32
                     or not np.array_equal(values, store.values)}
     return [what for what, wrong in problems.items() if wrong]
@@ -183,10 +252,10 @@ def check_export(store, folder, shards, queries, k, nprobe):
 
 def search_shards(indexes, queries, k):
     """(distances, entry numbers), both [queries, k], of all shards together."""
-    results = [index.search(queries, k) for index, _ in indexes]
+    results = [index.search(queries, k) for index in indexes]
     distances = np.hstack([distances for distances, _ in results])
     entries = np.hstack([split_ids(ids)[1] for _, ids in results])
-    return nearest(np.where(entries < 0, np.inf, distances), entries, k)
+    return nearest(distances, entries, k)
 
 
 def report(store, indexes, shards, queries, k):
@@ -194,22 +263,24 @@ def report(store, indexes, shards, queries, k):
     distances, entries = shards
     found = entries >= 0
     keys = store.keys_of(np.maximum(entries, 0).reshape(-1)).reshape(*entries.shape, -1)
-    true = ((keys - queries[:, None]) ** 2).sum(2)
+    measure = indexes[0].measure
+    true = measure.between(keys, queries[:, None])
 
-    _, exact_entries = exact_search(store, queries, k)
-    farthest = ((store.keys_of(exact_entries[:, -1]) - queries) ** 2).sum(1, keepdims=True)
-    right = found & (true <= farthest * (1 + 1e-5))
+    _, exact_entries = exact_search(store, queries, k, measure)
+    farthest = measure.between(store.keys_of(exact_entries[:, -1]), queries)[:, None]
+    right = found & (true <= farthest + 1e-5 * np.abs(farthest))
     print(f"recall@{k}: {right.sum() / exact_entries.size:.4f} ({right.sum()} of "
           f"{exact_entries.size}; {np.count_nonzero(~found)} missing)")
     top = (entries == exact_entries[:, :1]).any(1)
     print(f"nearest key among the {k} found: {top.mean():.4f}")
 
-    index = indexes[0][0]
-    decoded = index.sa_decode(index.sa_encode(queries))
-    error = ((decoded - queries) ** 2).sum(1).mean()
-    spread = ((queries - queries.mean(0)) ** 2).sum(1).mean()
-    print(f"quantisation error: {error:.4g} mean squared distance of a query from its code, "
-          f"{error / spread:.2%} of the queries' variance")
+    decoded = indexes[0].decoded(queries)
+    if decoded is not None:
+        prepared = measure.prepared(queries)
+        error = ((decoded - prepared) ** 2).sum(1).mean()
+        spread = ((prepared - prepared.mean(0)) ** 2).sum(1).mean()
+        print(f"quantisation error: {error:.4g} mean squared distance of a query from its code, "
+              f"{error / spread:.2%} of the queries' variance")
     print(f"distances: {np.abs(distances - true)[found].mean():.4g} mean difference between index "
           f"and raw keys, where raw distances average {true[found].mean():.4g}")
 
@@ -231,12 +302,11 @@ def main():
     store = Datastore(folders)
     print(f"datastore: {store.size} entries of width {store.width} in {len(store.files)} shards "
           f"of {len(folders)} corpora")
-    indexes = [open_index(path, store.width, args.nprobe)
+    indexes = [Index(path, store.width, args.nprobe)
                for _, folder in folders for path in shard_files(folder / "index", "shard-*.faiss")]
-    ivfs = [ivf for _, ivf in indexes]
-    print(f"index: {sum(ivf.ntotal for ivf in ivfs)} entries in {len(ivfs)} shards, "
-          f"{ivfs[0].nlist} lists, {ivfs[0].code_size} bytes a code")
-    problems = check_index(store, ivfs)
+    print(f"index: {sum(len(index.ids) for index in indexes)} entries in {len(indexes)} shards, "
+          f"{indexes[0].describe()}")
+    problems = check_index(store, indexes)
     if problems:
         sys.exit("ids: " + "; ".join(problems))
     print("ids: every entry once, every token the entry's value")
@@ -246,8 +316,8 @@ def main():
     queries = store.keys_of(chosen)
     queries += rng.normal(0, args.noise * queries.std(), queries.shape).astype(np.float32)
     k = min(args.k, store.size)
-    print(f"queries: {len(queries)} stored keys, noise {args.noise:g}, k {k}, "
-          f"nprobe {ivfs[0].nprobe}")
+    probes = f", nprobe {indexes[0].ivf.nprobe}" if indexes[0].ivf else ""
+    print(f"queries: {len(queries)} stored keys, noise {args.noise:g}, k {k}{probes}")
     shards = search_shards(indexes, queries, k)
     report(store, indexes, shards, queries, k)
     if (args.run_dir / "export/manifest.json").exists():

@@ -26,7 +26,7 @@ ALLOWED = {  # room: the rooms it includes
     "text/tokenizers": "core text/pieces",
     "text": "core",
     "http": "core",
-    "metrics": "core text/pieces",
+    "metrics": "core text/files text/pieces",
     "runtime": "comm core gpu obs store",
     "model/base": "core",
     "model/safetensors": "core",

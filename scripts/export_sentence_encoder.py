@@ -19,9 +19,12 @@ import unicodedata
 from pathlib import Path
 from typing import Dict, List
 
-import torch
+import python_packages
 
-import tensor_files
+python_packages.need("torch", "numpy")
+import torch  # noqa: E402
+
+import tensor_files  # noqa: E402
 
 KEEP, REMOVE, SPACE, ISOLATE = 0, 1, 2, 3
 CJK = [(0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F), (0x2B740, 0x2B81F),

@@ -22,8 +22,11 @@ import zipfile
 from pathlib import Path
 from typing import List, Tuple
 
-import torch
-import transformers
+import python_packages
+
+python_packages.need("torch", "transformers")
+import torch  # noqa: E402
+import transformers  # noqa: E402
 
 TOLERANCE = 1e-4
 SHAPES = [(1, 1, 1), (1, 7, 3), (3, 12, 9), (8, 5, 17), (2, 33, 2)]  # sentences, source, target

@@ -4,6 +4,7 @@
     import_fairseq.py CHECKPOINT --dict-src FILE --dict-tgt FILE --out DIR
                       [--bpe-codes FILE | --bpe-codes-src FILE --bpe-codes-tgt FILE]
                       [--sentencepiece FILE | --sentencepiece-src FILE --sentencepiece-tgt FILE]
+                      [--sample-src FILE --sample-tgt FILE]
 
 CHECKPOINT is a checkpoint_*.pt or model.pt of the task `translation` with an architecture
 `transformer*`: post- or pre-norm, shared or separate embeddings, sinusoidal, learned or no
@@ -11,6 +12,9 @@ positions, activations relu, gelu, swish. Options that would change what is comp
 supported are refused by name. The dictionaries are fairseq's dict.*.txt; the BPE codes are
 fastBPE's or subword-nmt's, the SentencePiece models those that the training text was segmented
 with.
+
+With a sample of text of each side, as it was before segmentation, the dictionaries' coverage of its words is
+told, with a warning if they look swapped.
 
 DIR gets config.json, model.safetensors (fairseq's present names; shared tables once),
 dict.source.txt, dict.target.txt, fairseq_tokenizer.json, and {source,target}.codes or
@@ -22,6 +26,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import tensor_files
@@ -290,6 +295,31 @@ def check_sizes(tensors, config, args):
                         "shares all embeddings")
 
 
+def coverage(symbols, path):
+    """The share of a text's words, whole or in pieces that begin them, that a dictionary has: of its first
+    10,000 lines."""
+    known = {symbol.lstrip("\u2581").removesuffix("@@") for symbol in symbols}
+    with open(path, encoding="utf-8", errors="replace") as text:
+        words = [word for line, _ in zip(text, range(10_000)) for word in line.split()]
+    found = sum(word in known for word in words)
+    return found / max(len(words), 1)
+
+
+def check_sides(args):
+    """Tells how well the dictionaries fit samples of text; warns if they fit better the other way round."""
+    samples = {"source": args.sample_src, "target": args.sample_tgt}
+    given = {side: path for side, path in samples.items() if path}
+    symbols = {"source": read_dictionary(args.dict_src), "target": read_dictionary(args.dict_tgt)}
+    if symbols["source"] == symbols["target"]:
+        return
+    other = {"source": "target", "target": "source"}
+    for side, path in given.items():
+        own, swapped = coverage(symbols[side], path), coverage(symbols[other[side]], path)
+        print(f"{path}: the {side} dictionary has {own:.1%} of the words, the other one {swapped:.1%}")
+        if swapped > own:
+            print(f"import_fairseq.py: warning: {args.dict_src} and {args.dict_tgt} look swapped", file=sys.stderr)
+
+
 # ---- files ----
 
 def segmentation_of(args, parser):
@@ -339,6 +369,8 @@ def read_arguments():
         parser.add_argument(option, type=Path, help="of both sides")
         parser.add_argument(f"{option}-src", type=Path)
         parser.add_argument(f"{option}-tgt", type=Path)
+    for side in ("src", "tgt"):
+        parser.add_argument(f"--sample-{side}", type=Path, help="plain text, to see whether the dictionary fits")
     args = parser.parse_args()
     return args, *segmentation_of(args, parser)
 
@@ -356,6 +388,7 @@ def main():
     except FileError as error:
         raise FileError(f"{args.checkpoint}: {error}") from None
     check_sizes(tensors, config, args)
+    check_sides(args)
     for number, name in enumerate(("bos", "pad", "eos", "unk")):
         config[f"{name}_token_id"] = number
     copies |= {"dict.source.txt": args.dict_src, "dict.target.txt": args.dict_tgt}

@@ -21,7 +21,10 @@ from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
+import python_packages
+
+python_packages.need("numpy")
+import numpy as np  # noqa: E402
 
 NUMPY_TYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16,
                "I64": np.int64, "I32": np.int32, "I16": np.int16, "I8": np.int8, "U8": np.uint8,

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "config/config.hpp"
-#include "stages/run/check.hpp"
+#include "stages/run/check_scope.hpp"
 #include "stages/stage_table.hpp"
 
 namespace knnseq::stages {

@@ -27,6 +27,7 @@
 #include "runtime/stop_signal.hpp"
 #include "stages/build_commit.hpp"
 #include "stages/command_line.hpp"
+#include "stages/run/check.hpp"
 #include "stages/run/run.hpp"
 #include "stages/shared/options/inputs_outside.hpp"
 #include "stages/stage_table.hpp"

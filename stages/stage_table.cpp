@@ -223,7 +223,8 @@ std::vector<Stage> make_table() {
                    {"tune/*", "tune-*"},
                    {"tune-subset", "tune"},
                    {"tune-subset/*", "tune-*"}},
-       .keys = process + tokens + searches + Keys{"model", "shards", "postprocess", "tune"},
+       .keys =
+           process + tokens + searches + Keys{"model", "shards", "postprocess", "tune", "evaluate"},
        .force = Force::changed,
        .run_directory = RunDirectory::write},
       {.name = "verify",

@@ -138,6 +138,32 @@ std::vector<std::string> Section::texts(const std::string& key) const {
   return result;
 }
 
+std::vector<std::pair<std::string, std::string>> Section::named_texts(
+    const std::string& key) const {
+  const auto node = find(*node_, key);
+  node_->resolved(key);
+  std::vector<std::pair<std::string, std::string>> result;
+  if (node.IsDefined() && !node.IsNull() && !node.IsMap()) {
+    problem(key, "must be a map of names to strings");
+  } else if (node.IsDefined() && node.IsMap()) {
+    for (const auto& item : node) {
+      if (item.second.IsScalar()) {
+        result.emplace_back(item.first.as<std::string>(), item.second.as<std::string>());
+      } else {
+        problem(key, "must be a map of names to strings");
+      }
+    }
+  }
+  YAML::Emitter out;
+  out << YAML::Flow << YAML::BeginMap;
+  for (const auto& [name, text] : result) {
+    out << YAML::Key << YAML::DoubleQuoted << name << YAML::Value << YAML::DoubleQuoted << text;
+  }
+  out << YAML::EndMap;
+  resolve(key, out.c_str());
+  return result;
+}
+
 template <class T, class Bounds>
 std::vector<T> Section::scalars(const std::string& key, const std::vector<T>& fallback,
                                 Bounds bounds, const char* kind) const {

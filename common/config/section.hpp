@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace knnseq::config {
@@ -40,6 +41,8 @@ class Section {
   bool flag(const std::string& key, bool fallback) const;
   /// A list of strings; a single string counts as a list of one.
   std::vector<std::string> texts(const std::string& key) const;
+  /// A map of strings to strings, in the order of the file; any key may stand there.
+  std::vector<std::pair<std::string, std::string>> named_texts(const std::string& key) const;
   /// A list of whole numbers; a single one counts as a list of one.
   std::vector<std::int64_t> integers(const std::string& key,
                                      const std::vector<std::int64_t>& fallback,

@@ -1,7 +1,6 @@
 #include "metrics/bleu.hpp"
 
 #include <cmath>
-#include <unordered_map>
 #include <vector>
 
 #include <fmt/format.h>
@@ -13,18 +12,6 @@
 namespace knnseq::metrics {
 
 namespace {
-
-/// Words as numbers: equal words have equal numbers.
-using WordNumbers = std::unordered_map<std::string, std::int64_t>;
-
-std::vector<std::int64_t> number_words(std::string_view line, WordNumbers& numbers) {
-  std::vector<std::int64_t> result;
-  for (std::string& word : tokenize_13a(line)) {
-    const auto next = static_cast<std::int64_t>(numbers.size());
-    result.push_back(numbers.try_emplace(std::move(word), next).first->second);
-  }
-  return result;
-}
 
 double brevity_penalty(const BleuStatistics& s) {
   if (s.hypothesis_length >= s.reference_length) return 1;
@@ -46,6 +33,10 @@ BleuStatistics& BleuStatistics::operator+=(const BleuStatistics& other) {
 }
 
 BleuStatistics bleu_statistics(std::string_view hypothesis, std::string_view reference) {
+  return bleu_statistics(tokenize_13a(hypothesis), tokenize_13a(reference));
+}
+
+BleuStatistics bleu_statistics(const Words& hypothesis, const Words& reference) {
   WordNumbers numbers;
   const auto ours = number_words(hypothesis, numbers);
   const auto theirs = number_words(reference, numbers);
@@ -84,11 +75,28 @@ BleuScore bleu_score(const BleuStatistics& s) {
 
 BleuScore corpus_bleu(std::span<const std::string> hypotheses,
                       std::span<const std::string> references) {
-  return bleu_score(sum_over_lines<BleuStatistics>(hypotheses, references, bleu_statistics));
+  const auto of_line = [](std::string_view hypothesis, std::string_view reference) {
+    return bleu_statistics(hypothesis, reference);
+  };
+  return bleu_score(sum_over_lines<BleuStatistics>(hypotheses, references, of_line));
 }
 
-std::string bleu_signature() {
-  return "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:knnseq-" KNNSEQ_VERSION;
+BleuScore corpus_bleu(const BleuTokenizer& tokenizer, std::span<const std::string> hypotheses,
+                      std::span<const std::string> references) {
+  if (hypotheses.size() != references.size()) {
+    throw core::InputError(
+        fmt::format("{} hypotheses, but {} references", hypotheses.size(), references.size()));
+  }
+  const auto ours = tokenizer.tokenize(hypotheses);
+  const auto theirs = tokenizer.tokenize(references);
+  BleuStatistics sum;
+  for (std::size_t i = 0; i < ours.size(); ++i) sum += bleu_statistics(ours[i], theirs[i]);
+  return bleu_score(sum);
+}
+
+std::string bleu_signature(const std::string& tokenizer) {
+  return fmt::format("nrefs:1|case:mixed|eff:no|tok:{}|smooth:exp|version:knnseq-" KNNSEQ_VERSION,
+                     tokenizer);
 }
 
 }  // namespace knnseq::metrics

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "metrics/bleu_tokenizer.hpp"
+
 namespace knnseq::metrics {
 
 inline constexpr std::size_t bleu_order = 4;
@@ -32,7 +34,10 @@ struct BleuScore {
   std::int64_t reference_length = 0;
 };
 
-/// Of one line and its one reference. Throws InputError if either is not valid UTF-8.
+/// Of the words of one line and of its one reference.
+BleuStatistics bleu_statistics(const Words& hypothesis, const Words& reference);
+
+/// The same by 13a. Throws InputError if either is not valid UTF-8.
 BleuStatistics bleu_statistics(std::string_view hypothesis, std::string_view reference);
 
 /// From summed statistics; 4-grams, exponential smoothing, no effective order.
@@ -43,7 +48,12 @@ BleuScore bleu_score(const BleuStatistics& statistics);
 BleuScore corpus_bleu(std::span<const std::string> hypotheses,
                       std::span<const std::string> references);
 
-/// What was computed, in sacrebleu's notation; the version is this project's.
-std::string bleu_signature();
+/// The same on the words of a tokeniser.
+BleuScore corpus_bleu(const BleuTokenizer& tokenizer, std::span<const std::string> hypotheses,
+                      std::span<const std::string> references);
+
+/// What was computed on the words of a tokeniser of this signature, in sacrebleu's notation; the
+/// version is this project's.
+std::string bleu_signature(const std::string& tokenizer = "13a");
 
 }  // namespace knnseq::metrics

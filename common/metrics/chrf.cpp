@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "core/utf8.hpp"
 #include "metrics/line_pairs.hpp"
 #include "metrics/ngram_matches.hpp"
@@ -16,6 +18,34 @@ std::u32string characters(std::string_view line) {
   return result;
 }
 
+/// sacrebleu's words for chrF++: one mark of ASCII's punctuation is taken off a word's end, or else
+/// off its start.
+std::vector<std::string> split_off_punctuation(std::string_view line) {
+  constexpr std::string_view marks = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
+  const auto is_mark = [&](char c) { return marks.find(c) != marks.npos; };
+  std::vector<std::string> words;
+  for (const auto word : core::split_words(line)) {
+    if (core::character_length(word) == word.size()) {  // of one character
+      words.emplace_back(word);
+    } else if (is_mark(word.back())) {
+      words.emplace_back(word.substr(0, word.size() - 1));
+      words.emplace_back(word.substr(word.size() - 1));
+    } else if (is_mark(word.front())) {
+      words.emplace_back(word.substr(0, 1));
+      words.emplace_back(word.substr(1));
+    } else {
+      words.emplace_back(word);
+    }
+  }
+  return words;
+}
+
+void set_order(ChrfStatistics& statistics, std::size_t n, const NgramMatches& found) {
+  statistics.hypothesis[n] = found.reference > 0 ? found.hypothesis : 0;
+  statistics.reference[n] = found.reference;
+  statistics.matches[n] = found.matches;
+}
+
 }  // namespace
 
 ChrfStatistics& ChrfStatistics::operator+=(const ChrfStatistics& other) {
@@ -27,15 +57,21 @@ ChrfStatistics& ChrfStatistics::operator+=(const ChrfStatistics& other) {
   return *this;
 }
 
-ChrfStatistics chrf_statistics(std::string_view hypothesis, std::string_view reference) {
+ChrfStatistics chrf_statistics(std::string_view hypothesis, std::string_view reference,
+                               ChrfKind kind) {
   const std::u32string ours = characters(hypothesis);
   const std::u32string theirs = characters(reference);
   ChrfStatistics result;
-  for (std::size_t n = 0; n < chrf_order; ++n) {
-    const auto found = match_ngrams<char32_t>(ours, theirs, n + 1);
-    result.hypothesis[n] = found.reference > 0 ? found.hypothesis : 0;
-    result.reference[n] = found.reference;
-    result.matches[n] = found.matches;
+  for (std::size_t n = 0; n < chrf_characters; ++n) {
+    set_order(result, n, match_ngrams<char32_t>(ours, theirs, n + 1));
+  }
+  if (kind == ChrfKind::chrf) return result;
+  WordNumbers numbers;
+  const auto our_words = number_words(split_off_punctuation(hypothesis), numbers);
+  const auto their_words = number_words(split_off_punctuation(reference), numbers);
+  for (std::size_t n = 0; n < chrf_words; ++n) {
+    set_order(result, chrf_characters + n,
+              match_ngrams<std::int64_t>(our_words, their_words, n + 1));
   }
   return result;
 }
@@ -60,11 +96,16 @@ double chrf_score(const ChrfStatistics& s) {
 
 double corpus_chrf(std::span<const std::string> hypotheses,
                    std::span<const std::string> references) {
-  return chrf_score(sum_over_lines<ChrfStatistics>(hypotheses, references, chrf_statistics));
+  const auto of_line = [](std::string_view hypothesis, std::string_view reference) {
+    return chrf_statistics(hypothesis, reference);
+  };
+  return chrf_score(sum_over_lines<ChrfStatistics>(hypotheses, references, of_line));
 }
 
-std::string chrf_signature() {
-  return "nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:knnseq-" KNNSEQ_VERSION;
+std::string chrf_signature(ChrfKind kind) {
+  return fmt::format(
+      "nrefs:1|case:mixed|eff:yes|nc:6|nw:{}|space:no|version:knnseq-" KNNSEQ_VERSION,
+      kind == ChrfKind::chrf ? 0 : chrf_words);
 }
 
 }  // namespace knnseq::metrics

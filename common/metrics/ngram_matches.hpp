@@ -4,9 +4,24 @@
 #include <algorithm>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace knnseq::metrics {
+
+/// Words as numbers: equal words have equal numbers.
+using WordNumbers = std::unordered_map<std::string, std::int64_t>;
+
+inline std::vector<std::int64_t> number_words(std::span<const std::string> words,
+                                              WordNumbers& numbers) {
+  std::vector<std::int64_t> result;
+  for (const auto& word : words) {
+    const auto next = static_cast<std::int64_t>(numbers.size());
+    result.push_back(numbers.try_emplace(word, next).first->second);
+  }
+  return result;
+}
 
 /// Numbers of n-grams of one order.
 struct NgramMatches {

@@ -2,6 +2,7 @@
 
 #include "core/error.hpp"
 #include "core/utf8.hpp"
+#include "metrics/substitute_pairs.hpp"
 #include "text/pieces/replace_all.hpp"
 
 namespace knnseq::metrics {
@@ -27,22 +28,6 @@ std::string separate_symbols(std::string_view line) {
       result.append({' ', c, ' '});
     } else {
       result.push_back(c);
-    }
-  }
-  return result;
-}
-
-/// If two neighbours satisfy `matches`, appends the result of `replace` and continues after
-/// both, as a regular expression of two characters does.
-template <class Matches, class Replace>
-std::string substitute_pairs(std::string_view line, Matches matches, Replace replace) {
-  std::string result;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    if (i + 1 < line.size() && matches(line[i], line[i + 1])) {
-      replace(result, line[i], line[i + 1]);
-      ++i;
-    } else {
-      result.push_back(line[i]);
     }
   }
   return result;
@@ -77,7 +62,11 @@ std::vector<std::string> tokenize_13a(std::string_view line) {
   text::replace_all(text, "&amp;", "&");
   text::replace_all(text, "&lt;", "<");
   text::replace_all(text, "&gt;", ">");
-  const std::string separated = apply_rules(' ' + text + ' ');
+  return split_by_13a_rules(' ' + text + ' ');
+}
+
+std::vector<std::string> split_by_13a_rules(std::string_view text) {
+  const std::string separated = apply_rules(text);
   const auto words = core::split_words(separated);
   return {words.begin(), words.end()};
 }

@@ -11,4 +11,7 @@ namespace knnseq::metrics {
 /// first, as its BLEU does). Throws InputError if the line is not valid UTF-8.
 std::vector<std::string> tokenize_13a(std::string_view line);
 
+/// Words of valid UTF-8 by the rules that "13a" shares with "zh" (sacrebleu's TokenizerRegexp).
+std::vector<std::string> split_by_13a_rules(std::string_view text);
+
 }  // namespace knnseq::metrics

@@ -25,7 +25,7 @@ struct StageContext {
   gpu::Placement placement = {};  ///< where this rank computes
   /// Rank 0's: core::stamp_file() of what was fingerprinted for the stage that comes next.
   core::Json input_stamps = core::Json::array();
-  bool keeps_stamps = true;  ///< whether stamps of input files are kept for later commands
+  bool keeps_stamps = true;    ///< whether stamps of input files are kept for later commands
   Provenance provenance = {};  ///< of this job, for records
   std::vector<std::string> overrides = {};  ///< of the config, as given to --set: "knn.k=8"
 };

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "stages/shared/options/options.hpp"
+
 namespace knnseq::stages {
 
 struct Scores {
@@ -15,10 +17,10 @@ struct Scores {
   std::optional<double> skipped = {};  ///< share of the queries; only with a gate
 };
 
-/// The first three, of the hypotheses and references in the folder of the finished `stage`;
-/// `command` makes them again. Throws core::InputError if they are missing or damaged. Not
-/// collective.
-Scores score_decoding(const std::filesystem::path& folder, const std::string& stage,
-                      const std::string& command);
+/// The first three, of the hypotheses and references in the folder of the finished `stage`, by the
+/// tokenisation that evaluate uses; `command` makes them again. Throws core::InputError if they are
+/// missing or damaged. Not collective.
+Scores score_decoding(const Options& options, const std::filesystem::path& folder,
+                      const std::string& stage, const std::string& command);
 
 }  // namespace knnseq::stages

@@ -2,56 +2,38 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
-#include <numeric>
 
 namespace knnseq::stages {
 
 namespace {
 
-template <class Statistics>
-using ScoreOf = std::function<double(const Statistics&)>;
-
-double bleu_of(const metrics::BleuStatistics& statistics) {
-  return metrics::bleu_score(statistics).score;
-}
-
-template <class Statistics>
-Statistics sum(const std::vector<Statistics>& of_sentence) {
-  Statistics total;
-  for (const auto& statistics : of_sentence) total += statistics;
-  return total;
-}
-
-/// One metric of one system, and what is compared with other systems' of it.
-template <class Statistics>
-struct Resampled {
-  double score;
-  std::vector<double> scores;  ///< of each resample
-
-  Resampled(const std::vector<Statistics>& of_sentence, const metrics::Resamples& resamples,
-            const ScoreOf<Statistics>& score_of)
-      : score(score_of(sum(of_sentence))),
-        scores(metrics::score_resamples<Statistics>(of_sentence, resamples, score_of)) {}
+/// A score of a system, and what it is compared with.
+struct Pair {
+  const DecodingScore& mine;
+  const DecodingScore* baseline;  ///< null: there is none
+  bool identical = false;
 };
 
-template <class Statistics>
-MetricFigures figures(const Resampled<Statistics>& system, const Resampled<Statistics>* baseline) {
-  MetricFigures result{system.score, {}, {}};
-  if (system.scores.empty()) return result;
-  result.interval = metrics::interval_95(system.scores);
-  if (baseline != nullptr) {
-    result.p_value = metrics::paired_p_value(baseline->scores, system.scores,
-                                             std::abs(baseline->score - system.score));
+ScoreFigures figures(const Pair& pair, const metrics::Resamples& resamples) {
+  const DecodingScore& score = pair.mine;
+  ScoreFigures result{score.key, score.name, score.signature, score.digits, score.scores->total(),
+                      {},        {}};
+  const auto mine = score.scores->of_resamples(resamples);
+  if (mine.empty()) return result;
+  result.interval = metrics::interval_95(mine);
+  if (pair.identical) {
+    result.p_value = 1;
+  } else if (pair.baseline != nullptr) {
+    const auto& other = *pair.baseline->scores;
+    result.p_value = metrics::paired_p_value(other.of_resamples(resamples), mine,
+                                             std::abs(other.total() - result.score));
   }
   return result;
 }
 
-template <class Statistics>
-MetricFigures figures_of_identical(const Resampled<Statistics>& system) {
-  MetricFigures result = figures<Statistics>(system, nullptr);
-  if (result.interval) result.p_value = 1;
-  return result;
+const DecodingScore* find_score(const ScoredDecoding& system, const std::string& key) {
+  const auto found = std::ranges::find(system.scores, key, &DecodingScore::key);
+  return found == system.scores.end() ? nullptr : &*found;
 }
 
 /// Whether another decoding has the same setting with another value.
@@ -84,6 +66,11 @@ const ScoredDecoding& baseline_of(const std::vector<const ScoredDecoding*>& test
 
 }  // namespace
 
+const ScoreFigures* ComparedSystem::score(const std::string& key) const {
+  const auto found = std::ranges::find(scores, key, &ScoreFigures::key);
+  return found == scores.end() ? nullptr : &*found;
+}
+
 std::vector<ComparedSystem> compare_systems(const std::vector<ScoredDecoding>& systems,
                                             const EvaluateOptions& options) {
   std::vector<ComparedSystem> result;
@@ -94,26 +81,23 @@ std::vector<ComparedSystem> compare_systems(const std::vector<ScoredDecoding>& s
     }
     const auto& baseline = baseline_of(test_set, options.baseline);
     // The same draws for every system of a test set, since they depend on its size and the seed.
-    const metrics::Resamples resamples(options.resamples, std::ssize(system.bleu), options.seed);
-    const bool identical = &baseline != &system && baseline.translations == system.translations;
-    const auto compare = [&](const auto& mine, const auto& other, const auto& score_of) {
-      using Statistics = typename std::decay_t<decltype(mine)>::value_type;
-      const Resampled<Statistics> of_system(mine, resamples, score_of);
-      if (&baseline == &system) return figures<Statistics>(of_system, nullptr);
-      if (identical) return figures_of_identical<Statistics>(of_system);
-      const Resampled<Statistics> of_baseline(other, resamples, score_of);
-      return figures<Statistics>(of_system, &of_baseline);
-    };
-    result.push_back({.name = system.name,
-                      .settings = describe(system, systems),
-                      .machine = system.machine,
-                      .sentences = std::ssize(system.bleu),
-                      .baseline = baseline.name,
-                      .identical = identical,
-                      .bleu = compare(system.bleu, baseline.bleu, bleu_of),
-                      .chrf = compare(system.chrf, baseline.chrf, metrics::chrf_score),
-                      .brevity_penalty = metrics::bleu_score(sum(system.bleu)).brevity_penalty,
-                      .tokens_per_second = system.tokens_per_second});
+    const metrics::Resamples resamples(options.resamples, system.sentences, options.seed);
+    const bool compared = &baseline != &system;
+    const bool identical = compared && baseline.translations == system.translations;
+    ComparedSystem row{.name = system.name,
+                       .settings = describe(system, systems),
+                       .machine = system.machine,
+                       .sentences = system.sentences,
+                       .baseline = baseline.name,
+                       .identical = identical,
+                       .scores = {},
+                       .brevity_penalty = system.brevity_penalty,
+                       .tokens_per_second = system.tokens_per_second};
+    for (const auto& score : system.scores) {
+      const auto* other = compared ? find_score(baseline, score.key) : nullptr;
+      row.scores.push_back(figures({score, other, identical}, resamples));
+    }
+    result.push_back(std::move(row));
   }
   return result;
 }

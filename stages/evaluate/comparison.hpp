@@ -12,9 +12,11 @@
 
 namespace knnseq::stages {
 
-/// One metric of one system.
-struct MetricFigures {
-  double score = 0;                           ///< on the whole test set, 0 … 100
+/// One score of one system.
+struct ScoreFigures {
+  std::string key, name, signature;           ///< as DecodingScore's
+  int digits = 2;                             ///< to be shown
+  double score = 0;                           ///< on the whole test set
   std::optional<metrics::Interval> interval;  ///< without resamples: none
   std::optional<double> p_value;              ///< against the baseline; none of the baseline itself
 };
@@ -26,9 +28,12 @@ struct ComparedSystem {
   std::int64_t sentences = 0;
   std::string baseline;    ///< name of the system it was compared with
   bool identical = false;  ///< another than the baseline, with the same translations
-  MetricFigures bleu, chrf;
-  double brevity_penalty = 1;
+  std::vector<ScoreFigures> scores;
+  std::optional<double> brevity_penalty;  ///< of BLEU
   std::optional<double> tokens_per_second;
+
+  /// The score of this key, or null.
+  const ScoreFigures* score(const std::string& key) const;
 };
 
 /// Scores all systems; those of one test set are compared with its baseline: the one named in

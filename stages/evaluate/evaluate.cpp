@@ -28,7 +28,7 @@ void evaluate_all(runtime::StageContext& context, const Options& options) {
       left_out.push_back(decoding.name);
       continue;
     }
-    decodings.push_back(score_decoding(context.log, context.run_dir, decoding.name));
+    decodings.push_back(score_decoding(context.log, options, decoding.name));
   }
   if (decodings.empty()) {
     throw core::InputError("no item of 'decode' has a reference to score with");

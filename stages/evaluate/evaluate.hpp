@@ -1,4 +1,4 @@
-// Stage evaluate: BLEU and chrF of everything that was decoded and has a reference.
+// Stage evaluate: scores of everything that was decoded and has a reference.
 #pragma once
 
 #include "runtime/stage_context.hpp"

@@ -87,6 +87,21 @@ DecodingMachine machine_of(const DecodingManifest& decoding, const core::Json& r
   return machine;
 }
 
+/// With nothing set, text that 13a leaves in one piece; or a tokenisation that sacrebleu advises
+/// against for the language.
+void warn_of_tokenization(obs::Log& log, const EvaluateOptions& options,
+                          const std::filesystem::path& file,
+                          const std::vector<std::string>& references) {
+  if (options.tokenization().kind != metrics::Tokenization::mteval_13a) return;
+  const auto language = metrics::unsplit_language(references);
+  const auto better = metrics::usual_tokenization(language.empty() ? options.language : language);
+  if (better == metrics::Tokenization::mteval_13a) return;
+  log.warn(fmt::format(
+      "{}: BLEU's tokenisation 13a does not split this text into words: set evaluate.language: {}, "
+      "or evaluate.tokenize, for example to {}",
+      file.string(), language.empty() ? options.language : language, core::name_of(better)));
+}
+
 void warn_of_moses_marks(obs::Log& log, const std::filesystem::path& file,
                          const std::vector<std::string>& lines) {
   const auto marks = text::find_moses_marks(lines, 1);
@@ -99,8 +114,8 @@ void warn_of_moses_marks(obs::Log& log, const std::filesystem::path& file,
 
 }  // namespace
 
-ScoredDecoding score_decoding(obs::Log& log, const std::filesystem::path& run_dir,
-                              const std::string& name) {
+ScoredDecoding score_decoding(obs::Log& log, const Options& options, const std::string& name) {
+  const auto& run_dir = options.run_dir;
   const auto folder = Folders(run_dir).decode / name;
   const std::string command = "decode " + name;
   const auto manifest = runtime::require_manifest(folder, "decode-" + name, command);
@@ -112,6 +127,7 @@ ScoredDecoding score_decoding(obs::Log& log, const std::filesystem::path& run_di
   const auto references = lines("ref.txt");
   warn_of_moses_marks(log, folder / "hyp.txt", hypotheses);
   warn_of_moses_marks(log, folder / "ref.txt", references);
+  warn_of_tokenization(log, options.evaluate, folder / "ref.txt", references);
   const auto decoding = DecodingManifest::from_json(manifest);
   if (decoding.cut > 0) {
     log.warn(
@@ -132,9 +148,15 @@ ScoredDecoding score_decoding(obs::Log& log, const std::filesystem::path& run_di
   result.test_set =
       core::fingerprint_file(folder / "src.txt") + core::fingerprint_file(folder / "ref.txt");
   result.translations = core::fingerprint_file(folder / "hyp.txt");
-  for (std::size_t i = 0; i < hypotheses.size(); ++i) {
-    result.bleu.push_back(metrics::bleu_statistics(hypotheses[i], references[i]));
-    result.chrf.push_back(metrics::chrf_statistics(hypotheses[i], references[i]));
+  result.sentences = std::ssize(hypotheses);
+  for (const auto kind : options.evaluate.scores) {
+    result.scores.push_back(score_of(kind, options.evaluate, {hypotheses, references}));
+    if (const auto penalty = result.scores.back().brevity_penalty) result.brevity_penalty = penalty;
+  }
+  for (const auto& external : options.evaluate.external) {
+    if (auto score = read_external(log, external, name, result.sentences)) {
+      result.scores.push_back(*std::move(score));
+    }
   }
   const core::Json record = runtime::stage_record(run_dir, "decode-" + name);
   core::read_fields(run_dir / "records" / ("decode-" + name + ".json"), [&] {

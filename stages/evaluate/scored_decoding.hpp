@@ -1,14 +1,11 @@
 // One finished decoding, scored sentence by sentence.
 #pragma once
 
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "metrics/bleu.hpp"
-#include "metrics/chrf.hpp"
-#include "obs/log.hpp"
+#include "stages/evaluate/decoding_scores.hpp"
 
 namespace knnseq::stages {
 
@@ -38,19 +35,20 @@ struct ScoredDecoding {
   std::string kind;                       ///< "kNN"
   std::vector<DecodingSetting> settings;  ///< that have an effect on it
   DecodingMachine machine;
-  bool knn = false;                           ///< a datastore was used
-  std::string test_set;                       ///< equal if source and references are
-  std::string translations;                   ///< fingerprint of hyp.txt
-  std::vector<metrics::BleuStatistics> bleu;  ///< [sentences]
-  std::vector<metrics::ChrfStatistics> chrf;
+  bool knn = false;          ///< a datastore was used
+  std::string test_set;      ///< equal if source and references are
+  std::string translations;  ///< fingerprint of hyp.txt
+  std::int64_t sentences = 0;
+  std::vector<DecodingScore> scores;  ///< in the order of the config; external ones last
+  std::optional<double> brevity_penalty;
   /// Tokens written (EOS counted) by the time all ranks took to translate, of the run that finished
   /// it. None if no record of it is there.
   std::optional<double> tokens_per_second;
 };
 
-/// Reads run_dir/decode/<name> and its record. Warns of text that is not plain. Throws
-/// core::InputError if it is not finished or not text.
-ScoredDecoding score_decoding(obs::Log& log, const std::filesystem::path& run_dir,
-                              const std::string& name);
+/// Reads run_dir/decode/<name> and its record. Warns of text that is not plain, that BLEU's
+/// tokenisation does not split, or that external scores are missing for. Throws core::InputError if
+/// it is not finished or not text, or external scores are not a number for each line.
+ScoredDecoding score_decoding(obs::Log& log, const Options& options, const std::string& name);
 
 }  // namespace knnseq::stages

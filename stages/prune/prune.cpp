@@ -298,7 +298,7 @@ void measure_pruning(runtime::StageContext& context, const Options& options) {
     decode_one(context, tried, decoding, folder, "prune", resident);
     Scores scores;
     comm::agree(context.comm, [&] {
-      scores = score_decoding(folder / decoding.name, "prune-" + decoding.name, "prune");
+      scores = score_decoding(options, folder / decoding.name, "prune-" + decoding.name, "prune");
     });
     lines.push_back({pruned ? "pruned" : "whole", fmt::format("{:.2f}", scores.bleu),
                      fmt::format("{:.2f}", scores.chrf)});

@@ -1,6 +1,6 @@
 #include "stages/run/check.hpp"
 
-#include <numeric>
+#include <algorithm>
 
 #include <fmt/format.h>
 
@@ -153,6 +153,14 @@ void check_decodings(const Options& options, Problems& problems) {
   }
 }
 
+/// What evaluate will need: BLEU's tokeniser.
+void check_evaluation(const Options& options, Problems& problems) {
+  const bool scored = std::ranges::any_of(
+      options.decode, [](const DecodeOptions& item) { return item.reference.has_value(); });
+  if (!scored && options.tune.decoding.source.empty()) return;
+  problems.look([&] { metrics::make_bleu_tokenizer(options.evaluate.tokenization()); });
+}
+
 void check_filters(runtime::StageContext& context, const Options& options, Problems& problems) {
   runtime::agree_on_long_work(context, [&] {
     if (!context.comm.is_root()) return;
@@ -190,6 +198,7 @@ void check_run(runtime::StageContext& context, const Options& options, CheckScop
   on_root([&] {
     check_test_sets(options, problems);
     check_decodings(options, problems);
+    check_evaluation(options, problems);
   });
   std::optional<index::IndexSpec> spec;
   if (model.info) {

@@ -1,20 +1,11 @@
 // What run looks at before its first stage begins, so that nothing is found out after hours.
 #pragma once
 
-#include "core/enum_names.hpp"
 #include "runtime/stage_context.hpp"
+#include "stages/run/check_scope.hpp"
 #include "stages/shared/options/options.hpp"
 
 namespace knnseq::stages {
-
-enum class CheckScope {
-  all,    ///< on the machine and with the ranks that will do the work
-  inputs  ///< elsewhere: without memory, GPUs, and models in memory
-};
-
-constexpr auto names_of(CheckScope) {
-  return core::enum_names<CheckScope>({{CheckScope::all, "all"}, {CheckScope::inputs, "inputs"}});
-}
 
 /// Looks at everything that the config names and the stages of run, and sweep and tune, will need:
 /// models and tokeniser open and fit; all texts exist, are UTF-8 and agree in lines; index types

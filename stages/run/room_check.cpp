@@ -72,11 +72,10 @@ std::vector<PlannedFolder> plan_folders(const Options& options, const Needs& nee
   if (options.datastore.log_probs) datastore += entries * fp16;
   const std::int64_t index =
       entries * entry_bytes(needs.index) + options.shards * codebook_bytes(needs.index);
-  std::vector<PlannedFolder> planned = {
-      {folders.corpus, corpus},
-      {folders.datastore, datastore},
-      {folders.codebook, codebook_bytes(needs.index)},
-      {folders.index, index}};
+  std::vector<PlannedFolder> planned = {{folders.corpus, corpus},
+                                        {folders.datastore, datastore},
+                                        {folders.codebook, codebook_bytes(needs.index)},
+                                        {folders.index, index}};
   const auto& prune = options.datastore.prune;
   if (prune.on()) {  // at most
     const bool makes_log_probs = prune.probability && !options.datastore.log_probs;

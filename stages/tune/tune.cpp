@@ -4,6 +4,7 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "metrics/bleu_tokenizer.hpp"
 #include "obs/terminal.hpp"
 #include "runtime/stage_record.hpp"
 #include "runtime/stage_runner.hpp"
@@ -130,7 +131,7 @@ Scores translate(runtime::StageContext& context, const Options& options,
   Scores scores;
   core::Json record;
   comm::agree(context.comm, [&] {
-    scores = score_decoding(folder / decoding.name, "tune-" + decoding.name, "tune");
+    scores = score_decoding(options, folder / decoding.name, "tune-" + decoding.name, "tune");
     record = runtime::stage_record(context.run_dir, "tune-" + decoding.name);
   });
   scores.tokens_per_second = runtime::recorded_rate(record);
@@ -282,7 +283,10 @@ class Tuning {
 
 void tune(runtime::StageContext& context, const Options& configured) {
   context.log.set_stage("tune");
-  comm::agree(context.comm, [&] { check_options(configured.tune); });
+  comm::agree(context.comm, [&] {
+    check_options(configured.tune);
+    metrics::make_bleu_tokenizer(configured.evaluate.tokenization());
+  });
   Options options = configured;
   options.tune.decoding.interpolation = {.threshold =
                                              configured.tune.decoding.interpolation.threshold};

@@ -1,6 +1,8 @@
 """scripts/import_fairseq.py and scripts/to_safetensors.py: what they make of checkpoints that
 fairseq wrote (tests/support/make_fairseq_reference.py), and what they refuse. Needs NumPy."""
 import argparse
+import contextlib
+import io
 import json
 import os
 import pickle
@@ -19,6 +21,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
+import import_fairseq  # noqa: E402
 import tensor_files  # noqa: E402
 
 CHECKPOINTS, MODELS = ROOT / "tests/data/fairseq", ROOT / "tests/data/models"
@@ -311,6 +314,38 @@ class Fairseq(ImporterTest):
         text = (CHECKPOINTS / variant / "dict.tgt.txt").read_text(encoding="utf-8")
         path.write_text(text.replace("s5 ", "z5 "), encoding="utf-8")
         return path
+
+    def test_dictionaries_that_look_swapped(self):
+        """Only those of one size can be: sizes are compared with the tables."""
+        for language, word in (("de", "der"), ("en", "the")):
+            words = "".join(f"{word}{i}@@ 1\n" for i in range(5))
+            (self.folder / f"dict.{language}").write_text(words, encoding="utf-8")
+            (self.folder / f"text.{language}").write_text(f"{word}1 {word}2\n{word}3 other\n", encoding="utf-8")
+        for source, target, swapped in (("de", "en", False), ("en", "de", True)):
+            args = argparse.Namespace(dict_src=self.folder / f"dict.{source}", dict_tgt=self.folder / f"dict.{target}",
+                                      sample_src=self.folder / "text.de", sample_tgt=self.folder / "text.en")
+            out, err = io.StringIO(), io.StringIO()
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                import_fairseq.check_sides(args)
+            shares = "0.0% of the words, the other one 75.0%" if swapped else "75.0% of the words, the other one 0.0%"
+            self.assertEqual(out.getvalue().count(shares), 2, out.getvalue())
+            self.assertEqual(err.getvalue().count("look swapped"), 2 if swapped else 0, err.getvalue())
+        self.out = self.folder / "prenorm"
+        text = self.fairseq("prenorm", "--sample-src", self.folder / "text.de")
+        self.assertIn("text.de: the source dictionary has 0.0% of the words", text)
+
+    def test_packages_that_are_missing_are_named(self):
+        for script, package in (("import_fairseq.py", "numpy"), ("to_safetensors.py", "numpy"),
+                                ("check_datastore.py", "faiss-cpu, h5py, numpy"),
+                                ("export_torchscript.py", "torch, transformers"), ("train_demo_model.py", "sacrebleu"),
+                                ("export_sentence_encoder.py", "torch, numpy")):
+            done = subprocess.run([sys.executable, "-S", ROOT / "scripts" / script, "x"], capture_output=True, text=True,
+                                  timeout=60, env={})
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(f"{script}: ", done.stderr)
+            self.assertIn(package, done.stderr)
+            self.assertIn("pip install ", done.stderr)
+            self.assertNotIn("Traceback", done.stderr)
 
     def test_nothing_in_a_checkpoint_is_executed(self):
         options, tensors = self.parts("prenorm")

@@ -1,4 +1,4 @@
-// The one wrapper of the SentencePiece library. Private to this module.
+// The one wrapper of the SentencePiece library.
 #pragma once
 
 #include <filesystem>

@@ -11,6 +11,7 @@
 #include "core/enum_names.hpp"
 #include "gpu/placement.hpp"
 #include "index/train/train_options.hpp"
+#include "metrics/bleu_tokenizer.hpp"
 #include "model/base/key_kind.hpp"
 #include "retrieval/mixing/mixing_policy.hpp"
 #include "retrieval/search_options.hpp"
@@ -148,11 +149,37 @@ struct AppendOptions {
   CorpusOptions corpus;
 };
 
+/// What translations are scored by.
+enum class ScoreKind { bleu, chrf, chrf_pp, ter };
+
+constexpr auto names_of(ScoreKind) {
+  return core::enum_names<ScoreKind>({{ScoreKind::bleu, "bleu"},
+                                      {ScoreKind::chrf, "chrf"},
+                                      {ScoreKind::chrf_pp, "chrf++"},
+                                      {ScoreKind::ter, "ter"}});
+}
+
+/// Scores that another program has made.
+struct ExternalScores {
+  std::string name;  ///< "comet"
+  std::string file;  ///< "{}" in it stands for the name of the item of decode
+
+  std::filesystem::path file_of(const std::string& decoding) const;
+};
+
 struct EvaluateOptions {
-  std::string language;           ///< of the target side, for the check that 13a fits
+  std::string language;                           ///< of the target side
+  std::optional<metrics::Tokenization> tokenize;  ///< for BLEU; none: what is usual for language
+  std::filesystem::path spm_model;
+  std::string tokenize_command;
+  std::vector<ScoreKind> scores = {ScoreKind::bleu, ScoreKind::chrf};
+  std::vector<ExternalScores> external;
   std::string baseline;           ///< name of an item of decode; empty: chosen (compare_systems())
   std::int64_t resamples = 1000;  ///< of the bootstrap; 0: none
   std::uint64_t seed = 12345;     ///< of the bootstrap
+
+  /// What BLEU is computed on.
+  metrics::BleuTokenization tokenization() const;
 };
 
 struct InspectOptions {

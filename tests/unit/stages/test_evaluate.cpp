@@ -13,10 +13,11 @@ stages::ScoredDecoding scored(const std::string& name, const std::vector<std::st
   stages::ScoredDecoding decoding;
   decoding.name = name;
   decoding.test_set = "one";
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    decoding.bleu.push_back(metrics::bleu_statistics(lines[i], references[i]));
-    decoding.chrf.push_back(metrics::chrf_statistics(lines[i], references[i]));
-    decoding.translations += lines[i] + "\n";
+  decoding.sentences = std::ssize(lines);
+  for (const auto& line : lines) decoding.translations += line + "\n";
+  for (const auto& kind : core::all_names<stages::ScoreKind>()) {
+    decoding.scores.push_back(
+        stages::score_of(*core::value_named<stages::ScoreKind>(kind), {}, {lines, references}));
   }
   return decoding;
 }
@@ -70,12 +71,14 @@ TEST_CASE("identical translations are called so, with p-values of 1") {
   options.resamples = 50;
   const auto systems = stages::compare_systems(decodings, options);
   CHECK_FALSE(systems[0].identical);
-  CHECK_FALSE(systems[0].bleu.p_value);
+  CHECK_FALSE(systems[0].score("bleu")->p_value);
   CHECK(systems[1].identical);
-  CHECK(systems[1].bleu.p_value == 1.0);
-  CHECK(systems[1].chrf.p_value == 1.0);
+  for (const char* score : {"bleu", "chrf", "chrf++", "ter"}) {
+    CHECK(systems[1].score(score)->p_value == 1.0);
+  }
   CHECK_FALSE(systems[2].identical);
-  CHECK(systems[2].bleu.p_value.value() < 1);
+  CHECK(systems[2].score("bleu")->p_value.value() < 1);
+  CHECK(systems[2].score("ter")->score < systems[0].score("ter")->score);
 
   const auto table = stages::comparison_table(systems, options);
   CHECK_THAT(table, Contains("| 1 (identical) |") && Contains("Identical: byte for byte"));
@@ -90,5 +93,5 @@ TEST_CASE("identical translations are called so, with p-values of 1") {
   options.resamples = 0;
   const auto plain = stages::compare_systems(decodings, options);
   CHECK(plain[1].identical);
-  CHECK_FALSE(plain[1].bleu.p_value);
+  CHECK_FALSE(plain[1].score("bleu")->p_value);
 }

@@ -45,7 +45,8 @@ TEST_CASE("a list of problems stays a list") {
   } catch (const comm::AgreedError& e) {
     items = core::items_of(e);
   }
-  REQUIRE_ALL(items == std::vector<std::string>{"a\\nb", "c"});
+  const std::vector<std::string> expected = {"a\\nb", "c"};
+  REQUIRE_ALL(items == expected);
   const core::InputError one(std::vector<std::string>{"a\nb"});
   REQUIRE_ALL(!one.is_list());
   REQUIRE_ALL(core::items_of(one) == std::vector<std::string>{"a\nb"});

@@ -62,7 +62,7 @@ class Subset(pipeline.PipelineTest):
                          "--set", "index.factory=OPQ16_64,PQ16")
         printed = self.run_stage("run", *all_sentences)
         self.assertIn("subset-train-codes", printed)
-        self.assertIn("subset kNN: k 16, T 20, lambda 0.6, mean sentences 700", printed)
+        self.assertIn("subset kNN: k 16, T 20, lambda 0.6, sentences 700 by mean", printed)
         plain, subset = self.nbest("knn"), self.nbest("subset")
         # faiss adds up an entry's distance in another order.
         same = [a["tokens"] == b["tokens"] and abs(a["score"] - b["score"]) < 1e-3

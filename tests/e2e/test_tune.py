@@ -171,7 +171,7 @@ tune:
                     self.run_stage("decode knn", "--set", "knn.copies=job", ranks=2)
                     self.assertEqual(self.digest("decode/knn/nbest.jsonl"), files)
                 self.assertEqual("searches skipped" in one, policy == "robust")
-                self.assertIn(f"kNN: {policy}, k 8", self.run_stage("evaluate"))
+                self.assertIn(f"kNN: policy {policy}, k 8", self.run_stage("evaluate"))
         network = keep / "policies/robust.safetensors"
         network.write_bytes(network.read_bytes()[:-4] + struct.pack("<f", 0.5))
         self.assertIn("network", self.run_stage("decode knn", code=2))

@@ -177,7 +177,11 @@ class Slurm(pipeline.PipelineTest):
     def end_failing(self):
         chain = self.chain("failing", "srun", "--mpi=pmix")
         chain.config.write_text(chain.config.read_text().replace("corpus.en", "test.en"))
-        chain.submit("--stages", "partition,encode")
+        with self.assertRaisesRegex(AssertionError, "have different numbers of lines"):
+            chain.submit("--stages", "partition,encode")
+        # Inputs that another job makes are not looked at before.
+        first = run("sbatch", "--parsable", "--output=/dev/null", "--wrap=true").strip()
+        chain.submit("--stages", "partition,encode", "--after", first)
         wait_until(chain.ended, 60, chain.explain)
         self.assertEqual([chain.states()[chain.jobs[stage]] for stage in ("partition", "encode")],
                          ["FAILED", "CANCELLED"], chain.explain())

@@ -86,7 +86,8 @@ class OneRankFails(pipeline.AppendingTest):
         cases = (("partition", str(pipeline.MODEL), "config.json"), ("encode", "run/corpus", "shard-00001.h5"),
                  ("train", "run/datastore", "run/datastore"), ("add", "run/datastore", "run/datastore"),
                  ("append", "run/codebook", "codebook"), ("decode base", str(pipeline.MODEL), "config.json"),
-                 ("decode knn", "run/index", "run/index"), ("export", "run/index", "index"))
+                 ("decode knn", "run/pruned/index", "run/pruned/index"),
+                 ("export", "run/pruned/index", "index"))
         hidden = {command: (folder, says) for command, folder, says in cases}
         for command, stage, folder in STAGES:
             with self.subTest(stage=command):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make a German-to-English corpus of another domain from Debian's package descriptions.
 
-    make_package_corpus.py [--out data/packages] [--archive URL] [--release bookworm] [--max-pairs N]
+    make_package_corpus.py --archive URL [--out data/packages] [--release bookworm] [--max-pairs N]
 
 Writes what scripts/make_libreoffice_corpus.py writes: OUT/{datastore,valid,test}.{de,en}, one sentence a
 line, and OUT/corpus.json. Source: the archive's Translation-de and Translation-en, whose descriptions are
@@ -92,7 +92,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("data/packages"),
                         help="folder to write (default: %(default)s)")
-    parser.add_argument("--archive", default="http://deb.debian.org/debian", help="default: %(default)s")
+    parser.add_argument("--archive", required=True, metavar="URL",
+                        help="a mirror of the Debian archive, such as the one that apt's sources name")
     parser.add_argument("--release", default="bookworm", help="default: %(default)s")
     parser.add_argument("--max-pairs", type=int, metavar="N",
                         help="keep only the datastore's first N pairs")

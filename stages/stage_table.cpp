@@ -205,7 +205,7 @@ std::vector<Stage> make_table() {
        .run = [](Context& context, const Options& options,
                  const Items&) { export_datastore(context, options); },
        .folders = {{"export", "export"}},
-       .keys = process + Keys{"shards", "append"},
+       .keys = process + Keys{"shards", "append", "datastore.prune"},
        .run_directory = RunDirectory::write},
       {.name = "sweep",
        .help = "recall, memory and speed of a grid of indexes on held-out text",

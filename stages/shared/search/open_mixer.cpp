@@ -69,8 +69,8 @@ retrieval::KnnMixer open_mixer(runtime::StageContext& context, const Options& op
                                Resident& resident) {
   std::vector<std::unique_ptr<retrieval::KnnSearch>> searches;
   if (data.subset) {
-    searches.push_back(make_subset_search(context, resident.subset(context, options, *data.subset),
-                                          decoding.search.k));
+    searches.push_back(make_subset_search(
+        context, resident.subset_parts(context, options, *data.subset), decoding.search.k));
   }
   if (!data.datastores.empty()) {
     const auto copies = choose_copies(context, decoding, data.datastores);
@@ -94,7 +94,8 @@ std::unique_ptr<retrieval::SubsetSearch> open_memory(runtime::StageContext& cont
                                                      const SearchedData& data, Resident& resident) {
   Options nearest = options;
   nearest.subset.sentences = 1;
-  return make_subset_search(context, resident.subset(context, nearest, *data.subset), /*k=*/1);
+  return make_subset_search(context, resident.subset_parts(context, nearest, *data.subset),
+                            /*k=*/1);
 }
 
 }  // namespace knnseq::stages

@@ -44,9 +44,8 @@ std::vector<OpenIndex> Resident::indexes(runtime::StageContext& context,
   return all;
 }
 
-std::shared_ptr<retrieval::SubsetSearch::Parts> Resident::subset(runtime::StageContext& context,
-                                                                 const Options& options,
-                                                                 const BuiltSubset& built) {
+std::shared_ptr<retrieval::SubsetSearch::Parts> Resident::subset_parts(
+    runtime::StageContext& context, const Options& options, const BuiltSubset& built) {
   const std::string key = fmt::format(
       "{}, {}, {}, {}, {}", built.codes.identity, built.sentence_index.identity,
       core::name_of(options.subset.encoder), options.subset.sentences, options.subset.nprobe);

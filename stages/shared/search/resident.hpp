@@ -27,9 +27,9 @@ class Resident {
                                  const std::vector<BuiltDatastore>& datastores, IndexCopies copies);
 
   /// What open_subset() loads; kept until another one is asked for. Throws as it does. Collective.
-  std::shared_ptr<retrieval::SubsetSearch::Parts> subset(runtime::StageContext& context,
-                                                         const Options& options,
-                                                         const BuiltSubset& built);
+  std::shared_ptr<retrieval::SubsetSearch::Parts> subset_parts(runtime::StageContext& context,
+                                                               const Options& options,
+                                                               const BuiltSubset& built);
 
  private:
   std::string model_key_;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "index/core/merge_top_k.hpp"
 
 namespace knnseq::retrieval {
 
@@ -13,6 +14,15 @@ std::vector<std::int64_t> to_vector(const at::Tensor& rows) {
   const at::Tensor there = rows.to(at::kCPU).contiguous();
   const auto* first = there.const_data_ptr<std::int64_t>();
   return {first, first + there.numel()};
+}
+
+/// The nearest of two searches for the same queries, as many as each gave.
+index::TopK nearest_of_both(const index::TopK& first, const index::TopK& second) {
+  const index::TopK both{at::cat({first.distances, second.distances}, 1),
+                         at::cat({first.ids, second.ids}, 1)};
+  const auto path = gpu::compute_path_on(both.ids.device());
+  return path == gpu::ComputePath::cpu ? index::merge_top_k_cpu(both, first.k())
+                                       : index::merge_top_k_torch(both, first.k());
 }
 
 }  // namespace
@@ -26,6 +36,11 @@ KnnMixer::KnnMixer(std::vector<std::unique_ptr<KnnSearch>> searches,
     KNNSEQ_ASSERT(!search->begins_together() || searches_.size() == 1,
                   "several searches in subsets");
   }
+}
+
+void KnnMixer::set_options(const SearchOptions& options) {
+  for (const auto& search : searches_) search->set_options(options);
+  if (later_) later_->set_options(options);
 }
 
 void KnnMixer::begin(const SentenceBlock& block) {
@@ -128,6 +143,9 @@ std::vector<index::TopK> KnnMixer::find(const at::Tensor& queries,
   for (const auto& search : searches_) {
     const at::Tensor own = queries.narrow(1, column, search->width()).contiguous();
     found.push_back(search->search(own, sentences));
+    if (later_ && column == 0) {
+      found.back() = nearest_of_both(found.back(), later_->search(own, sentences));
+    }
     column += search->width();
   }
   return found;

@@ -43,9 +43,10 @@ class KnnMixer {
   /// For later queries.
   void set_policy(std::unique_ptr<MixingPolicy> policy) { policy_ = std::move(policy); }
   /// Of all searches: see KnnSearch::set_options().
-  void set_options(const SearchOptions& options) {
-    for (const auto& search : searches_) search->set_options(options);
-  }
+  void set_options(const SearchOptions& options);
+  /// Entries that came to the first datastore since its search was made: what `later`, which is not
+  /// collective, finds counts as found there. Null: none.
+  void set_later(std::unique_ptr<KnnSearch> later) { later_ = std::move(later); }
 
   bool collective() const { return searches_.front()->collective(); }
   bool begins_together() const { return searches_.front()->begins_together(); }
@@ -95,6 +96,7 @@ class KnnMixer {
   void interpolate(const at::Tensor& log_probs, const index::TopK& found, const Mixing& how);
 
   std::vector<std::unique_ptr<KnnSearch>> searches_;
+  std::unique_ptr<KnnSearch> later_;
   std::unique_ptr<MixingPolicy> policy_;
   std::optional<gpu::ComputePath> path_;
   std::int64_t vocabulary_ = 0;

@@ -35,9 +35,13 @@ class TranslateHandler {
     const core::Json json = core::parse_json(body, "request");
     std::vector<JsonRequest> requests;
     if (json.is_array()) {
-      for (const auto& item : json) requests.push_back(read_request(item.dump()));
+      for (const auto& item : json) {
+        requests.push_back(read_request(item.dump()));
+        refuse_lesson(requests.back());
+      }
     } else {
       requests.push_back(read_request(json.dump()));
+      refuse_lesson(requests.front());
       if (!requests.front().error.empty()) return {400, answer_of(requests.front(), {}).dump()};
     }
     std::vector<TranslationRequest> readable;
@@ -75,6 +79,11 @@ class TranslateHandler {
   }
 
  private:
+  void refuse_lesson(JsonRequest& request) const {
+    if (!request.request.lesson || options_.learn) return;
+    request.error = "this server does not learn (serve.learn in the config)";
+  }
+
   const ServeOptions& options_;
   RequestQueue& queue_;
 };
@@ -88,6 +97,7 @@ core::Json describe_server(const runtime::StageContext& context, const Options& 
           {"models", models},
           {"ranks", context.comm.size()},
           {"settings", describe_settings(options, decoding)},
+          {"learns", options.serve.learn},
           {"limits",
            {{"queue", options.serve.queue},
             {"body_bytes", options.serve.body_bytes},

@@ -45,10 +45,10 @@ class Translate(pipeline.PipelineTest):
         lines = (self.folder / "run/decode" / decoding / "nbest.jsonl").read_text(encoding="utf-8").splitlines()
         return [json.loads(line)["nbest"] for line in lines]
 
-    def ask(self, *requests, **how):
+    def ask(self, *requests, copies="auto", **how):
         """The answers to requests as JSON, in one batch."""
         text = "".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in requests)
-        out, _ = self.translate(text, "--jsonl", **how)
+        out, _ = self.translate(text, "--jsonl", "--set", f"knn.copies={copies}", **how)
         answers = [json.loads(line) for line in out.splitlines()]
         self.assertEqual(len(answers), len(requests))
         return answers
@@ -59,6 +59,7 @@ class Translate(pipeline.PipelineTest):
         self.check_bytes()
         self.check_streaming()
         self.check_requests()
+        self.check_learning()
         self.check_ends()
 
     def check_bytes(self):
@@ -152,6 +153,63 @@ class Translate(pipeline.PipelineTest):
         self.assertEqual(answers[-1]["text"], decoded["text"])  # and it goes on, as configured
         alone = self.ask({"source": source, "knn": {"mode": "subset"}, "trace": True}, ranks=3)
         jsonschema.validate(alone[0]["trace"], SCHEMA)
+
+    def check_learning(self):
+        """A pair is found from the next request on, stays, and is found once when it has been appended."""
+        source, target = "Der Zwackel hängt im Sprotz.", "The zwackel hangs in the sprotz."
+        lesson = {"learn": {"source": source, "target": target}, "id": 3}
+        ask = {"source": source, "trace": {"neighbours": 16}}
+
+        def neighbours(answer):
+            """(entry, distance) of the learned ones, with the corpus's name."""
+            trace = answer["trace"]
+            jsonschema.validate(trace, SCHEMA)
+            ours = [i for i, sentence in enumerate(trace["sentences"]) if sentence["corpus"]]
+            self.assertEqual({trace["sentences"][i]["corpus"] for i in ours}, {"learned"} if ours else set())
+            for i in ours:
+                self.assertEqual((trace["sentences"][i]["source"], trace["sentences"][i]["target"]), (source, target))
+            return [(n["entry"], round(n["distance"], 2)) for token in trace["target"]["tokens"]
+                    for n in token["neighbours"] if n["sentence"] in ours]
+
+        bad = [{"learn": {"source": "", "target": "x"}}, {"learn": {"source": "x", "target": "word " * 600}},
+               {"learn": {"source": "x", "target": "</s>"}}, {"learn": {"source": "x"}}, {**lesson, "nbest": 2}]
+        answers = self.ask(ask, lesson, ask, *bad, ranks=2)
+        self.assertEqual(neighbours(answers[0]), [])
+        self.assertEqual(answers[1], {"id": 3, "learned": {"line": 1}})
+        found = neighbours(answers[2])
+        self.assertGreaterEqual(len(found), len(answers[2]["trace"]["target"]["tokens"]) - 1)
+        for answer, message in zip(answers[3:], ("empty source", "target longer than", "special token", "learn.target",
+                                                 "no field stands beside it but id"), strict=True):
+            self.assertIn(message, answer["error"]["message"])
+
+        learned = self.folder / "run/learned"
+        self.assertEqual((learned / "source").read_text(encoding="utf-8"), source + "\n")
+        with (learned / "source").open("a", encoding="utf-8") as file:
+            file.write("A pair whose target a crash has los")
+        for ranks, copies in ((1, "device"), (3, "job")):  # the next ones find it too
+            self.assertEqual(neighbours(self.ask(ask, "{", ranks=ranks, copies=copies)[0]), found)
+
+        first = self.start("--jsonl", ranks=1)  # while one learns, no other can
+        first.stdin.write(json.dumps(lesson).encode() + b"\n")
+        first.stdin.flush()
+        self.assertEqual(json.loads(first.stdout.readline()), {"id": 3, "learned": {"line": 2}})
+        self.assertIn("is in use by", self.ask(lesson, "{")[0]["error"]["message"])
+        first.communicate(timeout=20)
+        self.assertEqual((learned / "target").read_text(encoding="utf-8"), 2 * (target + "\n"))
+        self.assertEqual((learned / "source").read_text(encoding="utf-8"), 2 * (source + "\n"))
+
+        for side in ("source", "target"):  # appended, and one more afterwards
+            text = (learned / side).read_text(encoding="utf-8")
+            (learned / side).write_text(text[:len(text) // 2], encoding="utf-8")
+        before = self.config.read_text(encoding="utf-8")
+        self.config.write_text(before + f"append:\n  - {{name: learned, source: {learned}/source, "
+                               f"target: {learned}/target}}\n", encoding="utf-8")
+        self.run_stage("append")
+        appended, more, both = self.ask(ask, lesson, ask)
+        self.assertEqual(neighbours(appended), found)
+        self.assertEqual(more["learned"], {"line": 2})
+        self.assertGreater(len(neighbours(both)), len(found))
+        self.config.write_text(before, encoding="utf-8")
 
     def check_ends(self):
         """Bad text, a stop, a rank that is killed, and names that are none."""

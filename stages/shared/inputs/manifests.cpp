@@ -68,7 +68,11 @@ CorpusManifest CorpusManifest::from_json(const store::Manifest& manifest) {
   if (std::ssize(all.members()) != shards) all.refuse("names other shards than there are");
   content.at("sentences").number(sentences, sentences);
   content.at("entries").number(entries, entries);
-  return {manifest.identity, manifest.inputs["tokenizer"], shards, sentences,
+  std::int64_t lines = sentences;
+  for (const auto& [reason, count] : content.at("dropped").members()) {
+    lines += count.number(0, most_entries - lines);
+  }
+  return {manifest.identity, manifest.inputs["tokenizer"], shards, lines, sentences,
           entries,           manifest.content["shards"]};
 }
 

@@ -25,6 +25,7 @@ struct CorpusManifest {
   std::string identity;
   core::Json tokenizer;     ///< tokenizer_fingerprint(); an input
   std::int64_t shards = 0;  ///< an input
+  std::int64_t lines = 0;   ///< of the text: pairs that were kept and that were dropped
   std::int64_t sentences = 0;
   std::int64_t entries = 0;
   core::Json of_shards;  ///< {"shard-00000": what store::CorpusShard::read() takes, …}

@@ -21,9 +21,10 @@ struct Folders {
         sweep(run_dir / "sweep"),
         exported(run_dir / "export"),
         tune(run_dir / "tune"),
-        tune_subsets(run_dir / "tune-subset") {}
+        tune_subsets(run_dir / "tune-subset"),
+        learned(run_dir / "learned") {}
   std::filesystem::path corpus, datastore, codebook, index, pruned, decode, evaluate, sweep,
-      exported, tune, tune_subsets;
+      exported, tune, tune_subsets, learned;
 };
 
 /// A step that was finished earlier: where it stands, what it is called, which command makes it.

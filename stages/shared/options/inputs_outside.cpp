@@ -55,10 +55,17 @@ void note_inputs_in_run_dir(const config::Config& config, const Options& options
   if (root.has("tokenizer")) noter.look_at(root, "tokenizer", options.tokenizer);
   noter.look_at(root.section("corpus"), "source", options.corpus.source);
   noter.look_at(root.section("corpus"), "target", options.corpus.target);
+  const Folders folders(options.run_dir);
+  const auto look_at_text = [&](const config::Section& section, const std::string& key,
+                                const std::vector<fs::path>& files) {
+    for (const auto& file : files) {
+      if (!lies_in(file, folders.learned)) noter.look_at(section, key, file);
+    }
+  };
   const auto appended = root.sections("append");
   for (std::size_t i = 0; i < appended.size(); ++i) {
-    noter.look_at(appended[i], "source", options.append[i].corpus.source);
-    noter.look_at(appended[i], "target", options.append[i].corpus.target);
+    look_at_text(appended[i], "source", options.append[i].corpus.source);
+    look_at_text(appended[i], "target", options.append[i].corpus.target);
   }
   noter.look_at(root.section("subset"), "model", options.subset.model);
   const auto decoded = root.sections("decode");
@@ -74,7 +81,6 @@ void note_inputs_in_run_dir(const config::Config& config, const Options& options
   noter.look_at(root.section("tune").section("general"), "source", options.tune.general.source);
   noter.look_at(root.section("tune").section("general"), "reference",
                 options.tune.general.reference);
-  const Folders folders(options.run_dir);
   const auto made_by_tune = [&](const fs::path& file) {
     return file.empty() || lies_in(file, folders.tune) || lies_in(file, folders.tune_subsets);
   };

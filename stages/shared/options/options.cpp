@@ -365,6 +365,7 @@ ServeOptions read_serve(const Section& section) {
   options.body_bytes = section.integer("body_bytes", options.body_bytes, {1, 1 << 30});
   options.answer_seconds =
       section.number("answer_seconds", options.answer_seconds, {0.001, 86'400});
+  options.learn = section.flag("learn", options.learn);
   return options;
 }
 

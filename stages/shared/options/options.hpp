@@ -204,6 +204,7 @@ struct ServeOptions {
   std::int64_t queue = 256;           ///< sentences that wait, at most
   std::int64_t body_bytes = 1 << 20;  ///< of a request, at most
   double answer_seconds = 60;         ///< after which a request is given up
+  bool learn = false;                 ///< whether clients may teach it pairs
 };
 
 /// A grid of indexes and search settings, measured on held-out text.

@@ -191,6 +191,15 @@ OpenIndex open_index(runtime::StageContext& context, const BuiltDatastore& datas
   return open;
 }
 
+OpenIndex open_entries(runtime::StageContext& context, const index::Codebook& codebook,
+                       const index::CodedEntries& entries, const retrieval::SearchOptions& search) {
+  index::LocalIndexOptions how;
+  how.backend = search.backend;
+  how.ef_search = search.ef_search;
+  how.launcher = launcher_for(context, codebook, search);
+  return {codebook, index::make_local_index(codebook, entries, how), IndexCopies::device};
+}
+
 std::unique_ptr<retrieval::DistributedSearch> make_search(runtime::StageContext& context,
                                                           const OpenIndex& index,
                                                           const retrieval::SearchOptions& search) {

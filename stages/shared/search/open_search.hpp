@@ -39,6 +39,10 @@ struct OpenIndex {
 OpenIndex open_index(runtime::StageContext& context, const BuiltDatastore& datastore,
                      const retrieval::SearchOptions& search, IndexCopies copies);
 
+/// An index of entries that are in memory already; each rank gives all of them. Not collective.
+OpenIndex open_entries(runtime::StageContext& context, const index::Codebook& codebook,
+                       const index::CodedEntries& entries, const retrieval::SearchOptions& search);
+
 /// The search in it: of all ranks together, or of this rank alone. Collective.
 std::unique_ptr<retrieval::DistributedSearch> make_search(runtime::StageContext& context,
                                                           const OpenIndex& index,

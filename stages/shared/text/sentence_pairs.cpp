@@ -81,7 +81,8 @@ class SideReader {
  public:
   SideReader(const SideRules& rules, Side& side) : rules_(rules), side_(side) {}
 
-  void take(std::string_view line, const text::LinePlace& place) {
+  /// place: of the line, for messages.
+  void take(std::string_view line, std::string place) {
     auto reason = DropReason::none;
     const auto most_bytes = static_cast<std::size_t>(rules_.most_tokens) * most_bytes_per_token;
     if (line.size() > std::min(most_bytes, text::LineFiles::longest_line)) {
@@ -92,10 +93,10 @@ class SideReader {
       reason = rules_.empty;
     }
     if (rules_.preprocess.empty()) {
-      tokenise(line, reason, place.text());
+      tokenise(line, reason, place);
       return;
     }
-    pending_.push_back({reason, place.text()});
+    pending_.push_back({reason, std::move(place)});
     if (reason == DropReason::none) texts_.emplace_back(line);
     if (pending_.size() == lines_a_group) finish();
   }
@@ -147,10 +148,39 @@ Side read_side(const text::LineFiles& files, core::Range lines,
   SideReader reader(rules, side);
   files.for_each_line(lines, chunk_lines,
                       [&](std::int64_t, std::string_view line, const text::LinePlace& place) {
-                        reader.take(line, place);
+                        reader.take(line, place.text());
                       });
   reader.finish();
   return side;
+}
+
+/// The same of lines in memory, `what` by its number from 1.
+Side read_side(std::span<const std::string> lines, const std::string& what,
+               const SideRules& rules) {
+  Side side;
+  SideReader reader(rules, side);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    reader.take(lines[i], fmt::format("{}:{}", what, i + 1));
+  }
+  reader.finish();
+  return side;
+}
+
+SideRules rules_of_sources(const PairRules& rules, const text::Tokenizer& tokenizer) {
+  return {rules.preprocess.source, rules.source_tokens, DropReason::empty_source,
+          DropReason::source_too_long,
+          [&tokenizer, frame = tokenizer.source_frame()](std::string_view line) {
+            return frame.around(tokenizer.encode_source(line));
+          }};
+}
+
+SideRules rules_of_targets(const PairRules& rules, const text::Tokenizer& tokenizer) {
+  return {rules.preprocess.target, rules.target_tokens, DropReason::empty_target,
+          DropReason::target_too_long, [&tokenizer](std::string_view line) {
+            auto tokens = tokenizer.encode_target(line);
+            if (!tokens.empty()) tokens.push_back(tokenizer.eos());
+            return tokens;
+          }};
 }
 
 void append(const Side& side, std::size_t line, std::vector<core::TokenId>& tokens,
@@ -158,6 +188,51 @@ void append(const Side& side, std::size_t line, std::vector<core::TokenId>& toke
   tokens.insert(tokens.end(), side.tokens.begin() + side.starts[line],
                 side.tokens.begin() + side.starts[line + 1]);
   starts.push_back(std::ssize(tokens));
+}
+
+/// Both sides of consecutive lines of the corpus. Throws core::InputError for the first bad pair,
+/// unless such are dropped.
+SentencePairs pair_up(const Side& source, const Side& target, std::int64_t first_line,
+                      bool drop_bad_pairs, const text::Tokenizer& tokenizer) {
+  SentencePairs pairs;
+  const auto before = std::ssize(tokenizer.source_frame().prefix);
+  const auto special = [&](std::size_t i) {
+    const auto begin = target.tokens.begin() + target.starts[i];
+    const auto end = target.tokens.begin() + target.starts[i + 1] - 1;  // without its own EOS
+    return begin < end && std::any_of(begin, end, [&](core::TokenId token) {
+             return tokenizer.is_special(token);
+           });
+  };
+  const auto chooses_language = [&](std::size_t i) {
+    const auto begin = source.tokens.begin() + source.starts[i] + before;
+    return tokenizer.chooses_language({begin, source.tokens.begin() + source.starts[i + 1]});
+  };
+  for (std::size_t i = 0; i < source.reasons.size(); ++i) {
+    const bool source_bad = source.reasons[i] != DropReason::none;
+    auto reason = source_bad ? source.reasons[i] : target.reasons[i];
+    if (reason == DropReason::none && special(i)) reason = DropReason::special_token;
+    const auto line = first_line + static_cast<std::int64_t>(i);
+    if (reason == DropReason::none) {
+      append(source, i, pairs.source_tokens, pairs.source_starts);
+      if (!chooses_language(i)) ++pairs.without_language;
+      append(target, i, pairs.target_tokens, pairs.target_starts);
+      pairs.lines.push_back(line);
+      continue;
+    }
+    auto place = source_bad ? source.places[i] : target.places[i];
+    if (place.empty()) place = fmt::format("pair {} of the corpus", line + 1);
+    if (!drop_bad_pairs) {
+      throw core::InputError(place,
+                             fmt::format("{} (corpus.bad_pairs is stop)", core::name_of(reason)));
+    }
+    auto& dropped = pairs.dropped[static_cast<std::size_t>(reason)];
+    if (dropped.count++ == 0) dropped.first_place = place;
+    pairs.dropped_list += fmt::format("{}\t{}\n", line + 1, core::name_of(reason));
+  }
+  for (const auto* tokens : {&pairs.source_tokens, &pairs.target_tokens}) {
+    pairs.unknown_tokens += std::count(tokens->begin(), tokens->end(), tokenizer.unk());
+  }
+  return pairs;
 }
 
 }  // namespace
@@ -215,58 +290,20 @@ SentencePairs read_sentence_pairs(runtime::StageContext& context, const PairRule
   const auto lines = core::even_part(total, comm.rank(), comm.size());
   SentencePairs pairs;
   runtime::agree_on_long_work(context, [&] {
-    const text::SourceFrame frame = tokenizer.source_frame();
-    const SideRules source_rules{
-        rules.preprocess.source, rules.source_tokens, DropReason::empty_source,
-        DropReason::source_too_long,
-        [&](std::string_view line) { return frame.around(tokenizer.encode_source(line)); }};
-    const SideRules target_rules{rules.preprocess.target, rules.target_tokens,
-                                 DropReason::empty_target, DropReason::target_too_long,
-                                 [&](std::string_view line) {
-                                   auto tokens = tokenizer.encode_target(line);
-                                   if (!tokens.empty()) tokens.push_back(tokenizer.eos());
-                                   return tokens;
-                                 }};
-    const Side source = read_side(sources, lines, source_chunks, source_rules);
-    const Side target = read_side(targets, lines, target_chunks, target_rules);
-    const auto special = [&](std::size_t i) {
-      const auto begin = target.tokens.begin() + target.starts[i];
-      const auto end = target.tokens.begin() + target.starts[i + 1] - 1;  // without its own EOS
-      return begin < end && std::any_of(begin, end, [&](core::TokenId token) {
-               return tokenizer.is_special(token);
-             });
-    };
-    const auto chooses_language = [&](std::size_t i) {
-      const auto begin = source.tokens.begin() + source.starts[i] + std::ssize(frame.prefix);
-      return tokenizer.chooses_language({begin, source.tokens.begin() + source.starts[i + 1]});
-    };
-    for (std::size_t i = 0; i < source.reasons.size(); ++i) {
-      const bool source_bad = source.reasons[i] != DropReason::none;
-      auto reason = source_bad ? source.reasons[i] : target.reasons[i];
-      if (reason == DropReason::none && special(i)) reason = DropReason::special_token;
-      const auto line = lines.begin + static_cast<std::int64_t>(i);
-      if (reason == DropReason::none) {
-        append(source, i, pairs.source_tokens, pairs.source_starts);
-        if (!chooses_language(i)) ++pairs.without_language;
-        append(target, i, pairs.target_tokens, pairs.target_starts);
-        pairs.lines.push_back(line);
-        continue;
-      }
-      auto place = source_bad ? source.places[i] : target.places[i];
-      if (place.empty()) place = fmt::format("pair {} of the corpus", line + 1);
-      if (!options.drop_bad_pairs) {
-        throw core::InputError(place,
-                               fmt::format("{} (corpus.bad_pairs is stop)", core::name_of(reason)));
-      }
-      auto& dropped = pairs.dropped[static_cast<std::size_t>(reason)];
-      if (dropped.count++ == 0) dropped.first_place = place;
-      pairs.dropped_list += fmt::format("{}\t{}\n", line + 1, core::name_of(reason));
-    }
+    pairs = pair_up(read_side(sources, lines, source_chunks, rules_of_sources(rules, tokenizer)),
+                    read_side(targets, lines, target_chunks, rules_of_targets(rules, tokenizer)),
+                    lines.begin, options.drop_bad_pairs, tokenizer);
   });
-  for (const auto* tokens : {&pairs.source_tokens, &pairs.target_tokens}) {
-    pairs.unknown_tokens += std::count(tokens->begin(), tokens->end(), tokenizer.unk());
-  }
   return pairs;
+}
+
+SentencePairs pairs_of_lines(std::span<const std::string> sources,
+                             std::span<const std::string> targets, const PairRules& rules,
+                             const text::Tokenizer& tokenizer) {
+  KNNSEQ_ASSERT(sources.size() == targets.size(), "a target for each source");
+  return pair_up(read_side(sources, "source", rules_of_sources(rules, tokenizer)),
+                 read_side(targets, "target", rules_of_targets(rules, tokenizer)), 0,
+                 rules.corpus.drop_bad_pairs, tokenizer);
 }
 
 }  // namespace knnseq::stages

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -81,5 +82,11 @@ void require_pairs(comm::Communicator& comm, const SentencePairs& pairs, const s
 /// command fails, or, unless bad pairs are dropped, for the first bad pair. Collective.
 SentencePairs read_sentence_pairs(runtime::StageContext& context, const PairRules& rules,
                                   const text::Tokenizer& tokenizer);
+
+/// The same of lines in memory; `rules` names no files. Throws core::InputError as above. Not
+/// collective.
+SentencePairs pairs_of_lines(std::span<const std::string> sources,
+                             std::span<const std::string> targets, const PairRules& rules,
+                             const text::Tokenizer& tokenizer);
 
 }  // namespace knnseq::stages

@@ -49,6 +49,15 @@ void DatastoreText::read_shards() {
   read_ = true;
 }
 
+void DatastoreText::add(std::int64_t datastore, const std::string& corpus, std::int64_t first_entry,
+                        store::CorpusShard text) {
+  CorpusPaths paths;
+  paths.name = corpus;
+  paths.first_entry = first_entry;
+  auto by_entry = text.sentences_by_entry();
+  shards_.push_back({datastore, std::move(paths), std::move(text), std::move(by_entry)});
+}
+
 std::vector<DatastoreSentence> DatastoreText::find(std::span<const EntryPlace> wanted) {
   if (!read_) read_shards();
   core::Json found = core::Json::array();

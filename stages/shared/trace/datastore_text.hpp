@@ -36,6 +36,11 @@ class DatastoreText {
   DatastoreText(comm::Communicator& comm, const SearchedData& data,
                 const text::Tokenizer& tokenizer);
 
+  /// More sentences of a datastore, whose entries begin at `first_entry`. To be called on one rank,
+  /// which then answers for them.
+  void add(std::int64_t datastore, const std::string& corpus, std::int64_t first_entry,
+           store::CorpusShard text);
+
   /// The sentences of all entries that any rank wants, by datastore and first entry, each once, on
   /// every rank. Throws core::InputError (on all ranks) for an entry that no corpus holds, or if a
   /// shard is missing or damaged. Collective.

@@ -17,8 +17,8 @@ namespace knnseq::stages {
 
 namespace {
 
-constexpr std::array known_fields = {"source", "knn", "prefix",   "nbest",
-                                     "trace",  "id",  "reference"};
+constexpr std::array known_fields = {"source", "knn",   "prefix", "nbest",
+                                     "trace",  "learn", "id",     "reference"};
 
 /// One line of text.
 std::string line_of(const core::JsonField& field) {
@@ -58,6 +58,14 @@ void read_fields_of(const core::Json& json, JsonRequest& made) {
         fmt::format("has no field {}; there are {}", name, fmt::join(known_fields, ", ")));
   }
   auto& request = made.request;
+  if (fields.has("learn")) {
+    const auto pair = fields.at("learn");
+    request.lesson = Lesson{line_of(pair.at("source")), line_of(pair.at("target"))};
+    if (json.size() > (fields.has("id") ? 2 : 1) || pair.members().size() > 2) {
+      pair.refuse("has a source and a target, and no field stands beside it but id");
+    }
+    return;
+  }
   request.line = line_of(fields.at("source"));
   if (fields.has("reference")) line_of(fields.at("reference"));
   if (fields.has("prefix")) request.prefix = line_of(fields.at("prefix"));
@@ -84,6 +92,10 @@ core::Json answer_of(const JsonRequest& request, const TranslationAnswer& answer
   const auto& error = request.error.empty() ? answer.error : request.error;
   if (!error.empty()) {
     json["error"] = {{"message", core::replace_invalid_utf8(error)}};
+    return json;
+  }
+  if (request.request.lesson) {
+    json["learned"] = {{"line", answer.learned_line}};
     return json;
   }
   const bool empty = answer.best.empty();

@@ -18,7 +18,7 @@ namespace knnseq::stages {
 namespace {
 
 /// What rank 0 posts to the others.
-enum Command : std::int64_t { still_there, translate_batch, end_of_work };
+enum Command : std::int64_t { still_there, translate_batch, learn_pairs, end_of_work };
 
 constexpr double sign_seconds = 10.0;  ///< between two signs of life, at most
 constexpr auto nap = std::chrono::milliseconds(1);
@@ -82,7 +82,12 @@ ResidentTranslator::Opened& ResidentTranslator::open(const DecodeOptions& decodi
       opened.policy = decoding.interpolation.inputs().dump();
     }
     opened.data = std::move(data);
-    opened_.emplace(decoding.mode, std::move(opened));
+    auto& kept = opened_.emplace(decoding.mode, std::move(opened)).first->second;
+    if (decoding.mode == KnnMode::plain && decoding.datastores.empty()) {
+      kept.learner = std::make_unique<Learner>(
+          context_, LearnerTools{options_, *tokenizer_, *model_, *kept.mixer, *kept.text},
+          kept.data.datastores.front(), decoding.search);
+    }
   }
   Opened& opened = opened_.at(decoding.mode);
   if (opened.mixer) {
@@ -139,7 +144,55 @@ ResidentTranslator::Sentence ResidentTranslator::prepare(const TranslationReques
 
 void ResidentTranslator::translate(const std::vector<TranslationRequest>& requests,
                                    const Deliver& deliver) {
-  if (requests.empty()) return;
+  std::size_t begin = 0;
+  while (begin < requests.size()) {
+    const bool lessons = requests[begin].lesson.has_value();
+    auto end = begin;
+    while (end < requests.size() && requests[end].lesson.has_value() == lessons) ++end;
+    const auto some = Requests(requests).subspan(begin, end - begin);
+    const auto deliver_some = [&](std::size_t request, TranslationAnswer answer) {
+      deliver(begin + request, std::move(answer));
+    };
+    lessons ? learn_some(some, deliver_some) : translate_some(some, deliver_some);
+    since_told_ = {};
+    begin = end;
+  }
+}
+
+void ResidentTranslator::learn_some(Requests requests, const Deliver& deliver) {
+  std::vector<Lesson> lessons;
+  for (const auto& request : requests) lessons.push_back(*request.lesson);
+  tell_others(learn_pairs);
+  auto results = learn(lessons);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    TranslationAnswer answer;
+    answer.error = std::move(results[i].error);
+    answer.learned_line = results[i].line;
+    deliver(i, std::move(answer));
+  }
+}
+
+/// The lessons of rank 0, and its results. Collective.
+std::vector<LessonResult> ResidentTranslator::learn(const std::vector<Lesson>& lessons) {
+  try {
+    DecodeOptions decoding;
+    comm::agree(context_.comm, [&] {
+      if (!decoding_.datastores.empty()) {
+        throw core::InputError(
+            "learn: only the run directory's own datastore can be added to, and knn.datastores "
+            "names others");
+      }
+      decoding = with_settings(decoding_, {{"mode", "plain"}}, options_.index.metric);
+    });
+    return open(decoding).learner->learn(lessons, decoding.search);
+  } catch (const comm::AgreedError& e) {
+    // All ranks refuse to open the datastore, before anything was learned.
+    if (e.code() != core::ExitCode::bad_input || e.ranks() != context_.comm.size()) throw;
+    return std::vector<LessonResult>(lessons.size(), {0, e.what()});
+  }
+}
+
+void ResidentTranslator::translate_some(Requests requests, const Deliver& deliver) {
   std::vector<std::string> lines;
   lines.reserve(requests.size());
   for (const auto& request : requests) lines.push_back(request.line);
@@ -155,7 +208,6 @@ void ResidentTranslator::translate(const std::vector<TranslationRequest>& reques
   tell_others(translate_batch);
   if (context_.comm.size() > 1) context_.comm.broadcast_string(json.dump());
   work(batch, deliver);
-  since_told_ = {};
 }
 
 void ResidentTranslator::serve() {
@@ -173,12 +225,14 @@ void ResidentTranslator::serve() {
     }
     since_heard = {};
     if (command->front() == end_of_work) break;
-    if (command->front() != translate_batch) continue;
-    std::vector<Sentence> batch;
-    for (const auto& json : core::Json::parse(context_.comm.broadcast_string(""))) {
-      batch.push_back(Sentence::from_json(json));
+    if (command->front() == learn_pairs) learn({});
+    if (command->front() == translate_batch) {
+      std::vector<Sentence> batch;
+      for (const auto& json : core::Json::parse(context_.comm.broadcast_string(""))) {
+        batch.push_back(Sentence::from_json(json));
+      }
+      work(batch, [](std::size_t, TranslationAnswer) {});
     }
-    work(batch, [](std::size_t, TranslationAnswer) {});
     since_heard = {};
   }
   comm::agree(context_.comm, [] {});
@@ -210,7 +264,7 @@ void ResidentTranslator::work(const std::vector<Sentence>& batch, const Deliver&
   std::vector<std::string> order;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     if (!batch[i].error.empty()) {
-      if (context_.comm.is_root()) deliver(i, {{}, {}, {}, batch[i].error});
+      if (context_.comm.is_root()) deliver(i, {{}, {}, {}, batch[i].error, 0});
       continue;
     }
     const auto key = batch[i].knn.dump();
@@ -225,7 +279,7 @@ void ResidentTranslator::work(const std::vector<Sentence>& batch, const Deliver&
       if (e.code() != core::ExitCode::bad_input || e.ranks() != context_.comm.size()) throw;
       if (!context_.comm.is_root()) continue;
       for (const auto i : groups.at(key)) {
-        deliver(static_cast<std::size_t>(i), {{}, {}, {}, e.what()});
+        deliver(static_cast<std::size_t>(i), {{}, {}, {}, e.what(), 0});
       }
     }
   }

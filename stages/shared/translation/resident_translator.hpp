@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "stages/shared/trace/trace.hpp"
 #include "stages/shared/translation/block_post.hpp"
 #include "stages/shared/translation/block_translator.hpp"
+#include "stages/shared/translation/learner.hpp"
 
 namespace knnseq::stages {
 
@@ -22,6 +24,7 @@ struct TranslationRequest {
   std::int64_t nbest = 1;
   core::Json knn = nullptr;  ///< as with_settings() takes it
   std::optional<TraceOptions> trace = {};
+  std::optional<Lesson> lesson = {};  ///< to be learned; then nothing is translated
 };
 
 struct TranslationAnswer {
@@ -29,6 +32,7 @@ struct TranslationAnswer {
   std::vector<std::string> texts;        ///< of `best`, each one line of valid UTF-8
   core::Json trace;                      ///< of the best one, if it was asked for
   std::string error;                     ///< why there is no translation; empty: there is one
+  std::int64_t learned_line = 0;         ///< LessonResult::line of a lesson
 };
 
 /// Rank 0 calls translate() as often as it likes, keep_alive() while it has nothing to do, and
@@ -44,7 +48,8 @@ class ResidentTranslator {
   using Deliver = std::function<void(std::size_t request, TranslationAnswer answer)>;
 
   /// Translates a batch. The same lines in one batch have the bytes of the stage decode. A request
-  /// that cannot be translated gets an answer that says why. Rank 0.
+  /// that cannot be translated gets an answer that says why. What a lesson teaches is found by the
+  /// requests after it. Rank 0.
   void translate(const std::vector<TranslationRequest>& requests, const Deliver& deliver);
 
   /// Tells the other ranks that rank 0 is there, if it has not for a while. Rank 0.
@@ -65,9 +70,14 @@ class ResidentTranslator {
     std::optional<retrieval::KnnMixer> mixer;
     std::unique_ptr<retrieval::SubsetSearch> memory;
     std::unique_ptr<DatastoreText> text;
-    std::string policy;  ///< the mixer's, as its inputs
+    std::unique_ptr<Learner> learner;  ///< of the run directory's own datastore
+    std::string policy;                ///< the mixer's, as its inputs
   };
 
+  using Requests = std::span<const TranslationRequest>;
+  void translate_some(Requests requests, const Deliver& deliver);
+  void learn_some(Requests requests, const Deliver& deliver);
+  std::vector<LessonResult> learn(const std::vector<Lesson>& lessons);
   Sentence prepare(const TranslationRequest& request, const std::string& line) const;
   void work(const std::vector<Sentence>& batch, const Deliver& deliver);
   void translate_group(const std::vector<Sentence>& batch, const std::vector<std::int64_t>& group,

@@ -115,7 +115,8 @@ bool holds(const YAML::Node& tree, const YAML::Node& node) {
          });
 }
 
-void apply_override(YAML::Node node, const std::string& override) {
+/// Returns the node that now has the value.
+YAML::Node apply_override(YAML::Node node, const std::string& override) {
   const std::string where = "--set " + override;
   const auto equals = override.find('=');
   if (equals == std::string::npos || equals == 0) {
@@ -150,6 +151,7 @@ void apply_override(YAML::Node node, const std::string& override) {
     const YAML::Node value = YAML::Load(override.substr(equals + 1));
     require_tree(value, where);
     node = value;
+    return node;
   } catch (const YAML::Exception& e) {
     throw core::InputError(where, e.msg);
   }
@@ -211,6 +213,9 @@ ResolvedKey& SectionNode::resolved(const std::string& key) {
 }
 
 std::string ConfigState::place(const YAML::Node& node) const {
+  for (auto last = overrides.rbegin(); last != overrides.rend(); ++last) {
+    if (holds(last->second, node)) return "--set " + last->first;
+  }
   const auto mark = node.Mark();
   const auto from = std::find_if(files.rbegin(), files.rend(),
                                  [&](const ConfigFile& one) { return holds(one.tree, node); });
@@ -236,7 +241,9 @@ std::shared_ptr<ConfigState> parse_yaml(const std::string& text, const std::stri
     }
     join(*state, root, tree, "");
   }
-  for (const auto& override : overrides) apply_override(root, override);
+  for (const auto& override : overrides) {
+    state->overrides.emplace_back(override, apply_override(root, override));
+  }
   state->root = std::make_shared<SectionNode>(SectionNode{root, "", {}});
   return state;
 }
@@ -254,7 +261,7 @@ void note_unknown_keys(ConfigState& state, const SectionNode& section) {
       if (nearest != section.known.end()) {
         message += fmt::format(" (did you mean '{}{}'?)", section.path, nearest->key);
       }
-      state.problem(item.first, message);
+      state.problem(item.first.Mark().line < 0 ? item.second : item.first, message);
     }
   }
   for (const auto& key : section.known) {

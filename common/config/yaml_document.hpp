@@ -47,8 +47,10 @@ struct ConfigState {
   std::vector<ConfigFile> files;
   std::shared_ptr<SectionNode> root;
   std::vector<std::string> problems;
+  /// What was given to --set, and the values that stand in the tree for it.
+  std::vector<std::pair<std::string, YAML::Node>> overrides;
 
-  /// "file:line" of a node; the file alone for what came from the command line.
+  /// "file:line" of a node; "--set key=value" for what came from the command line.
   std::string place(const YAML::Node& node) const;
   void problem(const YAML::Node& node, const std::string& message);
 };

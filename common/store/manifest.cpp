@@ -1,5 +1,6 @@
 #include "store/manifest.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <set>
 
@@ -18,6 +19,70 @@ core::Json identity_of(core::Json manifest) {
   for (const char* name : {"identity", "checksum"}) manifest.erase(name);
   for (const char* name : {"files", "aside"}) manifest["content"].erase(name);
   return core::fingerprint(manifest.dump());
+}
+
+/// What core::fingerprint() gives: of no use to people.
+bool is_fingerprint(const core::Json& json) {
+  constexpr std::size_t digits = 32;
+  if (!json.is_string() || json.get_ref<const std::string&>().size() != digits) return false;
+  return json.get_ref<const std::string&>().find_first_not_of("0123456789abcdef") ==
+         std::string::npos;
+}
+
+/// A file's name with its fingerprint.
+bool is_fingerprinted_file(const core::Json& json) {
+  return json.is_array() && json.size() == 2 && json[0].is_string() && is_fingerprint(json[1]);
+}
+
+bool is_list_of(const core::Json& json, bool (*is_one)(const core::Json&)) {
+  return json.is_array() && !json.empty() && std::all_of(json.begin(), json.end(), is_one);
+}
+
+std::string names_of_files(const core::Json& files) {
+  std::string names;
+  for (const auto& file : files) {
+    names += (names.empty() ? "" : ", ") + file[0].get<std::string>();
+  }
+  return names;
+}
+
+/// A number as it was written in a config: many settings are kept as fp32.
+std::string printed(const core::Json& json) {
+  if (!json.is_number_float()) return json.dump();
+  const auto value = json.get<double>();
+  const auto single = static_cast<float>(value);
+  return static_cast<double>(single) == value ? fmt::format("{}", single) : json.dump();
+}
+
+/// How an input differs: "was 5, is 8", or which of the files has changed.
+std::string describe_change(const core::Json& was, const core::Json& is) {
+  if (is_fingerprint(was) && is_fingerprint(is)) return "has changed";
+  if (is_list_of(was, is_fingerprinted_file) && is_list_of(is, is_fingerprinted_file)) {
+    const auto before = names_of_files(was);
+    const auto now = names_of_files(is);
+    if (before != now) return fmt::format("was {}, is {}", before, now);
+    core::Json changed = core::Json::array();
+    for (std::size_t i = 0; i < was.size(); ++i) {
+      if (was[i] != is[i]) changed.push_back(was[i]);
+    }
+    return names_of_files(changed) + (changed.size() == 1 ? " has changed" : " have changed");
+  }
+  if (is_list_of(was, is_fingerprint) && is_list_of(is, is_fingerprint)) {
+    if (was.size() != is.size()) return fmt::format("were {}, are {}", was.size(), is.size());
+    std::size_t changed = 0;
+    for (std::size_t i = 0; i < was.size(); ++i) changed += was[i] != is[i] ? 1 : 0;
+    return fmt::format("{} of {} changed", changed, was.size());
+  }
+  const auto is_list = [](const core::Json& json) { return json.is_array(); };
+  if (is_list_of(was, is_list) && is_list_of(is, is_list) && was.size() == is.size()) {
+    std::string changes;  // those of each model of an ensemble, say
+    for (std::size_t i = 0; i < was.size(); ++i) {
+      if (was[i] == is[i]) continue;
+      changes += (changes.empty() ? "" : ", ") + describe_change(was[i], is[i]);
+    }
+    return changes;
+  }
+  return fmt::format("was {}, is {}", printed(was), printed(is));
 }
 
 /// Whether all that readers rely on is there.
@@ -119,8 +184,7 @@ std::string describe_changes(const core::Json& before, const core::Json& now) {
     if (was.is_object() && is.is_object()) {
       text += fmt::format("{}{} ({})", text.empty() ? "" : "; ", name, describe_changes(was, is));
     } else {
-      text +=
-          fmt::format("{}{}: was {}, is {}", text.empty() ? "" : "; ", name, was.dump(), is.dump());
+      text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", name, describe_change(was, is));
     }
   }
   return text;

@@ -55,8 +55,9 @@ void require_version(const std::filesystem::path& file, const core::Json& found)
 /// an impossible count.
 std::optional<Manifest> read_manifest(const std::filesystem::path& path);
 
-/// The names of the inputs that differ, with both values: "key: was ffn_out, is ffn_in; …".
-/// Empty if they are equal.
+/// The names of the inputs that differ, with both values: "key: was ffn_out, is ffn_in; …", or,
+/// where these are fingerprints, what they are of: "source: corpus.de has changed". Empty if they
+/// are equal.
 std::string describe_changes(const core::Json& before, const core::Json& now);
 
 }  // namespace knnseq::store

@@ -56,7 +56,7 @@ class AppendExport(pipeline.PipelineTest):
         printed = self.run_stage("append", ranks=1)
         self.assertRegex(printed, r"append news: [\d,]+ entries; quantisation error [\d.]+, the training "
                                   r"sample's is [\d.]+: 1\.\d\d times as large")
-        self.assertIn("indexes: was", self.run_stage("decode knn", code=2))
+        self.assertIn("indexes: were 1, are 2", self.run_stage("decode knn", code=2))
         self.run_stage("decode knn", "--force", ranks=1)
         self.assertGreaterEqual(self.right(), before + 10)
         self.assertRegex(self.run_stage("inspect", "--set", "inspect.line=7"), r"\(line \d+ of append\.news\)")

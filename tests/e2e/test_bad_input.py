@@ -228,10 +228,10 @@ class BadInput(RefusalTest):
         self.check((
             Case("encode", "distributed over 1 shards, the config says 2", ("shards=2",), ranks=3),
             Case("partition", "shards: was 1, is 2", ("shards=2",)),
-            Case("partition", "source: was", edit=lambda test: test.put_line("corpus.de", 3, b"Anders."), ranks=2),
+            Case("partition", "source: corpus.de has changed", edit=lambda test: test.put_line("corpus.de", 3, b"Anders."), ranks=2),
             Case("encode", 'key: was "ffn_in", is "ffn_out"', ("datastore.key=ffn_out",)),
             Case("encode", "layer: 77 does not exist: the decoder has 3 layers", ("datastore.layer=77",)),
-            Case("encode", "model: was", edit=retrain, ranks=2),
+            Case("encode", "model: model.safetensors has changed", edit=retrain, ranks=2),
             Case("encode", "tokenised for another", edit=tokens),
             Case("train", "sample: was 6000, is 5000", ("datastore.sample=5000",)),
             Case("train", "factory: was", ("index.factory=IVF32,PQ16",), ranks=2),

@@ -244,7 +244,7 @@ class RunDirectory(pipeline.PipelineTest):
             file.write(data)
         os.utime(weights, ns=(times.st_atime_ns, times.st_mtime_ns))
         self.assertEqual(os.stat(weights).st_mtime_ns, times.st_mtime_ns)
-        self.refused("decode base", *mine, says="models: was")
+        self.refused("decode base", *mine, says="models: model.safetensors has changed")
         self.refused("decode knn", *mine, says="another model than")
 
     def test_names_that_become_files(self):

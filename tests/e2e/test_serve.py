@@ -74,6 +74,7 @@ class Serve(pipeline.PipelineTest):
         jsonschema.validate(answer["trace"], SCHEMA)
         for body, status, message in (("{", 400, "not valid JSON"), ({"source": 1}, 400, "source"),
                                       (b"\xff", 400, "not valid JSON"), ({"source": "a", "knn": {"k": 10 ** 6}}, 400, "knn.k"),
+                                      ({"learn": {"source": "a", "target": "b"}}, 400, "does not learn"),
                                       ("[" * 3000, 400, "deeper"), ("x" * 2_000_000, 413, "too long"),
                                       ([{"source": "a"}] * 257, 413, "more than 256 sentences")):
             got, answer = self.ask(job, body)
@@ -92,8 +93,12 @@ class Serve(pipeline.PipelineTest):
         self.run_stage("decode base", ranks=1)
         self.run_stage("inspect", ranks=1)
         self.run_stage("verify", ranks=1)
-        other = self.start()
+        other = self.start("--set", "serve.learn=true")
         self.assertEqual(self.ask(other, {"source": self.lines[1]})[1]["text"], self.decoded[1])
+        lesson = {"source": "Der Zwackel hängt im Sprotz.", "target": "The zwackel hangs in the sprotz."}
+        self.assertEqual(self.ask(other, {"learn": lesson}), (200, {"learned": {"line": 1}}))
+        trace = self.ask(other, {"source": lesson["source"], "trace": True})[1]["trace"]
+        self.assertIn("learned", {sentence["corpus"] for sentence in trace["sentences"]})
         self.end(other)
         self.assertIn("is being read by process", self.run_stage("partition", "--force", ranks=1, code=2))
 

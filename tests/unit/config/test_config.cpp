@@ -115,7 +115,14 @@ TEST_CASE("overrides replace values, also in lists and in missing sections") {
   CHECK(config.root().section("knn").number("lambda", 0.5, {0, 1}) == 0.25);
   CHECK(config.root().sections("decode")[0].text("mode") == "knn");
   CHECK(config.root().texts("files") == std::vector<std::string>{"x", "y"});
-  CHECK_THAT(problems_of("model: m\n", {"knn.lamda=1"}), Contains("unknown key 'knn.lamda'"));
+  CHECK_THAT(problems_of("model: m\n", {"knn.lamda=1"}),
+             Contains("--set knn.lamda=1: unknown key 'knn.lamda'"));
+  CHECK_THAT(problems_of("model: m\nshards: 3\n", {"shards=abc"}),
+             Contains("--set shards=abc: shards: must be a whole number"));
+  CHECK_THAT(problems_of("model: m\nshards: x\n", {"knn.lambda=0.3"}),
+             Contains("mine.yaml:2: shards: must be a whole number"));
+  CHECK_THAT(problems_of("model: m\n", {"knn={lamda: 1}"}),
+             Contains("--set knn={lamda: 1}: unknown key 'knn.lamda'"));
   CHECK_THAT(problems_of("model: m\n", {"shards"}), Contains("must be key=value"));
   CHECK_THAT(problems_of("model: m\ndecode: [{}]\n", {"decode.1.mode=knn"}), Contains("below 1"));
   CHECK_THAT(problems_of("model: m\n", {"model.x=1"}), Contains("below a plain value"));

@@ -78,6 +78,27 @@ TEST_CASE("changes are described by name, with both values") {
   CHECK_THAT(text, Contains("files (a: was 1, is 2)"));
   CHECK_THAT(text, !Contains("same"));
   CHECK(describe_changes(before, before).empty());
+
+  // fingerprints say nothing to people, and fp32 numbers print as they were written
+  const std::string one(32, 'a');
+  const std::string two(32, 'b');
+  const auto change = [](const core::Json& was, const core::Json& is) {
+    return describe_changes({{"x", was}}, {{"x", is}});
+  };
+  CHECK(change(one, two) == "x: has changed");
+  CHECK(change({{"a.de", one}, {"b.de", one}}, {{"a.de", one}, {"b.de", two}}) ==
+        "x: b.de has changed");
+  CHECK(change({{"a.de", one}, {"b.de", one}}, {{"a.de", two}, {"b.de", two}}) ==
+        "x: a.de, b.de have changed");
+  CHECK(change(core::Json::array({core::Json{"a.de", one}}), {{"a.de", one}, {"b.de", one}}) ==
+        "x: was a.de, is a.de, b.de");
+  const core::Json file = {"a.de", one};
+  CHECK(change({{file, file}, {file, file}}, {{file, file}, {file, {"a.de", two}}}) ==
+        "x: a.de has changed");
+  CHECK(change({one, one}, {one, two}) == "x: 1 of 2 changed");
+  CHECK(change(core::Json::array({one}), {one, two}) == "x: were 1, are 2");
+  CHECK(change(static_cast<double>(0.4f), 0.25) == "x: was 0.4, is 0.25");
+  CHECK(change(0.4, nullptr) == "x: was 0.4, is null");
 }
 
 TEST_CASE(

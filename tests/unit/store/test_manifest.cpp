@@ -86,15 +86,17 @@ TEST_CASE("changes are described by name, with both values") {
     return describe_changes({{"x", was}}, {{"x", is}});
   };
   CHECK(change(one, two) == "x: has changed");
-  CHECK(change({{"a.de", one}, {"b.de", one}}, {{"a.de", one}, {"b.de", two}}) ==
-        "x: b.de has changed");
-  CHECK(change({{"a.de", one}, {"b.de", one}}, {{"a.de", two}, {"b.de", two}}) ==
-        "x: a.de, b.de have changed");
-  CHECK(change(core::Json::array({core::Json{"a.de", one}}), {{"a.de", one}, {"b.de", one}}) ==
-        "x: was a.de, is a.de, b.de");
-  const core::Json file = {"a.de", one};
-  CHECK(change({{file, file}, {file, file}}, {{file, file}, {file, {"a.de", two}}}) ==
-        "x: a.de has changed");
+  const auto files = [&](const std::string& of_a, const std::string& of_b) {
+    return core::Json::array(
+        {core::Json::array({"a.de", of_a}), core::Json::array({"b.de", of_b})});
+  };
+  CHECK(change(files(one, one), files(one, two)) == "x: b.de has changed");
+  CHECK(change(files(one, one), files(two, two)) == "x: a.de, b.de have changed");
+  auto fewer = files(one, one);
+  fewer.erase(1);
+  CHECK(change(fewer, files(one, one)) == "x: was a.de, is a.de, b.de");
+  CHECK(change(core::Json::array({files(one, one), files(one, one)}),
+               core::Json::array({files(one, one), files(two, one)})) == "x: a.de has changed");
   CHECK(change({one, one}, {one, two}) == "x: 1 of 2 changed");
   CHECK(change(core::Json::array({one}), {one, two}) == "x: were 1, are 2");
   CHECK(change(static_cast<double>(0.4f), 0.25) == "x: was 0.4, is 0.25");

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
@@ -200,6 +201,17 @@ void run_stage(StageContext& context, const StageDefinition& stage) {
   });
   context.input_stamps.clear();
   record_stage(context, stage.name, outcome.work, session);
+  if (!outcome.content.contains("files")) return;
+  std::vector<std::string> names;
+  for (const auto& [name, facts] : outcome.content["files"].items()) names.push_back(name);
+  context.log.info(describe_written(stage.folder, names));
+}
+
+std::string describe_written(const fs::path& folder, const std::vector<std::string>& names) {
+  constexpr std::size_t most_named = 5;
+  const auto what = names.size() <= most_named ? fmt::format("{}", fmt::join(names, ", "))
+                                               : fmt::format("{} files", names.size());
+  return fmt::format("wrote {}/: {}", folder.string(), what);
 }
 
 void write_results(const fs::path& run_dir, const fs::path& folder, const std::string& stage,

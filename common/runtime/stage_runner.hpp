@@ -62,6 +62,10 @@ std::string begun_identity(const std::string& stage, const core::Json& inputs);
 /// missing or damaged.
 std::string begun_identity(const std::filesystem::path& folder);
 
+/// "wrote runs/demo/decode/knn/: hyp.txt, nbest.jsonl", or how many files there are, for the log.
+std::string describe_written(const std::filesystem::path& folder,
+                             const std::vector<std::string>& names);
+
 /// {name: {"bytes", "fingerprint"}} of the named files in a folder, for StageOutcome::content.
 core::Json describe_files(const std::filesystem::path& folder,
                           const std::vector<std::string>& names);

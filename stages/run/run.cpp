@@ -1,5 +1,7 @@
 #include "stages/run/run.hpp"
 
+#include <fmt/format.h>
+
 #include "obs/terminal.hpp"
 #include "runtime/stage_record.hpp"
 #include "stages/run/check.hpp"
@@ -38,8 +40,14 @@ std::vector<std::string> commands(const Options& options) {
 
 void run(runtime::StageContext& context, const Options& options) {
   check_run(context, options, CheckScope::all);
+  std::vector<const Stage*> wanted;
   for (const auto& stage : stage_table()) {
-    if (stage.items && !stage.items(options).empty()) stage.run(context, options, {});
+    if (stage.items && !stage.items(options).empty()) wanted.push_back(&stage);
+  }
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    context.log.set_stage("run");
+    context.log.info(fmt::format("stage {} of {}: {}", i + 1, wanted.size(), wanted[i]->name));
+    wanted[i]->run(context, options, {});
   }
   if (context.comm.is_root()) {
     obs::print(runtime::stage_table(context.run_dir, steps(options)));

@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/nearest_name.hpp"
 #include "core/utf8.hpp"
 
 namespace knnseq::stages {
@@ -84,6 +85,8 @@ options
                    nothing; --check=inputs: without this machine's memory and GPUs
   --list           with run: print the stages it consists of, one a line, and do nothing;
                    alone: print the names of all stages
+  --print-config   print every key with its value and where that comes from, and do nothing
+  --schema         print a JSON schema of configs, for editors
   --help           after a stage: what it makes, and the keys of the config that it reads
   --version
 
@@ -166,6 +169,10 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::span<cons
       const auto scope = attached.value_or("all");
       command.check = core::value_named<CheckScope>(scope);
       if (!command.check) throw core::InputError(argument, "'" + scope + "' is not all or inputs");
+    } else if (argument == "--print-config") {
+      command.print_config = true;
+    } else if (argument == "--schema") {
+      command.schema = true;
     } else if (argument == "--help" || argument == "-h") {
       command.help = true;
     } else if (argument == "--version") {
@@ -182,12 +189,17 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::span<cons
       command.names.push_back(argument);
     }
   }
-  if (command.version || (command.stage.empty() && (command.help || command.list))) return command;
+  if (command.version || command.schema ||
+      (command.stage.empty() && (command.help || command.list)))
+    return command;
   const Stage* stage = find_stage(stages, command.stage);
+  if (command.stage.empty()) throw core::InputError("no stage given (see knnseq --help)");
   if (stage == nullptr) {
-    throw core::InputError(command.stage.empty()
-                               ? "no stage given (see knnseq --help)"
-                               : "'" + command.stage + "' is not a stage (see knnseq --help)");
+    std::vector<std::string> names;
+    for (const auto& known : stages) names.push_back(known.name);
+    throw core::InputError(
+        fmt::format("'{}' is not a stage; did you mean '{}'? (see knnseq --help)", command.stage,
+                    core::nearest_name(command.stage, names)));
   }
   if (command.help) return command;
   for (const auto& flag : flags) {

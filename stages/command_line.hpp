@@ -21,6 +21,8 @@ struct CommandLine {
   bool force = false;
   std::optional<CheckScope> check;  ///< of run: only look whether everything is there
   bool list = false;  ///< say what run consists of, or without a stage what stages there are
+  bool print_config = false;  ///< say what the config comes to, and do nothing
+  bool schema = false;        ///< say what a config may hold, as JSON schema
   bool help = false;
   bool version = false;
 };

@@ -29,6 +29,7 @@
 #include "stages/command_line.hpp"
 #include "stages/run/check.hpp"
 #include "stages/run/run.hpp"
+#include "stages/shared/options/config_schema.hpp"
 #include "stages/shared/options/inputs_outside.hpp"
 #include "stages/stage_table.hpp"
 
@@ -77,13 +78,18 @@ void run_command(const stages::CommandLine& command, const std::vector<std::stri
   const stages::Stage& stage = *stages::find_stage(stages::stage_table(), command.stage);
   log.set_stage(stage.name);
   stages::Options options;
-  std::string resolved;
+  std::string resolved, explained;
   comm::agree(*world, [&] {
     if (command.config.empty()) return;
     const auto config = config::Config::load(command.config, command.overrides);
     options = stages::read_options(config);
     resolved = config.resolved();
+    if (command.print_config) explained = config.explained();
   });
+  if (command.print_config) {
+    if (world->is_root()) obs::print(explained);
+    return;
+  }
   if (command.list) {
     if (world->is_root())
       obs::print(fmt::format("{}\n", fmt::join(stages::commands(options), "\n")));
@@ -157,6 +163,7 @@ std::string information(const stages::CommandLine& command) {
   if (command.version) {
     return fmt::format("knnseq {} (commit {})\n", KNNSEQ_VERSION, stages::build_commit);
   }
+  if (command.schema) return stages::config_schema(stages::config_keys()).dump(1) + "\n";
   if (command.stage.empty()) {
     return command.list ? stages::stage_list(table) : stages::usage(table);
   }

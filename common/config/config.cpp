@@ -32,4 +32,6 @@ void Config::finish() const {
 
 std::string Config::resolved() const { return emit(*state_->root); }
 
+std::string Config::explained() const { return emit_with_origins(*state_); }
+
 }  // namespace knnseq::config

@@ -15,6 +15,7 @@ struct KnownKey {
   std::string path;      ///< "knn.k"; "decode[].name" for those of the maps in a list
   std::string fallback;  ///< its value, as YAML: the default where the file does not have it
   std::string problem;   ///< what was wrong with it, as in "is required"; empty: nothing
+  core::Json schema;     ///< what it may be, as JSON schema
 };
 
 /// One configuration file with the overrides of the command line.
@@ -40,6 +41,8 @@ class Config {
   std::vector<KnownKey> known() const;
   /// YAML of every value that was read, defaults included; load() reads it back to the same values.
   std::string resolved() const;
+  /// The same, each value with a comment: "default", or its file and line, or its --set.
+  std::string explained() const;
 
  private:
   explicit Config(std::shared_ptr<ConfigState> state) : state_(std::move(state)) {}

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "config/expand_path.hpp"
 #include "config/yaml_document.hpp"
+#include "core/error.hpp"
 
 namespace knnseq::config {
 
@@ -23,6 +26,15 @@ std::string in_quotes(const std::string& text) {
   return out.c_str();
 }
 
+template <class Bounds>
+core::Json schema_of(const char* type, const Bounds& bounds) {
+  return {{"type", type}, {"minimum", bounds.least}, {"maximum", bounds.most}};
+}
+
+core::Json one_or_list(const core::Json& item) {
+  return {{"anyOf", {item, {{"type", "array"}, {"items", item}}}}};
+}
+
 }  // namespace
 
 bool Section::has(const std::string& key) const {
@@ -32,6 +44,11 @@ bool Section::has(const std::string& key) const {
 
 void Section::resolve(const std::string& key, const std::string& value) const {
   node_->resolved(key).value = value;
+}
+
+/// What the key may be, as JSON schema.
+void Section::describe(const std::string& key, core::Json schema) const {
+  node_->resolved(key).schema = std::move(schema);
 }
 
 void Section::problem(const std::string& key, const std::string& message) const {
@@ -65,12 +82,37 @@ std::string Section::text(const std::string& key,
   if (!value && !fallback) problem(key, "is required");
   std::string result = value.value_or(fallback.value_or(""));
   resolve(key, in_quotes(result));
+  describe(key, {{"type", "string"}});
+  return result;
+}
+
+std::string Section::expanded(const std::string& key, const std::string& path) const {
+  try {
+    return expand_path(path);
+  } catch (const core::InputError& e) {
+    problem(key, e.what());
+    return path;
+  }
+}
+
+std::string Section::path(const std::string& key,
+                          const std::optional<std::string>& fallback) const {
+  std::string result = expanded(key, text(key, fallback));
+  resolve(key, in_quotes(result));
+  return result;
+}
+
+std::vector<std::string> Section::paths(const std::string& key) const {
+  auto result = texts(key);
+  for (auto& path : result) path = expanded(key, path);
+  node_->resolved(key).value = result;
   return result;
 }
 
 std::string Section::choice(const std::string& key, const std::vector<std::string>& allowed,
                             const std::string& fallback) const {
   std::string value = text(key, fallback);
+  describe(key, {{"enum", allowed}});
   if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return value;
   problem(key, fmt::format("'{}' must be one of: {}", value, fmt::join(allowed, ", ")));
   return fallback;
@@ -93,6 +135,7 @@ std::int64_t Section::integer(const std::string& key, std::optional<std::int64_t
   if (!value && !fallback && !has(key)) problem(key, "is required (a whole number)");
   const std::int64_t result = value.value_or(fallback.value_or(bounds.least));
   resolve(key, std::to_string(result));
+  describe(key, schema_of("integer", bounds));
   return result;
 }
 
@@ -102,18 +145,23 @@ double Section::number(const std::string& key, std::optional<double> fallback,
   if (!value && !fallback && !has(key)) problem(key, "is required (a number)");
   const double result = value.value_or(fallback.value_or(bounds.least));
   resolve(key, fmt::format("{}", result));
+  describe(key, schema_of("number", bounds));
   return result;
 }
 
 std::optional<double> Section::optional_number(const std::string& key, NumberBounds bounds) const {
   const auto value = bounded<double>(key, bounds, "a number");
   resolve(key, value ? fmt::format("{}", *value) : "null");
+  auto schema = schema_of("number", bounds);
+  schema["type"] = {"number", "null"};
+  describe(key, std::move(schema));
   return value;
 }
 
 bool Section::flag(const std::string& key, bool fallback) const {
   const bool result = scalar<bool>(key, "true or false").value_or(fallback);
   resolve(key, result ? "true" : "false");
+  describe(key, {{"type", "boolean"}});
   return result;
 }
 
@@ -135,6 +183,7 @@ std::vector<std::string> Section::texts(const std::string& key) const {
     problem(key, "must be a string or a list of strings");
   }
   node_->resolved(key).value = result;
+  describe(key, one_or_list({{"type", "string"}}));
   return result;
 }
 
@@ -161,6 +210,7 @@ std::vector<std::pair<std::string, std::string>> Section::named_texts(
   }
   out << YAML::EndMap;
   resolve(key, out.c_str());
+  describe(key, {{"type", "object"}, {"additionalProperties", {{"type", "string"}}}});
   return result;
 }
 
@@ -192,6 +242,7 @@ std::vector<T> Section::scalars(const std::string& key, const std::vector<T>& fa
     take(node);
   }
   resolve(key, fmt::format("[{}]", fmt::join(result, ", ")));
+  describe(key, one_or_list(schema_of(std::is_integral_v<T> ? "integer" : "number", bounds)));
   return result;
 }
 

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/files.hpp"
+
 namespace knnseq::config {
 
 struct ConfigState;
@@ -30,6 +32,10 @@ class Section {
  public:
   bool has(const std::string& key) const;
   std::string text(const std::string& key, const std::optional<std::string>& fallback = {}) const;
+  /// A file or folder: `~` at its begin and `${NAME}` are replaced by what the environment says.
+  std::string path(const std::string& key, const std::optional<std::string>& fallback = {}) const;
+  /// A list of them; a single one counts as a list of one.
+  std::vector<std::string> paths(const std::string& key) const;
   /// One of `allowed`.
   std::string choice(const std::string& key, const std::vector<std::string>& allowed,
                      const std::string& fallback) const;
@@ -69,6 +75,8 @@ class Section {
   std::vector<T> scalars(const std::string& key, const std::vector<T>& fallback, Bounds bounds,
                          const char* kind) const;
   void resolve(const std::string& key, const std::string& value) const;
+  void describe(const std::string& key, core::Json schema) const;
+  std::string expanded(const std::string& key, const std::string& path) const;
 
   std::shared_ptr<ConfigState> state_;
   std::shared_ptr<SectionNode> node_;

@@ -1,33 +1,19 @@
 #include "config/yaml_document.hpp"
 
 #include <algorithm>
-#include <numeric>
 #include <set>
 
 #include <fmt/format.h>
 
+#include "config/expand_path.hpp"
 #include "config/require_tree.hpp"
 #include "core/error.hpp"
 #include "core/input_file.hpp"
+#include "core/nearest_name.hpp"
 
 namespace knnseq::config {
 
 namespace {
-
-std::size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0u : 1u)});
-      diagonal = above;
-    }
-  }
-  return row.back();
-}
 
 void note_duplicate_keys(ConfigState& state, const YAML::Node& node) {
   if (node.IsMap()) {
@@ -157,31 +143,37 @@ YAML::Node apply_override(YAML::Node node, const std::string& override) {
   }
 }
 
-void emit_section(YAML::Emitter& out, const SectionNode& section);
+/// state: null, or says where values come from.
+void emit_section(YAML::Emitter& out, const SectionNode& section, const ConfigState* state);
 
-void emit_value(YAML::Emitter& out, const ResolvedKey& key) {
+void emit_value(YAML::Emitter& out, const ResolvedKey& key, const ConfigState* state = nullptr) {
   if (const auto* text = std::get_if<std::string>(&key.value)) {
     out << YAML::Load(*text);
   } else if (const auto* texts = std::get_if<std::vector<std::string>>(&key.value)) {
-    out << YAML::BeginSeq;
+    out << YAML::Flow << YAML::BeginSeq;
     for (const auto& item : *texts) out << YAML::DoubleQuoted << item;
     out << YAML::EndSeq;
   } else if (const auto* child = std::get_if<std::shared_ptr<SectionNode>>(&key.value)) {
-    emit_section(out, **child);
+    emit_section(out, **child, state);
   } else {
     out << YAML::BeginSeq;
     for (const auto& item : std::get<std::vector<std::shared_ptr<SectionNode>>>(key.value)) {
-      emit_section(out, *item);
+      emit_section(out, *item, state);
     }
     out << YAML::EndSeq;
   }
 }
 
-void emit_section(YAML::Emitter& out, const SectionNode& section) {
+void emit_section(YAML::Emitter& out, const SectionNode& section, const ConfigState* state) {
   out << YAML::BeginMap;
   for (const auto& key : section.known) {
     out << YAML::Key << key.key << YAML::Value;
-    emit_value(out, key);
+    emit_value(out, key, state);
+    const bool plain = std::holds_alternative<std::string>(key.value) ||
+                       std::holds_alternative<std::vector<std::string>>(key.value);
+    if (state == nullptr || !plain) continue;
+    const YAML::Node node = section.yaml.IsMap() ? section.yaml[key.key] : YAML::Node();
+    out << YAML::Comment(node.IsDefined() && !node.IsNull() ? state->place(node) : "default");
   }
   out << YAML::EndMap;
 }
@@ -199,7 +191,7 @@ void collect_keys(const SectionNode& section, const std::string& path,
       YAML::Emitter out;
       out << YAML::Flow;
       emit_value(out, key);
-      keys.push_back({path + key.key, out.c_str(), key.problem});
+      keys.push_back({path + key.key, out.c_str(), key.problem, key.schema});
     }
   }
 }
@@ -232,9 +224,8 @@ std::shared_ptr<ConfigState> parse_yaml(const std::string& text, const std::stri
   auto state = std::make_shared<ConfigState>();
   state->file = name;
   YAML::Node root = load_map(*state, text, name);
-  const auto folder = std::filesystem::path(name).parent_path();
   for (const auto& included : included_files(*state, root)) {
-    const std::string file = folder / included;
+    const std::string file = expand_path(included);
     const YAML::Node tree = load_map(*state, core::read_whole(file, most_config_bytes), file);
     if (const YAML::Node& nested = tree; nested["include"].IsDefined()) {
       throw core::InputError(file, "is included, and must not include others");
@@ -252,14 +243,13 @@ void note_unknown_keys(ConfigState& state, const SectionNode& section) {
   if (section.yaml.IsMap()) {
     for (const auto& item : section.yaml) {
       const auto key = item.first.as<std::string>();
-      const auto closer = [&](const ResolvedKey& a, const ResolvedKey& b) {
-        return edit_distance(a.key, key) < edit_distance(b.key, key);
-      };
-      const auto nearest = std::min_element(section.known.begin(), section.known.end(), closer);
-      if (nearest != section.known.end() && nearest->key == key) continue;
+      std::vector<std::string> names;
+      for (const auto& known : section.known) names.push_back(known.key);
+      const auto nearest = core::nearest_name(key, names);
+      if (nearest == key) continue;
       std::string message = fmt::format("unknown key '{}{}'", section.path, key);
-      if (nearest != section.known.end()) {
-        message += fmt::format(" (did you mean '{}{}'?)", section.path, nearest->key);
+      if (!nearest.empty()) {
+        message += fmt::format(" (did you mean '{}{}'?)", section.path, nearest);
       }
       state.problem(item.first.Mark().line < 0 ? item.second : item.first, message);
     }
@@ -282,7 +272,13 @@ std::vector<KnownKey> known_keys(const SectionNode& root) {
 
 std::string emit(const SectionNode& root) {
   YAML::Emitter out;
-  emit_section(out, root);
+  emit_section(out, root, nullptr);
+  return std::string(out.c_str()) + "\n";
+}
+
+std::string emit_with_origins(const ConfigState& state) {
+  YAML::Emitter out;
+  emit_section(out, *state.root, &state);
   return std::string(out.c_str()) + "\n";
 }
 

@@ -24,6 +24,7 @@ struct ResolvedKey {
                std::vector<std::shared_ptr<SectionNode>>>
       value;
   std::string problem = {};  ///< the first that was noted
+  core::Json schema = {};    ///< what it may be, as JSON schema
 };
 
 struct SectionNode {
@@ -56,7 +57,7 @@ struct ConfigState {
 };
 
 /// Parses the text, merges in the files under its key `include`
-/// (relative to the folder of `name`) and applies the overrides.
+/// (relative to the working directory, as all paths) and applies the overrides.
 /// Duplicate keys are noted as problems, also if they are in two
 /// files. Throws core::InputError if a file is missing or is not YAML.
 std::shared_ptr<ConfigState> parse_yaml(const std::string& text, const std::string& name,
@@ -70,5 +71,7 @@ std::vector<KnownKey> known_keys(const SectionNode& root);
 
 /// The values read, as YAML.
 std::string emit(const SectionNode& root);
+/// The same, each with where it comes from in a comment.
+std::string emit_with_origins(const ConfigState& state);
 
 }  // namespace knnseq::config

@@ -84,7 +84,7 @@ std::string fingerprint_file(const fs::path& path) {
 Json file_identity(const fs::path& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) {
-    throw InputError(path, std::string("no such file (") + std::strerror(errno) + ")");
+    throw InputError(path, errno == ENOENT ? no_such_file(path) : std::strerror(errno));
   }
   require_regular(info, path);
   return {{"path", path.string()},

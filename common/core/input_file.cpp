@@ -30,13 +30,35 @@ void require_regular(const struct stat& info, const std::filesystem::path& path)
   throw InputError(path, fmt::format("is not a regular file but {}", kind_of(info.st_mode)));
 }
 
+std::string no_such_file(const std::filesystem::path& path) {
+  std::error_code error;
+  const auto folder = std::filesystem::current_path(error);
+  if (path.is_absolute() || error) return "no such file";
+  return fmt::format("no such file; relative paths begin in the working directory, {}",
+                     folder.string());
+}
+
+void require_model_path(const std::filesystem::path& path) {
+  std::error_code error;
+  if (std::filesystem::exists(path, error)) return;
+  const auto name = path.string();
+  std::string advice;
+  if (std::ranges::count(name, '/') == 1 && !name.starts_with('/') && !name.starts_with('.')) {
+    advice = fmt::format(
+        ". A model of the Hugging Face hub has to be downloaded first: hf download {0} --local-dir "
+        "models/{1}",
+        name, path.filename().string());
+  }
+  throw InputError(path, no_such_file(path) + advice);
+}
+
 InputFile::InputFile(std::filesystem::path path) : path_(std::move(path)) {
   struct stat info {};
   // Before opening, which may affect a device, and after, when it can no longer change.
   if (::stat(path_.c_str(), &info) == 0) require_regular(info, path_);
   descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (descriptor_ < 0) {
-    const char* reason = errno == ENOENT ? "no such file" : std::strerror(errno);
+    const std::string reason = errno == ENOENT ? no_such_file(path_) : std::strerror(errno);
     throw InputError(path_, fmt::format("cannot be opened ({})", reason));
   }
   try {

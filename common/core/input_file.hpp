@@ -40,6 +40,13 @@ class InputFile {
   std::int64_t bytes_ = 0;
 };
 
+/// Why a path leads nowhere: "no such file", and what a relative one is relative to.
+std::string no_such_file(const std::filesystem::path& path);
+
+/// Throws InputError unless there is a file or folder at a model's path. A name as on the Hugging
+/// Face hub gets the command that downloads it.
+void require_model_path(const std::filesystem::path& path);
+
 /// The first bytes of a file, at most `most_bytes`. Throws as InputFile does.
 std::string read_head(const std::filesystem::path& path, std::size_t most_bytes);
 

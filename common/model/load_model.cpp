@@ -1,6 +1,7 @@
 #include "model/load_model.hpp"
 
 #include "core/files.hpp"
+#include "core/input_file.hpp"
 #include "model/base/dtype.hpp"
 #include "model/families/families.hpp"
 #include "model/families/transformer_weights.hpp"
@@ -36,6 +37,7 @@ at::ScalarType checked_dtype(const fs::path& path, const ModelOptions& options) 
 
 /// What config.json and generation_config.json of the folder say.
 ModelConfig read_config(const fs::path& folder, const ModelOptions& options) {
+  core::require_model_path(folder);
   const core::Json config = core::read_json(folder / config_name);
   const std::string type =
       config.is_object() && config.contains("model_type") && config["model_type"].is_string()
@@ -83,10 +85,8 @@ void check_weights(const fs::path& folder) {
 }
 
 std::vector<fs::path> model_files(const fs::path& folder) {
-  if (is_torchscript(folder)) {
-    if (!fs::exists(folder)) throw core::InputError(folder, "is missing");
-    return {folder};
-  }
+  core::require_model_path(folder);
+  if (is_torchscript(folder)) return {folder};
   if (!fs::exists(folder / config_name)) throw core::InputError(folder / config_name, "is missing");
   std::vector<fs::path> files = {folder / config_name};
   if (fs::exists(folder / generation_name)) files.push_back(folder / generation_name);

@@ -48,8 +48,7 @@ void evaluate_all(runtime::StageContext& context, const Options& options) {
                           {"scores.csv", comparison_csv(systems)},
                           {"scores.md", table}});
   context.log.event("scores", scores);
-  context.log.info(
-      runtime::describe_written(folder, {"scores.csv", "scores.json", "scores.md"}));
+  context.log.info(runtime::describe_written(folder, {"scores.csv", "scores.json", "scores.md"}));
   obs::print("\n" + table + "\n");
 }
 

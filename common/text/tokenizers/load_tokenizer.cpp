@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/input_file.hpp"
 #include "text/tokenizers/fairseq_tokenizer.hpp"
 #include "text/tokenizers/marian_tokenizer.hpp"
 #include "text/tokenizers/multilingual_tokenizer.hpp"
@@ -35,6 +36,7 @@ constexpr std::array families{
 };
 
 const Family& family_of(const fs::path& model_dir) {
+  core::require_model_path(model_dir);
   const auto path = model_dir / "config.json";
   const core::Json config = core::read_json(path);
   if (!config.is_object() || !config.contains("model_type") || !config["model_type"].is_string()) {

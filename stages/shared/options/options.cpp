@@ -32,7 +32,7 @@ constexpr config::NumberBounds score_bounds{-1e30, 1e30};
 constexpr double most_settings = 1e6;  // of tune's grid
 
 std::vector<std::filesystem::path> paths(const Section& section, const std::string& key) {
-  const auto texts = section.texts(key);
+  const auto texts = section.paths(key);
   return {texts.begin(), texts.end()};
 }
 
@@ -119,7 +119,7 @@ IndexOptions read_index(const Section& section) {
 SubsetOptions read_subset(const Section& section) {
   SubsetOptions options;
   options.encoder = choose(section, "encoder", options.encoder);
-  options.model = section.text("model", "");
+  options.model = section.path("model", "");
   if ((options.encoder == SentenceEncoder::torchscript) == options.model.empty()) {
     section.problem(
         "model", options.model.empty()
@@ -175,7 +175,7 @@ void read_mixing(const Section& section, const std::string& metric, DecodeOption
     if (mixing.policy != PolicyKind::distance) refuse_unused(section, "tau", mixing.policy);
     mixing.tau = static_cast<float>(*tau);
   }
-  const std::filesystem::path network = section.text("network", "");
+  const std::filesystem::path network = section.path("network", "");
   if (!network.empty()) {
     if (!learned) refuse_unused(section, "network", mixing.policy);
     mixing.network = network;
@@ -183,7 +183,7 @@ void read_mixing(const Section& section, const std::string& metric, DecodeOption
   if (const auto threshold = section.optional_number("threshold", score_bounds)) {
     mixing.threshold = static_cast<float>(*threshold);
   }
-  const std::filesystem::path gate = section.text("gate", "");
+  const std::filesystem::path gate = section.path("gate", "");
   if (!gate.empty()) mixing.gate = gate;
   mixing.skip = section.number("skip", mixing.skip, {0, 1});
 }
@@ -283,8 +283,8 @@ std::vector<DecodeOptions> read_decode(const Section& root, const std::string& m
   for (const auto& section : root.sections("decode")) {
     DecodeOptions options = defaults;
     options.name = read_name(section, names);
-    options.source = section.text("source");
-    const std::string reference = section.text("reference", "");
+    options.source = section.path("source");
+    const std::string reference = section.path("reference", "");
     if (!reference.empty()) options.reference = reference;
     options.knn = section.flag("knn", true);
     read_knn(section, metric, options);
@@ -300,7 +300,7 @@ void read_model(const Section& root, Options& options) {
   options.models = paths(root, "model");
   if (options.models.empty()) root.problem("model", "is required (one model, or a list)");
   const std::string first = options.models.empty() ? "" : options.models.front().string();
-  options.tokenizer = root.text("tokenizer", first);
+  options.tokenizer = root.path("tokenizer", first);
   if (options.tokenizer.extension() == ".pt") {
     root.problem("tokenizer",
                  "is required with a TorchScript model: a folder with tokeniser files");
@@ -371,8 +371,8 @@ ServeOptions read_serve(const Section& section) {
 
 SweepOptions read_sweep(const Section& section, const std::string& factory) {
   SweepOptions options;
-  options.source = section.text("source", "");
-  options.target = section.text("target", "");
+  options.source = section.path("source", "");
+  options.target = section.path("target", "");
   if (options.source.empty() != options.target.empty()) {
     section.problem(options.source.empty() ? "source" : "target",
                     "is required: source and target go together");
@@ -428,8 +428,8 @@ TuneOptions read_tune(const Section& section, const std::string& metric,
   TuneOptions options;
   options.decoding = defaults;
   options.decoding.name = "tune";
-  options.decoding.source = section.text("source", "");
-  const std::string reference = section.text("reference", "");
+  options.decoding.source = section.path("source", "");
+  const std::string reference = section.path("reference", "");
   if (options.decoding.source.empty() != reference.empty()) {
     section.problem(reference.empty() ? "reference" : "source",
                     "is required: source and reference go together");
@@ -483,7 +483,7 @@ TuneOptions read_tune(const Section& section, const std::string& metric,
 Options read_all(const config::Config& config) {
   const Section root = config.root();
   Options options;
-  options.run_dir = root.text("run_dir");
+  options.run_dir = root.path("run_dir");
   read_model(root, options);
   const std::string dtype = read_dtype(root, "auto");
   options.device = choose(root, "device", options.device);

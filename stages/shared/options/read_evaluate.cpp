@@ -61,7 +61,7 @@ EvaluateOptions read_evaluate(const Section& section, const std::vector<DecodeOp
   tokenizations.emplace_back("auto");
   options.tokenize =
       core::value_named<metrics::Tokenization>(section.choice("tokenize", tokenizations, "auto"));
-  options.spm_model = section.text("spm_model", "");
+  options.spm_model = section.path("spm_model", "");
   options.tokenize_command = section.text("tokenize_command", "");
   options.scores = read_scores(section);
   options.external = read_external(section, decode);

@@ -178,6 +178,42 @@ TEST_CASE("a config has a bound, and is a file") {
   CHECK_THROWS_WITH(Config::load("/dev/zero", {}), Contains("/dev/zero: is not a regular file"));
 }
 
+TEST_CASE("paths: the home folder and the environment's variables") {
+  ::setenv("HOME", "/home/me", 1);
+  ::setenv("KNNSEQ_TEST_DATA", "/data", 1);
+  ::unsetenv("KNNSEQ_TEST_NONE");
+  const auto config = Config::parse(
+      "a: ~/x\nb: ['${KNNSEQ_TEST_DATA}/y', ~]\nc: a~b/$c\nd: '${KNNSEQ_TEST_NONE}/y'\ne: '~you'\n"
+      "f: '${X'\n",
+      "mine.yaml");
+  const auto root = config.root();
+  CHECK(root.path("a") == "/home/me/x");
+  CHECK(root.paths("b").front() == "/data/y");
+  CHECK(root.path("c") == "a~b/$c");
+  CHECK(root.path("none", "~/d") == "/home/me/d");
+  root.path("d");
+  root.path("e");
+  root.path("f");
+  CHECK_THAT(config.resolved(), Contains("/home/me/x"));
+  CHECK_THROWS_WITH(
+      config.finish(),
+      Contains("mine.yaml:4: d: the environment variable KNNSEQ_TEST_NONE is not set") &&
+          Contains("mine.yaml:5: e: only ~ for your own home folder") &&
+          Contains("mine.yaml:6: f: has ${ without its }"));
+}
+
+TEST_CASE("the resolved config says where each value comes from") {
+  const auto config = Config::parse("a: 1\nknn:\n  k: 8\n", "mine.yaml", {"knn.nprobe=4"});
+  config.root().integer("a", 0, any_integer);
+  config.root().integer("b", 7, any_integer);
+  config.root().section("knn").integer("k", 1, any_integer);
+  config.root().section("knn").integer("nprobe", 1, any_integer);
+  config.root().section("knn").texts("names");
+  CHECK(config.explained() ==
+        "a: 1  # mine.yaml:1\nb: 7  # default\nknn:\n  k: 8  # mine.yaml:3\n"
+        "  nprobe: 4  # --set knn.nprobe=4\n  names: []  # default\n");
+}
+
 TEST_CASE("lists of whole numbers") {
   const auto config = Config::parse("k: [4, 1]\none: 7\nwords: [1, two]\nsmall: [2, 0]\n", "c");
   const auto root = config.root();

@@ -32,7 +32,10 @@ TEST_CASE("arguments in any order") {
 
 TEST_CASE("what is not understood is named") {
   CHECK_THROWS_WITH(parse({}), Contains("no stage"));
-  CHECK_THROWS_WITH(parse({"enocde", "--config", "a"}), Contains("'enocde' is not a stage"));
+  CHECK_THROWS_WITH(parse({"enocde", "--config", "a"}),
+                    Contains("'enocde' is not a stage; did you mean 'encode'?"));
+  CHECK(parse({"--schema"}).schema);
+  CHECK(parse({"encode", "--print-config", "--config", "a"}).print_config);
   CHECK_THROWS_WITH(parse({"encode", "--fast"}), Contains("--fast: is not an option"));
   CHECK_THROWS_WITH(parse({"encode", "--config"}), Contains("--config: needs a value"));
   CHECK_THROWS_WITH(parse({"encode"}), Contains("--config FILE is required"));

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
+#include "stages/shared/options/config_schema.hpp"
 #include "stages/shared/options/options.hpp"
 
 using namespace knnseq;
@@ -42,6 +43,21 @@ TEST_CASE("every shipped config is read, and the reference holds every key with 
       "minimal");
   stages::read_options(minimal_config);
   CHECK(reference.resolved() == minimal_config.resolved());
+}
+
+TEST_CASE("the documented schema is that of the keys, with ranges, names and what is required") {
+  const auto schema = stages::config_schema(stages::config_keys());
+  CHECK(core::read_json(KNNSEQ_SOURCE_DIR "/docs/config.schema.json") == schema);
+  const auto& properties = schema.at("properties");
+  CHECK(schema.at("required") == core::Json{"run_dir", "model", "corpus", "index"});
+  CHECK(properties.at("corpus").at("required") == core::Json{"source", "target"});
+  const auto& item = properties.at("decode").at("items");
+  CHECK(item.at("required") == core::Json{"name", "source"});
+  CHECK_FALSE(item.at("additionalProperties").get<bool>());
+  CHECK(item.at("properties").at("mode").at("enum") == core::Json{"plain", "subset", "memory"});
+  const auto& lambda = properties.at("knn").at("properties").at("lambda");
+  CHECK(lambda.at("type") == "number");
+  CHECK(lambda.at("maximum") == 1);
 }
 
 TEST_CASE("items of decode inherit from knn and beam_search and may override") {

@@ -1,5 +1,6 @@
 #include "stages/evaluate/evaluate.hpp"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,31 @@
 namespace knnseq::stages {
 
 namespace {
+
+/// Says of decodings that their datastore has made them worse than their baseline.
+void warn_of_harm(obs::Log& log, const std::vector<ScoredDecoding>& decodings,
+                  const std::vector<ComparedSystem>& systems) {
+  constexpr double significant = 0.05;
+  for (std::size_t i = 0; i < systems.size(); ++i) {
+    const auto& system = systems[i];
+    const auto baseline = std::ranges::find(systems, system.baseline, &ComparedSystem::name);
+    if (!decodings[i].knn || baseline == systems.end() ||
+        decodings[static_cast<std::size_t>(baseline - systems.begin())].knn) {
+      continue;
+    }
+    for (const char* key : {"bleu", "chrf"}) {
+      const auto* with = system.score(key);
+      const auto* without = baseline->score(key);
+      if (with == nullptr || without == nullptr || !with->p_value) continue;
+      if (with->score >= without->score || *with->p_value >= significant) continue;
+      log.warn(fmt::format(
+          "{} is significantly worse than {} without kNN: {} {:.2f} and {:.2f} (p {:.4f}). Its "
+          "settings do not suit this text or this datastore; knnseq tune finds better ones",
+          system.name, system.baseline, with->name, with->score, without->score, *with->p_value));
+      break;
+    }
+  }
+}
 
 void evaluate_all(runtime::StageContext& context, const Options& options) {
   std::vector<ScoredDecoding> decodings;
@@ -48,6 +74,7 @@ void evaluate_all(runtime::StageContext& context, const Options& options) {
                           {"scores.csv", comparison_csv(systems)},
                           {"scores.md", table}});
   context.log.event("scores", scores);
+  warn_of_harm(context.log, decodings, systems);
   context.log.info(runtime::describe_written(folder, {"scores.csv", "scores.json", "scores.md"}));
   obs::print("\n" + table + "\n");
 }

@@ -39,7 +39,11 @@ class Evaluate(pipeline.PipelineTest):
         self.assertEqual(self.scores()["scores"][0]["bleu"], by_command)
 
     def test_scores_of_another_program(self):
-        self.run_stage("run", ranks=2)
+        self.assertNotIn("significantly worse", self.run_stage("run", ranks=2))
+        self.run_stage("decode knn", "--force", "--set", "knn.lambda=0.99", "--set", "knn.temperature=1e9")
+        self.assertRegex(self.evaluate(), r"warning: knn is significantly worse than base without kNN: BLEU \d+\.\d+ and "
+                                          r"\d+\.\d+ \(p 0\.0\d+\)\. .* knnseq tune")
+        self.run_stage("decode knn", "--force")
         comet = f"evaluate.external={{comet: '{self.folder}/{{}}.comet'}}"
         text = self.evaluate(comet)
         self.assertIn("knn.comet: no such file, so knn has no comet", text)

@@ -1,5 +1,6 @@
 """scripts/knnseq.py beside the program: what it reads and finds is what the program says. Needs NumPy, h5py,
 faiss and PyYAML."""
+import contextlib
 import json
 import math
 import shutil
@@ -12,8 +13,9 @@ import numpy as np
 
 import pipeline
 
-sys.path.insert(0, str(pipeline.ROOT / "scripts"))
+sys.path[:0] = [str(pipeline.ROOT / "scripts"), str(pipeline.ROOT / "tests/support")]
 import knnseq  # noqa: E402
+import page_blocks  # noqa: E402
 import run_files  # noqa: E402
 
 MODELS = pipeline.ROOT / "tests/data/models"
@@ -31,6 +33,11 @@ class PythonClient(pipeline.AppendingTest):
         checked = subprocess.run([sys.executable, pipeline.ROOT / "scripts/check_datastore.py", self.run_dir],
                                  capture_output=True, text=True)
         self.assertIn("export: the same entries, distances and values", checked.stdout, checked.stderr)
+        page = (pipeline.ROOT / "docs/python.md").read_text(encoding="utf-8").split("\n## generate()")[0]
+        with contextlib.chdir(pipeline.ROOT):
+            printed = page_blocks.run_page(page, "runs/demo", str(self.run_dir))
+        self.assertEqual(len(printed), 9)
+        self.assertIn("p_knn", printed[7])
         self.check_pruned()
 
     def check_sentences(self):

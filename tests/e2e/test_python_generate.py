@@ -1,5 +1,6 @@
 """KnnLogitsProcessor of scripts/knnseq.py: generate() of transformers with a datastore, beside the program. Needs
 torch and transformers, which the tests of CI do without: then it is skipped (exit code 77)."""
+import contextlib
 import importlib.util
 import math
 import sys
@@ -14,8 +15,9 @@ import transformers
 
 import pipeline
 
-sys.path.insert(0, str(pipeline.ROOT / "scripts"))
+sys.path[:0] = [str(pipeline.ROOT / "scripts"), str(pipeline.ROOT / "tests/support")]
 import knnseq  # noqa: E402
+import page_blocks  # noqa: E402
 
 SENTENCES = 50
 
@@ -36,6 +38,10 @@ class Generate(pipeline.AppendingTest):
         self.check_beam_search()
         self.check_policies()
         self.check_what_is_refused()
+        page = (pipeline.ROOT / "docs/python.md").read_text(encoding="utf-8").replace("run.scores", "{}")
+        with contextlib.chdir(pipeline.ROOT):
+            printed = page_blocks.run_page(page, "runs/demo", str(self.run_dir))
+        self.assertRegex(printed[-1], r"largest difference: \de-0[5-9]")
 
     def ask(self, **how):
         options = ["--set", "beam_search.beam=1", "--set", "beam_search.max_length_b=60"]

@@ -33,39 +33,7 @@ import faiss  # noqa: E402
 import numpy as np  # noqa: E402
 
 import knnseq  # noqa: E402
-from run_files import LEFT_OUT, IndexFile, nearest, split_ids  # noqa: E402
-
-
-class Measure:
-    """How near two vectors are, as an index has it: less is nearer."""
-
-    def __init__(self, index):
-        self.inner = index.metric_type == faiss.METRIC_INNER_PRODUCT
-        transform = isinstance(index, faiss.IndexPreTransform) and faiss.downcast_VectorTransform(index.chain.at(0))
-        self.cosine = self.inner and isinstance(transform, faiss.NormalizationTransform)
-
-    def prepared(self, vectors):
-        if not self.cosine:
-            return vectors
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-30)
-
-    def between(self, left, right):
-        """Of vectors [..., d], pair by pair."""
-        left, right = self.prepared(left), self.prepared(right)
-        return -(left * right).sum(-1) if self.inner else ((left - right) ** 2).sum(-1)
-
-    def knn(self, queries, keys, k):
-        metric = faiss.METRIC_INNER_PRODUCT if self.inner else faiss.METRIC_L2
-        scores, rows = faiss.knn(self.prepared(queries), self.prepared(keys), k, metric=metric)
-        return -scores if self.inner else scores, rows
-
-
-def exact_search(store, queries, k, measure):
-    best = np.full((len(queries), 0), np.inf, np.float32), np.full((len(queries), 0), -1)
-    for keys, entries in store.blocks():
-        distances, rows = measure.knn(queries, keys, min(k, len(keys)))
-        best = nearest(np.hstack([best[0], distances]), np.hstack([best[1], entries[rows]]), k)
-    return best
+from run_files import LEFT_OUT, IndexFile, Measure, exact_search, nearest, split_ids  # noqa: E402
 
 
 def list_of_each(index):

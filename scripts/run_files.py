@@ -168,7 +168,8 @@ class Datastore:
                     return int(np.searchsorted(self._starts, shard.first_entries[place[0]]))
         raise RunError(f"{self.run.path}: line {line} of {corpus or 'the corpus'} is not in the datastore")
 
-    def _gather(self, rows_of, entries, made):
+    def gather(self, rows_of, entries, made):
+        """`made` [n, …], filled with the rows of entries [n] of what rows_of(shard) gives, [rows, …]."""
         sentence = self.sentence_of(entries)
         rows, shards = self._rows[sentence] + entries - self._starts[sentence], self._shard[sentence]
         for i in np.unique(shards):
@@ -179,13 +180,13 @@ class Datastore:
     def keys(self, entries):
         """[n, d] float32: the keys of entries [n], which may repeat. RunError if none are stored."""
         entries = np.asarray(entries, np.int64)
-        return self._gather(lambda shard: shard.keys, entries, np.empty((len(entries), self.width), np.float32))
+        return self.gather(lambda shard: shard.keys, entries, np.empty((len(entries), self.width), np.float32))
 
     def values(self, entries=None):
         """[n] uint32: the tokens of entries [n], or of all."""
         if entries is not None:
             entries = np.asarray(entries, np.int64)
-            return self._gather(lambda shard: shard.values, entries, np.empty(len(entries), np.uint32))
+            return self.gather(lambda shard: shard.values, entries, np.empty(len(entries), np.uint32))
         made = np.empty(self.size, np.uint32)
         for shard in self.shards:
             made[self.entries_of(shard)] = shard.values
@@ -300,12 +301,12 @@ class IndexFile:
     """One faiss file: `whole` (faiss's object), `core` (the part that holds the entries), `ivf` (the same
     if it has lists, else None), `graph` (whether it is an HNSW), `inner` (scores are inner products)."""
 
-    def __init__(self, path, width):
+    def __init__(self, path, width=None):
         try:
             self.whole = faiss.read_index(str(path))
         except RuntimeError as error:
             raise RunError(f"{path}: {error}") from None
-        if self.whole.d != width:
+        if width not in (None, self.whole.d):
             raise RunError(f"{path}: an index over keys of width {self.whole.d}, not {width}")
         self.inner = self.whole.metric_type == faiss.METRIC_INNER_PRODUCT
         self.core, self.mapped = self.whole, None
@@ -331,6 +332,8 @@ class IndexFile:
 
     def search(self, queries, k, nprobe, ef_search=64, probing="exact"):
         """(distances, ids), both [n, k]; inf and -1 where fewer were found."""
+        if self.whole.ntotal == 0:  # where faiss 1.7.3 may crash
+            return np.full((len(queries), k), np.inf, np.float32), np.full((len(queries), k), -1)
         if self.ivf:
             self.ivf.nprobe = min(nprobe, self.ivf.nlist)
             lists = faiss.downcast_index(self.ivf.quantizer)
@@ -378,3 +381,38 @@ class Index:
         tokens, entries = split_ids(ids)
         order = np.lexsort((entries, distances), axis=1)[:, :k]
         return Neighbours(*(np.take_along_axis(part, order, 1) for part in (distances, entries, tokens)))
+
+
+# ---- exact search ----
+
+class Measure:
+    """How near two vectors are, as an index has it: less is nearer."""
+
+    def __init__(self, index):
+        self.inner = index.metric_type == faiss.METRIC_INNER_PRODUCT
+        transform = isinstance(index, faiss.IndexPreTransform) and faiss.downcast_VectorTransform(index.chain.at(0))
+        self.cosine = self.inner and isinstance(transform, faiss.NormalizationTransform)
+
+    def prepared(self, vectors):
+        if not self.cosine:
+            return vectors
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-30)
+
+    def between(self, left, right):
+        """Of vectors [..., d], pair by pair."""
+        left, right = self.prepared(left), self.prepared(right)
+        return -(left * right).sum(-1) if self.inner else ((left - right) ** 2).sum(-1)
+
+    def knn(self, queries, keys, k):
+        metric = faiss.METRIC_INNER_PRODUCT if self.inner else faiss.METRIC_L2
+        scores, rows = faiss.knn(self.prepared(queries), self.prepared(keys), k, metric=metric)
+        return -scores if self.inner else scores, rows
+
+
+def exact_search(store, queries, k, measure):
+    """(distances, entry numbers), both [n, k], of the nearest of all raw keys."""
+    best = np.full((len(queries), 0), np.inf, np.float32), np.full((len(queries), 0), -1)
+    for keys, entries in store.blocks():
+        distances, rows = measure.knn(queries, keys, min(k, len(keys)))
+        best = nearest(np.hstack([best[0], distances]), np.hstack([best[1], entries[rows]]), k)
+    return best

@@ -3,6 +3,8 @@ torch and transformers, which the tests of CI do without: then it is skipped (ex
 import contextlib
 import importlib.util
 import math
+import re
+import subprocess
 import sys
 import unittest
 
@@ -27,13 +29,14 @@ class Generate(pipeline.AppendingTest):
         return transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float32).eval()
 
     def test_all(self):
-        for stage in ("partition", "encode", "train", "add", "append"):
+        for stage in ("partition", "encode", "train", "add", "append", "decode knn"):
             self.run_stage(stage)
         torch.set_num_threads(1)
         self.client, self.model = knnseq.Run(self.run_dir, folder=pipeline.ROOT), self.load()
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(pipeline.MODEL)
         pairs = (pipeline.MODEL / "test.tsv").read_text(encoding="utf-8").splitlines()[600:600 + SENTENCES]
         self.sources = [pair.split("\t")[0] for pair in pairs]
+        self.check_reference()
         self.check_greedy_search()
         self.check_beam_search()
         self.check_policies()
@@ -51,6 +54,14 @@ class Generate(pipeline.AppendingTest):
     def generate(self, processor, sources, **how):
         inputs = self.tokenizer(sources, return_tensors="pt", padding=True)
         return self.model.generate(**inputs, logits_processor=[processor], do_sample=False, max_length=61, **how)
+
+    def check_reference(self):
+        """scripts/reference_knnmt.py, with transformers' own model."""
+        done = subprocess.run([sys.executable, pipeline.ROOT / "scripts/reference_knnmt.py", self.run_dir],
+                              capture_output=True, text=True)
+        largest = re.search(r"^log p of each token +\d+ +(\S+)", done.stdout, re.M)
+        self.assertTrue(largest, done.stdout + done.stderr)
+        self.assertLess(float(largest[1]), 1e-4, done.stdout)
 
     def check_greedy_search(self):
         """The same translations in batches of 16, and log p of the trace within 1e-4."""

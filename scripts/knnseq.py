@@ -149,8 +149,7 @@ class Run:
     def translator(self, ranks=1, name=None, program=None, launcher=None, options=()):
         """A Translator: `knnseq translate [name] --run … --jsonl`. `launcher` (["mpirun", "-np", "2"] by
         default for ranks=2) is a command that starts the program, `options` more arguments of knnseq
-        (["--set", "knn.copies=job"]). The program is `program`, or $KNNSEQ_PROGRAM, the one of this
-        project's build/, or the one on PATH."""
+        (["--set", "knn.copies=job"]). The program is `program`, or as find_program() says."""
         if launcher is None:
             launcher = ["mpirun", "-np", str(ranks)] if ranks > 1 else []
         command = [*launcher, program or find_program(), "translate", *([name] if name else ()),
@@ -159,8 +158,11 @@ class Run:
 
 
 def find_program():
-    built = Path(__file__).resolve().parents[1] / "build/bin/knnseq"
-    found = os.environ.get("KNNSEQ_PROGRAM") or (str(built) if built.exists() else shutil.which("knnseq"))
+    """$KNNSEQ_PROGRAM; the program of this project's build/, or installed with this file; or that on PATH."""
+    top = Path(__file__).resolve().parents[1]
+    places = [top / "build/bin/knnseq", *(prefix / "bin/knnseq" for prefix in list(top.parents)[1:2])]
+    own = [str(path) for path in places if path.exists()]
+    found = os.environ.get("KNNSEQ_PROGRAM") or (own[0] if own else shutil.which("knnseq"))
     if not found:
         raise RunError("the program knnseq is neither in build/bin nor on PATH: build it, or give program=")
     return found

@@ -131,7 +131,7 @@ def main():
     if min(args.queries, args.k, args.nprobe) < 1 or args.noise < 0:
         parser.error("--queries, --k and --nprobe must be at least 1, --noise at least 0")
 
-    run = knnseq.Run(args.run_dir, pruned=False)
+    run = knnseq.Run(args.run_dir, append="all", pruned=False)
     store, index = run.datastore, run.index
     print(f"datastore: {store.size} entries of width {store.width} in {len(store.shards)} shards "
           f"of {len(run.corpora)} corpora")

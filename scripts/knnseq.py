@@ -37,9 +37,9 @@ class RequestError(ValueError):
 
 class Run:
     """A run directory. `folder` is where the relative paths of its config begin: the folder in which
-    knnseq was started. `append` names the appended corpora to be used; by default all that were finished
-    with this codebook. `pruned`: whether the index is the one that `prune` made; by default if the
-    config has datastore.prune."""
+    knnseq was started. `append` names the appended corpora to be used, or is "all"; by default those of the
+    config. `pruned`: whether the index is the one that `prune` made; by default if the config has
+    datastore.prune."""
 
     def __init__(self, path, folder=".", append=None, pruned=None):
         self.path, self.folder = Path(path), Path(folder)
@@ -65,18 +65,18 @@ class Run:
     @cached_property
     def corpora(self):
         """The first corpus and those appended to it, in the order of their entries."""
-        found, codebook = [Corpus("", self.path, 0)], None
-        for file in self.path.glob("append/*/index/manifest.json"):
-            inputs, name = read_json(file, "")["inputs"], file.parents[1].name
-            if self._append is not None and name not in self._append:
-                continue
-            codebook = codebook or self.manifest("codebook")["identity"]
-            if inputs["codebook"] != codebook:
-                raise RunError(f"{file.parents[1]} has another codebook: run 'knnseq append {name} --force'")
-            found.append(Corpus(name, file.parents[1], inputs["first_entry"]))
-        missing = set(self._append or ()) - {corpus.name for corpus in found}
-        if missing:
-            raise RunError(f"{self.path}: no appended corpus {', '.join(sorted(missing))}: run 'knnseq append'")
+        finished = {file.parents[1].name: read_json(file, "")["inputs"]
+                    for file in self.path.glob("append/*/index/manifest.json")}
+        wanted = self._append
+        if wanted is None and (self.path / "config.yaml").exists():
+            wanted = [item["name"] for item in self.config.get("append") or []]
+        found = [Corpus("", self.path, 0)]
+        for name in finished if wanted in (None, "all") else wanted:
+            if name not in finished:
+                raise RunError(f"{self.path}: run 'knnseq append {name}' first, or leave it out: Run(…, append=[])")
+            if finished[name]["codebook"] != self.manifest("codebook")["identity"]:
+                raise RunError(f"{self.path}/append/{name} has another codebook: run 'knnseq append {name} --force'")
+            found.append(Corpus(name, self.path / "append" / name, finished[name]["first_entry"]))
         return sorted(found, key=lambda corpus: corpus.first_entry)
 
     @cached_property
@@ -103,7 +103,8 @@ class Run:
     def neighbours(self, queries, k, nprobe=None):
         """Neighbours of queries [n, d] (any float dtype), as `knnseq decode` finds them: among the codes of
         the index, with the config's nprobe if none is given. Raises ValueError for another width."""
-        return self.index.search(queries, k, nprobe or self.knn_settings()["nprobe"])
+        how = self.knn_settings()
+        return self.index.search(queries, k, nprobe or how["nprobe"], how["ef_search"], how["probing"])
 
     def knn_settings(self, decoding=None, **changed):
         """Settings of kNN: the config's, or those that an item of decode was translated with; with changes

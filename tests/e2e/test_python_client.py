@@ -125,9 +125,10 @@ class PythonClient(pipeline.AppendingTest):
         run, refused = self.client, lambda says: self.assertRaisesRegex(knnseq.RunError, says)
         with refused("is no run directory"):
             knnseq.Run(self.folder)
-        with refused("no appended corpus old: run 'knnseq append'"):
+        with refused("run 'knnseq append old' first, or leave it out"):
             knnseq.Run(self.run_dir, append=["old"]).index
         self.assertEqual(len(knnseq.Run(self.run_dir, append=[]).datastore.shards), 2)
+        self.assertEqual(len(knnseq.Run(self.run_dir, append="all").datastore.shards), 4)
         with refused("run 'knnseq prune' first"):
             knnseq.Run(self.run_dir, pruned=True).index
         with refused("is not there: Run"):

@@ -4,18 +4,33 @@ import sys
 from pathlib import Path
 
 
-def need(*packages):
-    """Ends the script unless these packages of PyPI are there: "h5py", or "faiss=faiss-cpu" where the
-    module has another name than its package."""
+def lacking(packages, name):
+    """What to tell the user of `name` who lacks some of these packages of PyPI: "h5py", or
+    "faiss=faiss-cpu" where the module has another name than its package. Empty if all are there."""
     missing = []
     for package in packages:
-        module, _, name = package.partition("=")
+        module, _, called = package.partition("=")
         if importlib.util.find_spec(module) is None:
-            missing.append(name or module)
+            missing.append(called or module)
     if not missing:
-        return
-    print(f"{Path(sys.argv[0]).name}: {sys.executable} (Python {sys.version_info[0]}.{sys.version_info[1]}) lacks "
-          f"{', '.join(missing)}; in a virtual environment (python3 -m venv DIR):\n"
-          f"  DIR/bin/pip install {' '.join(missing)}\n  DIR/bin/python {sys.argv[0]} …\n"
-          "scripts/requirements-dev.txt has the versions that were tried.", file=sys.stderr)
-    sys.exit(2)
+        return ""
+    return (f"{name}: {sys.executable} (Python {sys.version_info[0]}.{sys.version_info[1]}) lacks "
+            f"{', '.join(missing)}; in a virtual environment (python3 -m venv DIR):\n"
+            f"  DIR/bin/pip install {' '.join(missing)}\n"
+            f"  DIR/bin/python {sys.argv[0]} …\n"
+            "scripts/requirements-dev.txt has the versions that were tried.")
+
+
+def need(*packages):
+    """Ends the script unless these packages are there."""
+    told = lacking(packages, Path(sys.argv[0]).name)
+    if told:
+        print(told, file=sys.stderr)
+        sys.exit(2)
+
+
+def require(*packages):
+    """Raises ImportError unless these packages are there: for a module that others import."""
+    told = lacking(packages, "knnseq")
+    if told:
+        raise ImportError(told)

@@ -1,137 +1,239 @@
 #!/usr/bin/env python3
 """Recompute keys, neighbours, probabilities and scores of a finished run without knnseq.
 
-    reference_knnmt.py RUN_DIR [--decoding test-knn] [--sentences 20]
+    reference_knnmt.py RUN_DIR [--decoding NAME] [--sentences 20] [--folder .]
 
-For one Hugging Face model (RUN_DIR/config.yaml names it). Needs torch, transformers, sentencepiece,
-h5py, numpy, pyyaml and faiss-cpu from PyPI.
+For one model: Marian, M2M100 or NLLB with transformers, or an imported fairseq model in NumPy. Plain kNN and
+subsets, appended corpora, pruned indexes, every policy. RUN_DIR/config.yaml names the model, relative to
+--folder. Needs h5py, numpy, pyyaml and faiss-cpu from PyPI; torch, transformers and sentencepiece for models
+of transformers; sentencepiece or subword-nmt where an imported model has such pieces.
 """
 import argparse
 import json
+import subprocess
+import sys
 from pathlib import Path
-import faiss
-import h5py
-import numpy as np
-import torch
-import transformers
-import yaml
 
-import reference_policies as policies
-import tensor_files
+import python_packages
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("run_dir", type=Path)
-parser.add_argument("--decoding", default="test-knn", help="an item of decode, with kNN")
-parser.add_argument("--sentences", type=int, default=20, help="of the corpus, and of the test set")
-args = parser.parse_args()
-run, decoding = args.run_dir, args.run_dir / "decode" / args.decoding
-made_with = json.loads((run / "datastore/manifest.json").read_text())["inputs"]
-if made_with.get("store") == "none":
-    raise SystemExit(f"{run}: compares keys, so it needs a datastore made with datastore.store: keys")
-knn = json.loads((decoding / "manifest.json").read_text())["inputs"]
-text, k, policy = knn["tokenizer"], knn.get("k"), knn.get("policy", "fixed")
-if not k or len(knn["models"]) > 1 or text["preprocess_source"] or knn.get("threshold") or "gate" in knn:
-    raise SystemExit(f"{decoding}: without kNN, or with several models, preprocess, a threshold or a gate")
+python_packages.need("faiss=faiss-cpu", "h5py", "numpy", "yaml=pyyaml")
+import numpy as np  # noqa: E402
 
-config = yaml.safe_load((run / "config.yaml").read_text())
-folder = config["model"][0]
-many = {"src_lang": text["source_lang"], "tgt_lang": text["target_lang"]}
-tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **many if text["source_lang"] else {})
-model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float64).eval()
-start = [model.generation_config.decoder_start_token_id]
-start += tokenizer(text_target="").input_ids[:-1]  # the target language, if the model has many
-caught, layer = [], model.get_decoder().layers[made_with["layer"]]
-if made_with["key"] == "ffn_in":
-    layer.fc1.register_forward_pre_hook(lambda module, given: caught.append(given[0]))
-else:
-    layer.register_forward_hook(lambda module, given, made: caught.append(made[0]))
+import knnseq  # noqa: E402
+import reference_fairseq  # noqa: E402
+import reference_subset  # noqa: E402
+from run_files import Measure, exact_search, nearest  # noqa: E402
 
-def teacher_force(source, target):
-    """(keys [n, d], log p_mt [n, V]) at the n tokens of target, the last of which is EOS."""
-    caught.clear()
-    inputs = torch.tensor([start + target[:-1]])
-    with torch.no_grad():
-        out = model(input_ids=torch.tensor([source]), decoder_input_ids=inputs, use_cache=False)
-    log_p = out.logits[0, len(start) - 1:].log_softmax(-1)
-    return caught[0].view(inputs.numel(), -1)[len(start) - 1:].float().numpy(), log_p.numpy()
 
-def nearest(distances, ids):
-    """The k best of each row, by (distance, entry number); an id is token << 40 | entry number."""
-    order = np.lexsort((ids & 2**40 - 1, distances), axis=1)[:, :k]
-    return np.take_along_axis(distances, order, 1), np.take_along_axis(ids, order, 1)
+class HuggingFaceModel:
+    """As reference_fairseq.FairseqModel."""
 
-network = {}
-if "network" in knn:
-    item = next(item for item in config["decode"] if item["name"] == args.decoding)
-    stored = tensor_files.read_safetensors(item.get("network") or config["knn"]["network"])
-    network = {name.removeprefix(policy + "."): tensor.array().astype(float)
-               for name, tensor in stored.items() if name.startswith(policy + ".")}
+    def __init__(self, folder, tokenizer, text):
+        python_packages.need("torch", "transformers", "sentencepiece")
+        import torch
+        import transformers
+        self.torch, self.mark = torch, ""
+        many = {"src_lang": text["source_lang"], "tgt_lang": text["target_lang"]}
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(tokenizer, **many if text["source_lang"] else {})
+        self.model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float64).eval()
+        self.start = [self.model.generation_config.decoder_start_token_id]
+        if text["source_lang"]:  # the target language is the first that a model of many is given
+            self.start += self.tokenizer(text_target="").input_ids[:-1]
+        elif text["target_lang"]:
+            self.mark = f">>{text['target_lang']}<< "
 
-def weigh(distances, neighbours, log_p_mt, query):
-    """(lambda, share of each neighbour) by the decoding's policy."""
-    if policy == "fixed":
-        return policies.fixed(distances, knn["temperature"], knn["lambda"])
-    if policy == "distance":
-        return policies.distance(distances, knn["temperature"], knn["tau"])
-    if policy == "meta_k":
-        return policies.meta_k(network, distances, neighbours)
-    return policies.robust(network, distances, neighbours, log_p_mt, query)
+    def tokens_of(self, text):
+        return self.tokenizer(self.mark + text).input_ids
 
-def log_p(distances, ids):
-    """log((1 - lambda) p_mt + lambda p_knn) of the translations' tokens."""
-    result = []
-    for row, token in enumerate(np.concatenate(tokens)):
-        lam, shares = weigh(distances[row], ids[row] >> 40, log_p_mt[row], queries[row])
-        p_knn = shares[ids[row] >> 40 == token].sum()
-        result.append(np.log((1 - lam) * np.exp(log_p_mt[row, token]) + lam * p_knn))
-    return np.array(result)
+    def teacher_force(self, source, target, key="ffn_in", layer=-1):
+        caught, module = [], self.model.get_decoder().layers[layer]
+        hook = (module.fc1.register_forward_pre_hook(lambda _, given: caught.append(given[0])) if key == "ffn_in"
+                else module.register_forward_hook(lambda _, given, made: caught.append(made[0])))
+        inputs = self.torch.tensor([self.start + target[:-1]])
+        with self.torch.no_grad():
+            out = self.model(input_ids=self.torch.tensor([source]), decoder_input_ids=inputs, use_cache=False)
+        hook.remove()
+        first = len(self.start) - 1
+        log_p = out.logits[0, first:].log_softmax(-1)
+        return (caught[0].reshape(inputs.numel(), -1)[first:].numpy(), log_p.numpy(),
+                out.encoder_last_hidden_state[0].numpy())
 
-# Keys of sentences of the corpus, in turn from all shards.
-files = [sorted((run / part).glob("shard-*.h5")) for part in ("corpus", "datastore")]
-shards = [(h5py.File(corpus), h5py.File(store)) for corpus, store in zip(*files)]
-keys = []
-for i in range(args.sentences):
-    corpus, store = shards[i % len(shards)]
-    at = i * len(corpus["line_numbers"]) // args.sentences
-    source, rows = (slice(*corpus[name][at:at + 2]) for name in ("source_starts", "sentence_starts"))
-    sentence = corpus["source_tokens"][source].tolist(), corpus["target_tokens"][rows].tolist()
-    keys.append(store["keys"][rows] - teacher_force(*sentence)[0].astype(np.float16).astype(float))
 
-# Queries and the model's own probabilities, for test sentences and their best translations.
-sources = (decoding / "src.txt").read_text(encoding="utf-8").split("\n")
-best = [json.loads(line)["nbest"][0] for line in open(decoding / "nbest.jsonl", encoding="utf-8")]
-chosen = [i * len(best) // args.sentences for i in range(args.sentences)]
-tokens = [best[at]["tokens"][len(start) - 1:] for at in chosen]
-made = [teacher_force(tokenizer(sources[at]).input_ids, own) for at, own in zip(chosen, tokens)]
-queries, log_p_mt = map(np.concatenate, zip(*made))
+def open_model(run, text):
+    """The model and how many tokens of a source come before and after its text."""
+    folder = run.input_path(run.config["model"][0])
+    tokenizer = run.input_path(run.config.get("tokenizer") or folder)
+    kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    if kind == "fairseq_transformer":
+        model = reference_fairseq.FairseqModel(folder)
+    elif kind in ("marian", "m2m_100"):
+        model = HuggingFaceModel(folder, tokenizer, text)
+    else:
+        raise knnseq.RunError(f"{folder}: the reference has no models of type {kind}")
+    return model, (1 if text["source_lang"] or text["target_lang"] else 0, 1)
 
-# Their neighbours in the index files, and among the raw keys.
-found, true = [], (np.empty((len(queries), 0)), np.empty((len(queries), 0), int))
-for path, (_, store) in zip(sorted((run / "index").glob("shard-*.faiss")), shards):
-    index = faiss.read_index(str(path))
-    faiss.extract_index_ivf(index).nprobe = knn["nprobe"]
-    found.append(index.search(queries, 2 * k))  # of equal distances faiss takes any
-    starts = store["sentence_starts"][:]
-    entries = np.repeat(store["entry_starts"][:] - starts[:-1], np.diff(starts))
-    ids = store["values"][:].astype(int) << 40 | entries + np.arange(starts[-1])
-    for first in range(0, len(ids), 65536):
-        raw = store["keys"][first:first + 65536].astype(np.float32)
-        squares = (queries ** 2).sum(1)[:, None] - 2 * queries @ raw.T + (raw ** 2).sum(1)
-        few = np.argpartition(squares, min(k, len(raw)) - 1)[:, :k]
-        few = np.take_along_axis(squares, few, 1), ids[first + few]
-        true = nearest(*map(np.hstack, zip(true, few)))
-found = nearest(*map(np.hstack, zip(*found)))
 
-stored = np.concatenate([best[at]["log_probs"][len(start) - 1:] for at in chosen])
-sums = np.add.reduceat(log_p(*found), np.cumsum([0] + [len(own) for own in tokens[:-1]]))
-scores = sums / np.array([len(best[at]["tokens"]) for at in chosen]) ** knn["length_penalty"]
-rows = {"keys": np.concatenate(keys), "log p of each token": log_p(*found) - stored,
-        "score of each translation": scores - [best[at]["score"] for at in chosen],
-        "log p with the true neighbours": log_p(*true) - stored}
-print(f"{'stored against recomputed':32}{'compared':>10}{'largest':>10}{'median':>10}  difference")
-for name, size in rows.items():
-    print(f"{name:32}{size.size:10}{abs(size).max():10.2g}{np.median(abs(size)):10.2g}")
-same = (found[1][:, :, None] == true[1][:, None]).any(2)
-print(f"keys with the same 16 bits: {(rows['keys'] == 0).mean():.2%}\n"
-      f"of the true {k} neighbours the index finds {same.mean():.1%}, of the nearest ones "
-      f"{(found[1] == true[1][:, :1]).any(1).mean():.1%}")
+def chosen_decoding(run, name):
+    """An item of decode with kNN and its manifest's inputs: the one that is named, or the first."""
+    if name is None:
+        names = sorted(path.parent.name for path in run.path.glob("decode/*/manifest.json"))
+        able = [n for n in names if "k" in run.manifest(f"decode/{n}")["inputs"]]
+        if not able:
+            raise knnseq.RunError(f"{run.path}/decode has no translation with kNN: run 'knnseq decode' first")
+        name = able[0]
+    inputs = run.manifest(f"decode/{name}")["inputs"]
+    if "k" not in inputs:
+        raise knnseq.RunError(f"decode/{name} was made without kNN, or with mode memory")
+    if len(inputs["models"]) > 1 or len(inputs.get("indexes", [0])) > len(run.corpora):
+        raise knnseq.RunError(f"decode/{name} was made with several models or datastores")
+    if inputs["models"][0] != run.manifest("datastore")["inputs"]["model"]:
+        raise knnseq.RunError(f"decode/{name} was made with another model than the datastore")
+    return name, inputs
+
+
+def searched_run(path, folder, decoding):
+    """The run with those corpora, and that index, which the item of decode searched."""
+    run = knnseq.Run(path, folder)
+    name, inputs = chosen_decoding(run, decoding)
+    if inputs.get("mode") == "subset":
+        return knnseq.Run(path, folder, append=[]), name, inputs
+    for part, pruned in (("index", False), ("pruned/index", True)):
+        names = {json.loads(file.read_text(encoding="utf-8"))["identity"]: file.relative_to(run.path).parts[1]
+                 for file in [*run.path.glob(f"append/*/{part}/manifest.json"), run.path / part / "manifest.json"]
+                 if file.exists()}
+        if set(inputs["indexes"]) <= set(names):
+            own = [names[identity] for identity in inputs["indexes"][1:]]
+            return knnseq.Run(path, folder, append=own, pruned=pruned), name, inputs
+    raise knnseq.RunError(f"decode/{name} was made with another index than {path} has: run "
+                          f"'knnseq decode {name} --force'")
+
+
+def preprocessed(lines, command):
+    if not command:
+        return lines
+    done = subprocess.run(command, shell=True, input="".join(line + "\n" for line in lines), encoding="utf-8",
+                          stdout=subprocess.PIPE, check=True)
+    return done.stdout.split("\n")[:len(lines)]
+
+
+class Searches:
+    """Neighbours of the queries of some sentences (a list of [n, d], float32): among the codes that knnseq
+    searched, and among the raw keys of the same entries; each (distances, entries), both [all n, k]."""
+
+    def __init__(self, run, mixing, inputs):
+        self.run, self.mixing, self.k = run, mixing, inputs["k"]
+        self.measure = Measure(run.index.files[0].whole)
+
+    def found(self, queries):
+        return self.mixing.search(np.concatenate(queries))[:2]
+
+    def true(self, queries):
+        return exact_search(self.run.datastore, np.concatenate(queries), self.k, self.measure)
+
+
+class SubsetSearches(Searches):
+    """The same in subsets: sources are the sentences' tokens, encoded the encoder's outputs."""
+
+    def __init__(self, run, mixing, inputs, framed, sources, encoded):
+        super().__init__(run, mixing, inputs)
+        self.subsets = reference_subset.Subsets(run, inputs, framed)
+        self.entries = [self.subsets.entries(*sentence) for sentence in zip(sources, encoded)]
+
+    def nearest(self, distances, entries):
+        return nearest(distances, np.broadcast_to(entries, distances.shape), self.k)
+
+    def found(self, queries):
+        parts = [self.nearest(self.subsets.distances(own, entries), entries)
+                 for own, entries in zip(queries, self.entries)]
+        return [np.concatenate(part) for part in zip(*parts)]
+
+    def true(self, queries):
+        parts = []
+        for own, entries in zip(queries, self.entries):
+            keys = self.run.datastore.keys(entries)
+            parts.append(self.nearest(np.stack([self.measure.between(keys, query) for query in own]), entries))
+        return [np.concatenate(part) for part in zip(*parts)]
+
+
+def key_differences(run, teacher_force, count):
+    """Stored keys of sentences, in turn from the whole datastore, minus those recomputed."""
+    made = []
+    for i in range(count):
+        sentence = run.datastore.sentence(i * run.datastore.sentences // count)
+        own = teacher_force(sentence.source.tolist(), sentence.target.tolist())[0]
+        stored = run.datastore.keys(np.arange(len(sentence.target)) + sentence.first_entry)
+        made.append(stored - own.astype(np.float16).astype(float))
+    return np.concatenate(made)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run_dir", type=Path)
+    parser.add_argument("--decoding", help="an item of decode, with kNN (default: the first)")
+    parser.add_argument("--sentences", type=int, default=20, help="of the corpus, and of the test set")
+    parser.add_argument("--folder", default=".", help="where relative paths of the config begin")
+    args = parser.parse_args()
+    run, name, inputs = searched_run(args.run_dir, args.folder, args.decoding)
+    made = run.manifest("datastore")["inputs"]
+    model, framed = open_model(run, inputs["tokenizer"])
+    mixing, stored_keys = run.mixing(name, mode="plain"), made.get("store") != "none"
+
+    def teacher_force(source, target):
+        return model.teacher_force(source, target, made["key"], made["layer"])
+
+    # Queries and the model's own probabilities, for test sentences and their best translations.
+    decoding = run.path / "decode" / name
+    lines = preprocessed((decoding / "src.txt").read_text(encoding="utf-8").split("\n"),
+                         inputs["tokenizer"]["preprocess_source"])
+    best = [json.loads(line)["nbest"] for line in open(decoding / "nbest.jsonl", encoding="utf-8")]
+    usable = [i for i, hypotheses in enumerate(best) if hypotheses and lines[i].strip()]
+    chosen = [usable[i * len(usable) // args.sentences] for i in range(args.sentences)]
+    forced = len(model.start) - 1
+    sources = [model.tokens_of(lines[i]) for i in chosen]
+    targets = [best[i][0]["tokens"][forced:] for i in chosen]
+    queries, log_p_mt, encoded = zip(*map(teacher_force, sources, targets))
+    queries = [own.astype(np.float32) for own in queries]
+    log_p_mt, tokens = np.concatenate(log_p_mt), np.concatenate(targets)
+
+    def log_p(distances, entries):
+        """log((1 - lambda) p_mt + lambda p_knn) of the translations' tokens."""
+        result, all_queries = [], np.concatenate(queries)
+        values = run.datastore.values(np.maximum(entries, 0).reshape(-1)).reshape(entries.shape)
+        known = np.where(entries >= 0, values.astype(int), -1)
+        for row, token in enumerate(tokens):
+            lam, shares = mixing.weigh(distances[row].astype(float), known[row], all_queries[row], log_p_mt[row])
+            p_knn = shares[known[row] == token].sum()
+            result.append(np.log((1 - lam) * np.exp(log_p_mt[row, token]) + lam * p_knn))
+        return np.array(result)
+
+    searches = (SubsetSearches(run, mixing, inputs, framed, sources, encoded) if inputs.get("mode") == "subset"
+                else Searches(run, mixing, inputs))
+    found = searches.found(queries)
+    stored, own = np.concatenate([best[i][0]["log_probs"][forced:] for i in chosen]), log_p(*found)
+    sums = np.add.reduceat(own, np.cumsum([0, *map(len, targets[:-1])]))
+    scores = sums / np.array([len(best[i][0]["tokens"]) for i in chosen]) ** inputs["length_penalty"]
+    rows = {"keys": key_differences(run, teacher_force, args.sentences)} if stored_keys else {}
+    rows |= {"log p of each token": own - stored,
+             "score of each translation": scores - [best[i][0]["score"] for i in chosen]}
+    if stored_keys:
+        true = searches.true(queries)
+        rows["log p with the true neighbours"] = log_p(*true) - stored
+
+    print(f"decode/{name}; {len(run.datastore)} entries of {len(run.corpora)} corpora\n"
+          f"{'stored against recomputed':32}{'compared':>10}{'largest':>10}{'median':>10}  difference")
+    for what, size in rows.items():
+        print(f"{what:32}{size.size:10}{abs(size).max():10.2g}{np.median(abs(size)):10.2g}")
+    if stored_keys:
+        same = (found[1][:, :, None] == true[1][:, None]).any(2)
+        print(f"keys with the same 16 bits: {(rows['keys'] == 0).mean():.2%}\n"
+              f"of the true {inputs['k']} neighbours the index finds {same.mean():.1%}, of the nearest ones "
+              f"{(found[1] == true[1][:, :1]).any(1).mean():.1%}")
+    else:
+        print("the datastore has no keys (store: none): neither these nor true neighbours are compared")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except knnseq.RunError as error:
+        sys.exit(f"reference_knnmt.py: {error}")

@@ -8,7 +8,7 @@ environment() {
   module load gcc openmpi hdf5
 }
 
-program=$top/build/bin/knnseq  # $top: the folder of the project
+program=$top/build/bin/knnseq  # $top: the folder of the project. If it is installed: PREFIX/bin/knnseq
 
 # How the ranks are started: srun, or mpirun of the MPI that knnseq was built with.
 launcher=srun

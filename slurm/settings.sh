@@ -1,6 +1,7 @@
 # The cluster file over its defaults, for submit.sh, stage.sbatch and scaling.sh, which set $top.
 # shellcheck shell=bash disable=SC2034,SC2154,SC2317
 program=$top/build/bin/knnseq
+[ -x "$program" ] || program=$(command -v knnseq || echo "$program")  # after cmake --install
 launcher=srun
 launcher_options=()
 grace_seconds=100

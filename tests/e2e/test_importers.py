@@ -337,6 +337,7 @@ class Fairseq(ImporterTest):
     def test_packages_that_are_missing_are_named(self):
         for script, package in (("import_fairseq.py", "numpy"), ("to_safetensors.py", "numpy"),
                                 ("check_datastore.py", "faiss-cpu, h5py, numpy"),
+                                ("reference_knnmt.py", "faiss-cpu, h5py, numpy, pyyaml"),
                                 ("export_torchscript.py", "torch, transformers"), ("train_demo_model.py", "sacrebleu"),
                                 ("export_sentence_encoder.py", "torch, numpy")):
             done = subprocess.run([sys.executable, "-S", ROOT / "scripts" / script, "x"], capture_output=True, text=True,

@@ -2,6 +2,7 @@
 // JSON. docs/trace.md describes it, docs/trace.schema.json is its schema.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -24,6 +25,9 @@ inline constexpr int trace_version = 1;
 struct TraceOptions {
   std::int64_t neighbours = 8;  ///< of each token: the nearest in each datastore
   std::int64_t candidates = 5;  ///< of each token: the best by p_mt, by p_knn and by p
+  bool plane = false;           ///< where the query and these neighbours lie, in two dimensions
+
+  auto operator<=>(const TraceOptions&) const = default;
 };
 
 /// A translation to be explained.

@@ -15,8 +15,8 @@ packages=(
   zlib1g-dev libbz2-dev liblzma-dev libzstd-dev libcpp-httplib-dev
   catch2 procps)
 # Only for the tests: a Slurm of one node; hosts of network namespaces; clang, its runtimes and symboliser for
-# the fuzzers; clang-format for the test of that name; jsonschema for traces.
-test_packages=(slurm-wlm munge iproute2 clang libclang-rt-dev llvm clang-format python3-jsonschema)
+# the fuzzers; clang-format for the test of that name; jsonschema for traces; a browser for the page.
+test_packages=(slurm-wlm munge iproute2 clang libclang-rt-dev llvm clang-format python3-jsonschema chromium chromium-driver)
 for option in "$@"; do
   case $option in
     --tests) packages+=("${test_packages[@]}") ;;

@@ -21,12 +21,12 @@ Plane principal_plane(const at::Tensor& vectors) {
   const auto [values, axes] = at::linalg_eigh(products);  // ascending
   for (std::size_t i = 0; i < 2 && std::cmp_less(i, n); ++i) {
     const double value = std::max(values[n - 1 - static_cast<std::int64_t>(i)].item<double>(), 0.0);
-    const at::Tensor axis = (axes.select(1, n - 1 - static_cast<std::int64_t>(i)) *
-                             std::sqrt(value)).contiguous();
+    const at::Tensor axis =
+        (axes.select(1, n - 1 - static_cast<std::int64_t>(i)) * std::sqrt(value)).contiguous();
     const auto* coordinate = axis.const_data_ptr<double>();
     const double least = 1e-9 * std::sqrt(whole);
-    const auto* first = std::find_if(coordinate, coordinate + n,
-                                     [&](double at) { return std::abs(at) > least; });
+    const auto* first =
+        std::find_if(coordinate, coordinate + n, [&](double at) { return std::abs(at) > least; });
     const double sign = first != coordinate + n && *first < 0 ? -1 : 1;
     for (std::int64_t j = 0; j < n; ++j) {
       plane.points[static_cast<std::size_t>(j)][i] = sign * coordinate[j];

@@ -136,8 +136,8 @@ class Tracer {
     std::vector<at::Tensor> keys;
     for (std::size_t i = 0; i < order.size(); i += sentences_at_once) {
       std::vector<std::vector<Token>> sources, targets;
-      for (const auto at : std::span(order).subspan(i).first(
-               std::min(sentences_at_once, order.size() - i))) {
+      for (const auto at :
+           std::span(order).subspan(i).first(std::min(sentences_at_once, order.size() - i))) {
         sources.push_back(found[at].source);
         targets.push_back(found[at].target);
       }

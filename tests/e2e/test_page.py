@@ -1,4 +1,8 @@
-"""The page of serve in a browser."""
+"""The page in a browser: that of serve, and a file with a decoded test set."""
+import base64
+import gzip
+import json
+import re
 import unittest
 
 import browser
@@ -20,7 +24,11 @@ class Page(pipeline.ServingTest):
         """The text of the tokens, as it is seen."""
         return self.browser.text(f".translation.{side} .tokens")
 
-    def test_server(self):
+    def test_server_and_file(self):
+        self.check_server()
+        self.check_file()
+
+    def check_server(self):
         job = self.start()
         page = self.browser
         page.emulate(1400, 900, "light")
@@ -91,6 +99,77 @@ class Page(pipeline.ServingTest):
         self.assertNotEqual(page.run("return getComputedStyle(document.body).backgroundColor"), light)
         self.assertEqual(page.log(), [])
         self.end(job)
+
+    def book_of(self, file):
+        """What is in such a file."""
+        text = file.read_text(encoding="utf-8")
+        packed = re.search(r'<script type="text/plain" id="book">(.*?)</script>', text, re.S).group(1)
+        return json.loads(gzip.decompress(base64.b64decode(packed)))
+
+    def check_file(self):
+        """Of all lines, some of which look like HTML; by two ranks as by one."""
+        lines = [f"{line} {MARKUP}" if i % 7 == 3 else line for i, line in enumerate(self.sources)]
+        self.write_side("test.de", lines)
+        self.write_side("test.en", [f"</script><b>{i}</b>" if i == 3 else f"reference {i}" for i in range(len(lines))])
+        self.run_stage("decode base knn", "--force", ranks=1)
+        file, other = self.folder / "book.html", self.folder / "other.html"
+        self.assertIn("30 lines", self.run_stage("inspect", "--html", str(file)))
+        self.run_stage("inspect", "--html", str(other), ranks=1)
+        self.assertEqual(file.read_bytes(), other.read_bytes())
+        text = file.read_text(encoding="utf-8")
+        self.assertEqual(text.count("<script"), 2)
+        self.assertEqual(re.findall(r'(?:src|href)="(?!data:|#)([^"]*)', text), [])
+        book = self.book_of(file)
+        self.assertEqual([line["n"] for line in book["lines"]], list(range(1, 31)))
+        self.assertEqual(len({(s[4], s[3]) for s in book["sentences"]}), len(book["sentences"]))
+        for line in book["lines"]:
+            same = {pair[1] for pair in line["same"]}
+            for place, token in enumerate(line["tokens"]):
+                self.assertEqual(len(token), 4 if place in same else 8)
+                if place not in same:
+                    self.assertEqual(len(token[6]), 8)
+
+        page = self.browser
+        page.emulate(1400, 900, "dark")
+        page.open(file.as_uri())
+        page.wait("document.querySelectorAll('.neighbours li').length === 8")
+        self.assertEqual(page.count("#side li"), 30)
+        changed = page.run("return [...document.querySelectorAll('.badge')].map((badge) => Number(badge.innerText))")
+        self.assertGreater(changed[0], 0)
+        self.assertEqual(page.count("#side [aria-current]"), 1)
+        page.type("#side input[type=search]", "onerror")
+        page.wait("document.querySelectorAll('#side li').length === 4")
+        page.click("#side li button")
+        page.wait("document.querySelector('.source-line').innerText.includes('<script>')")
+        self.assertEqual(page.count("main img, main script, main b"), 0)
+        page.click(".translation.knn button.token:nth-of-type(2)")
+        self.assertTrue(page.text(".of").startswith("token 2 of "))
+        page.press("Escape")
+        self.assertEqual(page.count(".detail"), 0)
+        page.run("const input = document.querySelector('#side input'); input.value = '';"
+                 "input.dispatchEvent(new Event('input'));"
+                 "const order = document.querySelector('#side select[aria-label=Order]');"
+                 "order.value = 'as in the test set'; order.dispatchEvent(new Event('change'))")
+        page.click("#side li:nth-of-type(4) button")
+        self.assertEqual(page.text(".reference p"), "</script><b>3</b>")
+        page.emulate(360, 740, "light")
+        self.assertLessEqual(page.run("return document.documentElement.scrollWidth"), 360)
+        self.assertEqual(page.run("return document.title"), "knn – knnseq")
+        self.assertEqual(page.log(), [])
+
+        # Named lines only, with the plane; and what is refused.
+        self.run_stage("inspect", "--html", str(other), "--set", "inspect.lines=[4, 2]", "--set", "inspect.plane=true",
+                       "--set", "inspect.neighbours=3", ranks=1)
+        book = self.book_of(other)
+        self.assertEqual([line["n"] for line in book["lines"]], [4, 2])
+        changed = next(token for line in book["lines"] for token in line["tokens"] if len(token) > 4)
+        self.assertEqual(len(changed[8]), 2 + 3)
+        page.open(other.as_uri())
+        page.wait("document.querySelectorAll('.plane circle').length === 3")
+        self.assertIn("inspect.lines 31: the test set has 30 lines", self.run_stage(
+            "inspect", "--html", str(other), "--set", "inspect.lines=[31]", ranks=1, code=2))
+        self.assertIn("there is no folder", self.run_stage(
+            "inspect", "--html", str(self.folder / "no/book.html"), ranks=1, code=2))
 
 
 if __name__ == "__main__":

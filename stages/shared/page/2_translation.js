@@ -33,9 +33,9 @@ class Translations {
     this.rows = {};
     this.chosen = null;
     const texts = (side) => side.tokens.map((token) => token.text);
-    this.same = shown.base ? common(texts(shown.base), texts(shown.knn)) : [];
-    const base = shown.base && this.card("base", shown.base, new Set(this.same.map((pair) => pair[0])));
-    const knn = this.card("knn", shown.knn, shown.base ? new Set(this.same.map((pair) => pair[1])) : null);
+    this.same = shown.same || common(texts(shown.base), texts(shown.knn));
+    const base = this.card("base", shown.base, new Set(this.same.map((pair) => pair[0])));
+    const knn = this.card("knn", shown.knn, new Set(this.same.map((pair) => pair[1])));
     const lines = [];
     if (shown.heading) {
       lines.push(element("div", {class: "case"}, element("h2", {}, shown.heading),
@@ -50,13 +50,13 @@ class Translations {
   }
 
   card(name, side, same) {
-    const changed = same ? side.tokens.filter((_, i) => !same.has(i)).length : 0;
+    const changed = side.tokens.filter((_, i) => !same.has(i)).length;
     const row = element("p", {class: "tokens", role: "toolbar", "aria-label": `Tokens of ${side.name}`});
     this.rows[name] = side.tokens.map((token, i) => {
       if (/^\s/.test(token.text)) row.append(" ");
       const ends = side.trace !== null && token.token === side.trace.end_token;
       const text = shownText(token.text, ends || (token.text === "" && i + 1 === side.tokens.length));
-      const marks = ["token", same && !same.has(i) ? "differs" : "", token.text.trim() ? "" : "bare"].join(" ").trim();
+      const marks = ["token", !same.has(i) ? "differs" : "", token.text.trim() ? "" : "bare"].join(" ").trim();
       if (token.p === undefined) return row.appendChild(element("span", {class: marks}, text));
       const share = token.p > 0 ? Math.min(token.lambda * token.p_knn / token.p, 1) : 0;
       return row.appendChild(element("button", {
@@ -69,8 +69,8 @@ class Translations {
     const quiet = side.tokens.length === 0 ? "nothing" : null;
     return element("article", {class: `card translation ${name}`},
       element("h2", {}, element("span", {class: "dot", "aria-hidden": "true"}), side.name,
-        same && changed > 0 ? element("span", {class: "count"}, `${changed} of ${side.tokens.length} tokens differ`) : null,
-        same && changed === 0 ? element("span", {class: "count"}, "the same tokens") : null),
+        element("span", {class: "count"}, changed > 0 ? `${changed} of ${side.tokens.length} tokens differ`
+          : "the same tokens")),
       row, quiet ? element("p", {class: "quiet"}, quiet) : null);
   }
 

@@ -7,7 +7,7 @@ function showToken(box, side, place, close) {
   const {end_token, sentences} = side.trace;
   const neighbours = token.neighbours || [];
   for (const neighbour of neighbours) neighbour.ends = neighbour.token === end_token;
-  const knn = side.trace.settings.mode !== "base";
+  const knn = side.kind === "knn";
   const list = element("ol", {class: "neighbours"});
   const point = (i) => {
     for (const node of box.querySelectorAll("[data-neighbour]")) {
@@ -17,20 +17,22 @@ function showToken(box, side, place, close) {
   const most = Math.max(...neighbours.map((neighbour) => neighbour.share));
   neighbours.forEach((neighbour, i) => list.append(neighbourLine(neighbour, sentences[neighbour.sentence], i,
     {agrees: neighbour.token === token.token, part: neighbour.share / (most || 1)}, point)));
-  const said = element("section", {class: "said"},
+  const said = element("section", {class: "said"}, element("div", {},
     element("h3", {}, "How likely it was"),
     element("dl", {class: "bars"},
       ...[["mt", "p_mt", "the model"], ["knn", "p_knn", "the neighbours"], ["both", "p", "both"]].flatMap(
         ([kind, key, name]) => knn || kind === "mt"
           ? [element("dt", {}, name), element("dd", {}, bar(kind, token[key]))] : [])),
-    knn ? element("p", {class: "formula"}, token.searched
+    knn ? element("p", {class: "formula"}, token.searched !== false
       ? `p = (1 − λ) p_mt + λ p_knn, λ = ${short(token.lambda)}`
-      : "the search was skipped for this token") : null,
-    candidatesOf(token, end_token, knn));
+      : "the search was skipped for this token") : null),
+  candidatesOf(token, end_token, knn));
   const parts = [said];
   if (token.plane) parts.push(element("section", {class: "seen"}, element("h3", {}, "Where it looked"),
     planeOf(token, point)));
-  if (knn) {
+  if (knn && !token.neighbours) {
+    parts.push(element("p", {class: "quiet"}, "Both translations have this token: its neighbours are not in this page."));
+  } else if (knn) {
     parts.push(element("section", {class: "found"},
       element("h3", {}, neighbours.length ? `The ${neighbours.length} nearest neighbours, and their shares of p_knn` : "No neighbours"),
       neighbours.length ? list : element("p", {class: "quiet"}, token.searched

@@ -11,8 +11,7 @@ namespace knnseq::stages {
 /// page_css at /page.css and page_js at /page.js.
 std::string served_page();
 
-/// The same as one file that asks nobody: what it shows is in it. Text in `book` cannot end the
-/// element that holds it.
+/// The same as one file that asks nobody: what it shows is in it, as JSON, gzip and base64.
 std::string standalone_page(const core::Json& book);
 
 }  // namespace knnseq::stages

@@ -148,9 +148,9 @@ class Tracer {
     const at::Tensor all = at::cat(keys);
     std::int64_t row = 0;
     for (auto& token : trace["target"]["tokens"]) {
-      if (!token.contains("neighbours")) continue;
+      if (!token.contains("p")) continue;
       const at::Tensor query = queries[row++];
-      if (token["neighbours"].empty()) continue;
+      if (!token.contains("neighbours") || token["neighbours"].empty()) continue;
       std::vector<at::Tensor> points = {query};
       for (const auto& neighbour : token["neighbours"]) {
         const auto at = sentence_of(found, {neighbour.at("datastore"), neighbour.at("entry")});
@@ -265,8 +265,13 @@ class Tracer {
           also != translation.also.end()) {
         tokens.insert(also->second);
       }
-      trace["target"]["tokens"][i + forced].update(
-          explain_token(target[i], of_datastores, std::move(tokens), {p_mt[row], p[row]}));
+      auto& token = trace["target"]["tokens"][i + forced];
+      token.update(explain_token(target[i], of_datastores, std::move(tokens), {p_mt[row], p[row]}));
+      if (translation.explained &&
+          !translation.explained->contains(static_cast<std::int64_t>(i + forced))) {
+        token.erase("candidates");
+        token.erase("neighbours");
+      }
     }
     return made.keys;
   }

@@ -5,6 +5,8 @@
 #include <compare>
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +39,8 @@ struct TracedTranslation {
   std::vector<core::TokenId> target;  ///< the model's forced tokens, and EOS at the end; may be
                                       ///< empty
   std::map<std::int64_t, core::TokenId> also = {};  ///< more candidates: {position: token}
+  /// Positions that have candidates and neighbours; the others only probabilities. None: all have.
+  std::optional<std::set<std::int64_t>> explained = {};
 };
 
 /// A decoding that is open, with what its searches work on.

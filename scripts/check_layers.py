@@ -53,7 +53,7 @@ ALLOWED = {  # room: the rooms it includes
 }
 # Rooms of stages/shared, from the bottom; each may include those before it and any room of common/.
 SHARED = ["options", "inputs", "text", "sample", "training", "shards", "search", "trace",
-          "translation"]
+          "translation", "page"]
 # Stages that are made of other stages.
 COMPOSED = {"run", "append", "prune", "tune"}
 LARGEST_FOLDER = 40  # files of code

@@ -33,6 +33,8 @@ run() { mpirun -np "$ranks" "$build/bin/knnseq" "$@" --config "$config"; }
 run run
 run inspect
 if $tune; then run tune; fi
+dir=$(sed -n 's/^run_dir: *//p' "$config")
+printf '\nSee why: %s serve --run %s, and open http://127.0.0.1:8080/\n' "${build#"$top"/}/bin/knnseq" "$dir"
 printf '\ninstall %d s, build %d s, run %d s (%d ranks). Everything is in %s; docs: README.md\n' \
   $((installed - began)) $((built - installed)) $((SECONDS - built)) "$ranks" \
-  "$(sed -n 's/^run_dir: *//p' "$config")"
+  "$dir"

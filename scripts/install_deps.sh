@@ -16,9 +16,9 @@ packages=(
   catch2 procps)
 # Only for the tests: a Slurm of one node; hosts of network namespaces; clang, its runtimes and symboliser for
 # the fuzzers; clang-format for the test of that name; jsonschema for traces; h5py, faiss and yaml for
-# scripts/knnseq.py.
+# scripts/knnseq.py; a browser for the page.
 test_packages=(slurm-wlm munge iproute2 clang libclang-rt-dev llvm clang-format python3-jsonschema
-  python3-h5py python3-faiss python3-yaml)
+  python3-h5py python3-faiss python3-yaml chromium chromium-driver)
 for option in "$@"; do
   case $option in
     --tests) packages+=("${test_packages[@]}") ;;

@@ -17,6 +17,9 @@ namespace knnseq::http {
 namespace {
 
 constexpr const char* json_type = "application/json";
+constexpr const char* policy_of_pages =
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 std::string error_body(const std::string& message) {
   return nlohmann::json{{"error", {{"message", message}}}}.dump(
@@ -113,7 +116,11 @@ class Server::Implementation {
         answer = {500, error_body(e.what())};
       }
       response.status = answer.status;
-      response.set_content(answer.body, json_type);
+      response.set_content(answer.body, answer.type);
+      if (answer.type.starts_with("text/html")) {
+        response.headers.erase("Content-Security-Policy");
+        response.set_header("Content-Security-Policy", policy_of_pages);
+      }
     };
     if (method == "GET") {
       server_.Get(path, call);

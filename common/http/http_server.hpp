@@ -1,4 +1,4 @@
-// A small HTTP/1.1 server for JSON, for programs of this machine.
+// A small HTTP/1.1 server for JSON and a page, for programs and browsers of this machine.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,9 @@ struct Address {
 
 struct Answer {
   int status = 200;
-  std::string body;  ///< JSON
+  std::string body;
+  /// A page (text/html) may load style, scripts, and what its scripts ask for, from this server.
+  std::string type = "application/json";
 };
 
 struct ServerOptions {
@@ -40,8 +42,9 @@ struct ServerOptions {
 /// A page of another site must not reach it through a user's browser: a request whose Host is not
 /// one of the server's, or whose Origin is not the server itself, is refused (403), and so is a
 /// POST whose Content-Type is not application/json (415), which browsers do not send elsewhere
-/// unasked. Every answer has headers that forbid a browser to take it for anything but JSON. What
-/// is refused, and what a handler throws, is answered as {"error": {"message"}}.
+/// unasked. Every answer has headers that forbid a browser to take it for anything but its type,
+/// and a page to use anything of another server. What is refused, and what a handler throws, is
+/// answered as {"error": {"message"}}.
 class Server {
  public:
   using Handler = std::function<Answer(const std::string& body)>;

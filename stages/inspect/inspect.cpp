@@ -7,24 +7,20 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
-#include "core/json_field.hpp"
-#include "core/parse_json.hpp"
 #include "obs/terminal.hpp"
-#include "runtime/stage_runner.hpp"
+#include "stages/inspect/book.hpp"
+#include "stages/inspect/two_decodings.hpp"
 #include "stages/shared/inputs/open_model.hpp"
 #include "stages/shared/inputs/stage.hpp"
 #include "stages/shared/search/decoding_settings.hpp"
 #include "stages/shared/search/open_mixer.hpp"
 #include "stages/shared/trace/trace.hpp"
 #include "text/files/line_filter.hpp"
-#include "text/files/read_lines.hpp"
 #include "text/output_line.hpp"
 
 namespace knnseq::stages {
 
 namespace {
-
-using Tokens = std::vector<core::TokenId>;
 
 DecodeOptions decoding_named(const Options& options, const std::string& key,
                              const std::string& name) {
@@ -34,49 +30,9 @@ DecodeOptions decoding_named(const Options& options, const std::string& key,
   throw core::InputError(fmt::format("inspect.{}: no item of 'decode' is named '{}'", key, name));
 }
 
-/// A finished decoding, whose files are compared with its manifest.
-class Decoding {
- public:
-  Decoding(const Folders& folders, const std::string& name)
-      : folder_(folders.decode / name),
-        command_("decode " + name),
-        manifest_(runtime::require_manifest(folder_, "decode-" + name, command_)) {}
-
-  const store::Manifest& manifest() const { return manifest_; }
-  bool has(const char* file) const { return manifest_.content_fields().at("files").has(file); }
-  std::string path(const char* file) const { return (folder_ / file).string(); }
-  std::vector<std::string> lines(const char* file) const {
-    return text::read_lines(runtime::require_file(folder_, manifest_, file, command_),
-                            text::no_limits);
-  }
-
- private:
-  std::filesystem::path folder_;
-  std::string command_;
-  store::Manifest manifest_;
-};
-
-/// Best tokens of every line of a finished decoding; none for an empty line.
-std::vector<Tokens> best_tokens(const Decoding& decoding, const text::Tokenizer& tokenizer) {
-  std::vector<Tokens> best;
-  for (const auto& line : decoding.lines("nbest.jsonl")) {
-    const std::string where = fmt::format("{}:{}", decoding.path("nbest.jsonl"), best.size() + 1);
-    const core::Json json = core::parse_json(line, where);
-    const auto nbest = core::JsonField(where, json).at("nbest").elements();
-    best.emplace_back();
-    if (nbest.empty()) continue;
-    for (const auto& token : nbest.front().at("tokens").elements()) {
-      best.back().push_back(
-          static_cast<core::TokenId>(token.number(0, tokenizer.vocab_size() - 1)));
-      if (!tokenizer.has_target_token(best.back().back())) token.refuse("is no token");
-    }
-  }
-  return best;
-}
-
 /// The line to show: the given one, or the longest that kNN alone translates just as the reference.
-std::size_t choose_line(const InspectOptions& options, const std::vector<std::string>& references,
-                        const std::vector<std::string>& base, const std::vector<std::string>& knn) {
+std::size_t choose_line(const InspectOptions& options, const TwoDecodings& both) {
+  const auto& knn = both.knn_text;
   if (options.line > 0) {
     if (options.line > std::ssize(knn)) {
       throw core::InputError(
@@ -87,8 +43,8 @@ std::size_t choose_line(const InspectOptions& options, const std::vector<std::st
   std::size_t chosen = 0;
   std::size_t longest = 0;
   for (std::size_t i = 0; i < knn.size(); ++i) {
-    if (base[i] == knn[i]) continue;
-    const bool solved = i < references.size() && knn[i] == references[i];
+    if (both.base_text[i] == knn[i]) continue;
+    const bool solved = i < both.references.size() && knn[i] == both.references[i];
     const std::size_t length = solved ? 1000 + knn[i].size() : 1;
     if (length > longest) {
       longest = length;
@@ -103,7 +59,7 @@ struct Case {
   std::size_t line = 0;
   std::string source, reference, base_text, knn_text;
   bool has_reference = false;
-  Tokens base, knn;
+  TargetTokens base, knn;
   std::size_t differs = 0;           ///< position of the first token that differs
   std::optional<std::size_t> token;  ///< position; none: both translations are the same
 
@@ -111,36 +67,16 @@ struct Case {
   bool compares() const { return token && *token <= differs && *token < base.size(); }
 };
 
-Case read_case(const InspectOptions& options, const Decoding& of_base, const Decoding& of_knn,
-               const text::Tokenizer& tokenizer) {
-  const auto base = best_tokens(of_base, tokenizer);
-  const auto knn = best_tokens(of_knn, tokenizer);
-  const auto sources = of_knn.lines("src.txt");
-  if (sources != of_base.lines("src.txt")) {
-    throw core::InputError("inspect.base and inspect.knn are decodings of different test sets");
-  }
-  const auto base_text = of_base.lines("hyp.txt");
-  const auto knn_text = of_knn.lines("hyp.txt");
-  std::vector<std::string> references;
-  if (of_knn.has("ref.txt")) references = of_knn.lines("ref.txt");
-
-  const auto reference_lines = references.empty() ? sources.size() : references.size();
-  for (const std::size_t lines :
-       {base.size(), knn.size(), base_text.size(), knn_text.size(), reference_lines}) {
-    if (lines == sources.size()) continue;
-    throw core::InputError(of_knn.path("nbest.jsonl"),
-                           "the files of both decodings have different numbers of lines");
-  }
-  if (knn.empty()) throw core::InputError("the test set of inspect.knn is empty");
+Case choose_case(const InspectOptions& options, const TwoDecodings& both) {
   Case shown;
-  shown.line = choose_line(options, references, base_text, knn_text);
-  shown.source = sources[shown.line];
-  shown.base = base[shown.line];
-  shown.knn = knn[shown.line];
-  shown.base_text = base_text[shown.line];
-  shown.knn_text = knn_text[shown.line];
-  shown.has_reference = !references.empty();
-  if (shown.has_reference) shown.reference = references[shown.line];
+  shown.line = choose_line(options, both);
+  shown.source = both.sources[shown.line];
+  shown.base = both.base[shown.line];
+  shown.knn = both.knn[shown.line];
+  shown.base_text = both.base_text[shown.line];
+  shown.knn_text = both.knn_text[shown.line];
+  shown.has_reference = !both.references.empty();
+  if (shown.has_reference) shown.reference = both.references[shown.line];
   const auto shorter = std::min(shown.base.size(), shown.knn.size());
   while (shown.differs < shorter && shown.base[shown.differs] == shown.knn[shown.differs]) {
     ++shown.differs;
@@ -253,6 +189,7 @@ void inspect(runtime::StageContext& context, const Options& given) {
   const Folders folders(context.run_dir);
   Options options = given;  // with the settings that the translation was made with
   DecodeOptions decoding;
+  TwoDecodings both;
   Case shown;
   std::optional<store::Manifest> made;
   std::unique_ptr<text::Tokenizer> tokenizer;
@@ -260,13 +197,14 @@ void inspect(runtime::StageContext& context, const Options& given) {
   comm::agree(comm, [&] {
     decoding_named(options, "base", options.inspect.base);
     decoding = decoding_named(options, "knn", options.inspect.knn);
-    const Decoding of_knn(folders, options.inspect.knn);
+    const FinishedDecoding of_knn(folders, options.inspect.knn);
     made = of_knn.manifest();
     adopt_settings(*made, context.overrides, options, decoding);
     if (!decoding.knn) throw core::InputError("inspect.knn names a decoding without kNN");
     tokenizer = open_tokenizer(options);
     model = open_search_model(context, options, decoding, *tokenizer);
-    shown = read_case(options.inspect, Decoding(folders, options.inspect.base), of_knn, *tokenizer);
+    both = TwoDecodings::read({folders, options.inspect.base}, of_knn, *tokenizer);
+    shown = choose_case(options.inspect, both);
   });
   const auto data = check_data(context, options, decoding);
   require_made_with(context, options, decoding, data, *made);
@@ -284,6 +222,8 @@ void inspect(runtime::StageContext& context, const Options& given) {
     mixer.emplace(open_mixer(context, options, decoding, data, resident));
     traced.mixer = &*mixer;
   }
+  if (!options.inspect.html.empty()) return write_book(context, options, traced, both);
+
   std::string line = shown.source;
   comm::on_root(comm, [&] {
     if (options.preprocess.source.empty()) return;
@@ -299,7 +239,9 @@ void inspect(runtime::StageContext& context, const Options& given) {
     translation.also[static_cast<std::int64_t>(*shown.token)] = shown.base[*shown.token];
   }
   const auto trace_of_line =
-      trace(context, traced, {translation}, {.neighbours = options.inspect.neighbours}).front();
+      trace(context, traced, {translation},
+            {.neighbours = options.inspect.neighbours, .plane = options.inspect.plane})
+          .front();
   if (!comm.is_root()) return;
   if (options.inspect.json) {
     obs::print(obs::printable_json(as_json(shown, options.inspect, trace_of_line).dump(1)) + "\n");

@@ -12,7 +12,10 @@
 #include "core/parse_json.hpp"
 #include "http/http_server.hpp"
 #include "runtime/stop_signal.hpp"
+#include "stages/serve/offers.hpp"
 #include "stages/serve/request_queue.hpp"
+#include "stages/shared/page/page.hpp"
+#include "stages/shared/page/page_files.hpp"
 #include "stages/shared/search/decoding_settings.hpp"
 #include "stages/shared/translation/chosen_decoding.hpp"
 #include "stages/shared/translation/json_request.hpp"
@@ -98,10 +101,23 @@ core::Json describe_server(const runtime::StageContext& context, const Options& 
           {"ranks", context.comm.size()},
           {"settings", describe_settings(options, decoding)},
           {"learns", options.serve.learn},
+          {"offers", offered_settings(context.run_dir, options, decoding)},
           {"limits",
            {{"queue", options.serve.queue},
             {"body_bytes", options.serve.body_bytes},
             {"answer_seconds", options.serve.answer_seconds}}}};
+}
+
+/// The page, what it consists of, and what it shows first.
+void offer_page(http::Server& server, const std::string& examples) {
+  const auto give = [&](const char* path, const char* type, std::string body) {
+    const http::Answer answer{200, std::move(body), type};
+    server.handle("GET", path, [answer](const auto&) { return answer; });
+  };
+  give("/", "text/html; charset=utf-8", served_page());
+  give("/page.css", "text/css; charset=utf-8", page_css);
+  give("/page.js", "text/javascript; charset=utf-8", page_js);
+  give("/v1/examples", "application/json", examples);
 }
 
 /// Translates what waits until it is asked to stop, and then what still waits.
@@ -147,6 +163,7 @@ void serve(runtime::StageContext& context, const Options& options,
   context.log.set_stage("serve");
   DecodeOptions decoding;
   std::unique_ptr<http::Server> server;  // rank 0's
+  std::string info, examples;            // likewise
   comm::agree(context.comm, [&] {
     decoding = choose_decoding(options, names, "serve");
     const auto address = http::Address::parse(options.serve.listen);
@@ -154,17 +171,19 @@ void serve(runtime::StageContext& context, const Options& options,
     server = std::make_unique<http::Server>(http::ServerOptions{
         .address = address, .hosts = options.serve.hosts, .body_bytes = options.serve.body_bytes});
     warn_if_open(context.log, address);
+    info = describe_server(context, options, decoding).dump();
+    examples = example_lines(context.run_dir, options).dump();
   });
   log_settings(context, options, decoding, names);
   ResidentTranslator translator(context, options, decoding);
   if (!context.comm.is_root()) return translator.serve();
   RequestQueue queue(options.serve.queue);
-  const auto info = describe_server(context, options, decoding).dump();
   server->handle("GET", "/healthz", [](const auto&) {
     return http::Answer{200, R"({"ok":true})"};
   });
   server->handle("GET", "/v1/info", [&](const auto&) { return http::Answer{200, info}; });
   server->handle("POST", "/v1/translate", TranslateHandler(options.serve, queue));
+  offer_page(*server, examples);
   server->start();
   context.log.info(fmt::format("listening on http://{}:{}",
                                http::Address::parse(options.serve.listen).host, server->port()));

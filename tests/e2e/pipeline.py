@@ -1,6 +1,7 @@
 """What the end-to-end tests share: a small corpus of real text, and runs of the program."""
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -95,6 +96,29 @@ class PipelineTest(unittest.TestCase):
     def digest(self, *patterns, run="run"):
         """Checksum of all files of the run directory that match, names included."""
         return hashlib.sha256(repr(self.digests(*patterns, run=run)).encode()).hexdigest()
+
+
+class ServingTest(PipelineTest):
+    def start(self, *options, ranks=1, listen="127.0.0.1:0"):
+        """A server that answers; its port and what it says are kept."""
+        command = ["mpirun", "-np", str(ranks)] if ranks > 1 else []
+        job = subprocess.Popen([*command, PROGRAM, "serve", "--run", str(self.folder / "run"),
+                                "--listen", listen, *options],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(lambda: (job.kill(), job.communicate()) if job.poll() is None else None)
+        job.said = ""
+        while "listening on" not in job.said:
+            line = job.stderr.readline()
+            self.assertTrue(line, job.said)
+            job.said += line
+        job.port = int(re.search(r"listening on http://\S+:(\d+)", job.said).group(1))
+        return job
+
+    def end(self, job, number=signal.SIGTERM):
+        job.send_signal(number)
+        job.said += job.communicate(timeout=60)[1]
+        self.assertEqual(job.returncode, 0, job.said)
+        self.assertIn("all requests are answered", job.said)
 
 
 class AppendingTest(PipelineTest):

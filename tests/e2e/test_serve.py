@@ -2,7 +2,6 @@
 import http.client
 import json
 import os
-import re
 import signal
 import subprocess
 import threading
@@ -16,7 +15,7 @@ import pipeline
 SCHEMA = json.loads((pipeline.ROOT / "docs/trace.schema.json").read_text(encoding="utf-8"))
 
 
-class Serve(pipeline.PipelineTest):
+class Serve(pipeline.ServingTest):
     def setUp(self):
         super().setUp()
         self.lines = (self.folder / "test.de").read_text(encoding="utf-8").splitlines()
@@ -24,27 +23,6 @@ class Serve(pipeline.PipelineTest):
             self.run_stage(stage)
         decoded = (self.folder / "run/decode/knn/nbest.jsonl").read_text(encoding="utf-8").splitlines()
         self.decoded = [json.loads(line)["nbest"][0]["text"] for line in decoded]
-
-    def start(self, *options, ranks=1, listen="127.0.0.1:0"):
-        """A server that answers; its port and what it says are kept."""
-        command = ["mpirun", "-np", str(ranks)] if ranks > 1 else []
-        job = subprocess.Popen([*command, pipeline.PROGRAM, "serve", "--run", str(self.folder / "run"),
-                                "--listen", listen, *options],
-                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        self.addCleanup(lambda: (job.kill(), job.communicate()) if job.poll() is None else None)
-        job.said = ""
-        while "listening on" not in job.said:
-            line = job.stderr.readline()
-            self.assertTrue(line, job.said)
-            job.said += line
-        job.port = int(re.search(r"listening on http://\S+:(\d+)", job.said).group(1))
-        return job
-
-    def end(self, job, number=signal.SIGTERM):
-        job.send_signal(number)
-        job.said += job.communicate(timeout=60)[1]
-        self.assertEqual(job.returncode, 0, job.said)
-        self.assertIn("all requests are answered", job.said)
 
     def ask(self, job, body=None, path="/v1/translate", **headers):
         """Status and JSON of one request."""
@@ -82,7 +60,14 @@ class Serve(pipeline.PipelineTest):
             self.assertIn(message, answer["error"]["message"])
         self.assertEqual(self.ask(job, {"source": "a"}, Host="evil.example")[0], 403)
         self.assertEqual(self.ask(job, {"source": "a"}, Origin="http://evil.example")[0], 403)
-        self.assertEqual(self.ask(job, path="/")[0], 404)
+        self.assertEqual(self.ask(job, path="/nothing")[0], 404)
+        self.assertEqual(info["offers"], {"modes": ["plain"], "policies": ["fixed", "distance"], "lists": 32})
+        examples = self.ask(job, path="/v1/examples")[1]
+        self.assertEqual((examples["name"], [line["source"] for line in examples["lines"]]), ("knn", self.lines))
+        status, answer = self.ask(job, {"source": self.lines[0], "trace": {"plane": True, "neighbours": 3}})
+        jsonschema.validate(answer["trace"], SCHEMA)
+        for token in answer["trace"]["target"]["tokens"]:
+            self.assertEqual(len(token["plane"]["neighbours"]), 3)
         self.check_sharing()
         self.end(job, signal.SIGUSR1)  # which mpirun passes on
         self.assertEqual([*(self.folder / "run").glob("readers/*")], [])

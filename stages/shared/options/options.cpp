@@ -347,6 +347,12 @@ InspectOptions read_inspect(const Section& section) {
   options.token = section.integer("token", options.token, {-1, many});
   options.neighbours = section.integer("neighbours", options.neighbours, neighbour_bounds);
   options.json = section.flag("json", options.json);
+  options.plane = section.flag("plane", options.plane);
+  options.html = section.text("html", options.html);
+  options.lines = section.integers("lines", options.lines, {1, many});
+  if (options.json && !options.html.empty()) {
+    section.problem("html", "and inspect.json exclude each other");
+  }
   return options;
 }
 

@@ -188,7 +188,10 @@ struct InspectOptions {
   std::int64_t line = -1;   ///< from 1; −1: the longest that kNN alone gets right
   std::int64_t token = -1;  ///< of knn's translation, from 1; −1: the first that differs
   std::int64_t neighbours = 8;
-  bool json = false;  ///< print the trace, and not text
+  bool json = false;                ///< print the trace, and not text
+  bool plane = false;               ///< the trace has that of the query and the neighbours
+  std::string html;                 ///< a file: all lines as a page, and not one as text
+  std::vector<std::int64_t> lines;  ///< of the page, from 1; empty: all
 };
 
 /// Translation of what comes in by standard input.

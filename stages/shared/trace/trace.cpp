@@ -13,6 +13,7 @@
 #include "obs/resources.hpp"
 #include "stages/shared/search/decoding_settings.hpp"
 #include "stages/shared/text/sentence_block.hpp"
+#include "stages/shared/trace/plane.hpp"
 #include "stages/shared/trace/token_texts.hpp"
 #include "text/output_line.hpp"
 
@@ -63,6 +64,10 @@ at::Tensor best_tokens_of(const at::Tensor& log_probs, const at::Tensor& never,
   return std::get<1>(possible.topk(most, 1)).to(at::kCPU).contiguous();
 }
 
+/// Datastore sentences whose keys are computed together, at most. The batches of a trace are its
+/// own: they do not depend on ranks.
+constexpr std::size_t sentences_at_once = 32;
+
 /// Explains one translation after the other.
 class Tracer {
  public:
@@ -76,18 +81,20 @@ class Tracer {
     unchosen_.insert(ids.begin(), ids.end());
   }
 
-  /// The trace without the datastore's sentences. The next three together are collective where the
-  /// search is: a rank without a translation calls serve().
-  Json explain(const TracedTranslation& translation) {
+  /// The trace without the datastore's sentences, and the queries [explained tokens, d] if planes
+  /// are wanted of them. Collective where the search is: a rank without a translation calls
+  /// serve().
+  std::pair<Json, at::Tensor> explain(const TracedTranslation& translation) {
     Json trace = head(translation);
+    at::Tensor queries;
     const auto& source = translation.source_tokens;
     const model::Sentences sources(&source, source.empty() ? 0 : 1);
     if (traced_.memory != nullptr) {
       explain_memory(sources, trace);
     } else {
-      explain_tokens(translation, sources, trace);
+      queries = explain_tokens(translation, sources, trace);
     }
-    return trace;
+    return {std::move(trace), how_.plane ? queries : at::Tensor()};
   }
 
   void serve() {
@@ -109,6 +116,55 @@ class Tracer {
       neighbour["sentence"] = place->second;
       neighbour["position"] = entry.entry - found[at].first_entry;
     });
+  }
+
+  /// Adds where the query and the neighbours of each token lie. The neighbours' keys are computed
+  /// again, from the sentences that they come from: not every datastore stores them. queries: as
+  /// explain() gave them.
+  void add_planes(const std::vector<DatastoreSentence>& found, const at::Tensor& queries,
+                  Json& trace) const {
+    if (!queries.defined()) return;
+    std::map<std::size_t, std::int64_t> rows;  // in `found`: the sentence's first one in `keys`
+    std::vector<std::size_t> order;
+    std::int64_t count = 0;
+    for_each_neighbour(trace, [&](const Json& neighbour) {
+      const auto at = sentence_of(found, {neighbour.at("datastore"), neighbour.at("entry")});
+      if (!rows.emplace(at, count).second) return;
+      order.push_back(at);
+      count += std::ssize(found[at].target);
+    });
+    std::vector<at::Tensor> keys;
+    for (std::size_t i = 0; i < order.size(); i += sentences_at_once) {
+      std::vector<std::vector<Token>> sources, targets;
+      for (const auto at :
+           std::span(order).subspan(i).first(std::min(sentences_at_once, order.size() - i))) {
+        sources.push_back(found[at].source);
+        targets.push_back(found[at].target);
+      }
+      keys.push_back(
+          traced_.model.teacher_force(sources, targets, {traced_.decoding.beam.key}).keys);
+    }
+    if (keys.empty()) return;
+    const at::Tensor all = at::cat(keys);
+    std::int64_t row = 0;
+    for (auto& token : trace["target"]["tokens"]) {
+      if (!token.contains("p")) continue;
+      const at::Tensor query = queries[row++];
+      if (!token.contains("neighbours") || token["neighbours"].empty()) continue;
+      std::vector<at::Tensor> points = {query};
+      for (const auto& neighbour : token["neighbours"]) {
+        const auto at = sentence_of(found, {neighbour.at("datastore"), neighbour.at("entry")});
+        points.push_back(all[rows.at(at) + neighbour.at("position").get<std::int64_t>()]);
+      }
+      const auto [places, variance] = principal_plane(at::stack(points));
+      Json numbers = Json::array();
+      for (const auto& [x, y] : places) {
+        numbers.push_back({short_number(x), short_number(y)});
+      }
+      token["plane"] = {{"query", numbers.front()}, {"variance", short_number(variance)}};
+      numbers.erase(0);
+      token["plane"]["neighbours"] = std::move(numbers);
+    }
   }
 
   /// Calls visit(neighbour) for all of a trace.
@@ -162,13 +218,18 @@ class Tracer {
                        {"distance", short_number(nearest.front().distance)}};
   }
 
-  void explain_tokens(const TracedTranslation& translation, model::Sentences sources, Json& trace) {
+  /// Returns the queries.
+  at::Tensor explain_tokens(const TracedTranslation& translation, model::Sentences sources,
+                            Json& trace) {
     const auto& forced_tokens = traced_.model.info().forced_tokens;
     const auto forced = std::min(forced_tokens.size(), translation.target.size());
     for (std::size_t i = 0; i < forced; ++i) trace["target"]["tokens"][i]["forced"] = true;
     const std::vector<Token> target(
         translation.target.begin() + static_cast<std::ptrdiff_t>(forced), translation.target.end());
-    if (sources.empty() || target.empty()) return serve();
+    if (sources.empty() || target.empty()) {
+      serve();
+      return {};
+    }
     const obs::Stopwatch of_model;
     const auto made = traced_.model.teacher_force(
         sources, {&target, 1}, {traced_.decoding.beam.key, false, /*log_probs=*/true});
@@ -204,9 +265,15 @@ class Tracer {
           also != translation.also.end()) {
         tokens.insert(also->second);
       }
-      trace["target"]["tokens"][i + forced].update(
-          explain_token(target[i], of_datastores, std::move(tokens), {p_mt[row], p[row]}));
+      auto& token = trace["target"]["tokens"][i + forced];
+      token.update(explain_token(target[i], of_datastores, std::move(tokens), {p_mt[row], p[row]}));
+      if (translation.explained &&
+          !translation.explained->contains(static_cast<std::int64_t>(i + forced))) {
+        token.erase("candidates");
+        token.erase("neighbours");
+      }
     }
+    return made.keys;
   }
 
   struct LogProbs {
@@ -305,9 +372,12 @@ std::vector<Json> trace(runtime::StageContext& context, const TracedDecoding& de
   const auto ranks = static_cast<std::size_t>(comm.size());
   const auto rank = static_cast<std::size_t>(comm.rank());
   Json mine = Json::array();
+  std::vector<at::Tensor> queries;  // of each of them
   for (std::size_t first = 0; first < translations.size(); first += ranks) {
     if (first + rank < translations.size()) {
-      mine.push_back(tracer.explain(translations[first + rank]));
+      auto [explained, of_tokens] = tracer.explain(translations[first + rank]);
+      mine.push_back(std::move(explained));
+      queries.push_back(std::move(of_tokens));
     } else {
       tracer.serve();
     }
@@ -321,6 +391,9 @@ std::vector<Json> trace(runtime::StageContext& context, const TracedDecoding& de
     }
     const auto found = decoding.text->find(wanted);
     for (auto& one : mine) tracer.add_sentences(found, one);
+    comm::agree(comm, [&] {
+      for (std::size_t i = 0; i < mine.size(); ++i) tracer.add_planes(found, queries[i], mine[i]);
+    });
   }
   std::vector<Json> traces(translations.size());
   const auto all = comm::gather_json(comm, mine);

@@ -2,8 +2,11 @@
 // JSON. docs/trace.md describes it, docs/trace.schema.json is its schema.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +27,9 @@ inline constexpr int trace_version = 1;
 struct TraceOptions {
   std::int64_t neighbours = 8;  ///< of each token: the nearest in each datastore
   std::int64_t candidates = 5;  ///< of each token: the best by p_mt, by p_knn and by p
+  bool plane = false;           ///< where the query and these neighbours lie, in two dimensions
+
+  auto operator<=>(const TraceOptions&) const = default;
 };
 
 /// A translation to be explained.
@@ -33,6 +39,8 @@ struct TracedTranslation {
   std::vector<core::TokenId> target;  ///< the model's forced tokens, and EOS at the end; may be
                                       ///< empty
   std::map<std::int64_t, core::TokenId> also = {};  ///< more candidates: {position: token}
+  /// Positions that have candidates and neighbours; the others only probabilities. None: all have.
+  std::optional<std::set<std::int64_t>> explained = {};
 };
 
 /// A decoding that is open, with what its searches work on.

@@ -39,8 +39,11 @@ std::optional<TraceOptions> trace_of(const core::JsonField& field) {
       how.neighbours = value.number(0, 1'000'000);
     } else if (name == "candidates") {
       how.candidates = value.number(0, 1'000);
+    } else if (name == "plane") {
+      how.plane = value.flag();
     } else {
-      field.refuse(fmt::format("has no field {}; there are neighbours and candidates", name));
+      field.refuse(
+          fmt::format("has no field {}; there are neighbours, candidates and plane", name));
     }
   }
   return how;

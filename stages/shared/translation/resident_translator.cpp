@@ -36,7 +36,7 @@ struct ResidentTranslator::Sentence {
 
   core::Json to_json() const {
     core::Json json = {line, source, prefix, nbest, knn, error};
-    if (trace) json.push_back({trace->neighbours, trace->candidates});
+    if (trace) json.push_back({trace->neighbours, trace->candidates, trace->plane});
     return json;
   }
   static Sentence from_json(const core::Json& json) {
@@ -47,7 +47,7 @@ struct ResidentTranslator::Sentence {
                       json[4],
                       {},
                       json[5].get<std::string>()};
-    if (json.size() > 6) sentence.trace = {json[6][0], json[6][1]};
+    if (json.size() > 6) sentence.trace = {json[6][0], json[6][1], json[6][2]};
     return sentence;
   }
 };
@@ -399,10 +399,9 @@ void ResidentTranslator::trace_answers(const DecodeOptions& decoding, Opened* op
                                        const std::vector<Sentence>& batch,
                                        const std::vector<std::int64_t>& group,
                                        const Deliver& deliver) {
-  // Those of one length of the trace are traced together.
-  std::map<std::pair<std::int64_t, std::int64_t>, std::vector<std::int64_t>> alike;
+  std::map<TraceOptions, std::vector<std::int64_t>> alike;  // are traced together
   for (const auto i : group) {
-    if (const auto& how = batch[i].trace) alike[{how->neighbours, how->candidates}].push_back(i);
+    if (const auto& how = batch[i].trace) alike[*how].push_back(i);
   }
   if (alike.empty()) return;
   TracedDecoding traced{options_, decoding, *tokenizer_, *model_};
@@ -425,7 +424,7 @@ void ResidentTranslator::trace_answers(const DecodeOptions& decoding, Opened* op
       translations.push_back(
           {sentence.line, sentence.source, targets[i].get<std::vector<core::TokenId>>(), {}});
     }
-    auto traces = trace(context_, traced, translations, {how.first, how.second});
+    auto traces = trace(context_, traced, translations, how);
     for (std::size_t i = 0; i < places.size() && context_.comm.is_root(); ++i) {
       auto answer = std::move(untraced_.extract(places[i]).mapped());
       answer.trace = std::move(traces[i]);

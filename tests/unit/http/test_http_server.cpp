@@ -133,6 +133,26 @@ TEST_CASE("pages of other sites do not reach it") {
   CHECK(answer->status == 200);
 }
 
+TEST_CASE("a page may use its own server and nothing else, and what is no page nothing at all") {
+  http::Server server({.address = any_port});
+  server.handle("GET", "/", [](const auto&) {
+    return http::Answer{200, "<p>", "text/html; charset=utf-8"};
+  });
+  server.handle("GET", "/style", [](const auto&) { return http::Answer{200, "p {}", "text/css"}; });
+  server.start();
+  httplib::Client client("127.0.0.1", server.port());
+  const auto page = client.Get("/");
+  CHECK(page->get_header_value("Content-Type") == "text/html; charset=utf-8");
+  CHECK(page->get_header_value("X-Content-Type-Options") == "nosniff");
+  CHECK(page->get_header_value_count("Content-Security-Policy") == 1);
+  CHECK_THAT(page->get_header_value("Content-Security-Policy"), Contains("default-src 'none'") &&
+                                                                    Contains("script-src 'self'") &&
+                                                                    Contains("connect-src 'self'"));
+  const auto style = client.Get("/style");
+  CHECK(style->get_header_value("Content-Type") == "text/css");
+  CHECK(style->get_header_value("Content-Security-Policy") == "default-src 'none'");
+}
+
 TEST_CASE("malformed, huge and slow requests are answered or closed, and disturb nobody") {
   const Echo echo(
       {.address = any_port, .body_bytes = 1000, .silence_seconds = 1, .connections = 4});

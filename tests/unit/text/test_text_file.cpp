@@ -4,12 +4,12 @@
 #include <bzlib.h>
 #include <catch2/catch.hpp>
 #include <lzma.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "support/temporary_folder.hpp"
+#include "text/files/encode_gzip.hpp"
 #include "text/files/read_lines.hpp"
 #include "text/files/text_file.hpp"
 
@@ -20,21 +20,9 @@ using Catch::Contains;
 
 namespace {
 
-// One member, stream or frame of each format, made by the libraries' encoders.
+// One member, stream or frame of each format, made by our own encoder or the libraries'.
 
-std::string gzipped(const std::string& text) {
-  z_stream stream{};
-  REQUIRE(deflateInit2(&stream, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-  std::string packed(deflateBound(&stream, text.size()) + 64, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
-  stream.avail_out = static_cast<uInt>(packed.size());
-  REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-  packed.resize(stream.total_out);
-  deflateEnd(&stream);
-  return packed;
-}
+std::string gzipped(const std::string& text) { return text::encode_gzip(text); }
 
 std::string bzipped(const std::string& text) {
   auto size = static_cast<unsigned>(text.size() + text.size() / 100 + 600);

@@ -1,0 +1,17 @@
+# Writes ${OUTPUT}, which holds the files of the page in ${SOURCE} as strings (stages/shared/page/page_files.hpp).
+# Scripts are one after the other, in the order of their names.
+file(GLOB scripts ${SOURCE}/*.js)
+list(SORT scripts)
+file(READ ${SOURCE}/page.html html)
+file(READ ${SOURCE}/page.css css)
+set(js "")
+foreach(script ${scripts})
+  file(READ ${script} text)
+  string(APPEND js "${text}")
+endforeach()
+set(code "#include \"stages/shared/page/page_files.hpp\"\n\nnamespace knnseq::stages {\n")
+foreach(name html css js)
+  string(APPEND code "const char* const page_${name} = R\"knnseq(${${name}})knnseq\";\n")
+endforeach()
+string(APPEND code "}  // namespace knnseq::stages\n")
+file(WRITE ${OUTPUT} "${code}")

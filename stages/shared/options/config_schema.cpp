@@ -21,7 +21,7 @@ void require(core::Json& object, const std::string& name) {
 }
 
 /// Puts a key where its path leads from `object`: "knn.k", or "decode[].name" in a list's items.
-void put(core::Json& object, const std::string& path, const core::Json& schema, bool required) {
+void put_key(core::Json& object, const std::string& path, const core::Json& schema, bool required) {
   constexpr std::string_view list_mark = "[]";
   const auto dot = path.find('.');
   std::string name = path.substr(0, dot);
@@ -37,7 +37,7 @@ void put(core::Json& object, const std::string& path, const core::Json& schema, 
     property = list ? core::Json{{"type", "array"}, {"items", empty_object()}} : empty_object();
   }
   if (required && !list) require(object, name);
-  put(list ? property["items"] : property, path.substr(dot + 1), schema, required);
+  put_key(list ? property["items"] : property, path.substr(dot + 1), schema, required);
 }
 
 }  // namespace
@@ -47,7 +47,7 @@ core::Json config_schema(std::span<const config::KnownKey> keys) {
   root["$schema"] = "https://json-schema.org/draft/2020-12/schema";
   root["title"] = "knnseq config (configs/reference.yaml describes every key)";
   const core::Json text = {{"type", "string"}};
-  put(root, "include", {{"anyOf", {text, {{"type", "array"}, {"items", text}}}}}, false);
+  put_key(root, "include", {{"anyOf", {text, {{"type", "array"}, {"items", text}}}}}, false);
   for (const auto& key : keys) {
     const bool required = key.problem.starts_with("is required");
     core::Json schema = key.schema;
@@ -55,7 +55,7 @@ core::Json config_schema(std::span<const config::KnownKey> keys) {
       const auto fallback = core::Json::parse(key.fallback, nullptr, /*allow_exceptions=*/false);
       schema["default"] = fallback.is_discarded() ? core::Json(key.fallback) : fallback;
     }
-    put(root, key.path, schema, required);
+    put_key(root, key.path, schema, required);
   }
   return root;
 }

@@ -30,7 +30,7 @@ std::vector<std::string> whole_lines(const fs::path& file) {
   return lines;
 }
 
-std::int64_t bytes_of(const std::vector<std::string>& lines) {
+std::int64_t bytes_of_lines(const std::vector<std::string>& lines) {
   std::int64_t bytes = 0;
   for (const auto& line : lines) bytes += std::ssize(line) + 1;
   return bytes;
@@ -94,8 +94,8 @@ void LearnedText::begin_writing() {
   lock_.emplace(folder_ / "lock");
   const auto lines = read(0);
   pairs_ = std::ssize(lines.sources);
-  source_bytes_ = bytes_of(lines.sources);
-  target_bytes_ = bytes_of(lines.targets);
+  source_bytes_ = bytes_of_lines(lines.sources);
+  target_bytes_ = bytes_of_lines(lines.targets);
   cut(source_bytes_, target_bytes_);  // what a crash has left of a pair
   core::sync_folder(folder_);
   core::sync_folder(run_dir_);

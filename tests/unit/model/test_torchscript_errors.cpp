@@ -116,8 +116,8 @@ TEST_CASE("files that are no TorchScript archives", "[model]") {
     CHECK_THROWS_WITH(load_model(path), Contains(path.string() + ": is damaged or no TorchScript"));
     CHECK_THROWS_AS(read_model_info(path), core::InputError);
   }
-  CHECK_THROWS_WITH(load_model(folder / "absent.pt"), Contains("absent.pt: is missing"));
-  CHECK_THROWS_WITH(model_files(folder / "absent.pt"), Contains("absent.pt: is missing"));
+  CHECK_THROWS_WITH(load_model(folder / "absent.pt"), Contains("absent.pt: no such file"));
+  CHECK_THROWS_WITH(model_files(folder / "absent.pt"), Contains("absent.pt: no such file"));
   CHECK_THROWS_AS(load_model(fixture.folder / "model.pt", {"bf16", {}}), core::InputError);
 }
 

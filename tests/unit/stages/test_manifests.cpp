@@ -27,6 +27,7 @@ const Json good = {
       {"content",
        {{"sentences", 4},
         {"entries", 10},
+        {"dropped", {{"empty source", 2}}},
         {"files", {{"dropped.tsv", {{"bytes", 3}, {"fingerprint", "f"}}}}},
         {"shards", {{"shard-00000", shard}, {"shard-00001", shard}}}}}}},
     {"encode",
@@ -194,6 +195,7 @@ TEST_CASE("what a stage writes of itself is read back as the same") {
     CHECK(content.at(field) == corpus.at("content").at(field));
   }
   CHECK(partitioned.of_shard(1) == shard);
+  CHECK(partitioned.lines == 6);
 
   const Json fit = FitManifest{1.5, 5, 1, 9}.to_json();
   CHECK(FitManifest::from_json({"m.json", "measure", {}, fit, "id"}).to_json() == fit);

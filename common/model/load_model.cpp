@@ -61,6 +61,7 @@ ModelConfig read_config(const fs::path& folder, const ModelOptions& options) {
 }  // namespace
 
 std::unique_ptr<TranslationModel> load_model(const fs::path& folder, const ModelOptions& options) {
+  core::require_model_path(folder);
   const at::ScalarType dtype = checked_dtype(folder, options);
   if (is_torchscript(folder)) {
     return std::make_unique<TorchscriptModel>(folder, options.forced_tokens);

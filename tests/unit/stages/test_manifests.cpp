@@ -27,7 +27,7 @@ const Json good = {
       {"content",
        {{"sentences", 4},
         {"entries", 10},
-        {"dropped", {{"empty source", 2}}},
+        {"dropped", Json::object()},
         {"files", {{"dropped.tsv", {{"bytes", 3}, {"fingerprint", "f"}}}}},
         {"shards", {{"shard-00000", shard}, {"shard-00001", shard}}}}}}},
     {"encode",
@@ -195,7 +195,11 @@ TEST_CASE("what a stage writes of itself is read back as the same") {
     CHECK(content.at(field) == corpus.at("content").at(field));
   }
   CHECK(partitioned.of_shard(1) == shard);
-  CHECK(partitioned.lines == 6);
+  CHECK(partitioned.lines == 4);
+  Json more = corpus.at("content");
+  more["dropped"] = {{"empty source", 2}, {"empty target", 1}};
+  CHECK(CorpusManifest::from_json({"m.json", "partition", corpus.at("inputs"), more, "id"}).lines ==
+        7);
 
   const Json fit = FitManifest{1.5, 5, 1, 9}.to_json();
   CHECK(FitManifest::from_json({"m.json", "measure", {}, fit, "id"}).to_json() == fit);

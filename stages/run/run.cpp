@@ -2,6 +2,7 @@
 
 #include "obs/terminal.hpp"
 #include "runtime/stage_record.hpp"
+#include "stages/report/report.hpp"
 #include "stages/run/check.hpp"
 #include "stages/stage_table.hpp"
 
@@ -41,6 +42,7 @@ void run(runtime::StageContext& context, const Options& options) {
   for (const auto& stage : stage_table()) {
     if (stage.items && !stage.items(options).empty()) stage.run(context, options, {});
   }
+  report(context);
   if (context.comm.is_root()) {
     obs::print(runtime::stage_table(context.run_dir, steps(options)));
   }

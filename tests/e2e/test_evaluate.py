@@ -40,6 +40,7 @@ class Evaluate(pipeline.PipelineTest):
 
     def test_scores_of_another_program(self):
         self.run_stage("run", ranks=2)
+        self.assertIn('<section id="scores">', (self.folder / "run/report.html").read_text(encoding="utf-8"))
         comet = f"evaluate.external={{comet: '{self.folder}/{{}}.comet'}}"
         text = self.evaluate(comet)
         self.assertIn("knn.comet: no such file, so knn has no comet", text)

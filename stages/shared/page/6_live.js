@@ -36,6 +36,9 @@ class Settings {
       ...Object.values(this.rows).map((row) => row.box),
       this.reset = element("button", {type: "button", onclick: () => this.restore()}, "As configured")));
     this.refresh();
+    if (modes.length === 0) {
+      box.replaceChildren(element("p", {class: "card quiet"}, "This run has no index: both translations are of the model alone."));
+    }
   }
 
   segments(key, about, names, set) {
@@ -107,6 +110,7 @@ class Settings {
 
   /** As a request's "knn" takes them. */
   asked(of = this) {
+    if (of.mode === undefined) return false;
     const made = {mode: of.mode};
     if (of.mode === "memory") return made;
     made.policy = of.policy;
@@ -182,7 +186,7 @@ class Live {
     if (source === "") return;
     if (this.asking) this.asking.abort();
     const asking = this.asking = new AbortController();
-    const slow = setTimeout(() => { at("busy").textContent = "translating…"; }, 150);
+    const slow = setTimeout(() => this.wait(true), 150);
     try {
       const wanted = {source, knn: this.settings.asked(), trace: {neighbours: neighboursShown, candidates: 5}};
       const [base, knn] = await ask(asking.signal, [{source, knn: false, trace: {candidates: 8}}, wanted]);
@@ -197,8 +201,14 @@ class Live {
       at("problem").hidden = false;
     } finally {
       clearTimeout(slow);
-      if (this.asking === asking) at("busy").textContent = "";
+      if (this.asking === asking) this.wait(false);
     }
+  }
+
+  /** Shows that what is seen is not yet what was asked for. */
+  wait(yes) {
+    at("busy").textContent = yes ? "translating…" : "";
+    document.body.classList.toggle("waits", yes);
   }
 
   show(base, knn) {

@@ -12,6 +12,7 @@
 #include "stages/inspect/inspect.hpp"
 #include "stages/partition/partition.hpp"
 #include "stages/prune/prune.hpp"
+#include "stages/report/report.hpp"
 #include "stages/run/run.hpp"
 #include "stages/serve/serve.hpp"
 #include "stages/subset/subset.hpp"
@@ -227,6 +228,12 @@ std::vector<Stage> make_table() {
        .keys =
            process + tokens + searches + Keys{"model", "shards", "postprocess", "tune", "evaluate"},
        .force = Force::changed,
+       .run_directory = RunDirectory::write},
+      {.name = "report",
+       .help = "a page of what the run directory holds and how it was made",
+       .run = [](Context& context, const Options&, const Items&) { report(context); },
+       .keys = process,
+       .force = Force::nothing,
        .run_directory = RunDirectory::write},
       {.name = "verify",
        .help = "compare every file of the run directory with its checksums",

@@ -13,7 +13,12 @@ std::string xml_escaped(std::string_view text);
 std::string svg_text(double x, double y, std::string_view anchor, std::string_view text,
                      std::string_view attributes = "");
 
-/// A whole document on white: `elements` in the order they are painted.
+/// A colour of a scale of brightness (viridis) for 0, dark, to 1.
+std::string scale_colour(double share);
+
+/// A whole document: `elements` in the order they are painted. On white, and black in the dark (if
+/// the system is) for elements of these classes: ground (fill), soft (text), grid and frame
+/// (strokes), sunk (fill), whose attributes say the colours in the light.
 std::string svg_document(double width, double height, std::string_view elements);
 
 }  // namespace knnseq::obs

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -26,6 +28,18 @@ Spread spread_over_ranks(comm::Communicator& comm, double value) {
           comm.all_reduce(value, comm::Reduction::max)};
 }
 
+/// Which rank took longest, and how much longer than the mean; nothing where all take equally long,
+/// as in stages whose ranks wait for each other to the end.
+core::Json slowest_of(comm::Communicator& comm, double seconds) {
+  const auto all = comm.all_gather(std::span<const double>(&seconds, 1)).values;
+  const auto slowest = std::ranges::max_element(all);
+  const double mean = std::accumulate(all.begin(), all.end(), 0.0) / comm.size();
+  if (comm.size() == 1 || *slowest <= 1.01 * mean) return core::Json::object();
+  return {{"slowest_rank", slowest - all.begin()},
+          {"slowest_seconds", *slowest},
+          {"mean_seconds", mean}};
+}
+
 }  // namespace
 
 void record_stage(StageContext& context, const std::string& stage, const StageWork& work,
@@ -35,6 +49,7 @@ void record_stage(StageContext& context, const std::string& stage, const StageWo
   const Spread time = spread_over_ranks(comm, seconds);
   const double work_seconds =
       comm.all_reduce(work.seconds > 0 ? work.seconds : seconds, comm::Reduction::max);
+  const auto slowest = slowest_of(comm, work.seconds > 0 ? work.seconds : seconds);
   const Spread memory = spread_over_ranks(comm, static_cast<double>(obs::peak_memory_bytes()));
   const auto items = comm.all_reduce(work.items, comm::Reduction::sum);
   const auto bytes = comm.all_reduce(work.bytes, comm::Reduction::sum);
@@ -50,6 +65,7 @@ void record_stage(StageContext& context, const std::string& stage, const StageWo
                        {"bytes", bytes},
                        {"peak_memory_max_bytes", std::llround(memory.most)},
                        {"peak_memory_mean_bytes", std::llround(memory.mean)}};
+  record.update(slowest);
   if (!work.details.is_null()) record["details"] = work.details;
   if (!context.provenance.job.is_null()) record.update(context.provenance.job);
   record["began"] = utc_time(time.most);

@@ -4,6 +4,7 @@
 
 #include "obs/terminal.hpp"
 #include "runtime/stage_record.hpp"
+#include "stages/report/report.hpp"
 #include "stages/run/check.hpp"
 #include "stages/stage_table.hpp"
 
@@ -49,6 +50,7 @@ void run(runtime::StageContext& context, const Options& options) {
     context.log.info(fmt::format("stage {} of {}: {}", i + 1, wanted.size(), wanted[i]->name));
     wanted[i]->run(context, options, {});
   }
+  report(context);
   if (context.comm.is_root()) {
     obs::print(runtime::stage_table(context.run_dir, steps(options)));
   }

@@ -17,8 +17,9 @@ namespace {
 constexpr double left = 70, top = 50, width = 560, height = 400, legend = left + width + 30;
 constexpr double legend_line = 20;
 
-constexpr std::array colours = {"#1f77b4", "#d62728", "#2ca02c", "#9467bd",
-                                "#ff7f0e", "#17becf", "#8c564b", "#7f7f7f"};
+// After Okabe and Ito, as bright as can be seen on white and on black.
+constexpr std::array colours = {"#5b70cf", "#d9772b", "#2f9479", "#a2559c",
+                                "#b08d00", "#3a93c4", "#b0564a", "#7f7f7f"};
 constexpr std::array dashes = {"none", "7 4", "2 3", "10 3 2 3"};
 
 /// How values become pixels.
@@ -88,11 +89,11 @@ std::string draw_axes(const Axes& axes, const SweepResult& result) {
   labels += obs::svg_text(left + width / 2, 28, "middle",
                           fmt::format("recall@{} against time, {} held-out queries, metric {}", k,
                                       queries, result.metric),
-                          "font-size=\"15\"");
-  return "<g stroke=\"#dddddd\">\n" + grid + "</g>\n" +
+                          "font-size=\"15\" font-weight=\"600\"");
+  return "<g class=\"grid\" stroke=\"#dedbd3\">\n" + grid + "</g>\n" +
          fmt::format(
-             "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"none\" "
-             "stroke=\"#444444\"/>\n",
+             "<rect class=\"frame\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"none\" "
+             "stroke=\"#5f5c56\"/>\n",
              left, top, width, height) +
          labels;
 }

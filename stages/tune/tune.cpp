@@ -149,7 +149,7 @@ void write_results(runtime::StageContext& context, const std::filesystem::path& 
   runtime::write_results(context.run_dir, folder, "tune", core::Json::object(),
                          {{"tune.json", json.dump(1) + "\n"},
                           {"tune.csv", tune_csv(result)},
-                          {"tune.svg", heat_map(result.likelihoods)},
+                          {"tune.svg", heat_map(result)},
                           {"tuned.yaml", tuned_yaml(result)}});
   context.log.event("tuned", json.at("chosen"));
   const double base = result.candidates.front().decisive(result.by);

@@ -76,7 +76,7 @@ class Browser:
         self.ask("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": [
             {"type": kind, "value": KEYS[key]} for kind in ("keyDown", "keyUp")]}]})
 
-    def wait(self, script, *arguments, seconds=20):
+    def wait(self, script, *arguments, seconds=60):
         """Until a script returns what is true, which is returned."""
         deadline = time.time() + seconds
         while True:

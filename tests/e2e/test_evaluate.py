@@ -40,6 +40,7 @@ class Evaluate(pipeline.PipelineTest):
 
     def test_scores_of_another_program(self):
         self.assertNotIn("significantly worse", self.run_stage("run", ranks=2))
+        self.assertIn('<section id="scores">', (self.folder / "run/report.html").read_text(encoding="utf-8"))
         self.run_stage("decode knn", "--force", "--set", "knn.lambda=0.99", "--set", "knn.temperature=1e9")
         self.assertRegex(self.evaluate(), r"warning: knn is significantly worse than base without kNN: BLEU \d+\.\d+ and "
                                           r"\d+\.\d+ \(p 0\.0\d+\)\. .* knnseq tune")

@@ -8,7 +8,7 @@ import unittest
 import browser
 import pipeline
 
-MARKUP = "<b>Tom</b> <script>document.title = 'run'</script> <img src=x onerror=\"document.title = 'run'\"> &amp; schläft."
+MARKUP = "<b>Tom</b> <script>document.title = 1</script> <img src=x onerror=\"document.title = 1\"> &amp;"
 
 
 class Page(pipeline.ServingTest):
@@ -27,6 +27,7 @@ class Page(pipeline.ServingTest):
     def test_server_and_file(self):
         self.check_server()
         self.check_file()
+        self.check_report()
 
     def check_server(self):
         job = self.start()
@@ -38,7 +39,7 @@ class Page(pipeline.ServingTest):
         self.assertEqual(page.run("return document.getElementById('source').value"), self.sources[0])
         self.assertEqual(page.count(".neighbours li"), 12)
         self.assertEqual(page.count(".neighbours mark"), 12)
-        self.assertEqual(page.count(".plane circle"), 12)
+        page.wait("document.querySelectorAll('.plane circle').length === 12")
         self.assertEqual(page.count(".bars .meter"), 3)
         # A sentence of the list, found by a search.
         page.click("#choose")
@@ -66,7 +67,7 @@ class Page(pipeline.ServingTest):
         page.wait("document.querySelector('.formula').innerText.endsWith('λ = 0.6')")
 
         # A token is clicked, and left by keys.
-        page.click(".translation.knn button.token:nth-of-type(3)")
+        page.click(".translation.knn [data-place=\"2\"]")
         of = "document.querySelector('.of').innerText"
         self.assertTrue(page.run(f"return {of}").startswith("token 3 of "))
         for key, expected in (("Right", "token 4"), ("Left", "token 3"), ("Up", "token 3"), ("Down", "token 3")):
@@ -142,7 +143,7 @@ class Page(pipeline.ServingTest):
         page.click("#side li button")
         page.wait("document.querySelector('.source-line').innerText.includes('<script>')")
         self.assertEqual(page.count("main img, main script, main b"), 0)
-        page.click(".translation.knn button.token:nth-of-type(2)")
+        page.click(".translation.knn [data-place=\"1\"]")
         self.assertTrue(page.text(".of").startswith("token 2 of "))
         page.press("Escape")
         self.assertEqual(page.count(".detail"), 0)
@@ -170,6 +171,22 @@ class Page(pipeline.ServingTest):
             "inspect", "--html", str(other), "--set", "inspect.lines=[31]", ranks=1, code=2))
         self.assertIn("there is no folder", self.run_stage(
             "inspect", "--html", str(self.folder / "no/book.html"), ranks=1, code=2))
+
+    def check_report(self):
+        self.run_stage("evaluate", ranks=1)
+        self.run_stage("report")
+        page = self.browser
+        for width, scheme in ((1400, "dark"), (360, "light")):
+            page.emulate(width, 900, scheme)
+            page.open((self.folder / "run/report.html").as_uri())
+            sections = page.run("return [...document.querySelectorAll('section')].map((one) => one.id)")
+            self.assertEqual([name for name in sections if name != "warnings"],
+                             ["scores", "time", "text", "index", "origin"])
+            self.assertLessEqual(page.run("return document.documentElement.scrollWidth"), width)
+        for part in ("base", "knn", "encode", "32 lists:", "knnseq decode base knn --config"):
+            self.assertIn(part, page.run("return document.body.textContent"))
+        self.assertEqual(page.count("script, img"), 0)
+        self.assertEqual(page.log(), [])
 
 
 if __name__ == "__main__":

@@ -68,6 +68,12 @@ class Serve(pipeline.ServingTest):
         jsonschema.validate(answer["trace"], SCHEMA)
         for token in answer["trace"]["target"]["tokens"]:
             self.assertEqual(len(token["plane"]["neighbours"]), 3)
+        status, brief = self.ask(job, {"source": self.lines[0],
+                                       "trace": {"plane": True, "neighbours": 3, "tokens": [1]}})
+        jsonschema.validate(brief["trace"], SCHEMA)
+        tokens = brief["trace"]["target"]["tokens"]
+        self.assertEqual([place for place, token in enumerate(tokens) if "neighbours" in token], [1])
+        self.assertEqual(len(tokens[1]["plane"]["neighbours"]), 3)
         self.check_sharing()
         self.end(job, signal.SIGUSR1)  # which mpirun passes on
         self.assertEqual([*(self.folder / "run").glob("readers/*")], [])

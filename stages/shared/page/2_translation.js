@@ -52,15 +52,16 @@ class Translations {
   card(name, side, same) {
     const changed = side.tokens.filter((_, i) => !same.has(i)).length;
     const row = element("p", {class: "tokens", role: "toolbar", "aria-label": `Tokens of ${side.name}`});
+    let word = null;  // lines are broken between words
     this.rows[name] = side.tokens.map((token, i) => {
-      if (/^\s/.test(token.text)) row.append(" ");
+      if (word === null || /^\s/.test(token.text)) row.append(" ", word = element("span", {class: "word"}));
       const ends = side.trace !== null && token.token === side.trace.end_token;
       const text = shownText(token.text, ends || (token.text === "" && i + 1 === side.tokens.length));
       const marks = ["token", !same.has(i) ? "differs" : "", token.text.trim() ? "" : "bare"].join(" ").trim();
-      if (token.p === undefined) return row.appendChild(element("span", {class: marks}, text));
+      if (token.p === undefined) return word.appendChild(element("span", {class: marks}, text));
       const share = token.p > 0 ? Math.min(token.lambda * token.p_knn / token.p, 1) : 0;
-      return row.appendChild(element("button", {
-        class: marks, type: "button", tabindex: "-1", "aria-pressed": "false", "--knn-part": share,
+      return word.appendChild(element("button", {
+        class: marks, type: "button", "data-place": i, tabindex: "-1", "aria-pressed": "false", "--knn-part": share,
         title: `p_mt ${probability(token.p_mt)}, p_knn ${probability(token.p_knn)}, p ${probability(token.p)}`,
         onclick: () => this.select(name, i)}, text));
     });

@@ -1,8 +1,8 @@
 // The query among its neighbours, in the plane of their two principal components.
 "use strict";
 
-/** A drawing of a token's plane; point(i) is called as the pointer comes to neighbour i, and with null. */
-function planeOf(token, point) {
+/** A drawing of a token's plane. */
+function planeOf(token) {
   const size = 320, margin = 34;
   const {query, neighbours, variance} = token.plane;
   const all = [query, ...neighbours];

@@ -9,14 +9,9 @@ function showToken(box, side, place, close) {
   for (const neighbour of neighbours) neighbour.ends = neighbour.token === end_token;
   const knn = side.kind === "knn";
   const list = element("ol", {class: "neighbours"});
-  const point = (i) => {
-    for (const node of box.querySelectorAll("[data-neighbour]")) {
-      node.classList.toggle("pointed", i !== null && Number(node.dataset.neighbour) === i);
-    }
-  };
   const most = Math.max(...neighbours.map((neighbour) => neighbour.share));
   neighbours.forEach((neighbour, i) => list.append(neighbourLine(neighbour, sentences[neighbour.sentence], i,
-    {agrees: neighbour.token === token.token, part: neighbour.share / (most || 1)}, point)));
+    {agrees: neighbour.token === token.token, part: neighbour.share / (most || 1)})));
   const said = element("section", {class: "said"}, element("div", {},
     element("h3", {}, "How likely it was"),
     element("dl", {class: "bars"},
@@ -28,8 +23,8 @@ function showToken(box, side, place, close) {
       : "the search was skipped for this token") : null),
   candidatesOf(token, end_token, knn));
   const parts = [said];
-  if (token.plane) parts.push(element("section", {class: "seen"}, element("h3", {}, "Where it looked"),
-    planeOf(token, point)));
+  const pictured = neighbours.length > 0 && (token.plane || side.live);
+  if (pictured) parts.push(planeSection(token));
   if (knn && !token.neighbours) {
     parts.push(element("p", {class: "quiet"}, "Both translations have this token: its neighbours are not in this page."));
   } else if (knn) {
@@ -43,7 +38,7 @@ function showToken(box, side, place, close) {
       element("h2", {}, element("span", {class: `chip ${side.kind}`}, shownText(token.text, token.token === end_token)),
         element("span", {class: "of"}, `token ${place + 1} of ${side.tokens.length}, ${side.name}`)),
       element("button", {type: "button", class: "close", "aria-label": "Close", onclick: close}, "×")),
-    element("div", {class: token.plane ? "parts" : "parts narrow"}, ...parts)));
+    element("div", {class: pictured ? "parts" : "parts narrow"}, ...parts)));
 }
 
 function candidatesOf(token, endToken, knn) {
@@ -61,8 +56,23 @@ function candidatesOf(token, endToken, knn) {
         element("span", {}, probability(candidate[key]))))))));
 }
 
+/** The picture of a token that has one or, as long as it is computed, room for it. */
+function planeSection(token) {
+  const {plane} = token;
+  return element("section", {class: "seen"}, element("h3", {}, "Where it looked"),
+    plane && !plane.missing ? planeOf(token)
+      : element("p", {class: "waiting quiet"}, plane ? "There is no picture of it." : "computing the neighbours' vectors…"));
+}
+
+/** Marks a neighbour in the list and in the picture; null: none. */
+function point(i) {
+  for (const node of document.querySelectorAll("[data-neighbour]")) {
+    node.classList.toggle("pointed", i !== null && Number(node.dataset.neighbour) === i);
+  }
+}
+
 /** A neighbour's sentence up to its token, which is marked, and more faintly what follows it. */
-function neighbourLine(neighbour, sentence, i, {agrees, part}, point) {
+function neighbourLine(neighbour, sentence, i, {agrees, part}) {
   const pieces = sentence.pieces, at = neighbour.position;
   const before = pieces.slice(0, at).join(""), marked = pieces[at], after = pieces.slice(at + 1).join("");
   const ends = at + 1 === pieces.length;

@@ -36,6 +36,9 @@ class Settings {
       ...Object.values(this.rows).map((row) => row.box),
       this.reset = element("button", {type: "button", onclick: () => this.restore()}, "As configured")));
     this.refresh();
+    if (modes.length === 0) {
+      box.replaceChildren(element("p", {class: "card quiet"}, "This run has no index: both translations are of the model alone."));
+    }
   }
 
   segments(key, about, names, set) {
@@ -107,6 +110,7 @@ class Settings {
 
   /** As a request's "knn" takes them. */
   asked(of = this) {
+    if (of.mode === undefined) return false;
     const made = {mode: of.mode};
     if (of.mode === "memory") return made;
     made.policy = of.policy;
@@ -182,14 +186,14 @@ class Live {
     if (source === "") return;
     if (this.asking) this.asking.abort();
     const asking = this.asking = new AbortController();
-    const slow = setTimeout(() => { at("busy").textContent = "translating…"; }, 150);
+    const slow = setTimeout(() => this.wait(true), 150);
     try {
-      const trace = {neighbours: 12, candidates: 5, plane: true};
-      const [base, knn] = await ask(asking.signal, [{source, knn: false, trace: {candidates: 8}},
-        {source, knn: this.settings.asked(), trace}]);
+      const wanted = {source, knn: this.settings.asked(), trace: {neighbours: neighboursShown, candidates: 5}};
+      const [base, knn] = await ask(asking.signal, [{source, knn: false, trace: {candidates: 8}}, wanted]);
       const failed = [base, knn].find((answer) => answer.error);
       if (failed) throw new Error(failed.error.message);
       at("problem").hidden = true;
+      this.wanted = wanted;
       this.show(base, knn);
     } catch (error) {
       if (asking.signal.aborted) return;
@@ -197,8 +201,14 @@ class Live {
       at("problem").hidden = false;
     } finally {
       clearTimeout(slow);
-      if (this.asking === asking) at("busy").textContent = "";
+      if (this.asking === asking) this.wait(false);
     }
+  }
+
+  /** Shows that what is seen is not yet what was asked for. */
+  wait(yes) {
+    at("busy").textContent = yes ? "translating…" : "";
+    document.body.classList.toggle("waits", yes);
   }
 
   show(base, knn) {
@@ -215,14 +225,40 @@ class Live {
   }
 
   explain(side, place) {
-    if (side === null) at("token").replaceChildren();
-    else showToken(at("token"), this.sides[side], place, () => this.translations.close());
+    clearTimeout(this.planeTimer);
+    if (side === null) {
+      at("token").replaceChildren();
+      return;
+    }
+    const shown = this.sides[side], token = shown.tokens[place];
+    showToken(at("token"), shown, place, () => this.translations.close());
+    if (side === "base" || token.plane || !token.neighbours.length) return;
+    this.planeTimer = setTimeout(() => this.addPlane(shown, place), 120);
+  }
+
+  /** Asks for the picture of one token, which takes longer than all the rest. */
+  async addPlane(side, place) {
+    const forced = side.trace.target.tokens.length - side.tokens.length;
+    const trace = {...this.wanted.trace, plane: true, tokens: [place + forced]};
+    const [answer] = await ask(new AbortController().signal, [{...this.wanted, trace}]).catch(() => [{}]);
+    const token = side.tokens[place], made = answer.trace && answer.trace.target.tokens[place + forced];
+    if (!made || made.token !== token.token || !made.plane) {
+      token.plane = {missing: true};
+    } else {
+      token.plane = made.plane;
+    }
+    const {chosen} = this.translations;
+    if (this.sides.knn !== side || !chosen || chosen.name !== "knn" || chosen.place !== place) return;
+    const seen = document.querySelector(".seen");
+    if (seen) seen.replaceWith(planeSection(token));
   }
 }
 
+const neighboursShown = 12;
+
 /** An answer of the server as Translations and showToken() take it. */
 function sideOf(kind, name, answer) {
-  return {kind, name, text: answer.text, trace: answer.trace,
+  return {live: true, kind, name, text: answer.text, trace: answer.trace,
     tokens: answer.trace.target.tokens.filter((token) => !token.forced)};
 }
 

@@ -1,6 +1,7 @@
 #include "stages/shared/shards/unit_report.hpp"
 
 #include <algorithm>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -33,6 +34,11 @@ UnitReport report_units(runtime::StageContext& context, const runtime::UnitSecon
   if (reading > 0) report.text += fmt::format("{:.1f} reading, ", reading);
   report.text += fmt::format("{:.1f} writing beside it; the limit was {}", writing,
                              disk ? "the disk" : "computing");
+  const auto all = comm.all_gather(std::span<const double>(&cost.computing, 1)).values;
+  const auto slowest = std::ranges::max_element(all);
+  report.record.update({{"slowest_rank", slowest - all.begin()},
+                        {"slowest_seconds", *slowest},
+                        {"mean_seconds", computing}});
   if (!context.placement.device.cuda) return report;
   const double busy = computing / std::max(waiting + writing, 1e-9);
   const auto memory =

@@ -267,13 +267,18 @@ class Tracer {
       }
       auto& token = trace["target"]["tokens"][i + forced];
       token.update(explain_token(target[i], of_datastores, std::move(tokens), {p_mt[row], p[row]}));
-      if (translation.explained &&
-          !translation.explained->contains(static_cast<std::int64_t>(i + forced))) {
+      if (!is_whole(translation, static_cast<std::int64_t>(i + forced))) {
         token.erase("candidates");
         token.erase("neighbours");
       }
     }
     return made.keys;
+  }
+
+  /// Whether a token has candidates and neighbours.
+  bool is_whole(const TracedTranslation& translation, std::int64_t place) const {
+    if (translation.explained) return translation.explained->contains(place);
+    return how_.tokens.empty() || std::ranges::count(how_.tokens, place) > 0;
   }
 
   struct LogProbs {

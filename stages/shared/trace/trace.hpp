@@ -28,6 +28,8 @@ struct TraceOptions {
   std::int64_t neighbours = 8;  ///< of each token: the nearest in each datastore
   std::int64_t candidates = 5;  ///< of each token: the best by p_mt, by p_knn and by p
   bool plane = false;           ///< where the query and these neighbours lie, in two dimensions
+  /// Places of the tokens that have candidates and neighbours; empty: all.
+  std::vector<std::int64_t> tokens = {};
 
   auto operator<=>(const TraceOptions&) const = default;
 };
@@ -39,7 +41,7 @@ struct TracedTranslation {
   std::vector<core::TokenId> target;  ///< the model's forced tokens, and EOS at the end; may be
                                       ///< empty
   std::map<std::int64_t, core::TokenId> also = {};  ///< more candidates: {position: token}
-  /// Positions that have candidates and neighbours; the others only probabilities. None: all have.
+  /// The same as TraceOptions::tokens, of this one only. None: as the options say.
   std::optional<std::set<std::int64_t>> explained = {};
 };
 

@@ -41,9 +41,12 @@ std::optional<TraceOptions> trace_of(const core::JsonField& field) {
       how.candidates = value.number(0, 1'000);
     } else if (name == "plane") {
       how.plane = value.flag();
+    } else if (name == "tokens") {
+      for (const auto& place : value.elements()) how.tokens.push_back(place.number(0, 1'000'000));
+      if (how.tokens.empty()) value.refuse("must not be empty");
     } else {
       field.refuse(
-          fmt::format("has no field {}; there are neighbours, candidates and plane", name));
+          fmt::format("has no field {}; there are neighbours, candidates, plane and tokens", name));
     }
   }
   return how;

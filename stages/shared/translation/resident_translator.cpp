@@ -36,7 +36,9 @@ struct ResidentTranslator::Sentence {
 
   core::Json to_json() const {
     core::Json json = {line, source, prefix, nbest, knn, error};
-    if (trace) json.push_back({trace->neighbours, trace->candidates, trace->plane});
+    if (trace) {
+      json.push_back({trace->neighbours, trace->candidates, trace->plane, trace->tokens});
+    }
     return json;
   }
   static Sentence from_json(const core::Json& json) {
@@ -47,7 +49,10 @@ struct ResidentTranslator::Sentence {
                       json[4],
                       {},
                       json[5].get<std::string>()};
-    if (json.size() > 6) sentence.trace = {json[6][0], json[6][1], json[6][2]};
+    if (json.size() > 6) {
+      sentence.trace = {json[6][0], json[6][1], json[6][2],
+                        json[6][3].get<std::vector<std::int64_t>>()};
+    }
     return sentence;
   }
 };

@@ -102,7 +102,7 @@ class AppendExport(pipeline.PipelineTest):
             self.run_stage(stage, "--force", "--set", "index.seed=2")
         self.assertIn("run 'knnseq append news --force'", self.run_stage("decode knn", code=2))
         self.assertIn("run 'knnseq append news --force'", self.run_stage("export", code=2))
-        self.assertIn("codebook: was", self.run_stage("append", code=2))
+        self.assertIn("codebook: has changed", self.run_stage("append", code=2))
         self.assertEqual(self.run_stage("append", "--force").count("already done"), 2)
         self.run_stage("decode knn")
 

@@ -89,7 +89,7 @@ class Resume(pipeline.PipelineTest):
             more.write("Noch ein Satz.\n")
         with (self.folder / "corpus.en").open("a", encoding="utf-8") as more:
             more.write("One more sentence.\n")
-        self.assertIn("source: was", self.run_stage("partition", code=2))
+        self.assertIn("source: corpus.de has changed", self.run_stage("partition", code=2))
         self.run_stage("run", "--force")
         self.assertNotEqual(self.digest("datastore/*"), before)
         self.assertIn("--force", self.run_stage("decode knn", "--set", "knn.k=8", code=2))

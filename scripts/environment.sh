@@ -3,6 +3,7 @@
 # binds each rank of a small job to one core; users of these scripts need not know.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
+export PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe PRTE_MCA_hwloc_default_binding_policy=none  # Open MPI 5
 export OMPI_MCA_btl_vader_single_copy_mechanism=none
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

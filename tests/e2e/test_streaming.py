@@ -132,7 +132,8 @@ class Streaming(pipeline.PipelineTest):
         damaged[-1] ^= 1
         weights.write_bytes(damaged)
         self.refused("add", *STREAMED, "--set", f"model={model}", "--set",
-                     f"tokenizer={pipeline.MODEL}", says="datastore: was made from other inputs: model: was")
+                     f"tokenizer={pipeline.MODEL}",
+                     says="datastore: was made from other inputs: model: model.safetensors has changed")
         self.refused("add", *STREAMED, "--set", "threads=2", says="threads: was 1, is 2")
         self.refused("add", *STREAMED, "--set", "datastore.key=ffn_out", says='key: was "ffn_in"')
         self.refused("add", *SAMPLE, says='store: was "none", is "keys"')

@@ -199,7 +199,8 @@ std::unique_ptr<faiss::Index> make_filled_index(const Codebook& codebook,
     return index;
   }
   auto index = make_flat_quantizer(codebook);
-  index->codes.assign(codes.begin(), codes.end());
+  index->codes.resize(codes.size());  // no std::vector any more from faiss 1.11 on
+  std::ranges::copy(codes, index->codes.data());
   index->ntotal = n;
   if (spec.storage == Storage::pq) return index;
   return std::make_unique<faiss::IndexPQFastScan>(*index);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what knnseq needs on Debian 12 and 13 and Ubuntu 24.04: packages, and PyTorch's C++ library from its
-# PyPI wheel, unpacked into .deps/ of this project; on Ubuntu, which has no package of it, also faiss from source.
-# Does nothing if everything is there. Root or sudo.
+# PyPI wheel, unpacked into .deps/ of this project. Does nothing if everything is there. Root or sudo.
+# Ubuntu has no package of faiss: there it must lie in .deps/faiss already (docs/install.md).
 #   scripts/install_deps.sh [--tests] [--cuda]
 #     --tests: also what only the tests need (on Debian 12: they want its Catch2 2 and clang-format 14)
 #     --cuda:  also what libtorch's CUDA half needs beside the CUDA toolkit, for -DKNNSEQ_CUDA=ON
@@ -27,13 +27,18 @@ for option in "$@"; do
     *) echo "install_deps.sh knows --tests and --cuda, not $option" >&2; exit 2 ;;
   esac
 done
-# Ubuntu has no faiss: Debian 12's is built from its source.
-faiss_source=http://deb.debian.org/debian/pool/main/f/faiss/faiss_1.7.3.orig.tar.gz
-faiss_sha256=3e4fac26d8c9e9008ecea4ae5fc414c658998fce4ba75835058b1a71d3516002
 faiss=$top/.deps/faiss
 if [ "$(sed -n 's/^ID=//p' /etc/os-release)" = ubuntu ]; then
-  with_faiss=yes
-  packages=("${packages[@]/libfaiss-dev/curl}")
+  if [ ! -e "$faiss" ]; then
+    echo "install_deps.sh: Ubuntu has no package of faiss. Build it from its source with .deps/faiss as prefix" \
+      "(docs/install.md#ubuntu), and start this again" >&2
+    exit 1
+  fi
+  without_faiss=()
+  for package in "${packages[@]}"; do
+    [ "$package" = libfaiss-dev ] || without_faiss+=("$package")
+  done
+  packages=("${without_faiss[@]}")
 fi
 # libtorch needs the CUDA runtime and CUPTI beside it to start, also without a GPU.
 wheels=("torch==2.11.0" "nvidia-cuda-runtime==13.0.*" "nvidia-cuda-cupti==13.0.*")
@@ -73,27 +78,12 @@ install_wheels() {
     mv "$folder.partial" "$folder"
 }
 
-install_faiss() {
-  local work=$top/.deps/faiss.partial
-  rm -rf "$faiss" "$work" && mkdir -p "$work" &&
-    curl -sSfL -o "$work/source.tar.gz" "$faiss_source" &&
-    echo "$faiss_sha256  $work/source.tar.gz" | sha256sum --check &&
-    tar xzf "$work/source.tar.gz" -C "$work" --strip-components=1 &&
-    cmake -S "$work" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$faiss" \
-      -DCMAKE_CXX_FLAGS="-include cstdint" \
-      -DFAISS_ENABLE_GPU=OFF -DFAISS_ENABLE_PYTHON=OFF -DBUILD_TESTING=OFF -DCMAKE_INSTALL_LIBDIR=lib &&
-    cmake --build "$work/build" --target faiss && cmake --install "$work/build" && rm -rf "$work"
-}
-
 has_wheels() {
   [ "$(cat "$1/installed" 2>/dev/null)" = "${*:2}" ]
 }
 
 if [ ${#missing[@]} -gt 0 ]; then
   step "Debian packages (${#missing[@]})" install_packages
-fi
-if [ -n "${with_faiss:-}" ] && [ ! -e "$faiss/lib/libfaiss.a" ]; then
-  step "faiss 1.7.3, from source (minutes)" install_faiss
 fi
 if ! has_wheels "$libtorch" "${wheels[@]}"; then
   step "libtorch 2.11.0 (540 MB)" install_wheels "$libtorch" "${wheels[@]}"

@@ -40,7 +40,7 @@ if(EXISTS ${libtorch_folder}/libgomp.so.1)
 endif()
 
 find_package(OpenMP REQUIRED)  # faiss's own CMake file needs it to be found first
-find_package(faiss REQUIRED PATHS ${CMAKE_SOURCE_DIR}/.deps/faiss)  # Ubuntu's is from source
+find_package(faiss REQUIRED PATHS ${CMAKE_SOURCE_DIR}/.deps/faiss)  # where docs/install.md puts Ubuntu's
 
 # libtorch's include folder also holds other libraries' headers (fmt, pybind11, …) that would shadow
 # the ones used here, so the compiler sees links to its own four folders only.

@@ -59,7 +59,7 @@ class WorkedTime {
     std::vector<std::pair<double, double>> all;
     for (const auto& row : rows) all.insert(all.end(), row.spans.begin(), row.spans.end());
     std::ranges::sort(all);
-    constexpr double short_pause = 2;
+    constexpr double short_pause = 60;
     for (const auto& [began, ended] : all) {
       if (spans_.empty() || began > spans_.back().end + short_pause) {
         spans_.push_back({began, ended, seconds_});

@@ -49,21 +49,24 @@ bool is_same(const TunedSetting& a, const TunedSetting& b) {
 /// What the marks say.
 struct Marked {
   std::vector<TunedSetting> translated;  ///< of the grid, with the policy fixed
-  const TunedSetting* best = nullptr;    ///< of these, by its score
+  const TunedSetting* best = nullptr;    ///< what is recommended or, if that is a policy, of these
 };
 
 Marked marked_of(const TuneResult& result) {
   Marked marked;
-  double score = -std::numeric_limits<double>::infinity();
+  const bool general = result.candidates.front().general.has_value();
+  const TunedCandidate* best = nullptr;
   for (const auto& candidate : result.candidates) {
-    if (!candidate.setting || candidate.policy || candidate.gate || candidate.length_penalty) {
-      continue;
-    }
+    if (!candidate.setting || candidate.policy) continue;
     marked.translated.push_back(*candidate.setting);
-    if (candidate.decisive(result.by) <= score) continue;
-    score = candidate.decisive(result.by);
-    marked.best = &*candidate.setting;
+    if (general && !candidate.general) continue;  // it was out of the race before
+    if (best == nullptr || candidate.decisive(result.by) > best->decisive(result.by)) {
+      best = &candidate;
+    }
   }
+  const auto& chosen = recommended(result);
+  if (!chosen.policy) best = &chosen;
+  if (best != nullptr) marked.best = &*best->setting;
   return marked;
 }
 
@@ -74,7 +77,8 @@ std::string box(double x, double y, double inset, const std::string& attributes)
 }
 
 std::string likeliest_mark(double x, double y) {
-  return box(x, y, 1, fmt::format("fill=\"none\" stroke=\"#ffffff\" stroke-width=\"2\"/>\n"));
+  return box(x, y, 3, "fill=\"none\" stroke=\"#ffffff\" stroke-width=\"3\"/>\n") +
+         box(x, y, 3, fmt::format("fill=\"none\" stroke=\"{}\" stroke-width=\"1\"/>\n", ink));
 }
 
 std::string translated_mark(double x, double y) {

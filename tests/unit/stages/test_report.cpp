@@ -131,6 +131,11 @@ TEST_CASE("a map of what tune measured: a cell for each setting, a legend, and t
   CHECK(occurrences(svg, "#d1105a") == 2 * 2);  // the chosen one, and its legend
   CHECK_THAT(svg, Contains("chosen, by BLEU"));
   CHECK(width_of(svg) <= 1080);
+  // With general text only those are compared that have translated it.
+  auto two = tuned();
+  two.candidates[0].general = two.candidates[1].general = Scores{.bleu = 30};
+  CHECK_THAT(heat_map(two), Contains("chosen, by mean BLEU"));
+  CHECK(heat_map(two) != svg);
   // Many maps go into several rows.
   auto wide = tuned();
   wide.likelihoods.k.assign(12, 4);

@@ -234,7 +234,7 @@ std::vector<Stage> make_table() {
        .run = [](Context& context, const Options&, const Items&) { report(context); },
        .keys = process,
        .force = Force::nothing,
-       .run_directory = RunDirectory::write},
+       .run_directory = RunDirectory::read},
       {.name = "verify",
        .help = "compare every file of the run directory with its checksums",
        .run = [](Context& context, const Options&, const Items&) { verify(context); },

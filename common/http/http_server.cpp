@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <exception>
+#include <optional>
 #include <thread>
 
 #include <fmt/format.h>
@@ -39,6 +41,8 @@ std::string message_of(int status) {
   switch (status) {
     case 404:
       return "there is nothing here; see docs/serve.md";
+    case 408:
+      return "the body came too slowly";
     case 413:
       return "the body is too long (serve.body_bytes in the config)";
     default:
@@ -105,11 +109,11 @@ class Server::Implementation {
   }
 
   void handle(const std::string& method, const std::string& path, Handler handler) {
-    const auto call = [handler = std::move(handler)](const httplib::Request& request,
+    const auto call = [handler = std::move(handler)](const std::string& body,
                                                      httplib::Response& response) {
       Answer answer;
       try {
-        answer = handler(request.body);
+        answer = handler(body);
       } catch (const core::InputError& e) {
         answer = {400, error_body(e.what())};
       } catch (const std::exception& e) {
@@ -123,10 +127,15 @@ class Server::Implementation {
       }
     };
     if (method == "GET") {
-      server_.Get(path, call);
-    } else {
-      server_.Post(path, call);
+      server_.Get(path, [call](const httplib::Request&, httplib::Response& response) {
+        call("", response);
+      });
+      return;
     }
+    server_.Post(path, [this, call](const httplib::Request&, httplib::Response& response,
+                                    const httplib::ContentReader& read) {
+      if (const auto body = read_body(read, response)) call(*body, response);
+    });
   }
 
   void start() {
@@ -143,6 +152,24 @@ class Server::Implementation {
   int port() const { return port_; }
 
  private:
+  /// Nothing if it does not come whole and in time: the response then says why, and is the last.
+  std::optional<std::string> read_body(const httplib::ContentReader& read,
+                                       httplib::Response& response) const {
+    const auto begin = std::chrono::steady_clock::now();
+    const std::chrono::duration<double> most(options_.body_seconds);
+    std::string body;
+    bool late = false;
+    const bool whole = read([&](const char* data, std::size_t count) {
+      body.append(data, count);
+      late = std::chrono::steady_clock::now() - begin > most;
+      return !late;
+    });
+    if (whole) return body;
+    if (late) response.status = 408;
+    response.set_header("Connection", "close");
+    return std::nullopt;
+  }
+
   void bind() {
     const auto host = plain_host(options_.address.host);
     const int wanted = options_.address.port;

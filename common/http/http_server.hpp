@@ -34,6 +34,7 @@ struct ServerOptions {
   std::vector<std::string> hosts = {};
   std::int64_t body_bytes = 1 << 20;  ///< of a request, at most
   double silence_seconds = 5;         ///< after so long without a byte a connection is closed
+  double body_seconds = 30;           ///< a body has to be there after so long, however it trickles
   std::int64_t connections = 128;     ///< that are served at the same time; others wait
 };
 

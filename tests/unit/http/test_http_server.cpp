@@ -165,6 +165,11 @@ TEST_CASE("malformed, huge and slow requests are answered or closed, and disturb
   CHECK_THAT(send_bytes(port, head + "Content-Length: 2000\r\nConnection: close\r\n\r\n" +
                                   std::string(2000, 'x')),
              Contains(" 413 ") && Contains("the body is too long"));
+  const Echo impatient({.address = any_port, .silence_seconds = 5, .body_seconds = 0.5});
+  const auto trickle = "POST /echo HTTP/1.1\r\nHost: " + impatient.host() +
+                       "\r\nContent-Type: application/json\r\nContent-Length: 40\r\n\r\n";
+  CHECK_THAT(send_bytes(impatient.server.port(), trickle, 4),
+             Contains(" 408 ") && Contains("the body came too slowly"));
   std::atomic<int> closed = 0;
   std::vector<std::thread> slow;
   for (int i = 0; i < 3; ++i) {

@@ -63,7 +63,7 @@ TEST_CASE("options of one stage, and a run directory's own config") {
   CHECK(verify.overrides == std::vector<std::string>{"run_dir=\"runs/a b\""});
   CHECK_THROWS_WITH(parse({"verify"}), Contains("--config FILE or --run DIR is required"));
   CHECK_THROWS_WITH(parse({"encode", "--run", "a"}),
-                    Contains("--run: is for inspect, translate, serve and verify"));
+                    Contains("--run: is for inspect, translate, serve, report and verify"));
   CHECK_THROWS_WITH(parse({"verify", "--run", "\xff"}), Contains("--run: is not valid UTF-8"));
   CHECK_THROWS_WITH(parse({"verify", "--run", "a", "--config", "b"}),
                     Contains("--run: is instead of --config"));

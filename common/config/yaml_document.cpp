@@ -150,7 +150,8 @@ void emit_value(YAML::Emitter& out, const ResolvedKey& key, const ConfigState* s
   if (const auto* text = std::get_if<std::string>(&key.value)) {
     out << YAML::Load(*text);
   } else if (const auto* texts = std::get_if<std::vector<std::string>>(&key.value)) {
-    out << YAML::Flow << YAML::BeginSeq;
+    if (state != nullptr) out << YAML::Flow;  // with a comment behind it
+    out << YAML::BeginSeq;
     for (const auto& item : *texts) out << YAML::DoubleQuoted << item;
     out << YAML::EndSeq;
   } else if (const auto* child = std::get_if<std::shared_ptr<SectionNode>>(&key.value)) {

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstring>
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "obs/terminal.hpp"
@@ -28,15 +29,27 @@ std::array<Crash, 5> crashes{{{SIGABRT, "SIGABRT", {}},
 std::array<std::array<char, 512>, 2> prefixes;
 std::atomic<const char*> prefix = nullptr;
 
+/// Whether the process cannot have more memory: then a library may have crashed for want of it.
+bool memory_has_run_out() {
+  constexpr std::size_t more = std::size_t{64} << 20;
+  void* const memory =
+      ::mmap(nullptr, more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return true;
+  ::munmap(memory, more);
+  return false;
+}
+
 /// Only what is safe in a signal handler: no allocation, no lock.
 void announce(int signal, siginfo_t* info, void* context) {
   for (Crash& crash : crashes) {
     if (crash.signal != signal) continue;
-    std::array<char, 640> line{};
+    std::array<char, 720> line{};
     char* end = stpncpy(line.data(), prefix.load(), 512);
     end = stpcpy(end, ": ended by ");
     end = stpcpy(end, crash.name);
-    end = stpcpy(end, "; the cause stands above, where a library gave one\n");
+    end = stpcpy(end, "; the cause stands above, where a library gave one");
+    if (memory_has_run_out()) end = stpcpy(end, "; it has no memory left");
+    end = stpcpy(end, "\n");
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), end - line.data());
     // Then as if this handler were not there: MPI's prints where it was, the default ends the
     // process.

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include <catch2/catch.hpp>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@ struct Ended {
 };
 
 /// What a child process says that announces its crashes twice and then gets this signal.
-Ended crash(int signal, const std::string& who) {
+Ended crash(int signal, const std::string& who, rlim_t most_memory = RLIM_INFINITY) {
   std::array<int, 2> pipe{};
   REQUIRE(::pipe(pipe.data()) == 0);
   const pid_t child = ::fork();
@@ -29,6 +30,8 @@ Ended crash(int signal, const std::string& who) {
     ::dup2(pipe[1], STDERR_FILENO);
     obs::announce_crashes("before");
     obs::announce_crashes(who);
+    const rlimit limit{most_memory, most_memory};
+    if (most_memory != RLIM_INFINITY) ::setrlimit(RLIMIT_AS, &limit);
     ::raise(signal);
     std::_Exit(0);
   }
@@ -55,6 +58,9 @@ TEST_CASE(
         "knnseq add: rank 1 on host: ended by SIGABRT; the cause stands above, where a library "
         "gave one\n");
   CHECK(crash(SIGSEGV, "r").text.rfind("r: ended by SIGSEGV;", 0) == 0);
+  CHECK(crash(SIGSEGV, "r", /*most_memory=*/1 << 20).text ==
+        "r: ended by SIGSEGV; the cause stands above, where a library gave one; it has no memory "
+        "left\n");
 }
 
 TEST_CASE("the name in a crash's message is cut and printable") {

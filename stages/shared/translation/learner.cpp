@@ -35,15 +35,14 @@ core::Json share(comm::Communicator& comm, const core::Json& json) {
 }  // namespace
 
 Learner::Learner(runtime::StageContext& context, LearnerTools tools,
-                 const BuiltDatastore& datastore, const retrieval::SearchOptions& search)
+                 const retrieval::SearchOptions& search)
     : context_(context),
       tools_(tools),
       rules_(rules_for(tools.options, tools.model.info())),
-      written_(context.run_dir),
-      entries_(context, tools.options, datastore) {
+      written_(context.run_dir) {
   core::Json known = core::Json::array();
   comm::on_root(context.comm, [&] {
-    const auto first = appended_lines(context.run_dir, datastore);
+    const auto first = appended_lines(context.run_dir, tools.datastore);
     const auto lines = written_.read(first);
     const auto pairs = pairs_of_lines(lines.sources, lines.targets, rules_, tools.tokenizer);
     for (std::int64_t i = 0; i < pairs.count(); ++i) {
@@ -57,23 +56,24 @@ Learner::Learner(runtime::StageContext& context, LearnerTools tools,
     }
   });
   known = share(context.comm, known);
+  if (known.empty()) return;
+  entries_.emplace(context, tools.options, tools.datastore);
   comm::agree(context.comm, [&] {
     for (const auto& item : known) {
       const LearnedPair pair{item[0].get<std::vector<core::TokenId>>(),
                              item[1].get<std::vector<core::TokenId>>()};
-      keep(pair, entries_.code(tools.model, pair), item[2].get<std::int64_t>());
+      keep(pair, entries_->code(tools.model, pair), item[2].get<std::int64_t>());
     }
   });
-  if (!known.empty()) {
-    context.log.info(
-        fmt::format("{} pairs that were learned before are searched too (learned/)", known.size()));
-    search_them(search);
-  }
+  context.log.info(
+      fmt::format("{} pairs that were learned before are searched too (learned/)", known.size()));
+  search_them(search);
 }
 
 std::vector<LessonResult> Learner::learn(const std::vector<Lesson>& lessons,
                                          const retrieval::SearchOptions& search) {
   const auto count = share(context_.comm, lessons.size()).get<std::size_t>();
+  if (!entries_) entries_.emplace(context_, tools_.options, tools_.datastore);
   std::vector<LessonResult> results;
   for (std::size_t i = 0; i < count; ++i) {
     results.push_back(learn_one(i < lessons.size() ? lessons[i] : Lesson{}));
@@ -116,7 +116,7 @@ LessonResult Learner::learn_one(const Lesson& lesson) {
                          pair_json[1].get<std::vector<core::TokenId>>()};
   index::CodedEntries coded;
   try {
-    comm::agree(context_.comm, [&] { coded = entries_.code(tools_.model, pair); });
+    comm::agree(context_.comm, [&] { coded = entries_->code(tools_.model, pair); });
   } catch (const comm::AgreedError& e) {
     if (e.code() != core::ExitCode::bad_input || e.ranks() != context_.comm.size()) throw;
     result.error = e.what();
@@ -132,13 +132,13 @@ LessonResult Learner::learn_one(const Lesson& lesson) {
 }
 
 void Learner::keep(const LearnedPair& pair, index::CodedEntries coded, std::int64_t line) {
-  auto text = entries_.keep(pair, std::move(coded), line);
+  auto text = entries_->keep(pair, std::move(coded), line);
   if (!context_.comm.is_root()) return;
-  tools_.text.add(0, "learned", entries_.first_entry(), std::move(text));
+  tools_.text.add(0, "learned", entries_->first_entry(), std::move(text));
 }
 
 void Learner::search_them(const retrieval::SearchOptions& search) {
-  if (entries_.entries() > 0) tools_.mixer.set_later(entries_.search(search));
+  if (entries_->entries() > 0) tools_.mixer.set_later(entries_->search(search));
 }
 
 }  // namespace knnseq::stages

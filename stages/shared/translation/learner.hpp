@@ -28,6 +28,7 @@ struct LessonResult {
 /// What learning works on; all must outlive it.
 struct LearnerTools {
   const Options& options;
+  const BuiltDatastore& datastore;
   const text::Tokenizer& tokenizer;
   model::TranslationModel& model;
   retrieval::KnnMixer& mixer;  ///< whose first datastore grows
@@ -39,7 +40,7 @@ class Learner {
  public:
   /// Takes up what was learned before and is not in the index yet. Throws core::InputError on all
   /// ranks. Collective.
-  Learner(runtime::StageContext& context, LearnerTools tools, const BuiltDatastore& datastore,
+  Learner(runtime::StageContext& context, LearnerTools tools,
           const retrieval::SearchOptions& search);
 
   /// Learns the lessons of rank 0; its results, one for each, are rank 0's. A pair is durable when
@@ -56,8 +57,8 @@ class Learner {
   runtime::StageContext& context_;
   LearnerTools tools_;
   PairRules rules_;
-  LearnedText written_;  ///< rank 0's
-  LearnedEntries entries_;
+  LearnedText written_;                    ///< rank 0's
+  std::optional<LearnedEntries> entries_;  ///< from the first pair on
 };
 
 }  // namespace knnseq::stages

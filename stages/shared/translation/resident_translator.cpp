@@ -89,9 +89,11 @@ ResidentTranslator::Opened& ResidentTranslator::open(const DecodeOptions& decodi
     opened.data = std::move(data);
     auto& kept = opened_.emplace(decoding.mode, std::move(opened)).first->second;
     if (decoding.mode == KnnMode::plain && decoding.datastores.empty()) {
-      kept.learner = std::make_unique<Learner>(
-          context_, LearnerTools{options_, *tokenizer_, *model_, *kept.mixer, *kept.text},
-          kept.data.datastores.front(), decoding.search);
+      kept.learner =
+          std::make_unique<Learner>(context_,
+                                    LearnerTools{options_, kept.data.datastores.front(),
+                                                 *tokenizer_, *model_, *kept.mixer, *kept.text},
+                                    decoding.search);
     }
   }
   Opened& opened = opened_.at(decoding.mode);

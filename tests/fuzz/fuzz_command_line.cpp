@@ -28,7 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::read([&] {
     const auto command =
         stages::parse_command_line(static_cast<int>(argv.size()), argv.data(), table);
-    if (command.help || command.version) return;
+    if (command.help || command.version || command.schema) return;
     if (command.list && command.stage.empty()) return;
     fuzz::require(!command.stage.empty(), "a stage");
     fuzz::require(

@@ -58,9 +58,11 @@ TEST_CASE(
         "knnseq add: rank 1 on host: ended by SIGABRT; the cause stands above, where a library "
         "gave one\n");
   CHECK(crash(SIGSEGV, "r").text.rfind("r: ended by SIGSEGV;", 0) == 0);
+#ifndef __SANITIZE_ADDRESS__  // which takes the place of a failing mmap
   CHECK(crash(SIGSEGV, "r", /*most_memory=*/1 << 20).text ==
         "r: ended by SIGSEGV; the cause stands above, where a library gave one; it has no memory "
         "left\n");
+#endif
 }
 
 TEST_CASE("the name in a crash's message is cut and printable") {

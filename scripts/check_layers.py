@@ -52,10 +52,10 @@ ALLOWED = {  # room: the rooms it includes
                         "retrieval/exchange",
 }
 # Rooms of stages/shared, from the bottom; each may include those before it and any room of common/.
-SHARED = ["options", "inputs", "text", "sample", "training", "shards", "search", "trace",
+SHARED = ["options", "plan", "inputs", "text", "sample", "training", "shards", "search", "trace",
           "translation", "page"]
 # Stages that are made of other stages.
-COMPOSED = {"run", "append", "prune", "tune"}
+COMPOSED = {"run", "plan", "append", "prune", "tune"}
 LARGEST_FOLDER = 40  # files of code
 WRAPPERS = {  # start of a third-party header: modules that may include it
     "mpi.h": {"comm"},

@@ -57,19 +57,20 @@ void resolve_dtypes(stages::Options& options, comm::Communicator& comm,
   for (auto& decoding : options.decode) resolve(decoding.dtype);
 }
 
-/// run --check: reads, and writes nothing.
-void run_check(stages::Options options, obs::Log& log, comm::Communicator& world,
-               stages::CheckScope scope) {
+/// `run --check` and `plan`, which leave the run directory as it is. `places`: they compute, on the
+/// machine that the work will be done on.
+void run_beside(stages::Options options, const std::string& resolved, obs::Log& log,
+                comm::Communicator& world, bool places, const auto& run) {
   set_threads(options);
   gpu::Placement placement;
-  if (scope == stages::CheckScope::all) {
+  if (places) {
     placement = gpu::place_rank(world, options.device);
     resolve_dtypes(options, world, placement);
   }
-  runtime::StageContext context{world,    log, options.run_dir, {}, {}, options.timeout_seconds,
-                                placement};
+  runtime::StageContext context{
+      world, log, options.run_dir, {}, resolved, options.timeout_seconds, placement};
   const c10::InferenceMode no_gradients;
-  stages::check_run(context, options, scope);
+  run(context, options);
 }
 
 void run_command(const stages::CommandLine& command, const std::vector<std::string>& words,
@@ -102,7 +103,14 @@ void run_command(const stages::CommandLine& command, const std::vector<std::stri
     return;
   }
   if (command.check) {
-    run_check(options, log, *world, *command.check);
+    run_beside(
+        options, resolved, log, *world, *command.check == stages::CheckScope::all,
+        [&](auto& context, const auto& now) { stages::check_run(context, now, *command.check); });
+    return;
+  }
+  if (stage.run_directory == stages::RunDirectory::untouched) {
+    run_beside(options, resolved, log, *world, !options.plan.measure.empty(),
+               [&](auto& context, const auto& now) { stage.run(context, now, command.names); });
     return;
   }
   std::optional<runtime::RunLock> lock;       // rank 0's, until the command ends

@@ -11,6 +11,7 @@
 #include "stages/export/export.hpp"
 #include "stages/inspect/inspect.hpp"
 #include "stages/partition/partition.hpp"
+#include "stages/plan/plan.hpp"
 #include "stages/prune/prune.hpp"
 #include "stages/report/report.hpp"
 #include "stages/run/run.hpp"
@@ -241,6 +242,18 @@ std::vector<Stage> make_table() {
        .keys = process,
        .force = Force::nothing,
        .run_directory = RunDirectory::verify},
+      {.name = "plan",
+       .help = "what a run will take of disk, memory and time",
+       .run = [](Context& context, const Options& options,
+                 const Items&) { plan(context, options); },
+       .flags = {{"--entries", "plan.entries", "", "of a corpus that is not there yet"},
+                 {"--ranks", "plan.ranks", "", "of the run, if not as many as plan has"},
+                 {"--nodes", "plan.nodes", "", "of the run, likewise"},
+                 {"--node-memory", "plan.node_memory", "", "GiB, if not what is free here"},
+                 {"--rates", "plan.rates", "", "of 'plan --measure', or a finished run directory"},
+                 {"--measure", "plan.measure", "", "take rates by a short run; write them there"}},
+       .force = Force::nothing,
+       .run_directory = RunDirectory::untouched},
       {.name = "doctor",
        .help = "report build, hardware and misconfiguration",
        .run =
@@ -260,6 +273,7 @@ std::vector<Stage> make_table() {
   for (const auto& stage : stages) {
     if (stage.items) of_run = of_run + stage.keys;
   }
+  std::ranges::find(stages, "plan", &Stage::name)->keys = of_run + Keys{"plan"};
   return stages;
 }
 

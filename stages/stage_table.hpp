@@ -55,6 +55,7 @@ struct Flag {
 /// How a stage uses the run directory, from which follows what may run beside it.
 enum class RunDirectory {
   none,
+  untouched,  ///< looks at the config's inputs; beside anything
   read,    ///< reads the datastore; beside others that do not build
   verify,  ///< reads everything that is there; beside readers
   write,   ///< makes what no other stage reads, or evaluate and inspect alone; beside readers

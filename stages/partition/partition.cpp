@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "comm/agreement.hpp"
 #include "comm/gather_json.hpp"
@@ -22,6 +23,7 @@
 #include "stages/shared/inputs/open_language.hpp"
 #include "stages/shared/inputs/open_model.hpp"
 #include "stages/shared/inputs/stage.hpp"
+#include "stages/shared/plan/planned_bytes.hpp"
 #include "stages/shared/search/open_search.hpp"
 #include "stages/shared/text/sentence_pairs.hpp"
 
@@ -32,23 +34,18 @@ namespace {
 constexpr const char* dropped_name = "dropped.tsv";
 constexpr const char* unpacked_corpus = "unpacked";  ///< a folder, while the text is read
 
-/// Says what the later stages will need, now that all counts are known.
-void print_plan(runtime::StageContext& context, const Options& options,
-                const index::IndexSpec& spec, std::int64_t entries) {
-  const auto ranks = static_cast<std::int64_t>(context.comm.size());
-  const auto sample = std::min(options.datastore.sample.size, entries);
-  const bool stored = options.datastore.store == KeyStore::keys;
-  const std::int64_t key_bytes = (stored ? entries : sample) * spec.d_in * 2;
-  const std::int64_t links = 2 * spec.edges * 4;  // of a graph over the entries
-  const std::int64_t index_bytes = entries * (spec.code_bytes() + links + 8);
-  context.log.info(fmt::format(
-      "{} entries: keys {}{}, index {}{}; memory a rank with {} ranks, beside the program and the "
-      "model: train {}, add {}, decode {} where all hold the index together (a copy a node: {})",
-      obs::with_commas(entries), obs::as_bytes(key_bytes), stored ? "" : " (of the sample)",
-      obs::as_bytes(index_bytes), options.datastore.prune.on() ? " (before it is pruned)" : "",
-      ranks, obs::as_bytes(sample * spec.d_in * 4 / ranks + 32 * spec.nlist * spec.d_out),
-      obs::as_bytes(2 * index_bytes / options.shards), obs::as_bytes(index_bytes / ranks),
-      obs::as_bytes(index_bytes)));
+/// Says what the later stages will make, now that all counts are known.
+void print_plan(runtime::StageContext& context, const Options& options, const Needs& needs) {
+  Options first = options;  // what is appended has its own partition
+  first.append.clear();
+  std::vector<std::string> folders;
+  for (const auto& folder : plan_folders(first, needs)) {
+    if (folder.stage == "partition") continue;
+    folders.push_back(folder.stage + " " + obs::as_bytes(folder.bytes));
+  }
+  context.log.info(fmt::format("{} entries; on disk they will take: {}{} ('knnseq plan' says more)",
+                               obs::with_commas(needs.corpus.entries), fmt::join(folders, ", "),
+                               options.datastore.prune.on() ? " (at most)" : ""));
 }
 
 /// What the rank that has a shard says of it: {"0": {…}}.
@@ -143,7 +140,12 @@ runtime::StageOutcome make_corpus(runtime::StageContext& context, const Options&
     content["files"] = runtime::file_sizes(folder, shards);
     content["files"].update(runtime::describe_files(folder, {dropped_name}));
   });
-  if (!paths.appended()) print_plan(context, options, spec, corpus.entries);
+  if (!paths.appended()) {
+    const auto source_tokens =
+        comm.all_reduce(std::ssize(pairs.source_tokens), comm::Reduction::sum);
+    print_plan(context, options,
+               {{corpus.sentences, source_tokens, corpus.entries, false}, spec.d_in, 0, spec});
+  }
   std::int64_t bytes = 0;
   for (const auto& [name, shard] : written.items()) {
     bytes += static_cast<std::int64_t>(std::filesystem::file_size(folder / (name + ".h5")));

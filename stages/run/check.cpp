@@ -178,6 +178,21 @@ std::string describe_corpus(const CorpusSize& corpus) {
 
 }  // namespace
 
+Needs count_needs(runtime::StageContext& context, const Options& options, bool counts_text) {
+  Problems problems;
+  const ModelFacts model = check_models(context, options, CheckScope::inputs, problems);
+  Needs needs;
+  if (counts_text) needs.corpus = check_corpora(context, options, model.tokenizer.get(), problems);
+  if (model.info) {
+    needs.width = model.info->width;
+    const auto spec = check_indexes(options, needs.width, problems);
+    if (spec) needs.index = *spec;
+  }
+  needs.model_bytes = model.bytes;
+  problems.report(context.comm);
+  return needs;
+}
+
 void check_run(runtime::StageContext& context, const Options& options, CheckScope scope) {
   auto& comm = context.comm;
   context.log.set_stage("run");

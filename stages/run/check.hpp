@@ -4,6 +4,7 @@
 #include "runtime/stage_context.hpp"
 #include "stages/run/check_scope.hpp"
 #include "stages/shared/options/options.hpp"
+#include "stages/shared/plan/needs.hpp"
 
 namespace knnseq::stages {
 
@@ -13,5 +14,9 @@ namespace knnseq::stages {
 /// have room. Texts of finished stages are not read again. Logs what it has found. Writes nothing.
 /// Throws core::InputError that lists all problems (on all ranks). Collective.
 void check_run(runtime::StageContext& context, const Options& options, CheckScope scope);
+
+/// What the sizes of a run follow from: of the model, and, if `counts_text`, of the corpora. Opens
+/// only these. Throws core::InputError that lists all problems (on all ranks). Collective.
+Needs count_needs(runtime::StageContext& context, const Options& options, bool counts_text);
 
 }  // namespace knnseq::stages

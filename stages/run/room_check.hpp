@@ -1,18 +1,11 @@
 // Whether disk and memory have room for what the stages of run will make.
 #pragma once
 
-#include "index/core/index_spec.hpp"
-#include "stages/run/text_check.hpp"
+#include "runtime/stage_context.hpp"
+#include "stages/run/problems.hpp"
+#include "stages/shared/plan/needs.hpp"
 
 namespace knnseq::stages {
-
-/// What the sizes follow from.
-struct Needs {
-  CorpusSize corpus;
-  std::int64_t width = 0;        ///< of a key
-  std::int64_t model_bytes = 0;  ///< of weights, as files
-  index::IndexSpec index;
-};
 
 /// Bytes that the folders of run will take beyond what lies there already: unfinished work is gone
 /// on with, and finished work stays.

@@ -135,14 +135,6 @@ class Texts {
 
 }  // namespace
 
-CorpusSize& CorpusSize::operator+=(const CorpusSize& other) {
-  sentences += other.sentences;
-  source_tokens += other.source_tokens;
-  entries += other.entries;
-  estimated = estimated || other.estimated;
-  return *this;
-}
-
 CorpusSize check_corpora(runtime::StageContext& context, const Options& options,
                          const text::Tokenizer* tokenizer, Problems& problems) {
   auto& comm = context.comm;

@@ -4,19 +4,10 @@
 #include "runtime/stage_context.hpp"
 #include "stages/run/problems.hpp"
 #include "stages/shared/options/options.hpp"
+#include "stages/shared/plan/needs.hpp"
 #include "text/tokenizers/tokenizer.hpp"
 
 namespace knnseq::stages {
-
-/// How much a corpus comes to.
-struct CorpusSize {
-  std::int64_t sentences = 0;
-  std::int64_t source_tokens = 0;
-  std::int64_t entries = 0;
-  bool estimated = true;  ///< from a sample of lines; else as partition has counted
-
-  CorpusSize& operator+=(const CorpusSize& other);
-};
 
 /// Reads corpora that partition has not read yet, each file on one rank: notes which are missing,
 /// not UTF-8, or of other lengths than their other side. `tokenizer`: null if it does not open;

@@ -1,9 +1,14 @@
 // How k-means looks for the nearest centroids.
 #pragma once
 
+#include <cstdint>
+
 #include "core/enum_names.hpp"
 
 namespace knnseq::index {
+
+/// Centroids from which on `automatic` is `near`.
+inline constexpr std::int64_t near_search_lists = 1 << 14;
 
 /// Which centroids a row is compared with while k-means runs on CPUs. On GPUs it is always all: one
 /// large product is faster there than many small ones.

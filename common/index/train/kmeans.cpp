@@ -15,7 +15,6 @@ namespace knnseq::index {
 
 namespace {
 
-constexpr std::int64_t near_from = 1 << 14;     ///< centroids: what `automatic` goes by
 constexpr std::int64_t last_exhaustive = 2;     ///< iterations at the end
 constexpr std::int64_t segment_rows = 1 << 16;  ///< assigned together
 
@@ -55,7 +54,8 @@ void add_blocks(const SampleBlocks& sample, const Subsampling& subsampling,
 }
 
 bool looks_near(CoarseSearch search, std::int64_t k) {
-  return search == CoarseSearch::near || (search == CoarseSearch::automatic && k >= near_from);
+  return search == CoarseSearch::near ||
+         (search == CoarseSearch::automatic && k >= near_search_lists);
 }
 
 std::vector<Phase> phases(const KmeansOptions& options, std::int64_t rows, std::int64_t k,

@@ -1,5 +1,7 @@
 #include "text/files/read_lines.hpp"
 
+#include <fstream>
+
 #include <fmt/format.h>
 
 #include "core/error.hpp"
@@ -34,6 +36,22 @@ std::vector<std::string> read_lines(const std::filesystem::path& file, const Tex
     lines.emplace_back(*line);
   }
   return lines;
+}
+
+void copy_first_lines(const std::vector<std::filesystem::path>& files, std::int64_t most,
+                      const std::filesystem::path& to) {
+  std::ofstream out(to, std::ios::binary);
+  for (const auto& file : files) {
+    LineReader reader(open_text(file), TextLimits{}.line_bytes);
+    while (most > 0) {
+      const auto line = reader.next();
+      if (!line) break;
+      out << *line << '\n';
+      --most;
+    }
+  }
+  out.close();
+  if (!out) throw core::SystemError(to.string() + ": cannot be written");
 }
 
 }  // namespace knnseq::text

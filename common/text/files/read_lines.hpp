@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -25,5 +26,10 @@ inline constexpr TextLimits no_limits{std::size_t{1} << 48, std::size_t{1} << 48
 /// if there is more than the limits say.
 std::vector<std::string> read_lines(const std::filesystem::path& file,
                                     const TextLimits& limits = {});
+
+/// Writes the first lines of a text that may be several files, at most `most`, to one plain file.
+/// Throws as read_lines() and core::SystemError.
+void copy_first_lines(const std::vector<std::filesystem::path>& files, std::int64_t most,
+                      const std::filesystem::path& to);
 
 }  // namespace knnseq::text

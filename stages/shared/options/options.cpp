@@ -375,6 +375,18 @@ ServeOptions read_serve(const Section& section) {
   return options;
 }
 
+PlanOptions read_plan(const Section& section) {
+  PlanOptions options;
+  options.entries = section.integer("entries", options.entries, {0, core::max_entry_number});
+  options.ranks = section.integer("ranks", options.ranks, {0, 1'000'000});
+  options.nodes = section.integer("nodes", options.nodes, {0, 1'000'000});
+  options.node_memory = section.integer("node_memory", options.node_memory, {0, 1 << 20});
+  options.rates = section.path("rates", "");
+  options.measure = section.path("measure", "");
+  options.lines = section.integer("lines", options.lines, count_bounds);
+  return options;
+}
+
 SweepOptions read_sweep(const Section& section, const std::string& factory) {
   SweepOptions options;
   options.source = section.path("source", "");
@@ -522,6 +534,7 @@ Options read_all(const config::Config& config) {
   options.serve = read_serve(root.section("serve"));
   options.sweep = read_sweep(root.section("sweep"), options.index.factory);
   options.tune = read_tune(root.section("tune"), metric, defaults, options.subset);
+  options.plan = read_plan(root.section("plan"));
   check_prune(root, options);
   note_inputs_in_run_dir(config, options);
   return options;

@@ -254,6 +254,17 @@ struct TuneOptions {
   bool subsets() const { return decoding.mode == KnnMode::subset; }
 };
 
+/// What a run will take, before it begins.
+struct PlanOptions {
+  std::int64_t entries = 0;  ///< of a corpus that is not there yet; 0: those of the config's text
+  std::int64_t ranks = 0;    ///< of the run; 0: as many as plan has
+  std::int64_t nodes = 0;    ///< hosts of the run; 0: as many as plan has
+  std::int64_t node_memory = 0;  ///< GiB that a host has for it; 0: what is free here
+  std::filesystem::path rates;   ///< a file of --measure, or a finished run directory; or empty
+  std::filesystem::path measure;  ///< a file to write such rates to; empty: nothing is measured
+  std::int64_t lines = 4000;      ///< of the corpus, that are measured with
+};
+
 /// Shell commands that text goes through line by line before it is tokenised; empty: none.
 struct PreprocessOptions {
   std::string source;
@@ -284,6 +295,7 @@ struct Options {
   ServeOptions serve;
   SweepOptions sweep;
   TuneOptions tune;
+  PlanOptions plan;
 
   /// Whether an item of decode looks for neighbours in subsets.
   bool decodes_subsets() const;

@@ -16,6 +16,7 @@ namespace {
 struct Written {
   std::int64_t entries = 0;
   std::int64_t crowded = 0;  ///< index::count_crowded()
+  std::int64_t bytes = 0;    ///< of their files
 };
 
 void warn_of_crowd(runtime::StageContext& context, const index::IndexSpec& spec, Written written) {
@@ -67,6 +68,7 @@ runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCod
       const auto path = (coding.folder / runtime::shard_name(shard)).string();
       written.crowded += shard_coder.write_index(path + ".h5", path + ".faiss", ids(corpus, shard));
       written.entries += shard_coder.rows();
+      written.bytes += static_cast<std::int64_t>(std::filesystem::file_size(path + ".faiss"));
       manifest["fingerprint"] = core::fingerprint_file(path + ".faiss");
     }
     return manifest;
@@ -76,6 +78,7 @@ runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCod
   context.log.info(report.text);
   warn_of_crowd(context, codebook.spec, written);
   outcome.work.details = report.record;
+  if (ids) outcome.work.bytes = written.bytes;  // the units' files are gone
   outcome.content[unit_name] = rows;
   return outcome;
 }

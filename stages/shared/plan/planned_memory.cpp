@@ -1,0 +1,38 @@
+#include "stages/shared/plan/planned_memory.hpp"
+
+#include <algorithm>
+
+#include "stages/shared/plan/planned_bytes.hpp"
+
+namespace knnseq::stages {
+
+std::vector<StageMemory> plan_memory(const Options& options, const Needs& needs,
+                                     std::int64_t ranks) {
+  constexpr std::int64_t fp32 = 4;
+  constexpr std::int64_t number = 8;
+  const auto& spec = needs.index;
+  const auto& corpus = needs.corpus;
+  const std::int64_t index = index_bytes(needs);
+  // Tokens of both sides, and numbers of each sentence.
+  const std::int64_t text =
+      (corpus.source_tokens + corpus.entries) * fp32 + 5 * corpus.sentences * number;
+  const std::int64_t shard = text / options.shards;
+  const std::int64_t working = std::min(ranks, options.shards);
+  std::vector<StageMemory> stages = {
+      {"partition", 3 * text / ranks},  // as read, as sent, as received
+      {"encode", shard},
+      {"train", planned_sample(options, needs) * spec.d_out * fp32 / ranks +
+                    spec.nlist * spec.d_out * 2 * fp32},
+      // A shard's codes and ids, and the file that is made of them.
+      {"add", shard + 2 * index / options.shards + codebook_bytes(spec)},
+      // Where no node has room for a whole copy, all ranks hold one together.
+      {"decode", index / working}};
+  for (const auto& decoding : options.decode) {
+    if (!decoding.knn || decoding.mode != KnnMode::plain) continue;
+    if (decoding.copies == IndexCopies::node) stages.back() = {"decode", 0, index};
+    if (decoding.copies == IndexCopies::device) stages.back() = {"decode", index};
+  }
+  return stages;
+}
+
+}  // namespace knnseq::stages

@@ -13,6 +13,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("KNNSEQ_PROGRAM", str(ROOT / "build" / "bin" / "knnseq"))
 MODEL = ROOT / "models" / "demo-de-en"
+FULL = os.environ.get("KNNSEQ_FULL") == "1"  # scripts/test.sh --full
+
+
+def some(cases, every=2):
+    """Every so-manieth of cases that are alike; all of them in a full test."""
+    return cases if FULL else cases[::every]
+
+
 CONFIG = """
 run_dir: {folder}/run
 model: {model}

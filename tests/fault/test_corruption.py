@@ -72,7 +72,7 @@ class Corruption(pipeline.AppendingTest):
                   (data, lambda p: flip(p, numbers.random())), (data, truncate), (data, empty),
                   (data, Path.unlink), (shards, lambda p: flip(p, numbers.random())), (shards, empty),
                   (manifests, lambda p: flip(p, numbers.random())), (manifests, empty)]
-        for damaged, damage in rounds:
+        for damaged, damage in pipeline.some(rounds):
             for file in damaged:
                 damage(self.run_dir / file)
             text = self.run_stage("verify", code=2)
@@ -120,7 +120,7 @@ class Corruption(pipeline.AppendingTest):
             ("evaluate", "decode/base/hyp.txt", lambda p: self.swap(p, self.run_dir / "decode/knn/hyp.txt")),
             ("evaluate", "decode/base/manifest.json", lambda p: self.swap(p, self.run_dir / "decode/knn/manifest.json")),
             ("inspect", "decode/knn/nbest.jsonl", bits(0.5)), ("inspect", "decode/base/src.txt", empty))
-        for stage, name, damage in cases:
+        for stage, name, damage in pipeline.some(cases):
             with self.subTest(stage=stage, file=name):
                 own = FOLDERS.get(stage.split()[0])
                 if own not in (None, "evaluate"):
@@ -168,7 +168,7 @@ class Corruption(pipeline.AppendingTest):
                   ("subset", "subset/sentence-index", "datastore/shard-00001.h5", bits(0.97)),  # of sentences
                   ("tune", "tune-subset/base", "tune-subset/likelihoods/likelihoods.json", bits(0.5)),
                   ("tune", "tune-subset/likelihoods", "tune-subset/base/hyp.txt", truncate)]
-        for stage, made, name, damage in cases:
+        for stage, made, name, damage in pipeline.some(cases, 3):
             with self.subTest(stage=stage, file=name):
                 shutil.rmtree(self.run_dir / made)
                 damage(self.run_dir / name)
@@ -210,7 +210,7 @@ class Corruption(pipeline.AppendingTest):
             self.run_stage("verify")
             shutil.rmtree(self.folder / "good", ignore_errors=True)
             shutil.copytree(self.run_dir, self.folder / "good")
-            for name, damage in damages:
+            for name, damage in pipeline.some(damages):
                 with self.subTest(stage=stage, file=name):
                     damage(place / name)
                     self.assertIn(name.split(".")[0], self.run_stage("verify", ranks=1, code=2))

@@ -3,9 +3,9 @@
 
 usage: plan_accuracy.py [--rates RUN_OR_FILE] [--keep]
 
-Rates come from a finished run (the demo's), plans and runs from parts of its corpus under other index types,
-shards and ranks. Prints for each stage planned and real bytes, memory and time. Run it on a quiet machine; it
-takes minutes.
+Rates are measured first, with the demo's config; plans and runs are of other parts of its corpus under other index
+types, shards and ranks. Prints for each stage planned and real bytes, memory and time. Run it on a quiet machine;
+it takes minutes.
 """
 import argparse
 import json
@@ -48,10 +48,21 @@ def table_of(printed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rates", default=str(ROOT / "runs/demo"))
+    parser.add_argument("--rates", help="instead of measuring them")
     parser.add_argument("--keep", action="store_true", help="keep the runs")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="knnseq-plan-"))
+
+    def call(ranks, *words):
+        done = subprocess.run(["mpirun", "-np", str(ranks), PROGRAM, *words], cwd=ROOT, capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(done.stdout + done.stderr)
+        return done.stdout
+
+    rates = options.rates or str(folder / "rates.json")
+    if not options.rates:
+        call(2, "plan", "--config", str(ROOT / "configs/demo.yaml"), "--measure", rates, "--set", "plan.lines=8000",
+             "--set", "decode=[]")
     print("| run | stage | written: planned / real | memory a rank: planned / real | time: planned / real |")
     print("|---|---|---|---|---|")
     for name, pairs, ranks, settings in SHAPES:
@@ -64,17 +75,9 @@ def main():
                    "--set", "decode=[]"]
         for setting in settings:
             command += ["--set", setting]
-        mpirun = ["mpirun", "-np", str(ranks), PROGRAM]
-
-        def call(*words):
-            done = subprocess.run([*mpirun, *words], cwd=ROOT, capture_output=True, text=True)
-            if done.returncode != 0:
-                sys.exit(done.stdout + done.stderr)
-            return done.stdout
-
-        plan = table_of(call("plan", *command, "--rates", options.rates))
+        plan = table_of(call(ranks, "plan", *command, "--rates", rates))
+        call(ranks, "run", *command)
         for stage, made in FOLDERS.items():
-            call(stage, *command)
             record = json.loads((run / f"records/{stage}.json").read_text(encoding="utf-8"))
             written = sum(path.stat().st_size for path in (run / made).iterdir())
             real = {"written": written, "memory a rank": record["peak_memory_max_bytes"],

@@ -17,7 +17,7 @@ FULL = os.environ.get("KNNSEQ_FULL") == "1"  # scripts/test.sh --full
 
 
 def some(cases, every=2):
-    """Every so-manieth of cases that are alike; all of them in a full test."""
+    """One in so many of cases that are alike; all of them in a full test."""
     return cases if FULL else cases[::every]
 
 

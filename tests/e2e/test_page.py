@@ -3,6 +3,7 @@ import base64
 import gzip
 import json
 import re
+import sys
 import unittest
 
 import browser
@@ -190,4 +191,7 @@ class Page(pipeline.ServingTest):
 
 
 if __name__ == "__main__":
+    if not pipeline.FULL:
+        print("a browser is for the full test: KNNSEQ_FULL=1, or scripts/test.sh --full")
+        sys.exit(77)
     unittest.main()

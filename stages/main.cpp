@@ -85,6 +85,9 @@ void run_command(const stages::CommandLine& command, const std::vector<std::stri
     const auto config = config::Config::load(command.config, command.overrides);
     options = stages::read_options(config);
     resolved = config.resolved();
+    if (world->is_root()) {
+      for (const auto& notice : config.notices()) log.info(notice);
+    }
     if (command.print_config) explained = config.explained();
   });
   if (command.print_config) {

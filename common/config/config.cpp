@@ -23,6 +23,8 @@ std::vector<std::filesystem::path> Config::included() const {
   return paths;
 }
 
+std::vector<std::string> Config::notices() const { return state_->notices; }
+
 std::vector<KnownKey> Config::known() const { return known_keys(*state_->root); }
 
 void Config::finish() const {

@@ -33,7 +33,9 @@ class Config {
                       const std::vector<std::string>& overrides = {});
 
   Section root() const;
-  /// Paths of the files under its key `include`.
+  /// Values that files under its key `tuned` have put in the place of others, one line each.
+  std::vector<std::string> notices() const;
+  /// Paths of the files under its keys `include` and `tuned`.
   std::vector<std::filesystem::path> included() const;
   /// Throws core::InputError listing all problems, if there are any.
   void finish() const;

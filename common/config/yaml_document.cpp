@@ -49,10 +49,10 @@ YAML::Node load_map(ConfigState& state, const std::string& text, const std::stri
   return root;
 }
 
-/// Takes the key `include` out of the map: one file or a list.
-std::vector<std::string> included_files(ConfigState& state, YAML::Node root) {
+/// Takes the key `include` or `tuned` out of the map: one file or a list.
+std::vector<std::string> named_files(ConfigState& state, YAML::Node root, const std::string& key) {
   const YAML::Node& map = root;  // const: operator[] must not create the key
-  const YAML::Node files = map["include"];
+  const YAML::Node files = map[key];
   std::vector<std::string> names;
   if (!files.IsDefined() || files.IsNull()) return names;
   if (files.IsScalar()) {
@@ -62,13 +62,35 @@ std::vector<std::string> included_files(ConfigState& state, YAML::Node root) {
       if (files.IsSequence() && item.IsScalar()) {
         names.push_back(item.as<std::string>());
       } else {
-        state.problem(files, "include: must be a file or a list of files");
+        state.problem(files, key + ": must be a file or a list of files");
         break;
       }
     }
   }
-  root.remove("include");
+  root.remove(key);
   return names;
+}
+
+/// The same for a map under `tuned`, whose values take the place of the config's own. Each is told.
+void replace(ConfigState& state, YAML::Node into, const YAML::Node& from, const std::string& path) {
+  for (const auto& item : from) {
+    const auto key = item.first.as<std::string>();
+    const YAML::Node& map = into;
+    const YAML::Node own = map[key];
+    if (own.IsDefined() && own.IsMap() && item.second.IsMap()) {
+      replace(state, own, item.second, path + key + ".");
+      continue;
+    }
+    const auto said = [](const YAML::Node& value) {
+      return value.IsNull() ? std::string("none") : YAML::Dump(value);
+    };
+    if (own.IsDefined() && !own.IsNull() && said(own) != said(item.second)) {
+      state.notices.push_back(fmt::format("{}{}: {} ({}) takes the place of {} ({})", path, key,
+                                          said(item.second), state.place(item.second), said(own),
+                                          state.place(own)));
+    }
+    into[key] = item.second;
+  }
 }
 
 /// Adds the keys of an included map. A key in both is a problem, since either could be meant.
@@ -82,8 +104,9 @@ void join(ConfigState& state, YAML::Node into, const YAML::Node& from, const std
     } else if (own.IsMap() && item.second.IsMap()) {
       join(state, own, item.second, path + key + ".");
     } else {
-      state.problem(own, fmt::format("'{}{}' is also in the included {}: leave either out", path,
-                                     key, state.place(item.second)));
+      state.problem(own, fmt::format("'{}{}' is also in the included {}: leave either out, or name "
+                                     "that file under 'tuned' instead, where it takes precedence",
+                                     path, key, state.place(item.second)));
     }
   }
 }
@@ -225,14 +248,21 @@ std::shared_ptr<ConfigState> parse_yaml(const std::string& text, const std::stri
   auto state = std::make_shared<ConfigState>();
   state->file = name;
   YAML::Node root = load_map(*state, text, name);
-  for (const auto& included : included_files(*state, root)) {
-    const std::string file = expand_path(included);
+  const auto load = [&](const std::string& named) {
+    const std::string file = expand_path(named);
     const YAML::Node tree = load_map(*state, core::read_whole(file, most_config_bytes), file);
-    if (const YAML::Node& nested = tree; nested["include"].IsDefined()) {
-      throw core::InputError(file, "is included, and must not include others");
+    for (const char* key : {"include", "tuned"}) {
+      if (const YAML::Node& nested = tree; nested[key].IsDefined()) {
+        throw core::InputError(file, "is included, and must not include others");
+      }
     }
-    join(*state, root, tree, "");
-  }
+    return tree;
+  };
+  const auto tuned = named_files(*state, root, "tuned");
+  for (const auto& file : named_files(*state, root, "include")) join(*state, root, load(file), "");
+  YAML::Node together(YAML::NodeType::Map);  // a key in two of them is a problem
+  for (const auto& file : tuned) join(*state, together, load(file), "");
+  replace(*state, root, together, "");
   for (const auto& override : overrides) {
     state->overrides.emplace_back(override, apply_override(root, override));
   }

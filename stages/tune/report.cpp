@@ -301,33 +301,40 @@ std::string tune_csv(const TuneResult& result) {
 
 std::string tuned_yaml(const TuneResult& result) {
   const auto& best = recommended(result);
-  const auto& breadth_name = result.likelihoods.breadth_name;
-  std::string yaml = fmt::format(
-      "# Found by `knnseq tune` among {} settings{}: BLEU {:.2f} on its validation set.\nknn:\n"
-      "  k: {}\n",
-      result.likelihoods.settings.size(), result.policies ? " and the policies" : "",
-      best.scores.bleu, best.setting->k);
+  const bool subsets = result.likelihoods.breadth_name != "nprobe";
   const auto policy = best.policy ? best.policy->policy : PolicyKind::fixed;
-  if (policy != PolicyKind::fixed) yaml += fmt::format("  policy: {}\n", core::name_of(policy));
-  if (retrieval::is_learned(policy)) {
-    yaml += fmt::format("  network: {}\n", core::Json(best.policy->network.string()).dump());
-  } else if (policy == PolicyKind::distance) {
-    yaml += fmt::format("  temperature: {:g}\n  tau: {:g}\n", best.policy->temperature,
-                        best.policy->tau);
-  } else {
-    yaml += fmt::format("  temperature: {:g}\n  lambda: {:g}\n", best.setting->temperature,
-                        best.setting->lambda);
-  }
-  if (const auto& gate = best.gate) {
-    yaml +=
-        fmt::format("  gate: {}\n  skip: {}\n", core::Json(gate->file.string()).dump(), gate->skip);
-  }
-  yaml += fmt::format("{}{}: {}\n", breadth_name == "nprobe" ? "  " : "subset:\n  ", breadth_name,
-                      best.setting->search_width);
-  if (best.length_penalty) {
-    yaml += fmt::format("beam_search:\n  length_penalty: {:g}\n", *best.length_penalty);
-  }
-  return yaml;
+  const bool learned = retrieval::is_learned(policy);
+  const bool by_distance = policy == PolicyKind::distance;
+  std::vector<std::pair<std::string, std::string>> keys;
+  // What does not apply is said too: it takes the place of what a config has.
+  const auto put = [&](const char* key, bool applies, const auto& value) {
+    keys.emplace_back(key, applies ? value() : "~");
+  };
+  put("k", true, [&] { return std::to_string(best.setting->k); });
+  if (!subsets) put("nprobe", true, [&] { return std::to_string(best.setting->search_width); });
+  put("policy", true, [&] { return std::string(core::name_of(policy)); });
+  put("temperature", !learned, [&] {
+    return fmt::format("{:g}", by_distance ? best.policy->temperature : best.setting->temperature);
+  });
+  put("lambda", !learned && !by_distance,
+      [&] { return fmt::format("{:g}", best.setting->lambda); });
+  put("tau", by_distance, [&] { return fmt::format("{:g}", best.policy->tau); });
+  put("network", learned, [&] { return core::Json(best.policy->network.string()).dump(); });
+  put("gate", best.gate.has_value(), [&] { return core::Json(best.gate->file.string()).dump(); });
+  put("skip", best.gate.has_value(), [&] { return fmt::format("{}", best.gate->skip); });
+  const auto length_penalty =
+      best.length_penalty ? fmt::format("  length_penalty: {:g}\n", *best.length_penalty) : "";
+
+  std::string yaml = fmt::format(
+      "# Found by `knnseq tune` among {} settings{}: BLEU {:.2f} on its validation set.\n",
+      result.likelihoods.settings.size(), result.policies ? " and the policies" : "",
+      best.scores.bleu);
+  yaml += subsets ? fmt::format("subset:\n  sentences: {}\n  decode:\n", best.setting->search_width)
+                  : "knn:\n";
+  const std::string indent = subsets ? "    " : "  ";
+  for (const auto& [key, value] : keys) yaml += fmt::format("{}{}: {}\n", indent, key, value);
+  if (length_penalty.empty()) return yaml;
+  return yaml + (subsets ? "  " : "beam_search:\n") + length_penalty;
 }
 
 core::Json tune_json(const TuneResult& result) {

@@ -44,6 +44,11 @@ std::filesystem::path folder_of(const runtime::StageContext& context, const Tune
   return options.subsets() ? folders.tune_subsets : folders.tune;
 }
 
+/// Where the model alone is: in one place for both, so that it translates once.
+std::filesystem::path folder_of_base(const runtime::StageContext& context) {
+  return Folders(context.run_dir).tune;
+}
+
 /// The config of a pass: the largest k, and the largest search width.
 Options for_pass(const Options& options) {
   Options result = with_breadth(options, options.tune.breadths().back());
@@ -125,7 +130,7 @@ Scores translate(runtime::StageContext& context, const Options& options,
     decoding.source = options.tune.general.source;
     decoding.reference = options.tune.general.reference;
   }
-  const auto folder = folder_of(context, options.tune);
+  const auto folder = setting ? folder_of(context, options.tune) : folder_of_base(context);
   decode_one(context, tried, decoding, folder, "tune", resident);
   context.log.set_stage("tune");
   Scores scores;

@@ -119,9 +119,9 @@ tune:
         include = f"include: {self.folder}/run/tune/tuned.yaml\n"
         self.config.write_text(include + text, encoding="utf-8")
         self.assertIn("'knn.nprobe' is also in the included", self.run_stage("decode", code=2))
-        text = text.replace("knn: {temperature: 20, lambda: 0.6, nprobe: 4}\n", "")
-        self.config.write_text(include + text, encoding="utf-8")
-        self.run_stage("decode knn")
+        self.config.write_text(include.replace("include", "tuned") + text, encoding="utf-8")
+        printed = self.run_stage("decode knn")
+        self.assertRegex(printed, r"knn.temperature: \S+ \(\S*tuned.yaml:\d+\) takes the place of 20 \(")
         manifest = json.loads((self.folder / "run/decode/knn/manifest.json").read_text())
         chosen = self.result()["recommended"]
         for key in ("k", "nprobe"):

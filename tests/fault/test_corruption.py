@@ -166,8 +166,8 @@ class Corruption(pipeline.AppendingTest):
                   ("decode knn", "decode/knn", "subset/sentence-index/manifest.json", empty),
                   ("subset", "subset/codes", "datastore/shard-00001.h5", bits(0.5)),  # keys
                   ("subset", "subset/sentence-index", "datastore/shard-00001.h5", bits(0.97)),  # of sentences
-                  ("tune", "tune-subset/base", "tune-subset/likelihoods/likelihoods.json", bits(0.5)),
-                  ("tune", "tune-subset/likelihoods", "tune-subset/base/hyp.txt", truncate)]
+                  ("tune", "tune/base", "tune-subset/likelihoods/likelihoods.json", bits(0.5)),
+                  ("tune", "tune-subset/likelihoods", "tune/base/hyp.txt", truncate)]
         for stage, made, name, damage in pipeline.some(cases, 3):
             with self.subTest(stage=stage, file=name):
                 shutil.rmtree(self.run_dir / made)

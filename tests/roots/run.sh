@@ -23,7 +23,7 @@ make_root() {
   local mirror
   mirror=$(apt-get indextargets --format '$(REPO_URI)' | grep -v security | head -n 1)
   debootstrap --variant=minbase --include=ca-certificates,git "$suite" "$root" "$mirror" &&
-    cp -rL /etc/ssl/certs/. "$root/etc/ssl/certs/"
+    cp -L --remove-destination /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
 }
 
 fill_root() {

@@ -47,7 +47,9 @@ core::Json config_schema(std::span<const config::KnownKey> keys) {
   root["$schema"] = "https://json-schema.org/draft/2020-12/schema";
   root["title"] = "knnseq config (configs/reference.yaml describes every key)";
   const core::Json text = {{"type", "string"}};
-  put_key(root, "include", {{"anyOf", {text, {{"type", "array"}, {"items", text}}}}}, false);
+  for (const char* key : {"include", "tuned"}) {
+    put_key(root, key, {{"anyOf", {text, {{"type", "array"}, {"items", text}}}}}, false);
+  }
   for (const auto& key : keys) {
     const bool required = key.problem.starts_with("is required");
     core::Json schema = key.schema;

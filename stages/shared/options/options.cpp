@@ -276,17 +276,35 @@ std::vector<AppendOptions> read_append(const Section& root, const CorpusOptions&
   return all;
 }
 
+/// What items in subsets have where it differs from `knn:` and `beam_search:`.
+DecodeOptions read_subset_defaults(const Section& subset, const std::string& metric,
+                                   DecodeOptions options) {
+  if (!subset.has("decode")) return options;
+  const auto section = subset.section("decode");
+  options.mode = KnnMode::subset;
+  read_knn(section, metric, options);
+  if (options.mode != KnnMode::subset) section.problem("mode", "must be subset, or left out");
+  read_beam(section, options);
+  return options;
+}
+
 std::vector<DecodeOptions> read_decode(const Section& root, const std::string& metric,
-                                       const DecodeOptions& defaults) {
+                                       const DecodeOptions& defaults,
+                                       const DecodeOptions& of_subsets) {
   std::vector<DecodeOptions> all;
   std::set<std::string> names;
   for (const auto& section : root.sections("decode")) {
-    DecodeOptions options = defaults;
-    options.name = read_name(section, names);
-    options.source = section.path("source");
+    const auto name = read_name(section, names);
+    const std::filesystem::path source = section.path("source");
     const std::string reference = section.path("reference", "");
+    const bool knn = section.flag("knn", true);
+    const auto mode = choose(section, "mode", defaults.mode);
+    DecodeOptions options = mode == KnnMode::subset ? of_subsets : defaults;
+    options.name = name;
+    options.source = source;
     if (!reference.empty()) options.reference = reference;
-    options.knn = section.flag("knn", true);
+    options.knn = knn;
+    options.mode = mode;
     read_knn(section, metric, options);
     if (options.knn && options.mode != KnnMode::memory) check_mixing(section, metric, options);
     read_beam(section, options);
@@ -520,7 +538,8 @@ Options read_all(const config::Config& config) {
   if (metric != "l2") defaults.interpolation.temperature = 0;
   read_knn(root.section("knn"), metric, defaults);
   read_beam(root.section("beam_search"), defaults);
-  options.decode = read_decode(root, metric, defaults);
+  options.decode = read_decode(root, metric, defaults,
+                               read_subset_defaults(root.section("subset"), metric, defaults));
   check_datastores(root, options);
   if (options.datastore.store == KeyStore::none && options.decodes_subsets()) {
     root.problem("datastore",

@@ -227,6 +227,33 @@ TEST_CASE("lists of whole numbers") {
                         Contains("small: must be a list of whole numbers from 1 to 9"));
 }
 
+TEST_CASE("values under 'tuned' take the place of the config's own, which is told") {
+  const test::TemporaryFolder folder;
+  const auto plain = folder.write("plain.yaml", "knn:\n  k: 8\n  lambda: ~\n").string();
+  const auto subset = folder.write("subset.yaml", "subset:\n  sentences: 64\n").string();
+  const auto load = [&](const std::string& text, const std::vector<std::string>& overrides = {}) {
+    const auto config = config::Config::parse(text, "mine.yaml", overrides);
+    const auto root = config.root();
+    return std::pair(config,
+                     std::tuple(root.section("knn").integer("k", 1, any_integer),
+                                root.section("knn").number("lambda", 0.5, {0, 1}),
+                                root.section("knn").integer("nprobe", 1, any_integer),
+                                root.section("subset").integer("sentences", 1, any_integer)));
+  };
+  const std::string both = "tuned: [" + plain + ", " + subset + "]\n";
+  const auto [config, values] = load(both + "knn:\n  k: 16\n  lambda: 0.25\n  nprobe: 4\n");
+  CHECK_NOTHROW(config.finish());
+  CHECK(values == std::tuple(8, 0.5, 4, 64));
+  REQUIRE(config.notices().size() == 2);
+  CHECK(config.notices()[0] == "knn.k: 8 (" + plain + ":2) takes the place of 16 (mine.yaml:3)");
+  CHECK_THAT(config.notices()[1], Contains("knn.lambda: none"));
+  CHECK(config.included().size() == 2);
+  CHECK(load(both).first.notices().empty());
+  CHECK(std::get<0>(load(both, {"knn.k=9"}).second) == 9);
+  const auto twice = load("tuned: [" + plain + ", " + plain + "]\n").first;
+  CHECK_THROWS_WITH(twice.finish(), Contains("'knn.k' is also in the included"));
+}
+
 TEST_CASE(
     "included files add keys; what stands in both, or is wrong there, is named with its file") {
   const test::TemporaryFolder folder;

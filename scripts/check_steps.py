@@ -65,6 +65,11 @@ class Step:
     needs_gpu: bool = False
 
 
+def stands_for(name, figure):
+    """Whether a figure has this name, alone or with a case behind a comma."""
+    return figure == name or figure.startswith(name + ",")
+
+
 def figures_of(text):
     """The figures that a program printed by itself."""
     found = Found(where=[match["text"] for match in WHERE.finditer(text)])
@@ -180,12 +185,13 @@ class Check:
             found = (step.read or figures_of)(text)
             names = [figure.name for figure in found.figures]
             for name in step.expects:
-                if name not in names:
+                if not any(stands_for(name, other) for other in names):
                     raise ValueError(f"it printed no figure '{name}'")
             for figure in found.figures:
                 if not math.isfinite(figure.value):
                     raise ValueError(f"{figure.name} is {figure.value}")
-                figure.bar = figure.bar or self.bars.get(figure.name)
+                bars = [bar for name, bar in self.bars.items() if stands_for(name, figure.name)]
+                figure.bar = figure.bar or (bars[0] if bars else None)
         except Exception as problem:  # noqa: BLE001
             row.update(status="failed", reason=f"its output cannot be used: {problem}")
             return

@@ -35,6 +35,13 @@ BARS = {
     "decoding with kNN by the speed without, 20 M entries": Bar("least", 0.9),
     "BLEU of base less the CPU's": Bar("most", 0.1, must=True),  # the absolute difference
     "BLEU of knn less the CPU's": Bar("most", 0.1, must=True),
+    "keys in fp32, relative error": Bar("most", 1e-5, must=True),
+    "keys in fp16, relative error": Bar("most", 1e-2, must=True),
+    "keys in bf16, relative error": Bar("most", 1e-2, must=True),
+    "codebook error by the CPU's": Bar("most", 1.005, must=True),
+    "codes that are the CPU's": Bar("least", 0.999, must=True),
+    "probed lists that are the CPU's": Bar("least", 0.999, must=True),
+    "neighbours that are the CPU's": Bar("least", 0.995, must=True),
     "memory of training by what was told": Bar("most", 1, must=True),
     "memory of the codes by the plan": Bar("most", 1.05, must=True),
     "assignment to 131,072 lists by bf16 by the speed of fp32 products": Bar("least", 1),
@@ -173,7 +180,7 @@ def first_look(setup):
     return [
         Step("doctor", 20, [setup.top / "bin/knnseq", "doctor"], lambda text: Found(result=gpu_line(text))),
         setup.gpu_test("copies", 15),
-        setup.gpu_test("kernels", 30),
+        setup.gpu_test("kernels", 30, expects=("neighbours that are the CPU's",)),
         cpu, gpu, compare_bleu(setup, "first", gpu),
         # Without the cases of a million codes: the tool is a hundred times slower.
         sanitized("memcheck", 30, "~a million codes*", "~a hundred thousand*"),
@@ -192,7 +199,7 @@ def fidelity(setup):
     return [
         setup.gpu_test("model", 30, expects=("keys in fp32, relative error", "keys in bf16, relative error")),
         setup.gpu_test("training", 35, "~a training takes about the memory*",
-                       expects=("codes that are the CPU's, least", "codebook error by the CPU's, greatest")),
+                       expects=("codes that are the CPU's", "codebook error by the CPU's")),
         setup.gpu_test("decode", 20),
         setup.gpu_test("nccl", 15),
         cpu, two, compare_bleu(setup, "two-ranks", two),
@@ -256,7 +263,7 @@ def scale(setup):
                            setup.size(20_000_000, 20_000), "--sentences", setup.size(256, 4)),
              lambda text: read_steps(text, entries)),
         Step(f"assign to {lists:,} lists", 25,
-             setup.library("assign_speed-cuda", "random", setup.size(1_048_576, 8192), setup.size(256, 32), lists,
+             setup.library("assign_speed-cuda", "random", setup.size(262_144, 8192), setup.size(256, 32), lists,
                            setup.threads, setup.device), read_assignment),
         Step(f"train {lists:,} lists and add", 45,
              setup.library("train_speed-cuda", "random", rows, width, factory, "l2", setup.threads,
@@ -362,7 +369,7 @@ def machine_facts():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--list", action="store_true", help="the parts, and their steps with the limit of each")
+    parser.add_argument("--list", action="store_true", help="the parts")
     parser.add_argument("--part", type=int, choices=PARTS)
     parser.add_argument("--out", type=Path, default=Path("gpu-check"), help="tables and logs")
     parser.add_argument("--work", type=Path, help="what is large; default: OUT/work")
@@ -389,7 +396,12 @@ def main():
     check = Check(said, (args.out / f"part-{args.part}").resolve(), SECONDS, bars=BARS, facts=machine_facts(),
                   has_gpu=args.device == "cuda", environment={"OMP_NUM_THREADS": str(threads)})
     os.chdir(top)  # the tests read their files from here
-    passed = check.run(steps(setup))
+    try:
+        planned = steps(setup)
+    except Exception as problem:  # noqa: BLE001 the table says it
+        planned = [Step("prepare", 1, ["false"], None)]
+        check.facts["cannot be prepared"] = f"{type(problem).__name__}: {problem}"
+    passed = check.run(planned)
     print("\n" + check.table())
     return 0 if passed else 1
 

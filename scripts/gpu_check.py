@@ -248,7 +248,8 @@ def scan_step(setup, what, limit, codes, *options):
         return found
 
     return Step(f"scan of {what}", limit,
-                setup.library("scan_speed", codes, *options, "--device", setup.device), read)
+                setup.library("scan_speed", codes, *options, "--device", setup.device,
+                              *(["--queries", 32] if setup.quick else [])), read)
 
 
 def scale(setup):
@@ -341,8 +342,8 @@ def memory(setup):
     return [
         setup.gpu_test("training", 50, "a training takes about the memory*",
                        expects=("memory of training by what was told",)),
-        scan_step(setup, "1,000 M codes of 32 bytes", 120, setup.size(1_000_000_000, 50_000), "--bytes", "32",
-                  "--tables", "fp16", "--queries", setup.size("320", "32")),
+        scan_step(setup, "1,000 M codes of 32 bytes", 120, setup.size(1_000_000_000, 50_000), "--bytes", 32,
+                  "--tables", "fp16", *([] if setup.quick else ["--queries", 320])),
     ]
 
 
@@ -393,7 +394,9 @@ def main():
     setup = Setup(top, work, args.device, args.quick, threads)
     said = f"Part {args.part}, {title}" + (" (QUICK: small sizes)" if args.quick else "") + \
         (" (ON THE CPU)" if args.device == "cpu" else "")
-    check = Check(said, (args.out / f"part-{args.part}").resolve(), SECONDS, bars=BARS, facts=machine_facts(),
+    measures = args.device == "cuda" and not args.quick
+    bars = {name: bar for name, bar in BARS.items() if measures or bar.must}
+    check = Check(said, (args.out / f"part-{args.part}").resolve(), SECONDS, bars=bars, facts=machine_facts(),
                   has_gpu=args.device == "cuda", environment={"OMP_NUM_THREADS": str(threads)})
     os.chdir(top)  # the tests read their files from here
     try:

@@ -39,7 +39,7 @@ TEST_CASE("numbers arrive on the GPU, and results on the host, converted") {
   CHECK(at::equal(sent[first].cpu(), at::tensor(numbers, at::kLong)));
   CHECK(sent[second].item<std::int64_t>() == 7);
 
-  const stages::HostCopies copies(gpu_device);
+  stages::HostCopies copies(gpu_device);
   const at::Tensor host = copies.buffer({64, 1000, 256}, at::kHalf);
   CHECK(host.is_pinned());
   const at::Tensor factors = at::randn({2000, 2000}, at::TensorOptions(gpu_device));

@@ -143,7 +143,7 @@ class Parts(unittest.TestCase):
         (self.folder / "answers" / program).write_text(text, encoding="utf-8")
 
     def command(self, part, *options):
-        return [sys.executable, str(self.folder / "scripts/gpu_check.py"), "--part", str(part), "--quick",
+        return [sys.executable, str(self.folder / "scripts/gpu_check.py"), "--part", str(part),
                 "--out", str(self.folder / "out"), *options]
 
     def environment(self):
@@ -165,18 +165,20 @@ class Parts(unittest.TestCase):
         self.assertEqual(done.returncode, 0)
         self.assertEqual([line[0] for line in done.stdout.splitlines()], ["1", "2", "3", "4", "5"])
 
-    def test_limits_of_the_steps_that_come_first_fit_the_part(self):
+    def test_limits_of_the_steps_fit_the_part(self):
         setup = gpu_check.Setup(self.folder, self.folder / "work", "cuda", False, 16)
         setup.work.mkdir()
         for number, (_, steps) in gpu_check.PARTS.items():
             limits = [step.limit for step in steps(setup)]
-            self.assertLessEqual(sum(limits[:-1]), gpu_check.SECONDS - 20, number)
+            room = gpu_check.SECONDS - sum(limits[:-1])  # of the last one; a pipeline goes on the next time
+            self.assertGreaterEqual(room, min(limits[-1], 45), number)
         self.assertLess(gpu_check.SECONDS, 180)
 
     def test_bars_are_missed_and_reached(self):
         self.answer("encode_speed-cuda", "echo 'best 450000 keys/s, 10 MFLOP a key, 1 TFLOP/s: 30.0 % of 3'")
         self.answer("scan_speed", "echo '   160 queries, k 64:   1.0 ms,  2100.0 GB/s,  71 % of the bound'")
-        shutil.copytree(SCRIPTS.parent / "tests/benchmarks", self.folder / "tests/benchmarks")
+        (self.folder / "tests/benchmarks").mkdir(parents=True)
+        (self.folder / "tests/benchmarks/make_random_model.py").write_text("", encoding="utf-8")
         done, written, table = self.run_part(3)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual(written["missed_bars"], 1)
@@ -184,6 +186,8 @@ class Parts(unittest.TestCase):
         self.assertIn("| scan of 10 M codes, share of its bound | 0.71  | at least 0.7 | reached |", table)
         self.assertIn("30.0 % of 3", table.split("Where the time went:")[1])
         self.assertIn(table.strip(), done.stdout)
+        done, written, table = self.run_part(3, "--quick")
+        self.assertNotIn("MISSED", table)  # small sizes measure nothing
 
     def test_without_a_gpu_each_step_says_so(self):
         self.answer("test_gpu_training", "echo 'skipped: this machine has no GPU'; exit 77")
@@ -195,7 +199,7 @@ class Parts(unittest.TestCase):
 
     def test_what_needs_a_gpu_is_not_tried_on_the_cpu(self):
         self.answer("scan_speed", "echo ' 32 queries, k 64: 1.0 ms, 9.5 GB/s, 50 % of the bound'")
-        done, written, _ = self.run_part(5, "--device", "cpu")
+        done, written, _ = self.run_part(5, "--device", "cpu", "--quick")
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertEqual([row["status"] for row in written["steps"]], ["not tried", "passed"])
 

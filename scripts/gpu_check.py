@@ -275,7 +275,7 @@ def scale(setup):
 
 def read_steps(text, entries):
     found = figures_of(text)
-    rates = {name: number(text, rf"^(?m:{name}: ([\d.]+) tokens/s)", f"the rate {name}")
+    rates = {name: number(text, rf"(?m)^{name}: ([\d.]+) tokens/s", f"the rate {name}")
              for name in ("without kNN", "with kNN")}
     for name, rate in rates.items():
         found.figures.append(Figure(f"decoding {name}, {entries}", rate, "tokens/s"))
@@ -296,7 +296,15 @@ def read_training(text):
     made = json.loads(text.strip().splitlines()[-1])
     return Found([Figure("training at 131,072 lists", made["train_seconds"], "s"),
                   Figure("adding at 131,072 lists", made["vectors_per_second"], "vectors/s")],
-                 where=[line.strip() for line in text.splitlines() if re.match(r" *\d+\.\d+ s  ", line)][-12:])
+                 where=last_of_each_phase(text))
+
+
+def last_of_each_phase(text):
+    """Of lines such as "   12.3 s  coarse iteration 3/10: …" the last of each kind: when it ended."""
+    last = {}
+    for time_, phase, rest in re.findall(r"(?m)^ *([\d.]+ s)  (\D+)(.*)$", text):
+        last[phase] = f"{time_}: {phase}{rest}"
+    return list(last.values())
 
 
 def large_steps(setup):
@@ -306,17 +314,17 @@ def large_steps(setup):
     copies, folder = setup.size(22, 1), setup.top / "data/libreoffice"
     options = ["--config", setup.top / "configs/gpu-large.yaml", "--set", f"run_dir={run}",
                "--set", f"model={setup.top}/models/demo-de-en"]
-    test = folder
     if setup.quick:
         write_demo(setup, "quick")
-        folder = test = setup.work / "text"
-        options += ["--set", "datastore.sample=4096", "--set", "index.factory=OPQ16_64,IVF16,PQ16",
-                    "--set", "subset.index=PCAW32,L2norm,IVF4,PQ8", "--set", "subset.nprobe=4",
+        folder = setup.work / "text"
+        options += ["--set", "datastore.sample=4096", "--set", "knn.nprobe=8",
+                    "--set", "index.factory=OPQ16_64,IVF16,PQ16", "--set", "subset.index=PCAW32,L2norm,IVF4,PQ8", "--set", "subset.nprobe=4",
                     "--set", "subset.codes=OPQ16_64,PQ16", "--set", "subset.sentences=32"]
     for side, key in (("de", "source"), ("en", "target")):
         options += ["--set", f"corpus.{key}=[{','.join([f'{folder}/datastore.{side}'] * copies)}]"]
-    items = ",".join(f"{{name: {name}, source: {test}/test.de, reference: {test}/test.en, {more}}}" for name, more in
-                     (("base", "knn: false"), ("knn", "knn: true"), ("subset", "mode: subset")))
+    kinds = ("base", "knn: false"), ("knn", "knn: true"), ("subset", "mode: subset")
+    text = f"source: {folder}/test.de, reference: {folder}/test.en"
+    items = ",".join(f"{{name: {name}, {text}, {more}}}" for name, more in kinds)
     options += ["--set", f"decode=[{items}]"]
 
     def read(text):
@@ -332,10 +340,10 @@ def large_steps(setup):
         found.where += re.findall(r"search on rank 0: .*", text)
         return found
 
-    text = Step("read the text of 20 M entries", 20, setup.knnseq(min(8, setup.threads), "partition", *options,
-                                                                   device="cpu"), lambda text: Found())
-    return [text, Step("20 M entries, the whole pipeline", 90, setup.knnseq(1, "run", *options), read,
-                       needs=(text.name,))]
+    first = Step("read the text of 20 M entries", 20,
+                 setup.knnseq(min(8, setup.threads), "partition", *options, device="cpu"), lambda text: Found())
+    return [first, Step("20 M entries, the whole pipeline", 90, setup.knnseq(1, "run", *options), read,
+                        needs=(first.name,))]
 
 
 def memory(setup):

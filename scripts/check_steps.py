@@ -145,7 +145,8 @@ class Check:
         signal.signal(signal.SIGTERM, self.interrupted)
         signal.signal(signal.SIGINT, self.interrupted)
         for step in steps:
-            row = {"name": step.name, "status": "running", "reason": "", "seconds": 0, "figures": [], "where": []}
+            row = {"name": step.name, "status": "running", "reason": "", "seconds": 0, "figures": [],
+                   "where": []}
             self.steps.append(row)
             self.write()  # if this is the end, it says in which step
             print(f"{step.name:<62}", end="", flush=True)

@@ -148,7 +148,8 @@ def demo_steps(setup, name, ranks, device, limit):
         return found
 
     title = f"small demo, {ranks} rank{'s' * (ranks > 1)}, {'CPU' if device == 'cpu' else 'GPU'}, {name}"
-    return Step(title, limit, setup.knnseq(ranks, "run", "--config", write_demo(setup, name), device=device), read)
+    config = write_demo(setup, name)
+    return Step(title, limit, setup.knnseq(ranks, "run", "--config", config, device=device), read)
 
 
 def compare_bleu(setup, name, step):
@@ -159,8 +160,8 @@ def compare_bleu(setup, name, step):
 
     def read(_text):
         ours, cpus = bleus(name), bleus("cpu")
-        return Found([Figure(f"BLEU of {set_} less the CPU's", abs(ours[set_] - cpus[set_])) for set_ in cpus],
-                     result=", ".join(f"{set_}: {ours[set_]:.2f}, on the CPU {cpus[set_]:.2f}" for set_ in cpus))
+        figures = [Figure(f"BLEU of {of} less the CPU's", abs(ours[of] - cpus[of])) for of in cpus]
+        return Found(figures, result=", ".join(f"{of}: {ours[of]:.2f}, on the CPU {cpus[of]:.2f}" for of in cpus))
 
     return Step(f"BLEU of {name}", 1, None, read, needs=(step.name,))
 
@@ -244,7 +245,8 @@ def scan_step(setup, what, limit, codes, *options):
         found.figures.append(Figure(f"scan of {what}, share of its bound", float(best[1]) / 100))
         found.figures.append(Figure(f"scan of {what}", number(best[0], r"([\d.]+) GB/s", "the rate"), "GB/s"))
         found.result = f"{best[0]}, {best[1]} % of the bound"
-        found.where += [line.strip() for line in text.splitlines() if re.search("GB/s|look-ups|vectors/s", line)]
+        found.where += [line.strip() for line in text.splitlines()
+                        if re.search("GB/s|look-ups|vectors/s", line)]
         return found
 
     return Step(f"scan of {what}", limit,
@@ -318,7 +320,8 @@ def large_steps(setup):
         write_demo(setup, "quick")
         folder = setup.work / "text"
         options += ["--set", "datastore.sample=4096", "--set", "knn.nprobe=8",
-                    "--set", "index.factory=OPQ16_64,IVF16,PQ16", "--set", "subset.index=PCAW32,L2norm,IVF4,PQ8", "--set", "subset.nprobe=4",
+                    "--set", "index.factory=OPQ16_64,IVF16,PQ16",
+                    "--set", "subset.index=PCAW32,L2norm,IVF4,PQ8", "--set", "subset.nprobe=4",
                     "--set", "subset.codes=OPQ16_64,PQ16", "--set", "subset.sentences=32"]
     for side, key in (("de", "source"), ("en", "target")):
         options += ["--set", f"corpus.{key}=[{','.join([f'{folder}/datastore.{side}'] * copies)}]"]

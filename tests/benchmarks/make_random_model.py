@@ -73,7 +73,8 @@ def write_tensors(path, shapes, dtype):
     weights, header, at = Weights(dtype), {"__metadata__": {"format": "pt"}}, 0
     for name, shape in shapes.items():
         end = at + math.prod(shape) * weights.size
-        header[name] = {"dtype": "F16" if weights.half else "F32", "shape": list(shape), "data_offsets": [at, end]}
+        header[name] = {"dtype": "F16" if weights.half else "F32", "shape": list(shape),
+                        "data_offsets": [at, end]}
         at = end
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)

@@ -49,7 +49,8 @@ class Runner(unittest.TestCase):
     def test_figures_beside_their_bars(self):
         bars = {"speed": Bar("least", 10), "error": Bar("most", 0.1, must=True)}
         passed, written, table = self.run_steps(
-            self.script("echo 'figure speed = 7.5 keys/s'; echo 'figure error, bf16 = 0.05'; echo where it went"),
+            self.script("echo 'figure speed = 7.5 keys/s'; echo 'figure error, bf16 = 0.05'; "
+                        "echo where it went"),
             bars=bars)
         self.assertTrue(passed)  # a missed bar of speed is said, and is no failure
         self.assertEqual(written["missed_bars"], 1)

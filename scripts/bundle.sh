@@ -156,15 +156,18 @@ gpu_tests() {
   ctest --test-dir "$build" -L '^gpu$' --show-only=json-v1 | python3 -c '
 import json, sys
 for test in json.load(sys.stdin)["tests"]:
+    if "command" not in test:
+        sys.exit("bundle.sh: " + test["name"] + " is not built; build all first")
     print(next(word for word in test["command"] if "/bin/test_" in word))' | sort -u
 }
 
 # What scripts/gpu_check.py runs.
 add_tests() {
-  local file
-  while read -r file; do
+  local file tests
+  tests=$(gpu_tests)
+  for file in $tests; do
     copy_program "$file" "gpu/${file##*/}"
-  done < <(gpu_tests)
+  done
   for file in scan_speed {assign,encode,step,train}_speed-cuda; do
     copy_program "$build/bin/$file" "$file"
   done

@@ -3,8 +3,8 @@
 # CUDA 13, without root: knnseq-cuda, Open MPI, parallel HDF5 and the other shared libraries. libtorch and
 # CUDA are that machine's. Its bin/knnseq finds them; see docs/gpu.md.
 #   scripts/bundle.sh [--tests] [FOLDER]
-#     --tests: also the tests for GPUs, the benchmarks, scripts/gpu_check.sh, the demo's model and what
-#              there is of its corpus
+#     --tests: also what scripts/gpu_check.py runs (tests for GPUs, benchmarks, the demo's model and corpus:
+#              scripts/demo.sh makes that); the archive must then stay under 64 MiB, to be carried
 #     FOLDER:  default build/bundle/knnseq-VERSION-cuda; FOLDER.tar.gz is made beside it
 # Needs a build with -DKNNSEQ_CUDA=ON.
 set -euo pipefail
@@ -156,30 +156,38 @@ gpu_tests() {
   ctest --test-dir "$build" -L '^gpu$' --show-only=json-v1 | python3 -c '
 import json, sys
 for test in json.load(sys.stdin)["tests"]:
+    if "command" not in test:
+        sys.exit("bundle.sh: " + test["name"] + " is not built; build all first")
     print(next(word for word in test["command"] if "/bin/test_" in word))' | sort -u
 }
 
-# What scripts/gpu_check.sh runs.
+# What scripts/gpu_check.py runs.
 add_tests() {
-  local file
-  while read -r file; do
+  local file tests
+  tests=$(gpu_tests)
+  for file in $tests; do
     copy_program "$file" "gpu/${file##*/}"
-  done < <(gpu_tests)
-  for file in "$build"/bin/*_speed*; do
-    [ ! -x "$file" ] || copy_program "$file" "${file##*/}"
   done
-  mkdir -p "$folder/scripts" "$folder/data" "$folder/models" "$folder/tests"
-  cp "$top/scripts/gpu_check.sh" "$folder/scripts/"
+  for file in scan_speed {assign,encode,step,train}_speed-cuda; do
+    copy_program "$build/bin/$file" "$file"
+  done
+  mkdir -p "$folder/scripts" "$folder/data/libreoffice" "$folder/models" "$folder/tests/data"
+  cp "$top"/scripts/{gpu_check,check_steps}.py "$folder/scripts/"
   cp -r "$top/models/demo-de-en" "$folder/models/"
-  cp -r "$top/tests/data" "$folder/tests/"
+  cp -r "$top"/tests/data/{models,marian_reference.safetensors} "$folder/tests/data/"
   install -D -m 644 {"$top","$folder"}/tests/unit/search/beam_reference.json
-  install -D -m 644 "$top/tests/benchmarks/make_random_model.py" "$folder/tests/benchmarks/make_random_model.py"
-  cp "$top/scripts/tensor_files.py" "$top/scripts/python_packages.py" "$folder/scripts/"
-  for file in libreoffice libreoffice-small; do
-    [ ! -d "$top/data/$file" ] || cp -r "$top/data/$file" "$folder/data/"
-  done
+  install -D -m 644 {"$top","$folder"}/tests/benchmarks/make_random_model.py
+  cp "$top"/data/libreoffice/{datastore,test}.{de,en} "$folder/data/libreoffice/"
 }
 
+if [ -n "$with_tests" ] && [ ! -e "$top/data/libreoffice/datastore.de" ]; then
+  echo "bundle.sh: --tests needs the demo's corpus in data/libreoffice; scripts/demo.sh makes it" >&2
+  exit 2
+fi
 make_bundle  # not as a step: there a command that fails would not end it
 step "archive" tar -C "${folder%/*}" -czf "$folder.tar.gz" --owner=0 --group=0 "${folder##*/}"
 echo "$folder: $(du -sm "$folder" | cut -f1) MB; $folder.tar.gz: $(du -sm "$folder.tar.gz" | cut -f1) MB"
+if [ -n "$with_tests" ] && [ "$(stat -c %s "$folder.tar.gz")" -gt $((64 << 20)) ]; then
+  echo "bundle.sh: $folder.tar.gz has more than the 64 MiB that can be carried to a machine with a GPU" >&2
+  exit 1
+fi

@@ -89,7 +89,11 @@ void replace(ConfigState& state, YAML::Node into, const YAML::Node& from, const 
                                           said(item.second), state.place(item.second), said(own),
                                           state.place(own)));
     }
-    into[key] = item.second;
+    if (item.second.IsNull()) {
+      into.remove(key);
+    } else {
+      into[key] = item.second;
+    }
   }
 }
 

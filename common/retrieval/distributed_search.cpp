@@ -14,7 +14,7 @@ DistributedSearch::DistributedSearch(comm::Communicator& comm, const index::Code
                                      const SearchOptions& options, SearchDevice device)
     : comm_(comm),
       device_(std::move(device)),
-      coder_(codebook, device_.device),
+      coder_(codebook, device_.device, device_.path.value_or(gpu::compute_path_on(device_.device))),
       local_index_(std::move(local_index)),
       options_(options),
       statuses_() {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,6 +25,8 @@ namespace knnseq::retrieval {
 struct SearchDevice {
   at::Device device = at::kCPU;
   std::unique_ptr<gpu::Collectives> collectives = {};
+  /// By which queries are probed. Unless given, that of the device; others are for tests.
+  std::optional<gpu::ComputePath> path = std::nullopt;
 };
 
 /// Where the time of the exchanges went, in seconds, summed since construction. A GPU runs

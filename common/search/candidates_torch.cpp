@@ -14,7 +14,7 @@ namespace {
 struct Selected {
   at::Tensor scores;  ///< fp32 [sentences, n]
   at::Tensor places;  ///< int64 [sentences, n]: beam · V + token
-  at::Tensor needed;  ///< int64 [sentences]: how many are as good as the last one wanted, or better
+  at::Tensor needed;  ///< int32 [sentences, 1]: how many are as good as the last one wanted
 };
 
 /// A few more than `count` of the greatest scores. Ties are broken arbitrarily, so the result is
@@ -22,9 +22,10 @@ struct Selected {
 Selected select(const at::Tensor& sums, std::int64_t count) {
   const std::int64_t some = std::min(2 * count + 16, sums.size(1));
   const auto [scores, places] = sums.topk(some, 1);
-  const at::Tensor last = scores.narrow(1, std::min(count, some) - 1, 1);
-  const at::Tensor as_good = (sums >= last).logical_and(sums > minus_infinity);
-  return {scores, places, as_good.sum({1})};
+  // No score of −inf is wanted.
+  const at::Tensor last = scores.narrow(1, std::min(count, some) - 1, 1)
+                              .clamp_min(std::numeric_limits<float>::lowest());
+  return {scores, places, (sums >= last).sum({1}, /*keepdim=*/true, at::kInt)};
 }
 
 /// Exactly the greatest `count` by (score, place), which are packed into one number.
@@ -37,7 +38,8 @@ Selected select_by_place(const at::Tensor& sums, std::int64_t count) {
   const at::Tensor places = at::arange(sums.size(1), bits.options());
   const at::Tensor keys = ordered.bitwise_left_shift(32) - places;
   const auto chosen = std::get<1>(keys.topk(n, 1));
-  return {sums.gather(1, chosen), chosen, at::full({sums.size(0)}, n, bits.options())};
+  return {sums.gather(1, chosen), chosen,
+          at::full({sums.size(0), 1}, n, at::TensorOptions(bits.device()).dtype(at::kInt))};
 }
 
 /// What is copied to the host per sentence: three columns of `some` 32-bit numbers, and how many
@@ -45,7 +47,7 @@ Selected select_by_place(const at::Tensor& sums, std::int64_t count) {
 at::Tensor to_host(const Selected& selected, const at::Tensor& log_probs) {
   const at::Tensor chosen = log_probs.gather(1, selected.places);
   return at::cat({selected.scores.view(at::kInt), selected.places.to(at::kInt),
-                  chosen.view(at::kInt), selected.needed.to(at::kInt).unsqueeze(1)},
+                  chosen.view(at::kInt), selected.needed},
                  1)
       .cpu();
 }

@@ -18,10 +18,11 @@ void Masks::apply(const at::Tensor& log_probs, std::int64_t length,
     never_ = at::tensor(never, at::kLong).to(log_probs.device(), /*non_blocking=*/true);
   }
   const at::Tensor eos = log_probs.select(1, special_.eos);
-  const at::Tensor kept = eos.clone();
+  const bool ending = std::ranges::count(at_end, 1) > 0;
+  const at::Tensor kept = ending ? eos.clone() : at::Tensor();
   log_probs.index_fill_(1, never_, minus_infinity);
   if (length == 0) eos.fill_(minus_infinity);
-  if (std::ranges::count(at_end, 1) == 0) return;
+  if (!ending) return;
   const at::Tensor ends =
       at::tensor(at_end, at::kByte).to(log_probs.device(), /*non_blocking=*/true).to(at::kBool);
   log_probs.masked_fill_(ends.unsqueeze(1), minus_infinity);

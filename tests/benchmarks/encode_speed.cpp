@@ -3,8 +3,9 @@
 // TSV: source<TAB>target lines. Batches are cut as in the pipeline: sorted by length, sentences ×
 // longest side ≤ N (4,000). Threads: OMP_NUM_THREADS. The first round warms up. Of a Marian model
 // it also prints the operations a key, without padding, and their share of the rate of large matrix
-// products in the same dtype on the same device. GPUs: encode_speed-cuda. encode_speed.py compares
-// with transformers.
+// products in the same dtype on the same device; and how long host and device were busy with one
+// more round, whose operators it counts. GPUs: encode_speed-cuda. encode_speed.py compares with
+// transformers.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -19,6 +20,7 @@
 #include "model/layers/linear.hpp"
 #include "model/load_model.hpp"
 #include "program.hpp"
+#include "step_trace.hpp"
 #include "text/tokenizers/tokenizer.hpp"
 
 namespace {
@@ -121,6 +123,28 @@ double product_rate(at::ScalarType dtype, at::Device device) {
   return best;
 }
 
+/// Where the time of all batches goes: on a GPU the host only queues them, so if it is busy as long
+/// as the device, starting kernels is the limit.
+void report_trace(model::TranslationModel& model, const std::vector<Batch>& batches,
+                  at::Device device) {
+  benchmarks::StepTrace trace(device);
+  at::Tensor last;
+  {
+    const benchmarks::InPart part(&trace, "encoding");
+    for (const Batch& batch : batches) {
+      last = model.teacher_force(batch.sources, batch.targets, {}).keys;
+    }
+  }
+  const auto found = trace.take().at("encoding");
+  const auto each = static_cast<double>(batches.size());
+  fmt::print(
+      "where {} batches: {:.0f} operators a batch, {:.3f} ms of the host and {:.3f} ms of the "
+      "device "
+      "a batch\n",
+      batches.size(), static_cast<double>(found.calls()) / each, 1e3 * found.host_seconds / each,
+      1e3 * found.device_seconds / each);
+}
+
 /// Takes "--name value" out of the arguments.
 std::map<std::string, std::string> take_options(std::vector<std::string>& arguments) {
   std::map<std::string, std::string> options = {{"--device", "cpu"}, {"--max-tokens", "4000"}};
@@ -165,6 +189,7 @@ void run(const std::vector<std::string>& given) {
                round == 0 ? " (warming up)" : "");
     std::fflush(stdout);
   }
+  if (!batches.empty()) report_trace(*model, batches, device);
   const double work = operations(arguments[0], batches) / static_cast<double>(keys);
   if (work == 0 || best == 0) return;
   const double rate = product_rate(model::parse_dtype(dtype, device), device);

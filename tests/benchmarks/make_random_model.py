@@ -6,23 +6,22 @@ million parameters; --width 1024 --vocab 64000 makes 242 million, 1 GB in fp32; 
 the size of fairseq's WMT19 models: post-norm, 1024 wide, 8192 in the encoder's feed-forward blocks,
 4096 in the decoder's, 6 + 6 layers, 42,000 tokens.
 
-Needs NumPy only.
+Needs nothing but Python, so that it runs on a machine that is lent for minutes. The weights are the same
+million normal numbers again and again; their number is prime, so no two rows of a matrix are alike.
 """
 import argparse
+import array
 import json
+import math
+import random
 import shutil
-import sys
+import struct
 from pathlib import Path
 
-import numpy as np
-
-ROOT = Path(__file__).resolve().parents[2]
-DEMO = ROOT / "models/demo-de-en"
+DEMO = Path(__file__).resolve().parents[2] / "models/demo-de-en"
 TOKENISER = ("source.spm", "target.spm", "vocab.json", "tokenizer_config.json")
 WMT19 = {"width": 1024, "layers": 6, "vocab": 42000, "encoder_ffn": 8192, "decoder_ffn": 4096}
-
-sys.path.insert(0, str(ROOT / "scripts"))
-from tensor_files import Storage, contiguous, write_safetensors  # noqa: E402
+NUMBERS = 1_000_003
 
 
 def layer_shapes(prefix, width, ffn, attentions):
@@ -45,6 +44,46 @@ def layer_shapes(prefix, width, ffn, attentions):
     return shapes
 
 
+class Weights:
+    """Bytes of tensors in one dtype, little-endian."""
+
+    def __init__(self, dtype):
+        self.half, self.at = dtype == "float16", 0
+        rng = random.Random(1)
+        self.normal = self.packed([rng.gauss(0, 0.02) for _ in range(NUMBERS)])
+        self.size = 2 if self.half else 4
+
+    def packed(self, numbers):
+        return struct.pack(f"<{len(numbers)}e", *numbers) if self.half else array.array("f", numbers).tobytes()
+
+    def write(self, out, name, shape):
+        count = math.prod(shape)
+        if "layer_norm" in name or len(shape) == 1 or shape[0] == 1:
+            one = "layer_norm" in name and name.endswith("weight")
+            out.write(self.packed([float(one)] * count))
+            return
+        while count > 0:
+            some = min(count, NUMBERS - self.at)
+            out.write(memoryview(self.normal)[self.at * self.size:(self.at + some) * self.size])
+            self.at = (self.at + some) % NUMBERS
+            count -= some
+
+
+def write_tensors(path, shapes, dtype):
+    weights, header, at = Weights(dtype), {"__metadata__": {"format": "pt"}}, 0
+    for name, shape in shapes.items():
+        end = at + math.prod(shape) * weights.size
+        header[name] = {"dtype": "F16" if weights.half else "F32", "shape": list(shape),
+                        "data_offsets": [at, end]}
+        at = end
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as out:
+        out.write(struct.pack("<Q", len(text)) + text)
+        for name, shape in shapes.items():
+            weights.write(out, name, shape)
+
+
 def make_random_model(folder, width=512, layers=6, vocab=32000, dtype="float32", encoder_ffn=None,
                       decoder_ffn=None):
     encoder_ffn, decoder_ffn = encoder_ffn or 4 * width, decoder_ffn or 4 * width
@@ -64,22 +103,7 @@ def make_random_model(folder, width=512, layers=6, vocab=32000, dtype="float32",
         shapes |= layer_shapes(f"model.encoder.layers.{layer}", width, encoder_ffn, ("self_attn",))
         shapes |= layer_shapes(f"model.decoder.layers.{layer}", width, decoder_ffn,
                                ("self_attn", "encoder_attn"))
-    rng = np.random.default_rng(1)
-
-    def values(name, shape):
-        if "layer_norm" in name:
-            return np.full(shape, name.endswith("weight"), np.float32)
-        if len(shape) == 1 or shape[0] == 1:
-            return np.zeros(shape, np.float32)
-        return rng.standard_normal(shape, np.float32) * np.float32(0.02)
-
-    def tensor(name, shape):
-        array = values(name, shape).astype(dtype)
-        kind = {"float32": "F32", "float16": "F16"}[dtype]
-        return contiguous(Storage(array.tobytes(), kind, array.size, 0), shape)
-
-    write_safetensors(folder / "model.safetensors",
-                      {name: tensor(name, shape) for name, shape in shapes.items()})
+    write_tensors(folder / "model.safetensors", shapes, dtype)
     for name in TOKENISER:
         if (DEMO / name).exists():
             shutil.copy(DEMO / name, folder)

@@ -1,6 +1,7 @@
 // Translations with neighbours on a GPU against those on the CPU.
 #include <catch2/catch.hpp>
 
+#include "support/figure.hpp"
 #include "support/subset_decoding.hpp"
 
 using namespace knnseq;
@@ -27,6 +28,9 @@ void compare_bf16(const auto& decoding) {
   const auto expected = decoding.translate({.model = {.dtype = "fp32"}});
   const auto made = decoding.translate(on_gpu("bf16"));
   REQUIRE(made.size() == expected.size());
+  test::print_figure(
+      "translations in bf16 that are the CPU's in fp32, of " + std::to_string(expected.size()),
+      static_cast<double>(test::same_tokens(made, expected)));
   CHECK(test::same_tokens(made, expected) * 10 >= expected.size() * 8);
   const auto again = decoding.translate(on_gpu("bf16"));
   CHECK(test::same_tokens(made, again) == made.size());

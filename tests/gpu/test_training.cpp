@@ -8,6 +8,7 @@
 #include "index/sample/cluster_sums.hpp"
 #include "index/train/quantization_error.hpp"
 #include "index/train/training_memory.hpp"
+#include "support/figure.hpp"
 #include "unit/index/synthetic.hpp"
 
 using namespace knnseq;
@@ -47,6 +48,8 @@ TEST_CASE("a codebook trained on the GPU is as good as one of the CPU") {
   INFO(factory << " " << metric << ": error " << error << ", trained on the GPU " << of_gpu);
   // OPQ's alternation makes more of a difference in rounding than any other step.
   const bool opq = spec.transform == index::Transform::opq;
+  test::print_figure(fmt::format("codebook error by the CPU's, {} {}", factory, metric),
+                     of_gpu / error);
   CHECK(of_gpu == Approx(error).epsilon(opq ? 0.005 : 0.001));
 }
 
@@ -64,6 +67,10 @@ TEST_CASE("a training takes about the memory that was told before") {
   CHECK(gpu::free_device_bytes(0) > told);
   train_on_gpu(sample, spec, options);
   CHECK(gpu::peak_device_bytes(0) >= rows * 256 * 4);
+  const auto peak = static_cast<double>(gpu::peak_device_bytes(0));
+  test::print_figure(fmt::format("memory of training by what was told, {} sub-vectors", spec.m) +
+                         (spec.has_lists() ? ", lists" : ", OPQ"),
+                     peak / static_cast<double>(std::max(before, told)));
   CHECK(gpu::peak_device_bytes(0) <= std::max(before, told));
 }
 
@@ -103,7 +110,9 @@ TEST_CASE("what the GPU adds is what the CPU adds, but for near ties") {
   const at::Tensor there = lists.defined() ? lists.to(gpu_device) : lists;
   const at::Tensor codes = gpu.encode(rotated.to(gpu_device), there);
   CHECK(codes.device() == gpu_device);
-  CHECK(share_equal(cpu.encode(rotated, lists), codes.cpu()) >= 0.999);
+  const double equal = share_equal(cpu.encode(rotated, lists), codes.cpu());
+  test::print_figure(fmt::format("codes that are the CPU's, {} {}", factory, metric), equal);
+  CHECK(equal >= 0.999);
 }
 
 TEST_CASE("the GPU probes the CPU's lists") {
@@ -113,7 +122,9 @@ TEST_CASE("the GPU probes the CPU's lists") {
   const auto probes = index::VectorQuantizer(codebook).probe(queries, 32);
   const auto there = index::VectorQuantizer(codebook, gpu_device).probe(queries.to(gpu_device), 32);
   CHECK(there.lists.device() == gpu_device);
-  CHECK(share_equal(probes.lists, there.lists.cpu()) >= 0.999);
+  const double equal = share_equal(probes.lists, there.lists.cpu());
+  test::print_figure(std::string("probed lists that are the CPU's, ") + metric, equal);
+  CHECK(equal >= 0.999);
   CHECK(at::allclose(probes.distances, there.distances.cpu(), 1e-5, 1e-5));
 }
 

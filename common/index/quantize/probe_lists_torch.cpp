@@ -23,10 +23,14 @@ at::Tensor shortlist(const at::Tensor& rows, const at::Tensor& centroids, const 
   for_each_score_tile(rows, centroids, norms, [&](std::int64_t first, const at::Tensor& tile) {
     const auto [lowest, places] = lowest_of(tile, std::min(count, tile.size(1)));
     scores.push_back(lowest);
-    lists.push_back(places + first);
+    lists.push_back(first == 0 ? places : places + first);
   });
-  const auto places = std::get<1>(lowest_of(at::cat(scores, 1), count));
-  return std::get<0>(at::sort(at::gather(at::cat(lists, 1), 1, places), 1));
+  at::Tensor chosen = lists.front();
+  if (lists.size() > 1) {
+    const auto places = std::get<1>(lowest_of(at::cat(scores, 1), count));
+    chosen = at::gather(at::cat(lists, 1), 1, places);
+  }
+  return std::get<0>(at::sort(chosen, 1));
 }
 
 }  // namespace

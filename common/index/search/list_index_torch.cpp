@@ -47,8 +47,10 @@ TopK ListIndexTorch::search(const at::Tensor& rotated, const Probes& probes, std
   KNNSEQ_ASSERT(
       k > 0 && probes.lists.size(0) == q && probes.distances.sizes() == probes.lists.sizes(),
       "shapes of queries and probes differ");
-  const TopK result = missing_top_k(q, k, device());
-  if (entries_ == 0 || probes.lists.size(1) == 0) return result;
+  if (entries_ == 0 || probes.lists.size(1) == 0) return missing_top_k(q, k, device());
+  const auto options = at::TensorOptions(device());
+  const TopK result{at::empty({q, k}, options.dtype(at::kFloat)),
+                    at::empty({q, k}, options.dtype(at::kLong))};
   for (std::int64_t first = 0; first < q; first += most_queries) {
     const auto some = [&](const at::Tensor& tensor) {
       return tensor.slice(0, first, std::min(first + most_queries, q));

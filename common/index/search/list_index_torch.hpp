@@ -31,7 +31,7 @@ class ListIndexTorch : public ListIndex {
   void require_memory(std::int64_t bytes) const;
 
   /// Searches some of the queries, at least one, with their probes, on the device and contiguous;
-  /// writes to `out`. There are entries, and at least one list per query.
+  /// writes all of `out`. There are entries, and at least one list per query.
   virtual void search_some(const at::Tensor& rotated, const Probes& probes,
                            const TopK& out) const = 0;
 

@@ -8,10 +8,18 @@
 
 namespace knnseq::model {
 
+at::Tensor Embedding::of_tokens(const at::Tensor& ids) const {
+  at::Tensor scaled = tokens.index_select(0, ids).to(at::kFloat);
+  if (scale != 1.0) scaled.mul_(scale);
+  return scaled;
+}
+
 at::Tensor Embedding::forward(const at::Tensor& ids, const at::Tensor& places) const {
-  at::Tensor sum = tokens.index_select(0, ids).to(at::kFloat);
-  if (scale != 1.0) sum.mul_(scale);
-  return norm(sum.add_(positions.index_select(0, places))).to(dtype);
+  return norm(of_tokens(ids).add_(positions.index_select(0, places))).to(dtype);
+}
+
+at::Tensor Embedding::forward_at(const at::Tensor& ids, std::int64_t place) const {
+  return norm(of_tokens(ids).add_(positions.narrow(0, place, 1))).to(dtype);
 }
 
 at::Tensor sinusoidal_positions(std::int64_t max_positions, std::int64_t width) {

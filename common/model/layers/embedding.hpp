@@ -16,6 +16,12 @@ struct Embedding {
 
   /// [rows, d] for ids and positions [rows] int64. The sum is made in fp32.
   at::Tensor forward(const at::Tensor& ids, const at::Tensor& places) const;
+
+  /// The same for ids that all stand at one position.
+  at::Tensor forward_at(const at::Tensor& ids, std::int64_t place) const;
+
+ private:
+  at::Tensor of_tokens(const at::Tensor& ids) const;  ///< scaled, [rows, d] fp32
 };
 
 /// Sinusoidal positions as transformers' Marian has them: [max_positions, d] fp32, sines in the

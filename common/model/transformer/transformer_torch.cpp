@@ -227,9 +227,8 @@ StepOutput TransformerTorch::step(DecoderState& any_state, std::span<const Token
                 .reshape({state.rows(), width});
           },
       .observer = {}};
-  const at::Tensor places = at::full_like(sent[ids], state.position);
-  const DecoderOutput out =
-      decoder.forward(decoder.embedding.forward(sent[ids], places), context, {state.key, true});
+  const at::Tensor x = decoder.embedding.forward_at(sent[ids], state.position);
+  const DecoderOutput out = decoder.forward(x, context, {state.key, true});
   ++state.position;
   return {out.key.to(at::kFloat), decoder.log_probs(out.hidden)};
 }

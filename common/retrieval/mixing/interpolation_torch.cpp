@@ -40,7 +40,7 @@ void shift(const at::Tensor& log_probs, const at::Tensor& any, const Weights<flo
   if (weights.lambda == 1) {
     log_probs.masked_fill_(any, weights.log_rest);  // also if p_mt is not a number
   } else {
-    log_probs.add_(at::where(any, weights.log_rest, 0.0F));
+    log_probs.add_(any, weights.log_rest);  // `any` counts as 0 or 1
   }
 }
 
@@ -59,8 +59,6 @@ struct Shares {
 
 template <class Value>
 Shares shares_of(const index::TopK& found, const Mixing& how, const Value& temperature) {
-  const at::Tensor scores = found.distances.neg();
-  const float threshold = how.threshold.value_or(-infinity);
   Shares shares;
   if (how.shares.defined()) {
     shares.values = how.shares;
@@ -69,15 +67,20 @@ Shares shares_of(const index::TopK& found, const Mixing& how, const Value& tempe
     shares.best = how.shares.argmax(1, true);
     return shares;
   }
-  shares.usable = (found.ids >= 0).logical_and(scores >= threshold).logical_and(scores.isfinite());
+  // Unusable neighbours get a score of −inf: those that are missing, at no finite distance, or too
+  // far; of finite distances −inf is none.
+  const at::Tensor scores = at::nan_to_num(found.distances, infinity, infinity, infinity).neg_();
+  scores.masked_fill_(found.ids < 0, -infinity);
+  if (how.threshold) scores.masked_fill_(scores < *how.threshold, -infinity);
   if (how.k.defined()) {
-    shares.usable.logical_and_(at::arange(found.k(), found.ids.options()) < how.k.unsqueeze(1));
+    scores.masked_fill_(at::arange(found.k(), found.ids.options()) >= how.k.unsqueeze(1),
+                        -infinity);
   }
-  const auto [best, place] = scores.masked_fill(~shares.usable, -infinity).max(1, true);
-  shares.any = best > threshold;
+  shares.usable = scores > -infinity;
+  const auto [best, place] = scores.max(1, true);
+  shares.any = best > how.threshold.value_or(-infinity);
   shares.best = place;
-  const at::Tensor weights = ((scores - best) / temperature).exp().masked_fill(~shares.usable, 0);
-  shares.values = weights / weights.sum({1}, true);
+  shares.values = at::softmax((scores - best).div_(temperature), 1);  // 0 for unusable ones
   return shares;
 }
 
@@ -89,8 +92,7 @@ at::Tensor mass_by_token(const at::Tensor& tokens, const at::Tensor& shares) {
     const std::int64_t count = std::min(slice, tokens.size(1) - first);
     const at::Tensor same =
         tokens.unsqueeze(2) == tokens.narrow(1, first, count).unsqueeze(1);  // [q, k, count]
-    const at::Tensor part =
-        at::where(same, shares.narrow(1, first, count).unsqueeze(1), 0.0F).sum({2});
+    const at::Tensor part = at::mul(same, shares.narrow(1, first, count).unsqueeze(1)).sum({2});
     mass = mass.defined() ? mass + part : part;
   }
   return mass;
@@ -101,18 +103,18 @@ at::Tensor interpolate(const at::Tensor& log_probs, const index::TopK& found, co
                        const Weights<Value>& weights) {
   const Shares shares = shares_of(found, how, weights.temperature);
   const at::Tensor own = found.ids.bitwise_right_shift(core::entry_number_bits);
-  const at::Tensor greatest = own.masked_fill(~shares.usable.logical_and(shares.any), -1).max();
 
   // Unusable neighbours repeat the best one's token, so that all writes to one place write the same
-  // value. A query without usable neighbours keeps its value.
-  const at::Tensor tokens =
-      at::where(shares.usable, own, own.gather(1, shares.best)).clamp(0, log_probs.size(1) - 1);
+  // value. A query without usable neighbours keeps its value; what it repeats is of no matter but
+  // for `greatest`, which may then be an unusable neighbour's.
+  const at::Tensor repeated = at::where(shares.usable, own, own.gather(1, shares.best));
+  const at::Tensor greatest = repeated.max();
+  const at::Tensor tokens = repeated.clamp(0, log_probs.size(1) - 1);
   const at::Tensor mass = mass_by_token(tokens, shares.values);
-  const at::Tensor before = log_probs.gather(1, tokens);
-  const at::Tensor after =
-      at::logaddexp(before + weights.log_rest, mass.log() + weights.log_lambda);
   shift(log_probs, shares.any, weights);
-  log_probs.scatter_(1, tokens, at::where(shares.any, after, before));
+  const at::Tensor shifted = log_probs.gather(1, tokens);
+  const at::Tensor after = at::logaddexp(shifted, mass.log_().add_(weights.log_lambda));
+  log_probs.scatter_(1, tokens, at::where(shares.any, after, shifted));
   return greatest;
 }
 

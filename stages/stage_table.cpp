@@ -12,6 +12,7 @@
 #include "stages/inspect/inspect.hpp"
 #include "stages/partition/partition.hpp"
 #include "stages/prune/prune.hpp"
+#include "stages/remove/remove.hpp"
 #include "stages/report/report.hpp"
 #include "stages/run/run.hpp"
 #include "stages/serve/serve.hpp"
@@ -141,6 +142,16 @@ std::vector<Stage> make_table() {
        .names = Names::ordered,
        .force = Force::changed,
        .items = [](const Options& options) { return names_of(options.append); }},
+      {.name = "remove",
+       .help = "take appended corpora, or single pairs (--lines), out again",
+       .run = [](Context& context, const Options& options,
+                 const Items& names) { remove(context, options, names); },
+       .folders = {{"remove", "remove"}},
+       .keys = process + Keys{"shards", "append", "remove"},
+       .names = Names::chosen,
+       .flags = {{"--lines", "remove.lines", "",
+                  "a file that lists pairs: corpus<TAB>line (docs/corpora.md)"}},
+       .force = Force::nothing},
       {.name = "subset",
        .help = "what decode needs for subset kNN: a sentence index, and codes of all keys",
        .run = [](Context& context, const Options& options,

@@ -272,6 +272,10 @@ std::vector<AppendOptions> read_append(const Section& root, const CorpusOptions&
   std::set<std::string> names;
   for (const auto& section : root.sections("append")) {
     all.push_back({read_name(section, names), read_corpus(section, defaults)});
+    if (all.back().name == first_corpus_name) {
+      section.problem("name", fmt::format("must not be '{}', which is the corpus of corpus:",
+                                          first_corpus_name));
+    }
   }
   return all;
 }
@@ -518,6 +522,7 @@ Options read_all(const config::Config& config) {
   options.evaluate = read_evaluate(root.section("evaluate"), options.decode);
   options.search_defaults = defaults;
   options.inspect = read_inspect(root.section("inspect"));
+  options.remove.lines = root.section("remove").path("lines", "");
   options.translate = read_translate(root.section("translate"));
   options.serve = read_serve(root.section("serve"));
   options.sweep = read_sweep(root.section("sweep"), options.index.factory);

@@ -143,6 +143,9 @@ struct DecodeOptions {
   std::int64_t block_sentences = 32;
 };
 
+/// What the corpus of `corpus:` is called where corpora are named.
+inline constexpr const char* first_corpus_name = "main";
+
 /// Another corpus, searched beside the first under its codebook.
 struct AppendOptions {
   std::string name;
@@ -192,6 +195,11 @@ struct InspectOptions {
   bool plane = false;               ///< the trace has that of the query and the neighbours
   std::string html;                 ///< a file: all lines as a page, and not one as text
   std::vector<std::int64_t> lines;  ///< of the page, from 1; empty: all
+};
+
+/// What `remove` takes out beside the corpora that its command line names.
+struct RemoveOptions {
+  std::filesystem::path lines;  ///< a file that lists single pairs; empty: none
 };
 
 /// Translation of what comes in by standard input.
@@ -280,6 +288,7 @@ struct Options {
   DecodeOptions search_defaults;  ///< of knn: and beam_search:, for what is no item of decode
   EvaluateOptions evaluate;
   InspectOptions inspect;
+  RemoveOptions remove;
   TranslateOptions translate;
   ServeOptions serve;
   SweepOptions sweep;

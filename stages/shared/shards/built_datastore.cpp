@@ -45,9 +45,7 @@ void require_chain(const BuiltCorpus& built, const CodebookManifest& codebook) {
   const auto& [paths, corpus, datastore, index, pruned] = built;
   require_made_from({"corpus", datastore.made_from.corpus, paths.command("encode")},
                     corpus.identity);
-  if (!paths.appended()) {
-    require_made_from({"datastore", codebook.vectors, "train"}, datastore.identity);
-  }
+  if (!paths.appended()) require_trained_on(codebook, datastore);
   const std::string add = paths.command("add");
   require_made_from({"datastore", index.codes.vectors, add}, datastore.identity);
   require_made_from({"codebook", index.codes.codebook, add}, codebook.identity);

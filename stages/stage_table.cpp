@@ -160,7 +160,11 @@ std::vector<Stage> make_table() {
                    {"subset/sentence-codebook", "subset-train-sentences", has_sentence_vectors},
                    {"subset/sentence-index", "subset-index-sentences", has_sentence_vectors},
                    {"subset/codebook", "subset-train-codes"},
-                   {"subset/codes", "subset-code"}},
+                   {"subset/codes", "subset-code"},
+                   {"append/*/subset/vectors", "append-*-subset-encode-sentences", has_own_encoder},
+                   {"append/*/subset/sentence-index", "append-*-subset-index-sentences",
+                    has_sentence_vectors},
+                   {"append/*/subset/codes", "append-*-subset-code"}},
        .keys =
            process + sample +
            Keys{"tokenizer", "source_lang", "target_lang", "shards", "append", "index", "subset"},

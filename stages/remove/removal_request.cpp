@@ -59,10 +59,6 @@ RemovalRequest RemovalRequest::from_json(const core::Json& json) {
   return request;
 }
 
-std::string name_of(const BuiltCorpus& built) {
-  return built.paths.appended() ? built.paths.name : first_corpus_name;
-}
-
 RemovalRequest read_removal_request(const BuiltDatastore& datastore,
                                     const std::vector<std::string>& names,
                                     const std::filesystem::path& file) {

@@ -20,9 +20,6 @@ struct RemovalRequest {
   static RemovalRequest from_json(const core::Json& json);
 };
 
-/// "main" for the first corpus.
-std::string name_of(const BuiltCorpus& built);
-
 /// Reads what is to be taken out of `datastore`. `file` may be empty; each of its lines is the name
 /// of a corpus, a tab, and the number of a line of that corpus's text, from 1, as `inspect` prints
 /// it; empty lines do not count. Throws core::InputError naming the file and its line, or the name.

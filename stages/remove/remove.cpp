@@ -36,6 +36,23 @@ bool finish_earlier(runtime::StageContext& context) {
   return ready;
 }
 
+/// Those of the names that an earlier command has not taken out: one that was killed at its very
+/// end can be given again.
+std::vector<std::string> names_left(runtime::StageContext& context,
+                                    const std::vector<std::string>& names) {
+  Removals earlier;
+  comm::agree(context.comm, [&] { earlier = Removals::read(context.run_dir); });
+  std::vector<std::string> left;
+  for (const auto& name : names) {
+    if (std::ranges::find(earlier.corpora, name) == earlier.corpora.end()) {
+      left.push_back(name);
+    } else {
+      context.log.info("the corpus " + name + " is taken out already");
+    }
+  }
+  return left;
+}
+
 /// All corpora of the config, whole: what prune leaves out of an index is not its end.
 BuiltDatastore read_whole_datastore(runtime::StageContext& context, const Options& options) {
   auto first = first_corpus(options);
@@ -115,6 +132,7 @@ void open_next(const fs::path& run_dir, const BuiltDatastore& datastore,
       if (store::read_sealed(folders.next / request_name, request_owner) == wanted) return;
     } catch (const core::InputError&) {  // it was only begun
     }
+    core::remove_own_file(folders.next / request_name);  // first: the rest does not count then
     fs::remove_all(folders.next);
   }
   core::make_own_folders(run_dir, folders.next);
@@ -135,7 +153,10 @@ std::vector<std::string> folders_to_drop(const fs::path& run_dir,
   for (const auto& corpus : corpora) {
     const auto& paths = corpus.built.paths;
     const bool moves = corpus.next.first_entry != paths.first_entry;
-    if (first_changes || !corpus.lines.empty() || moves) drop(paths.pruned);
+    if (first_changes || !corpus.lines.empty() || moves) {
+      drop(paths.pruned);
+      if (paths.appended()) drop(paths.folder / "subset");
+    }
     const bool measured = paths.appended() && (first_changes || !corpus.lines.empty());
     if (measured) drop(paths.made_by("measure"));
   }
@@ -204,9 +225,11 @@ void remove(runtime::StageContext& context, const Options& options,
     });
     return;
   }
+  const auto left = names_left(context, names);
+  if (left.empty() && options.remove.lines.empty()) return;
   corpus_manifest(context, options);
   const BuiltDatastore datastore = read_whole_datastore(context, options);
-  const RemovalRequest request = find_request(context, options, names, datastore);
+  const RemovalRequest request = find_request(context, options, left, datastore);
   const auto corpora = plan_corpora(context, datastore, request);
   comm::agree(context.comm, [&] { require_possible(corpora); });
   const bool nothing =

@@ -34,7 +34,7 @@ subset: {{sentences: 40, index: "IVF8,Flat", nprobe: 4, sample: 500, codes: "OPQ
 tune: {{source: {folder}/test.de, reference: {folder}/test.en, k: [2, 8], lambda: [0.3, 0.6],
   temperature: [10, 20], nprobe: [1, 4], candidates: 2}}
 """
-OPTIONS = {"subset": ["--set", "append=[]"],  # refused beside subsets
+OPTIONS = {"subset": ["--set", "append=[]"],  # they are appended later
            "remove": ["--lines", "{folder}/removed.tsv"]}
 KINDS = ("one rank", "one rank", "all ranks", "mpirun", "stop", "stop")
 END_SECONDS = 60  # a job that is killed must be gone by then

@@ -64,6 +64,11 @@ Shares shares_of(const index::TopK& found, const Mixing& how, const Value& tempe
   Shares shares;
   if (how.shares.defined()) {
     shares.values = how.shares;
+    if (how.log_weights.defined()) {
+      const at::Tensor weighted = how.shares * how.log_weights.exp();
+      const at::Tensor sum = weighted.sum({1}, true);
+      shares.values = at::where(sum > 0, weighted / sum, weighted);
+    }
     shares.usable = how.shares > 0;
     shares.any = shares.usable.any(1, true);
     shares.best = how.shares.argmax(1, true);
@@ -76,7 +81,13 @@ Shares shares_of(const index::TopK& found, const Mixing& how, const Value& tempe
   const auto [best, place] = scores.masked_fill(~shares.usable, -infinity).max(1, true);
   shares.any = best > threshold;
   shares.best = place;
-  const at::Tensor weights = ((scores - best) / temperature).exp().masked_fill(~shares.usable, 0);
+  at::Tensor logs = (scores - best) / temperature;
+  if (how.log_weights.defined()) {
+    const at::Tensor weighted =
+        (scores / temperature + how.log_weights).masked_fill(~shares.usable, -infinity);
+    logs = weighted - std::get<0>(weighted.max(1, true));
+  }
+  const at::Tensor weights = logs.exp().masked_fill(~shares.usable, 0);
   shares.values = weights / weights.sum({1}, true);
   return shares;
 }

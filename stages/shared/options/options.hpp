@@ -136,6 +136,7 @@ struct DecodeOptions {
   std::string dtype = "auto";  ///< of the model when it translates
   /// Run directories of the datastores: none for this run's own, else one for each model.
   std::vector<std::filesystem::path> datastores = {};
+  std::vector<std::string> corpora = {};        ///< of this run's own that are searched; none: all
   IndexCopies copies = IndexCopies::automatic;  ///< of plain kNN
   retrieval::SearchOptions search;
   retrieval::MixingOptions interpolation;
@@ -150,6 +151,7 @@ inline constexpr const char* first_corpus_name = "main";
 struct AppendOptions {
   std::string name;
   CorpusOptions corpus;
+  double weight = 1;  ///< factor on its neighbours' shares; the first corpus has 1
 };
 
 /// What translations are scored by.

@@ -4,7 +4,7 @@ import numpy as np
 
 import reference_policies as policies
 import tensor_files
-from run_files import RunError
+from run_files import Index, RunError
 
 
 class Mixing:
@@ -15,7 +15,15 @@ class Mixing:
         if settings["mode"] != "plain" or settings["datastores"]:
             what = "knn.datastores" if settings["datastores"] else f"mode {settings['mode']}"
             raise RunError(f"{what} is not for this; Run.translator() takes it")
-        self.index, self.settings = run.index, settings
+        corpora = settings["corpora"]
+        unknown = set(corpora) - {corpus.called for corpus in run.corpora}
+        if unknown:
+            raise RunError(f"there is no corpus {', '.join(sorted(unknown))} in {run.path}")
+        whole = not corpora or len(corpora) == len(run.corpora)
+        self.index, self.settings = run.index if whole else Index.of_run(run, corpora), settings
+        # The first entry of each corpus and the weight of its neighbours.
+        self.first_entries = [corpus.first_entry for corpus in run.corpora]
+        self.weights = np.array([settings["weights"].get(corpus.called, 1) for corpus in run.corpora], float)
         self.network = self._read(run, "network", settings["policy"])
         self.gate = self._read(run, "gate", "gate") if settings["gate"] else None
 
@@ -33,9 +41,19 @@ class Mixing:
         how = self.settings
         return self.index.search(queries, how["k"], how["nprobe"], how["ef_search"], how["probing"])
 
-    def weigh(self, distances, tokens, query, log_p_mt):
+    def weights_of(self, entries):
+        """[n] float64: the weights of the corpora that entries [n] come from."""
+        return self.weights[np.searchsorted(self.first_entries, np.maximum(entries, 0), "right") - 1]
+
+    def weigh(self, distances, tokens, query, log_p_mt, weights=None):
         """(λ, the neighbours' shares [k], which sum to 1) of one query: distances and tokens [k], its
-        vector [d], the model's log-probs [V]."""
+        vector [d], the model's log-probs [V], the neighbours' weights [k] (all are 1 if there are none)."""
+        lam, shares = self._weigh(distances, tokens, query, log_p_mt)
+        if weights is None or not shares.any() or (weights == 1).all():
+            return lam, shares
+        return lam, shares * weights / (shares * weights).sum()
+
+    def _weigh(self, distances, tokens, query, log_p_mt):
         how = self.settings
         usable = np.isfinite(distances)
         if how["threshold"] is not None:
@@ -56,8 +74,9 @@ class Mixing:
         """log p [n, V] float64 from queries [n, d] and the model's log-probs [n, V]."""
         queries, log_p_mt = np.asarray(queries, np.float64), np.asarray(log_p_mt, np.float64)
         found, mixed = self.search(queries), log_p_mt.copy()
-        for row, (distances, _, tokens) in enumerate(zip(*found)):
-            lam, shares = self.weigh(distances.astype(float), tokens, queries[row], log_p_mt[row])
+        for row, (distances, entries, tokens) in enumerate(zip(*found)):
+            lam, shares = self.weigh(distances.astype(float), tokens, queries[row], log_p_mt[row],
+                                     self.weights_of(entries))
             if not lam:
                 continue
             touched, place = np.unique(tokens[shares > 0], return_inverse=True)

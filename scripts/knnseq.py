@@ -69,7 +69,7 @@ class Run:
                     for file in self.path.glob("append/*/index/manifest.json")}
         wanted = self._append
         if wanted is None and (self.path / "config.yaml").exists():
-            wanted = [item["name"] for item in self.config.get("append") or []]
+            wanted = [item["name"] for item in self.config.get("append") or [] if item["name"] not in self.removed]
         found = [Corpus("", self.path, 0)]
         for name in finished if wanted in (None, "all") else wanted:
             if name not in finished:
@@ -78,6 +78,26 @@ class Run:
                 raise RunError(f"{self.path}/append/{name} has another codebook: run 'knnseq append {name} --force'")
             found.append(Corpus(name, self.path / "append" / name, finished[name]["first_entry"]))
         return sorted(found, key=lambda corpus: corpus.first_entry)
+
+    @cached_property
+    def removed(self):
+        """Names of the corpora that `remove` has taken out."""
+        path = self.path / "remove/manifest.json"
+        return read_json(path, "")["content"]["corpora"] if path.exists() else []
+
+    @cached_property
+    def weights(self):
+        """{name: weight of a corpus} as the config has them; the first corpus is "main"."""
+        return {"main": 1, **{item["name"]: item.get("weight", 1) for item in self.config.get("append") or []}}
+
+    def searched(self, identities):
+        """Names of the corpora whose indexes (those that are searched) have these identities."""
+        part, known = "pruned/index" if self.pruned else "index", {}
+        for corpus in self.corpora:
+            known[self.manifest((corpus.folder / part).relative_to(self.path))["identity"]] = corpus.called
+        if not set(identities) <= set(known):
+            raise RunError(f"{self.path}: the translation was made with another index than there is now")
+        return [known[identity] for identity in identities]
 
     @cached_property
     def pruned(self):
@@ -111,8 +131,8 @@ class Run:
         (`lambda_` for lambda). Raises RunError for an item without kNN, ValueError for an unknown name."""
         defaults = {"mode": "plain", "k": 16, "nprobe": 32, "temperature": 100, "lambda": 0.5, "tau": None,
                     "policy": "fixed", "network": "", "threshold": None, "gate": "", "skip": 0,
-                    "probing": "exact", "ef_search": 64, "datastores": []}
-        given = self.config.get("knn") or {}
+                    "probing": "exact", "ef_search": 64, "datastores": [], "corpora": [], "weights": {}}
+        given = {**(self.config.get("knn") or {}), "weights": self.weights}
         if decoding is not None:
             given = self.manifest(f"decode/{decoding}")["inputs"]
             if "k" not in given:
@@ -121,6 +141,9 @@ class Run:
                 raise RunError(f"{self.path}/decode/{decoding} was made with an ensemble")
             paths = self.item(decoding)  # the manifest has fingerprints of these files
             given = {**given, **{name: paths.get(name, "") for name in ("network", "gate") if name in given}}
+            if "indexes" in given and len(given["indexes"]) <= len(self.corpora):  # else of several datastores
+                names = self.searched(given["indexes"])
+                given |= {"corpora": names, "weights": dict(zip(names, given.get("weights", [1] * len(names))))}
         changed = {name.rstrip("_"): value for name, value in changed.items()}
         unknown = set(changed) - set(defaults)
         if unknown:

@@ -96,13 +96,23 @@ def searched_run(path, folder, decoding):
     run = knnseq.Run(path, folder)
     name, inputs = chosen_decoding(run, decoding)
     if inputs.get("mode") == "subset":
-        return knnseq.Run(path, folder, append=[]), name, inputs
+        codes = inputs["codes"] if isinstance(inputs["codes"], list) else [inputs["codes"]]
+        own = {run.manifest(corpus.folder.relative_to(run.path) / "subset/codes")["identity"]: corpus.name
+               for corpus in run.corpora if (corpus.folder / "subset/codes/manifest.json").exists()}
+        names = [own.get(identity, identity) for identity in codes]
+        if not codes[0] or names != [corpus.name for corpus in run.corpora][:len(names)]:
+            raise knnseq.RunError(f"decode/{name} was made in subsets of other corpora than the first ones of {path}")
+        return knnseq.Run(path, folder, append=names[1:]), name, inputs
     for part, pruned in (("index", False), ("pruned/index", True)):
         names = {json.loads(file.read_text(encoding="utf-8"))["identity"]: file.relative_to(run.path).parts[1]
                  for file in [*run.path.glob(f"append/*/{part}/manifest.json"), run.path / part / "manifest.json"]
                  if file.exists()}
         if set(inputs["indexes"]) <= set(names):
-            own = [names[identity] for identity in inputs["indexes"][1:]]
+            # Entries count over all corpora that come before those that were searched.
+            first = {file.parts[-3]: json.loads(file.read_text(encoding="utf-8"))["inputs"]["first_entry"]
+                     for file in run.path.glob("append/*/index/manifest.json")}
+            last = max(first.get(names[identity], 0) for identity in inputs["indexes"])
+            own = [name for name, entry in first.items() if entry <= last]
             return knnseq.Run(path, folder, append=own, pruned=pruned), name, inputs
     raise knnseq.RunError(f"decode/{name} was made with another index than {path} has: run "
                           f"'knnseq decode {name} --force'")
@@ -128,7 +138,8 @@ class Searches:
         return self.mixing.search(np.concatenate(queries))[:2]
 
     def true(self, queries):
-        return exact_search(self.run.datastore, np.concatenate(queries), self.k, self.measure)
+        return exact_search(self.run.datastore, np.concatenate(queries), self.k, self.measure,
+                            self.mixing.settings["corpora"])
 
 
 class SubsetSearches(Searches):
@@ -201,7 +212,8 @@ def main():
         values = run.datastore.values(np.maximum(entries, 0).reshape(-1)).reshape(entries.shape)
         known = np.where(entries >= 0, values.astype(int), -1)
         for row, token in enumerate(tokens):
-            lam, shares = mixing.weigh(distances[row].astype(float), known[row], all_queries[row], log_p_mt[row])
+            lam, shares = mixing.weigh(distances[row].astype(float), known[row], all_queries[row], log_p_mt[row],
+                                       mixing.weights_of(entries[row]))
             p_knn = shares[known[row] == token].sum()
             result.append(np.log((1 - lam) * np.exp(log_p_mt[row, token]) + lam * p_knn))
         return np.array(result)

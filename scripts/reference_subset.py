@@ -61,12 +61,11 @@ class Subsets:
 
     def __init__(self, run, inputs, framed):
         self.store, self.inputs, self.framed = run.datastore, inputs, framed
-        shards = [shard for shard in self.store.shards if not shard.corpus.name]  # appended ones are not searched
-        numbers = np.concatenate([shard.dataset("sentence_numbers", 1) for shard in shards])
-        self.by_number = np.empty(len(numbers), np.int64)  # a sentence's number in the corpus -> its first entry
-        self.by_number[numbers] = np.concatenate([shard.first_entries for shard in shards])
+        # Sentences count over all corpora, in the order of their entries.
+        self.by_number = np.concatenate([self.first_entries(corpus) for corpus in run.corpora])
         folder = run.path / "subset"
-        self.codes = {id(shard): shard.dataset("codes", 2, folder / "codes" / shard.path.name) for shard in shards}
+        self.codes = {id(shard): shard.dataset("codes", 2, shard.corpus.folder / "subset/codes" / shard.path.name)
+                      for shard in self.store.shards}
         self.codebook = IndexFile(folder / "codebook/codebook.faiss", self.store.width)  # owns all that follows
         whole = self.codebook.whole
         chain = whole.chain if isinstance(whole, faiss.IndexPreTransform) else None
@@ -74,16 +73,25 @@ class Subsets:
         self.core, self.inner = self.codebook.core, self.codebook.inner
         encoder = inputs["encoder"]
         if encoder == "mean":
-            files = sorted((folder / "sentence-index").glob("shard-*.faiss"))
+            files = [file for corpus in run.corpora
+                     for file in sorted((corpus.folder / "subset/sentence-index").glob("shard-*.faiss"))]
             self.index = Index([IndexFile(path) for path in files])
         elif encoder in ("bm25", "tfidf"):
-            own = [None] * len(numbers)
+            own = [None] * len(self.by_number)
             for number, first in enumerate(self.by_number):
                 sentence = self.store.sentence(int(self.store.sentence_of([first])[0]))
                 own[number] = self.text_of(sentence.source)
             self.lexical = Bm25(own, encoder == "tfidf")
         else:
             raise RunError(f"subset.encoder {encoder}: the reference has mean, bm25 and tfidf")
+
+    def first_entries(self, corpus):
+        """The first entry of each sentence of a corpus, by the sentences' numbers in it."""
+        shards = [shard for shard in self.store.shards if shard.corpus == corpus]
+        numbers = np.concatenate([shard.dataset("sentence_numbers", 1) for shard in shards])
+        firsts = np.empty(len(numbers), np.int64)
+        firsts[numbers] = np.concatenate([shard.first_entries for shard in shards])
+        return firsts
 
     def text_of(self, source):
         return [int(token) for token in source[self.framed[0]:len(source) - self.framed[1]]]

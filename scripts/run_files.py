@@ -39,6 +39,11 @@ class Corpus(NamedTuple):
     folder: Path
     first_entry: int
 
+    @property
+    def called(self):
+        """Its name where corpora are named, as in knn.corpora."""
+        return self.name or "main"
+
 
 def read_json(path, advice):
     try:
@@ -198,9 +203,12 @@ class Datastore:
         starts = shard.sentence_starts
         return np.repeat(shard.first_entries - starts[:-1], np.diff(starts)) + np.arange(starts[-1])
 
-    def blocks(self):
-        """(keys [rows, d] float32, entry numbers [rows]) of all rows, some at a time."""
+    def blocks(self, corpora=()):
+        """(keys [rows, d] float32, entry numbers [rows]) of all rows, some at a time; of the corpora that are
+        named, if any is."""
         for shard in self.shards:
+            if corpora and shard.corpus.called not in corpora:
+                continue
             entries = self.entries_of(shard)
             for first in range(0, len(entries), BLOCK):
                 yield shard.keys[first:first + BLOCK].astype(np.float32), entries[first:first + BLOCK]
@@ -353,9 +361,12 @@ class Index:
         self.files = files
 
     @classmethod
-    def of_run(cls, run):
+    def of_run(cls, run, corpora=()):
+        """`corpora`: names of those that are searched; none: all."""
         width, files = int(run.manifest("datastore")["content"]["width"]), []
         for corpus in run.corpora:
+            if corpora and corpus.called not in corpora:
+                continue
             folder = corpus.folder / ("pruned/index" if run.pruned else "index")
             command = ("prune" if run.pruned else "add") if not corpus.name else f"append {corpus.name}"
             read_json(folder / "manifest.json", f"run 'knnseq {command}' first")
@@ -409,10 +420,10 @@ class Measure:
         return -scores if self.inner else scores, rows
 
 
-def exact_search(store, queries, k, measure):
-    """(distances, entry numbers), both [n, k], of the nearest of all raw keys."""
+def exact_search(store, queries, k, measure, corpora=()):
+    """(distances, entry numbers), both [n, k], of the nearest of all raw keys, or of those of some corpora."""
     best = np.full((len(queries), 0), np.inf, np.float32), np.full((len(queries), 0), -1)
-    for keys, entries in store.blocks():
+    for keys, entries in store.blocks(corpora):
         distances, rows = measure.knn(queries, keys, min(k, len(keys)))
         best = nearest(np.hstack([best[0], distances]), np.hstack([best[1], entries[rows]]), k)
     return best

@@ -110,7 +110,10 @@ std::string stage_help(const Stage& stage, std::span<const config::KnownKey> key
                   : config          ? "--config FILE"
                                     : "[--config FILE]",
                   stage.force == Force::nothing ? "" : " [--force]");
-  if (takes_names(stage)) text += "  NAME     an item of the config; none: all of them\n";
+  if (takes_names(stage)) {
+    text += fmt::format("  NAME     an item of the config{}\n",
+                        stage.names == Names::chosen ? "" : "; none: all of them");
+  }
   if (!stage.folders.empty()) {
     std::vector<std::string> folders;
     for (const auto& made : stage.folders) folders.push_back(made.folder + "/");

@@ -29,6 +29,7 @@
 #include "stages/command_line.hpp"
 #include "stages/run/check.hpp"
 #include "stages/run/run.hpp"
+#include "stages/shared/inputs/removals.hpp"
 #include "stages/shared/options/config_schema.hpp"
 #include "stages/shared/options/inputs_outside.hpp"
 #include "stages/stage_table.hpp"
@@ -70,6 +71,7 @@ void run_beside(stages::Options options, const std::string& resolved, obs::Log& 
   runtime::StageContext context{
       world, log, options.run_dir, {}, resolved, options.timeout_seconds, placement};
   const c10::InferenceMode no_gradients;
+  stages::leave_out_removed(world, log, options, {});
   run(context, options);
 }
 
@@ -159,6 +161,11 @@ void run_command(const stages::CommandLine& command, const std::vector<std::stri
   context.provenance.job["threads"] = options.threads;
   context.overrides = command.overrides;
   context.keeps_stamps = !reads;
+  if (stage.name != "remove" && stage.name != "verify") {
+    comm::agree(*world, [&] { stages::require_no_begun_removal(options.run_dir); });
+  }
+  stages::leave_out_removed(*world, log, options,
+                            stage.name == "append" ? command.names : stages::Items{});
   const c10::InferenceMode no_gradients;
   stage.run(context, options, command.names);
   if (const auto folder = core::unsynced_folder(); world->is_root() && !folder.empty()) {

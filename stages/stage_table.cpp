@@ -13,6 +13,7 @@
 #include "stages/partition/partition.hpp"
 #include "stages/plan/plan.hpp"
 #include "stages/prune/prune.hpp"
+#include "stages/remove/remove.hpp"
 #include "stages/report/report.hpp"
 #include "stages/run/run.hpp"
 #include "stages/serve/serve.hpp"
@@ -142,6 +143,16 @@ std::vector<Stage> make_table() {
        .names = Names::ordered,
        .force = Force::changed,
        .items = [](const Options& options) { return names_of(options.append); }},
+      {.name = "remove",
+       .help = "take appended corpora, or single pairs (--lines), out again",
+       .run = [](Context& context, const Options& options,
+                 const Items& names) { remove(context, options, names); },
+       .folders = {{"remove", "remove"}},
+       .keys = process + Keys{"shards", "append", "remove"},
+       .names = Names::chosen,
+       .flags = {{"--lines", "remove.lines", "",
+                  "a file that lists pairs: corpus<TAB>line (docs/corpora.md)"}},
+       .force = Force::nothing},
       {.name = "subset",
        .help = "what decode needs for subset kNN: a sentence index, and codes of all keys",
        .run = [](Context& context, const Options& options,
@@ -150,7 +161,11 @@ std::vector<Stage> make_table() {
                    {"subset/sentence-codebook", "subset-train-sentences", has_sentence_vectors},
                    {"subset/sentence-index", "subset-index-sentences", has_sentence_vectors},
                    {"subset/codebook", "subset-train-codes"},
-                   {"subset/codes", "subset-code"}},
+                   {"subset/codes", "subset-code"},
+                   {"append/*/subset/vectors", "append-*-subset-encode-sentences", has_own_encoder},
+                   {"append/*/subset/sentence-index", "append-*-subset-index-sentences",
+                    has_sentence_vectors},
+                   {"append/*/subset/codes", "append-*-subset-code"}},
        .keys =
            process + sample +
            Keys{"tokenizer", "source_lang", "target_lang", "shards", "append", "index", "subset"},

@@ -28,14 +28,17 @@ struct StepFolder {
 
 /// What may follow a stage's name on the command line.
 enum class Names {
-  none,        ///< nothing
-  ordered,     ///< items of the config; each needs those before it
-  independent  ///< items of the config, in any order
+  none,         ///< nothing
+  ordered,      ///< items of the config; each needs those before it
+  independent,  ///< items of the config, in any order
+  chosen        ///< items of the config: none stands for none, not for all
 };
 
 constexpr auto names_of(Names) {
-  return core::enum_names<Names>(
-      {{Names::none, "none"}, {Names::ordered, "ordered"}, {Names::independent, "independent"}});
+  return core::enum_names<Names>({{Names::none, "none"},
+                                  {Names::ordered, "ordered"},
+                                  {Names::independent, "independent"},
+                                  {Names::chosen, "chosen"}});
 }
 
 enum class Force {

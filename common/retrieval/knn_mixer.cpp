@@ -103,6 +103,7 @@ void KnnMixer::mix_all(const at::Tensor& queries, std::span<const std::int64_t> 
   how.reserve(found.size());
   for (const auto& of_datastore : found) {
     how.push_back(policy_->decide({queries, log_probs}, of_datastore));
+    if (!weights_.empty()) how.back().log_weights = weights_[how.size() - 1].of(of_datastore);
   }
   share_among_datastores(how);
   for (std::size_t i = 0; i < found.size(); ++i) interpolate(log_probs, found[i], how[i]);
@@ -116,6 +117,7 @@ void KnnMixer::mix_all(const at::Tensor& queries, std::span<const std::int64_t> 
     how[i].temperature.each = there(how[i].temperature.each);
     how[i].k = there(how[i].k);
     how[i].shares = there(how[i].shares);
+    how[i].log_weights = there(how[i].log_weights);
     for (std::int64_t query = 0; query < neighbours.queries(); ++query) {
       (*explanation)[i][query] = {true, how[i].lambda.of(query),
                                   neighbour_shares(neighbours, query, how[i])};

@@ -20,6 +20,7 @@
 
 #include "gpu/compute_path.hpp"
 #include "retrieval/knn_search.hpp"
+#include "retrieval/mixing/entry_weights.hpp"
 #include "retrieval/mixing/mixing_policy.hpp"
 
 namespace knnseq::retrieval {
@@ -42,6 +43,9 @@ class KnnMixer {
 
   /// For later queries.
   void set_policy(std::unique_ptr<MixingPolicy> policy) { policy_ = std::move(policy); }
+  /// Of the entries of each datastore; none: all are 1.
+  void set_weights(std::vector<EntryWeights> weights) { weights_ = std::move(weights); }
+  const std::vector<EntryWeights>& weights() const { return weights_; }
   /// Of all searches: see KnnSearch::set_options().
   void set_options(const SearchOptions& options);
   /// Entries that came to the first datastore since its search was made: what `later`, which is not
@@ -98,6 +102,7 @@ class KnnMixer {
   std::vector<std::unique_ptr<KnnSearch>> searches_;
   std::unique_ptr<KnnSearch> later_;
   std::unique_ptr<MixingPolicy> policy_;
+  std::vector<EntryWeights> weights_;
   std::optional<gpu::ComputePath> path_;
   std::int64_t vocabulary_ = 0;
   std::int64_t queries_ = 0, searched_ = 0;

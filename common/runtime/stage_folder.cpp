@@ -176,6 +176,12 @@ void StageFolder::remove() const {
   fs::remove(path_);
 }
 
+void StageFolder::clear() const {
+  discard();
+  remove_files(discarded_name);
+  core::remove_own_file(path_ / discarded_name);
+}
+
 void StageFolder::tidy() const {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(path_, ignored)) {

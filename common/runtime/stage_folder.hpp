@@ -50,6 +50,9 @@ class StageFolder {
   /// Removes what the stage has made, and the folder if nothing else is in it.
   void remove() const;
 
+  /// Removes what a finished stage has made and keeps the folder, and what else is in it.
+  void clear() const;
+
   /// Removes what only unfinished work needs, and the remains of files that were being written when
   /// a run was killed. Never fails: a finished stage may lie in a folder that is read-only by now.
   void tidy() const;

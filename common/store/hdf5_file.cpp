@@ -78,6 +78,30 @@ void write_attributes(hid_t object, const std::map<std::string, std::string>& at
   }
 }
 
+/// What write_attributes() wrote.
+std::map<std::string, std::string> read_attributes(hid_t object, const std::string& place) {
+  std::map<std::string, std::string> attributes;
+  H5O_info_t info;
+  KNNSEQ_HDF5(place, H5Oget_info, object, &info);
+  for (hsize_t i = 0; i < info.num_attrs; ++i) {
+    const Hdf5Handle attribute(KNNSEQ_HDF5(place, H5Aopen_by_idx, object, ".", H5_INDEX_NAME,
+                                           H5_ITER_INC, i, H5P_DEFAULT, H5P_DEFAULT),
+                               H5Aclose);
+    const Hdf5Handle type(KNNSEQ_HDF5(place, H5Aget_type, attribute.id()), H5Tclose);
+    const Hdf5Handle space(KNNSEQ_HDF5(place, H5Aget_space, attribute.id()), H5Sclose);
+    const bool text = H5Tget_class(type.id()) == H5T_STRING && H5Tis_variable_str(type.id()) == 0 &&
+                      H5Sget_simple_extent_npoints(space.id()) == 1;
+    if (!text) throw core::InputError(place, "has an attribute that is no text of knnseq");
+    const auto name_size = KNNSEQ_HDF5(place, H5Aget_name, attribute.id(), std::size_t{0}, nullptr);
+    std::string name(static_cast<std::size_t>(name_size), '\0');
+    KNNSEQ_HDF5(place, H5Aget_name, attribute.id(), name.size() + 1, name.data());
+    std::string value(H5Tget_size(type.id()), '\0');
+    KNNSEQ_HDF5(place, H5Aread, attribute.id(), type.id(), value.data());
+    attributes[name] = value.c_str();  // without what fills it up
+  }
+  return attributes;
+}
+
 void create_dataset(hid_t file, const DatasetSpec& spec) {
   const std::vector<hsize_t> shape(spec.shape.begin(), spec.shape.end());
   const Hdf5Handle space(KNNSEQ_HDF5(spec.name, H5Screate_simple, static_cast<int>(shape.size()),
@@ -278,6 +302,20 @@ std::vector<std::int64_t> Hdf5File::shape(const std::string& dataset, DataType t
 
 core::Range Hdf5File::bytes_of(const std::string& dataset) const {
   return state_->dataset(dataset).bytes;
+}
+
+bool Hdf5File::has(const std::string& dataset) const {
+  return H5Lexists(state_->file.id(), dataset.c_str(), H5P_DEFAULT) > 0;
+}
+
+DatasetSpec Hdf5File::describe(const std::string& dataset) const {
+  const auto& found = state_->dataset(dataset);
+  return {dataset, found.type, found.shape,
+          read_attributes(found.handle.id(), state_->place_of(dataset))};
+}
+
+FileLabel Hdf5File::label() const {
+  return read_attributes(state_->file.id(), state_->path.string());
 }
 
 void Hdf5File::write_bytes(const std::string& dataset, std::int64_t first_row,

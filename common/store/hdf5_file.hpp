@@ -70,6 +70,12 @@ class Hdf5File {
                                   std::size_t dimensions) const;
   /// The bytes of the file that hold the dataset's rows, in their order; empty for an empty one.
   core::Range bytes_of(const std::string& dataset) const;
+  /// Whether the file has a dataset of this name.
+  bool has(const std::string& dataset) const;
+  /// What create() made a dataset of, but for `auxiliary`, which the file does not say.
+  DatasetSpec describe(const std::string& dataset) const;
+  /// What create() was told of the file.
+  FileLabel label() const;
 
   /// Writes rows [first_row, first_row + bytes / row bytes); the type must be the stored one.
   template <class T>

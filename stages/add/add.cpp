@@ -54,9 +54,7 @@ void add(runtime::StageContext& context, const Options& options, const CorpusPat
   comm::agree(context.comm, [&] {
     require_made_from({"corpus", datastore.made_from.corpus, paths.command("encode")},
                       corpus.identity);
-    if (!paths.appended()) {
-      require_made_from({"datastore", codebook.vectors, "train"}, datastore.identity);
-    }
+    if (!paths.appended()) require_trained_on(codebook, datastore);
     if (paths.first_entry + corpus.entries > core::max_entry_number) {
       throw core::InputError("all corpora together have more than 2^40 entries");
     }

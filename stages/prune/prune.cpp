@@ -130,8 +130,9 @@ class Pruning {
     };
     work.finish = [&](std::int64_t shard) {
       const auto file = folder / (runtime::shard_name(shard) + ".faiss");
-      const auto pruned =
-          index::write_pruned_shard(file, codebook_, shards_[shard], ids_, dropped_);
+      const auto pruned = index::write_pruned_shard(
+          file, codebook_, shards_[shard], ids_,
+          [&](std::int64_t entry) { return dropped_.contains(entry) ? std::int64_t{-1} : entry; });
       crowded += pruned.crowded;
       return core::Json{{"entries", pruned.entries}, {"fingerprint", core::fingerprint_file(file)}};
     };

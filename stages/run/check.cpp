@@ -105,7 +105,6 @@ bool tunes_subsets(const Options& options) {
 void check_subset(const Options& options, CheckScope scope, std::int64_t width,
                   Problems& problems) {
   if (!options.decodes_subsets() && !tunes_subsets(options)) return;
-  problems.look([&] { refuse_appended(options); });
   problems.look([&] { codes_spec(options, width); });
   const auto& subset = options.subset;
   if (!subset.has_vectors()) return;

@@ -35,8 +35,7 @@ at::Tensor encode_batch(const model::SentenceEncoder& encoder, const text::Token
 }
 
 runtime::StageOutcome make_vectors(runtime::StageContext& context, const Options& options,
-                                   const CorpusManifest& made) {
-  const CorpusPaths paths = first_corpus(options);
+                                   const CorpusPaths& paths, const CorpusManifest& made) {
   std::unique_ptr<text::Tokenizer> tokenizer;
   std::optional<model::SentenceEncoder> encoder;
   comm::agree(context.comm, [&] {
@@ -45,7 +44,7 @@ runtime::StageOutcome make_vectors(runtime::StageContext& context, const Options
   });
   runtime::require_unchanged_inputs(context);
   const auto team = runtime::make_shard_team(context.comm, options.shards);
-  runtime::ShardJobs jobs(context, team, SubsetSteps(context.run_dir).vectors.folder,
+  runtime::ShardJobs jobs(context, team, SubsetSteps(paths).vectors.folder,
                           {"sentences", made.sentences});
   store::CorpusShard corpus;
   std::vector<core::Range> units;
@@ -91,16 +90,17 @@ runtime::StageOutcome make_vectors(runtime::StageContext& context, const Options
 
 }  // namespace
 
-void encode_sentences(runtime::StageContext& context, const Options& options) {
-  const auto corpus = corpus_manifest(context, options);
+void encode_sentences(runtime::StageContext& context, const Options& options,
+                      const CorpusPaths& paths) {
+  const auto corpus = corpus_manifest(context, options, paths);
   const core::Json inputs = {{"corpus", corpus.identity},
                              {"model", fingerprint_files(context, {options.subset.model})},
                              {"device", context.placement.device.name()},
                              {"threads", options.threads},
                              {"unit_entries", store::unit_entries}};
-  runtime::run_stage(
-      context, {"subset-encode-sentences", SubsetSteps(context.run_dir).vectors.folder, inputs,
-                [&] { return make_vectors(context, options, corpus); }});
+  const StageRef step = SubsetSteps(paths).vectors;
+  runtime::run_stage(context, {step.stage, step.folder, inputs,
+                               [&] { return make_vectors(context, options, paths, corpus); }});
 }
 
 }  // namespace knnseq::stages

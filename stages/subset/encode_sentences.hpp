@@ -7,8 +7,9 @@
 namespace knnseq::stages {
 
 /// Lets the TorchScript model of subset.model encode the source of every sentence, as the tokeniser
-/// puts it together from its tokens: subset/vectors/shard-*.h5 holds `sentence_vectors` [n, d]
-/// float16. Batches are those of the corpus. Collective.
-void encode_sentences(runtime::StageContext& context, const Options& options);
+/// puts it together from its tokens: vectors/shard-*.h5 holds `sentence_vectors` [n, d] float16.
+/// Batches are those of the corpus. Collective.
+void encode_sentences(runtime::StageContext& context, const Options& options,
+                      const CorpusPaths& paths);
 
 }  // namespace knnseq::stages

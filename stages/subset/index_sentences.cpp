@@ -15,7 +15,7 @@ namespace {
 
 void train_sentences(runtime::StageContext& context, const Options& options,
                      const SentenceVectors& vectors, const CorpusManifest& corpus) {
-  const SubsetSteps steps(context.run_dir);
+  const SubsetSteps steps(first_corpus(options));
   index::IndexSpec spec;
   comm::agree(context.comm, [&] {
     spec = index::parse_index_spec(options.subset.index, vectors.width, options.subset.metric);
@@ -44,11 +44,12 @@ void train_sentences(runtime::StageContext& context, const Options& options,
   remove_checkpoint(context, steps.sentence_codebook.folder);
 }
 
-at::Tensor sentence_ids(const store::CorpusShard& corpus, std::int64_t shard) {
+at::Tensor sentence_ids(const store::CorpusShard& corpus, std::int64_t shard,
+                        std::int64_t first_sentence) {
   at::Tensor ids = at::empty({corpus.sentences()}, at::kLong);
   auto* id = ids.mutable_data_ptr<std::int64_t>();
   for (const auto number : corpus.sentence_numbers) {
-    *id++ = retrieval::pack_sentence_id(shard, number);
+    *id++ = retrieval::pack_sentence_id(shard, first_sentence + number);
   }
   return ids;
 }
@@ -56,23 +57,26 @@ at::Tensor sentence_ids(const store::CorpusShard& corpus, std::int64_t shard) {
 }  // namespace
 
 void index_sentences(runtime::StageContext& context, const Options& options,
-                     const SentenceVectors& vectors) {
-  const SubsetSteps steps(context.run_dir);
-  const auto corpus = corpus_manifest(context, options);
+                     const CorpusPaths& paths, std::int64_t first_sentence) {
+  const SubsetSteps steps(paths);
+  const auto vectors = find_sentence_vectors(context, options, paths);
+  const auto corpus = corpus_manifest(context, options, paths);
   comm::agree(context.comm, [&] {
-    require_made_from({"corpus", vectors.corpus, "encode"}, corpus.identity);
+    require_made_from({"corpus", vectors.corpus, paths.command("encode")}, corpus.identity);
   });
-  train_sentences(context, options, vectors, corpus);
+  if (!paths.appended()) train_sentences(context, options, vectors, corpus);
   const auto codebook = manifest_of<CodebookManifest>(context, steps.sentence_codebook);
-  const core::Json inputs = {
-      {"corpus", corpus.identity},     {"vectors", vectors.identity},
-      {"codebook", codebook.identity}, {"device", context.placement.device.name()},
-      {"threads", options.threads},    {"unit_entries", store::unit_entries}};
-  const CorpusPaths paths = first_corpus(options);
+  core::Json inputs = {{"corpus", corpus.identity},     {"vectors", vectors.identity},
+                       {"codebook", codebook.identity}, {"device", context.placement.device.name()},
+                       {"threads", options.threads},    {"unit_entries", store::unit_entries}};
+  if (paths.appended()) inputs["first_sentence"] = first_sentence;
+  const auto ids = [&](const store::CorpusShard& shard, std::int64_t number) {
+    return sentence_ids(shard, number, first_sentence);
+  };
   const ShardCoding coding{paths, corpus, vectors.source, steps.sentence_codebook,
                            steps.sentence_index.folder};
   runtime::run_stage(context, {steps.sentence_index.stage, steps.sentence_index.folder, inputs,
-                               [&] { return code_shards(context, coding, sentence_ids); }});
+                               [&] { return code_shards(context, coding, ids); }});
 }
 
 }  // namespace knnseq::stages

@@ -5,9 +5,10 @@
 
 namespace knnseq::stages {
 
-/// Trains subset.index on a sample of the sentences and adds all of them; ids are sentence ids
-/// (retrieval::pack_sentence_id). Collective.
+/// Adds all sentences of a corpus to an index of its own; ids are sentence ids
+/// (retrieval::pack_sentence_id), numbered from first_sentence on. Before, subset.index is trained
+/// on a sample of the first corpus's sentences. Collective.
 void index_sentences(runtime::StageContext& context, const Options& options,
-                     const SentenceVectors& vectors);
+                     const CorpusPaths& paths, std::int64_t first_sentence);
 
 }  // namespace knnseq::stages

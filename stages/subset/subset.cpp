@@ -23,22 +23,23 @@ index::IndexSpec codes_spec(const Options& options, std::int64_t width) {
 
 namespace {
 
-/// Trains subset.codes on the datastore's training sample and codes every key: subset/codes/
-/// shard-*.h5 holds `codes` [N, M] uint8, one row for each row of the datastore's shard.
+/// Codes every key of a corpus: codes/shard-*.h5 holds `codes` [N, M] uint8, one row for each row
+/// of the datastore's shard. Before, subset.codes is trained on the first corpus's training sample.
 /// Collective.
-void code_entries(runtime::StageContext& context, const Options& options) {
-  const SubsetSteps steps(context.run_dir);
-  train_on_keys(context, options, steps.codebook,
-                [&](std::int64_t width) { return codes_spec(options, width); });
-  const auto corpus = corpus_manifest(context, options);
-  const auto datastore =
-      manifest_of<DatastoreManifest>(context, first_corpus(options).step("encode"));
+void code_entries(runtime::StageContext& context, const Options& options,
+                  const CorpusPaths& paths) {
+  const SubsetSteps steps(paths);
+  if (!paths.appended()) {
+    train_on_keys(context, options, steps.codebook,
+                  [&](std::int64_t width) { return codes_spec(options, width); });
+  }
+  const auto corpus = corpus_manifest(context, options, paths);
+  const auto datastore = manifest_of<DatastoreManifest>(context, paths.step("encode"));
   const auto codebook = manifest_of<CodebookManifest>(context, steps.codebook);
   const core::Json inputs = {
       {"corpus", corpus.identity},     {"datastore", datastore.identity},
       {"codebook", codebook.identity}, {"device", context.placement.device.name()},
       {"threads", options.threads},    {"unit_entries", store::unit_entries}};
-  const CorpusPaths paths = first_corpus(options);
   const ShardCoding coding{paths, corpus, {paths.datastore}, steps.codebook, steps.codes.folder};
   runtime::run_stage(context, {steps.codes.stage, steps.codes.folder, inputs,
                                [&] { return code_shards(context, coding); }});
@@ -48,17 +49,19 @@ void code_entries(runtime::StageContext& context, const Options& options) {
 
 void subset(runtime::StageContext& context, const Options& options) {
   context.log.set_stage("subset");
-  const auto datastore =
-      manifest_of<DatastoreManifest>(context, first_corpus(options).step("encode"));
-  comm::agree(context.comm, [&] {
-    refuse_appended(options);
-    require_keys(datastore, "subset");
-  });
-  if (options.subset.encoder == SentenceEncoder::torchscript) encode_sentences(context, options);
-  if (options.subset.has_vectors()) {
-    index_sentences(context, options, find_sentence_vectors(context, options));
+  const auto corpora = find_subset_corpora(context, options);
+  for (std::size_t i = 0; i < corpora.paths.size(); ++i) {
+    const auto& paths = corpora.paths[i];
+    const auto datastore = manifest_of<DatastoreManifest>(context, paths.step("encode"));
+    comm::agree(context.comm, [&] { require_keys(datastore, "subset"); });
+    if (options.subset.encoder == SentenceEncoder::torchscript) {
+      encode_sentences(context, options, paths);
+    }
+    if (options.subset.has_vectors()) {
+      index_sentences(context, options, paths, corpora.first_sentences[i]);
+    }
+    code_entries(context, options, paths);
   }
-  code_entries(context, options);
 }
 
 }  // namespace knnseq::stages

@@ -135,7 +135,8 @@ Likelihoods likelihoods_from(const std::string& file, const core::Json& json) {
 
 Likelihoods measure_likelihoods(comm::Communicator& comm, const TuneOptions& options,
                                 const ForcedTokens& forced,
-                                const std::vector<index::TopK>& neighbours) {
+                                const std::vector<index::TopK>& neighbours,
+                                const retrieval::EntryWeights& weights) {
   const retrieval::SettingsGrid settings{options.k,
                                          temperatures(comm, options, neighbours.front()),
                                          {options.lambda.begin(), options.lambda.end()},
@@ -147,9 +148,15 @@ Likelihoods measure_likelihoods(comm::Communicator& comm, const TuneOptions& opt
                      .lambda = settings.lambda};
   for (std::size_t i = 0; i < neighbours.size(); ++i) {
     retrieval::LikelihoodGrid grid(settings);
+    const at::Tensor log_weights = weights.of(neighbours[i]);
+    const auto row_of_weights = [&](std::size_t token) {
+      if (!log_weights.defined()) return std::span<const float>();
+      const auto k = static_cast<std::size_t>(log_weights.size(1));
+      return std::span(log_weights.const_data_ptr<float>() + token * k, k);
+    };
     for (std::size_t token = 0; token < forced.tokens.size(); ++token) {
       grid.add(forced.tokens[token], forced.log_probs[token],
-               neighbours[i].row(static_cast<std::int64_t>(token)));
+               neighbours[i].row(static_cast<std::int64_t>(token)), row_of_weights(token));
     }
     grid.reduce(comm);
     result.tokens = grid.tokens();

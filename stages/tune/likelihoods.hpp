@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/files.hpp"
+#include "retrieval/mixing/entry_weights.hpp"
 #include "stages/tune/forced_tokens.hpp"
 
 namespace knnseq::stages {
@@ -50,6 +51,7 @@ Likelihoods likelihoods_from(const std::string& file, const core::Json& json);
 /// divided by 16 … times 8, two digits kept. Collective.
 Likelihoods measure_likelihoods(comm::Communicator& comm, const TuneOptions& options,
                                 const ForcedTokens& forced,
-                                const std::vector<index::TopK>& neighbours);
+                                const std::vector<index::TopK>& neighbours,
+                                const retrieval::EntryWeights& weights);
 
 }  // namespace knnseq::stages

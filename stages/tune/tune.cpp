@@ -63,13 +63,15 @@ runtime::StageOutcome run_pass(runtime::StageContext& context, const Options& op
   const auto forced =
       force_tokens(context, options, validation.text, {*validation.model, *validation.tokenizer});
   std::vector<index::TopK> neighbours;
+  retrieval::EntryWeights weights;
   for (const auto search_width : options.tune.breadths()) {
     const Options one = with_breadth(options, search_width);
     const auto data = check_data(context, one, one.tune.decoding);
     auto mixer = open_mixer(context, one, one.tune.decoding, data, resident);
+    weights = mixer.weights().empty() ? retrieval::EntryWeights() : mixer.weights().front();
     neighbours.push_back(find_neighbours(context, forced, mixer, one.tune.decoding.search.k));
   }
-  const auto likelihoods = measure_likelihoods(comm, options.tune, forced, neighbours);
+  const auto likelihoods = measure_likelihoods(comm, options.tune, forced, neighbours, weights);
   runtime::StageOutcome outcome{core::Json::object(), {"tokens", forced.count(), 0}};
   comm::on_root(comm, [&] {
     core::write_file_durably(folder / pass_result, to_json(likelihoods).dump(1) + "\n");

@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "core/json_field.hpp"
 #include "runtime/stage_runner.hpp"
+#include "stages/shared/inputs/removals.hpp"
 #include "stages/stage_table.hpp"
 #include "store/manifest.hpp"
 
@@ -25,6 +26,16 @@ class Finder {
   explicit Finder(const fs::path& run_dir) : run_dir_(run_dir) {}
 
   std::vector<Check> find() {
+    const RemovalFolders removal(run_dir_);
+    if (fs::exists(removal.ready)) {
+      add({CheckKind::known_damage,
+           "remove",
+           removal.ready.string() + ": a removal was interrupted while it was put in place; run "
+                                    "'knnseq remove' to finish it",
+           1,
+           0,
+           {}});
+    }
     visit(run_dir_);
     return std::move(checks_);
   }

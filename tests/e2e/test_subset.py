@@ -157,7 +157,7 @@ class Subset(pipeline.PipelineTest):
                 ("subset.sentences=0", "subset.sentences"),
                 ("decode.2.datastores=[other]", "modes subset and memory search this run's own"),
                 (f"append=[{{name: more, source: {self.folder}/corpus.de, "
-                 f"target: {self.folder}/corpus.en}}]", "subsets are made of the first corpus only")):
+                 f"target: {self.folder}/corpus.en}}]", "run 'knnseq append more' first")):
             with self.subTest(option=option):
                 self.assertIn(message, self.run_stage("subset", "--set", option, code=2))
         self.run_stage("subset")

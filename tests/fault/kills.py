@@ -25,6 +25,8 @@ import pipeline  # noqa: E402
 STAGES = {"partition": "corpus", "encode": "datastore", "train": "codebook", "add": "index",
           "prune": "pruned", "subset": "subset", "append": "append", "decode": "decode",
           "evaluate": "evaluate", "export": "export", "tune": "tune"}  # sweep's result are times, which differ
+# Stages that change what others have made: what they need, and what they leave is compared as a whole.
+CHANGING = {"remove": ("partition", "encode", "train", "add", "prune", "append", "export")}
 PRUNED = "sample: 6000, prune: {{probability: 0.8, distance: 1, neighbours: 1}}"
 CONFIG = pipeline.CONFIG.replace("sample: 6000", PRUNED) + """
 append: [{{name: news, source: {folder}/news.de, target: {folder}/news.en}}]
@@ -32,7 +34,8 @@ subset: {{sentences: 40, index: "IVF8,Flat", nprobe: 4, sample: 500, codes: "OPQ
 tune: {{source: {folder}/test.de, reference: {folder}/test.en, k: [2, 8], lambda: [0.3, 0.6],
   temperature: [10, 20], nprobe: [1, 4], candidates: 2}}
 """
-OPTIONS = {"subset": ["--set", "append=[]"]}  # refused beside subsets
+OPTIONS = {"subset": ["--set", "append=[]"],  # they are appended later
+           "remove": ["--lines", "{folder}/removed.tsv"]}
 KINDS = ("one rank", "one rank", "all ranks", "mpirun", "stop", "stop")
 END_SECONDS = 60  # a job that is killed must be gone by then
 RUN_SECONDS = 300
@@ -79,6 +82,8 @@ class Harness:
             for side, language in enumerate(("de", "en")):
                 text = "".join(pair[side] + "\n" for pair in part)
                 (self.folder / f"{name}.{language}").write_text(text, encoding="utf-8")
+        removed = [("main", line) for line in range(1, 700, 9)] + [("news", line) for line in range(2, 150, 7)]
+        (self.folder / "removed.tsv").write_text("".join(f"{name}\t{line}\n" for name, line in removed))
         self.config = self.folder / "config.yaml"
         text = CONFIG.format(folder=self.folder, model=pipeline.MODEL)
         self.config.write_text(text, encoding="utf-8")
@@ -86,7 +91,7 @@ class Harness:
     def start(self, stage, ranks):
         command = ["mpirun", "-np", str(ranks), pipeline.PROGRAM, stage, "--config", str(self.config),
                    "--set", f"run_dir={self.folder / 'run'}", *self.options,
-                   *OPTIONS.get(stage, ())]
+                   *(option.format(folder=self.folder) for option in OPTIONS.get(stage, ()))]
         self.log = open(self.folder / "output.txt", "wb")
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
                                 start_new_session=True)
@@ -113,7 +118,22 @@ class Harness:
             self.finish(self.start(stage, 2), stage)
             self.seconds[stage] = time.time() - began
         (self.folder / "run").rename(self.folder / "whole")
+        for stage in CHANGING:
+            self.copy_before(stage)
+            began = time.time()
+            self.finish(self.start(stage, 2), stage)
+            self.seconds[stage] = time.time() - began
+            (self.folder / "run").rename(self.folder / stage)
         print("undisturbed: " + ", ".join(f"{s} {t:.1f} s" for s, t in self.seconds.items()), flush=True)
+
+    def copy_before(self, stage):
+        """Makes `run` of what the stages before this one have made."""
+        run = self.folder / "run"
+        shutil.rmtree(run, ignore_errors=True)
+        run.mkdir()
+        stages = list(STAGES)
+        for before in CHANGING.get(stage) or stages[:stages.index(stage)]:
+            shutil.copytree(self.folder / "whole" / STAGES[before], run / STAGES[before])
 
     def disturb(self, job, kind):
         ranks = ranks_at(self.folder / "run")
@@ -157,11 +177,7 @@ class Harness:
     def trial(self, stage):
         """Returns how many signals hit."""
         run = self.folder / "run"
-        shutil.rmtree(run, ignore_errors=True)
-        run.mkdir()
-        stages = list(STAGES)
-        for before in stages[:stages.index(stage)]:
-            shutil.copytree(self.folder / "whole" / STAGES[before], run / STAGES[before])
+        self.copy_before(stage)
         if stage == "evaluate":  # which tells how fast the decodings were
             shutil.copytree(self.folder / "whole" / "records", run / "records")
         ranks = self.random.choice((1, 2, 2, 3))
@@ -183,12 +199,16 @@ class Harness:
 
     def compare(self, stage):
         stages = list(STAGES)
-        for name in stages[:stages.index(stage) + 1]:
-            whole = tree(self.folder / "whole" / STAGES[name])
-            mine = tree(self.folder / "run" / STAGES[name])
+        if stage in CHANGING:
+            folders = [*(STAGES[name] for name in CHANGING[stage]), stage]
+        else:
+            folders = [STAGES[name] for name in stages[:stages.index(stage) + 1]]
+        for folder in folders:
+            whole = tree(self.folder / (stage if stage in CHANGING else "whole") / folder)
+            mine = tree(self.folder / "run" / folder)
             for file in sorted(whole.keys() | mine.keys()):
                 if whole.get(file) != mine.get(file):
-                    self.differences.append(f"{stage}: {STAGES[name]}/{file}")
+                    self.differences.append(f"{stage}: {folder}/{file}")
 
 
 def main():
@@ -208,7 +228,7 @@ def main():
         order = []
         while kills < arguments.kills:
             if not order:
-                order = harness.random.sample(list(STAGES), len(STAGES))
+                order = harness.random.sample([*STAGES, *CHANGING], len(STAGES) + len(CHANGING))
             kills += harness.trial(order.pop())
             trials += 1
             if harness.differences:
@@ -220,7 +240,7 @@ def main():
         return 1
     finally:
         counts = ", ".join(f"{name} {harness.counts[name]}" for name in
-                           (*STAGES, *dict.fromkeys(KINDS), "stopped with 75", "resumed",
+                           (*STAGES, *CHANGING, *dict.fromkeys(KINDS), "stopped with 75", "resumed",
                             "locks taken over"))
         print(f"{kills} kills in {trials} trials, {time.time() - began:.0f} s; {counts}; "
               f"{len(harness.differences)} differences", flush=True)

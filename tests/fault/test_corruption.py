@@ -94,6 +94,8 @@ class Corruption(pipeline.AppendingTest):
         swap = lambda other: lambda path: self.swap(path, path.with_name(other))
         h5, other = "shard-00000.h5", "shard-00001.h5"
         bits = lambda at: lambda path: flip(path, at)
+        (self.folder / "list.tsv").write_text("main\t1\nmain\t2\nnews\t3\n")
+        remove = f"remove --lines={self.folder}/list.tsv"
         cases = (
             ("encode", f"corpus/{h5}", bits(0)), ("encode", f"corpus/{h5}", bits(0.6)),
             ("encode", f"corpus/{h5}", truncate), ("encode", f"corpus/{h5}", empty),
@@ -116,6 +118,8 @@ class Corruption(pipeline.AppendingTest):
             ("decode knn", "append/news/datastore/manifest.json", bits(0.5)),
             ("export", "append/news/index/shard-00000.faiss", bits(0.5)),
             ("export", "index/shard-00001.json", empty), ("export", "codebook/codebook.faiss", bits(0.5)),
+            (remove, f"corpus/{h5}", bits(0.6)), (remove, f"datastore/{h5}", bits(0.3)),
+            (remove, "index/shard-00001.faiss", bits(0.9)), (remove, "corpus/dropped.tsv", lambda p: p.write_text("1\n")),
             ("evaluate", "decode/knn/hyp.txt", bits(0.5)), ("evaluate", "decode/base/ref.txt", truncate),
             ("evaluate", "decode/base/hyp.txt", lambda p: self.swap(p, self.run_dir / "decode/knn/hyp.txt")),
             ("evaluate", "decode/base/manifest.json", lambda p: self.swap(p, self.run_dir / "decode/knn/manifest.json")),

@@ -20,7 +20,7 @@ STAGES = (
     ("train", "train", "codebook"), ("add", "add", "index"), ("prune", "prune", "pruned/index"),
     ("append", "append-news-[a-z]+", "append/news/measure"),
     ("decode base", "decode-base", "decode/base"), ("decode knn", "decode-knn", "decode/knn"),
-    ("evaluate", "evaluate", "evaluate"), ("export", "export", "export"))
+    ("evaluate", "evaluate", "evaluate"), ("export", "export", "export"), ("remove news", "remove", "remove"))
 
 
 def may_mount():

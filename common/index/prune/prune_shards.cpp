@@ -91,7 +91,7 @@ EntrySet find_like_entries(const IndexLists& lists, const LikeRule& rule, const 
 
 PrunedShard write_pruned_shard(const std::filesystem::path& path, const Codebook& codebook,
                                const std::filesystem::path& shard, const IdBounds& ids,
-                               const EntrySet& dropped) {
+                               const NewNumber& renumber) {
   const auto files = open_shards(codebook, {shard}, ids);
   const auto& spec = codebook.spec;
   std::vector<std::int32_t> kept_lists;
@@ -99,9 +99,10 @@ PrunedShard write_pruned_shard(const std::filesystem::path& path, const Codebook
   std::vector<std::uint8_t> kept_codes;
   const auto keep = [&](const ShardEntries& entries, std::int64_t list) {
     for (std::size_t i = 0; i < entries.ids.size(); ++i) {
-      if (dropped.contains(core::entry_number_of(entries.ids[i]))) continue;
+      const auto number = renumber(core::entry_number_of(entries.ids[i]));
+      if (number < 0) continue;
       kept_lists.push_back(static_cast<std::int32_t>(list));
-      kept_ids.push_back(entries.ids[i]);
+      kept_ids.push_back(core::pack_entry_id(core::token_of(entries.ids[i]), number));
       const auto code = entries.code(i);
       kept_codes.insert(kept_codes.end(), code.begin(), code.end());
     }

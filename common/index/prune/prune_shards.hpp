@@ -35,15 +35,18 @@ std::vector<double> list_spreads(const IndexLists& lists, const EntryCounter& co
 EntrySet find_like_entries(const IndexLists& lists, const LikeRule& rule, const EntrySet& dropped,
                            const EntryCounter& count);
 
+/// The number that an entry has in the new file; −1: it is left out. Ascends with the old number.
+using NewNumber = std::function<std::int64_t(std::int64_t entry)>;
+
 struct PrunedShard {
   std::int64_t entries = 0;
   std::int64_t crowded = 0;  ///< count_crowded()
 };
 
-/// Writes a shard's file without the entries that are in `dropped`, as write_local_index() does.
-/// Throws as open_shards(), and core::SystemError.
+/// Writes a shard's file with some of its entries only, and these with new numbers, as
+/// write_local_index() does. Throws as open_shards(), and core::SystemError.
 PrunedShard write_pruned_shard(const std::filesystem::path& path, const Codebook& codebook,
                                const std::filesystem::path& shard, const IdBounds& ids,
-                               const EntrySet& dropped);
+                               const NewNumber& renumber);
 
 }  // namespace knnseq::index

@@ -35,6 +35,9 @@ struct Mixing {
   /// query sum to 1, or to 0: then it keeps the model's distribution. Undefined: shares follow from
   /// T, k and the threshold.
   at::Tensor shares = {};
+  /// fp32 [q, k]: logarithms of factors on the neighbours' shares before these are made to sum to
+  /// 1, whether they follow from T or are given (EntryWeights); undefined: all factors are 1.
+  at::Tensor log_weights = {};
   /// Neighbours scoring below it are not usable; a query whose best score is not above it keeps the
   /// model's distribution.
   std::optional<float> threshold = {};

@@ -56,15 +56,29 @@ void interpolate_row(std::span<float> log_probs, const std::vector<TokenShare>& 
   }
 }
 
+/// A query's row of a [q, k] tensor, which must be contiguous; null if it is undefined.
+const float* row_of(const at::Tensor& values, std::int64_t query) {
+  return values.defined() ? values.const_data_ptr<float>() + query * values.size(1) : nullptr;
+}
+
+void divide_by_sum(std::vector<NeighbourShare>& neighbours) {
+  float sum = 0;
+  for (const NeighbourShare& neighbour : neighbours) sum += neighbour.share;
+  for (NeighbourShare& neighbour : neighbours) neighbour.share /= sum;
+}
+
 std::vector<NeighbourShare> given_shares(std::span<const float> distances,
                                          std::span<const std::int64_t> ids,
-                                         const at::Tensor& shares) {
+                                         const at::Tensor& shares, const float* log_weights) {
   const at::Tensor row = shares.contiguous();
   const auto* share = row.const_data_ptr<float>();
   std::vector<NeighbourShare> result;
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (share[i] > 0) result.push_back({{distances[i], ids[i]}, share[i]});
+    if (!(share[i] > 0)) continue;
+    const float factor = log_weights == nullptr ? 1 : std::exp(log_weights[i]);
+    result.push_back({{distances[i], ids[i]}, share[i] * factor});
   }
+  if (log_weights != nullptr) divide_by_sum(result);
   return result;
 }
 
@@ -81,28 +95,30 @@ void require_in_vocabulary(std::int64_t token, std::int64_t vocabulary) {
 std::vector<NeighbourShare> neighbour_shares(const index::TopK& found, std::int64_t query,
                                              const Mixing& how) {
   const auto [distances, ids] = found.row(query);
-  if (how.shares.defined()) return given_shares(distances, ids, how.shares[query]);
+  const float* log_weights = row_of(how.log_weights, query);
+  if (how.shares.defined()) return given_shares(distances, ids, how.shares[query], log_weights);
   const float temperature = how.temperature.of(query);
   auto k = ids.size();
   if (how.k.defined()) {
     k = std::min(k, static_cast<std::size_t>(how.k.const_data_ptr<std::int64_t>()[query]));
   }
   float best = -std::numeric_limits<float>::infinity();
+  float most = best;  // of the logarithms of weighted shares
   std::vector<NeighbourShare> result;
   for (std::size_t i = 0; i < k; ++i) {
     if (!is_usable(distances[i], ids[i], how.threshold)) continue;
     const float score = -distances[i];
-    result.push_back({{distances[i], ids[i]}, 0});
+    const float weighted = log_weights == nullptr ? 0 : score / temperature + log_weights[i];
+    result.push_back({{distances[i], ids[i]}, weighted});
     best = std::max(best, score);
+    most = std::max(most, weighted);
   }
   if (result.empty() || (how.threshold && !(best > *how.threshold))) return {};
-  float sum = 0;
   for (auto& [neighbour, share] : result) {
     const float score = -neighbour.distance;
-    share = std::exp((score - best) / temperature);
-    sum += share;
+    share = std::exp(log_weights == nullptr ? (score - best) / temperature : share - most);
   }
-  for (NeighbourShare& neighbour : result) neighbour.share /= sum;
+  divide_by_sum(result);
   return result;
 }
 

@@ -62,6 +62,11 @@ Shares shares_of(const index::TopK& found, const Mixing& how, const Value& tempe
   Shares shares;
   if (how.shares.defined()) {
     shares.values = how.shares;
+    if (how.log_weights.defined()) {
+      const at::Tensor weighted = how.shares * how.log_weights.exp();
+      const at::Tensor sum = weighted.sum({1}, true);
+      shares.values = at::where(sum > 0, weighted / sum, weighted);
+    }
     shares.usable = how.shares > 0;
     shares.any = shares.usable.any(1, true);
     shares.best = how.shares.argmax(1, true);
@@ -80,7 +85,9 @@ Shares shares_of(const index::TopK& found, const Mixing& how, const Value& tempe
   const auto [best, place] = scores.max(1, true);
   shares.any = best > how.threshold.value_or(-infinity);
   shares.best = place;
-  shares.values = at::softmax((scores - best).div_(temperature), 1);  // 0 for unusable ones
+  at::Tensor logs = (scores - best).div_(temperature);
+  if (how.log_weights.defined()) logs.add_(how.log_weights);
+  shares.values = at::softmax(logs, 1);  // 0 for unusable ones
   return shares;
 }
 

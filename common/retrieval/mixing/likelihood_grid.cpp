@@ -35,7 +35,8 @@ void LikelihoodGrid::add_to_all_lambdas(GridPoint first, double p_mt, double p_k
   }
 }
 
-void LikelihoodGrid::add(core::TokenId token, float log_prob, const index::TopKRow& neighbours) {
+void LikelihoodGrid::add(core::TokenId token, float log_prob, const index::TopKRow& neighbours,
+                         std::span<const float> log_weights) {
   const auto [distances, ids] = neighbours;
   KNNSEQ_ASSERT(std::ssize(distances) == grid_.k.back() && ids.size() == distances.size(),
                 "as many neighbours as the largest k");
@@ -53,8 +54,10 @@ void LikelihoodGrid::add(core::TokenId token, float log_prob, const index::TopKR
     for (std::size_t k = 0; k < grid_.k.size(); ++k) {
       const auto end = std::min(static_cast<std::size_t>(grid_.k[k]), usable);
       for (; i < end; ++i) {
+        // Of several weights the largest lies near 1 in the end, and most of them are 1.
+        const double more = log_weights.empty() ? 0 : double{log_weights[i]};
         const double weight =
-            std::exp((double{distances[0]} - distances[i]) / grid_.temperature[t]);
+            std::exp((double{distances[0]} - distances[i]) / grid_.temperature[t] + more);
         all += weight;
         if (core::token_of(ids[i]) == token) matching += weight;
       }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "comm/communicator.hpp"
@@ -35,8 +36,9 @@ class LikelihoodGrid {
   explicit LikelihoodGrid(SettingsGrid grid);
 
   /// One true token: its log-probability in the model's distribution, and the neighbours of its
-  /// query, as many as the grid's largest k.
-  void add(core::TokenId token, float log_prob, const index::TopKRow& neighbours);
+  /// query, as many as the grid's largest k. log_weights: as in Mixing, [k]; empty: all are 0.
+  void add(core::TokenId token, float log_prob, const index::TopKRow& neighbours,
+           std::span<const float> log_weights = {});
 
   /// Adds up the ranks' sums. Collective.
   void reduce(comm::Communicator& comm);

@@ -124,8 +124,15 @@ KeyFacts KeyFacts::from_json(const JsonField& content) {
 }
 
 DatastoreManifest DatastoreManifest::from_json(const store::Manifest& manifest) {
-  return {manifest.identity, KeyInputs::from_json(manifest.input_fields()),
-          KeyFacts::from_json(manifest.content_fields())};
+  std::vector<std::string> before;
+  const auto content = manifest.content_fields();
+  if (content.has("before_removals")) {
+    for (const auto& identity : content.at("before_removals").elements()) {
+      before.push_back(identity.text());
+    }
+  }
+  return {manifest.identity, std::move(before), KeyInputs::from_json(manifest.input_fields()),
+          KeyFacts::from_json(content)};
 }
 
 core::Json CodebookFacts::to_json() const { return {{"factory", factory}, {"lists", lists}}; }

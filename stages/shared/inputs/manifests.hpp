@@ -69,6 +69,7 @@ struct KeyFacts {
 /// Of encode.
 struct DatastoreManifest {
   std::string identity;
+  std::vector<std::string> before;  ///< identities that it had before remove took entries out
   KeyInputs made_from;
   KeyFacts keys;
 

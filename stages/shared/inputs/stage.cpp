@@ -1,5 +1,7 @@
 #include "stages/shared/inputs/stage.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"
@@ -67,6 +69,12 @@ void require_made_from(const MadeFrom& made_from, const std::string& now) {
   if (made_from.identity == now) return;
   throw core::InputError(fmt::format("the {} has changed since; run 'knnseq {} --force'",
                                      made_from.name, made_from.command));
+}
+
+void require_trained_on(const CodebookManifest& codebook, const DatastoreManifest& datastore) {
+  const auto& before = datastore.before;
+  if (std::ranges::find(before, codebook.vectors) != before.end()) return;
+  require_made_from({"datastore", codebook.vectors, "train"}, datastore.identity);
 }
 
 void require_keys(const DatastoreManifest& datastore, const std::string& command) {

@@ -36,6 +36,10 @@ struct MadeFrom {
 /// there now: the earlier stage has been made again since. Call it inside comm::agree.
 void require_made_from(const MadeFrom& made_from, const std::string& now);
 
+/// Throws core::InputError if the codebook was not trained on this datastore, or on what it was
+/// before remove took entries out. Call it inside comm::agree.
+void require_trained_on(const CodebookManifest& codebook, const DatastoreManifest& datastore);
+
 /// Throws core::InputError if the datastore does not hold all keys, saying that `command` needs
 /// them. Call it inside comm::agree.
 void require_keys(const DatastoreManifest& datastore, const std::string& command);

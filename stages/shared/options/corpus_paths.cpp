@@ -57,6 +57,7 @@ std::vector<CorpusPaths> appended_corpora(const Options& options) {
     corpora.push_back(paths_in(options.run_dir / "append" / item.name, options.run_dir));
     corpora.back().name = item.name;
     corpora.back().corpus = item.corpus;
+    corpora.back().weight = item.weight;
     corpora.back().prune = options.datastore.prune;
   }
   return corpora;

@@ -46,6 +46,7 @@ struct CorpusPaths {
   std::filesystem::path pruned;     ///< the parent of what prune makes
   std::filesystem::path codebook;   ///< the first corpus's
   std::int64_t first_entry = 0;     ///< number of its first entry in the index
+  double weight = 1;                ///< factor on its neighbours' shares
   PruneOptions prune;               ///< if on, what prune makes is searched, not what add does
 
   bool appended() const { return !name.empty(); }

@@ -10,6 +10,7 @@
 
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
+#include "core/nearest_name.hpp"
 #include "stages/shared/options/inputs_outside.hpp"
 #include "stages/shared/options/read_evaluate.hpp"
 
@@ -28,6 +29,7 @@ constexpr config::IntegerBounds entry_bounds{1, core::max_entry_number};
 constexpr config::IntegerBounds neighbour_bounds{1, 1'000'000};
 constexpr config::IntegerBounds list_bounds{1, std::numeric_limits<std::int32_t>::max()};
 constexpr config::NumberBounds temperature_bounds{1e-6, 1e30};
+constexpr config::NumberBounds weight_bounds{1e-9, 1e9};
 constexpr config::NumberBounds score_bounds{-1e30, 1e30};
 constexpr double most_settings = 1e6;  // of tune's grid
 
@@ -231,6 +233,8 @@ void read_knn(const Section& section, const std::string& metric, DecodeOptions& 
   read_mixing(section, metric, options);
   const auto datastores = paths(section, "datastores");
   if (!datastores.empty()) options.datastores = datastores;
+  const auto corpora = section.texts("corpora");
+  if (!corpora.empty()) options.corpora = corpora;
 }
 
 /// The keys of `beam_search:`, which items of `decode:` may override.
@@ -271,7 +275,12 @@ std::vector<AppendOptions> read_append(const Section& root, const CorpusOptions&
   std::vector<AppendOptions> all;
   std::set<std::string> names;
   for (const auto& section : root.sections("append")) {
-    all.push_back({read_name(section, names), read_corpus(section, defaults)});
+    all.push_back({read_name(section, names), read_corpus(section, defaults),
+                   section.number("weight", 1, weight_bounds)});
+    if (all.back().name == first_corpus_name) {
+      section.problem("name", fmt::format("must not be '{}', which is the corpus of corpus:",
+                                          first_corpus_name));
+    }
   }
   return all;
 }
@@ -354,6 +363,22 @@ void check_datastores(const Section& root, const Options& options) {
                                     "model, or none to use this run's own datastore",
                                     count, options.models.size()));
     return;
+  }
+}
+
+/// Names of corpora that a decoding searches.
+void check_corpora(const Section& section, const std::vector<AppendOptions>& appended,
+                   const DecodeOptions& decoding) {
+  if (!decoding.knn || decoding.corpora.empty()) return;
+  std::vector<std::string> names = {first_corpus_name};
+  for (const auto& item : appended) names.push_back(item.name);
+  for (const auto& name : decoding.corpora) {
+    if (std::ranges::find(names, name) != names.end()) continue;
+    section.problem("corpora", fmt::format("there is no corpus '{}'; did you mean '{}'?", name,
+                                           core::nearest_name(name, names)));
+  }
+  if (!decoding.datastores.empty()) {
+    section.problem("corpora", "are those of this run's own datastore: not with datastores");
   }
 }
 
@@ -541,6 +566,12 @@ Options read_all(const config::Config& config) {
   options.decode = read_decode(root, metric, defaults,
                                read_subset_defaults(root.section("subset"), metric, defaults));
   check_datastores(root, options);
+  check_corpora(root.section("knn"), options.append, defaults);
+  for (const auto& decoding : options.decode) {
+    if (decoding.corpora == defaults.corpora && decoding.datastores == defaults.datastores)
+      continue;
+    check_corpora(root.section("knn"), options.append, decoding);
+  }
   if (options.datastore.store == KeyStore::none && options.decodes_subsets()) {
     root.problem("datastore",
                  "store: none leaves nothing for modes subset and memory; they need "
@@ -549,6 +580,7 @@ Options read_all(const config::Config& config) {
   options.evaluate = read_evaluate(root.section("evaluate"), options.decode);
   options.search_defaults = defaults;
   options.inspect = read_inspect(root.section("inspect"));
+  options.remove.lines = root.section("remove").path("lines", "");
   options.translate = read_translate(root.section("translate"));
   options.serve = read_serve(root.section("serve"));
   options.sweep = read_sweep(root.section("sweep"), options.index.factory);

@@ -136,6 +136,7 @@ struct DecodeOptions {
   std::string dtype = "auto";  ///< of the model when it translates
   /// Run directories of the datastores: none for this run's own, else one for each model.
   std::vector<std::filesystem::path> datastores = {};
+  std::vector<std::string> corpora = {};        ///< of this run's own that are searched; none: all
   IndexCopies copies = IndexCopies::automatic;  ///< of plain kNN
   retrieval::SearchOptions search;
   retrieval::MixingOptions interpolation;
@@ -143,10 +144,14 @@ struct DecodeOptions {
   std::int64_t block_sentences = 32;
 };
 
+/// What the corpus of `corpus:` is called where corpora are named.
+inline constexpr const char* first_corpus_name = "main";
+
 /// Another corpus, searched beside the first under its codebook.
 struct AppendOptions {
   std::string name;
   CorpusOptions corpus;
+  double weight = 1;  ///< factor on its neighbours' shares; the first corpus has 1
 };
 
 /// What translations are scored by.
@@ -192,6 +197,11 @@ struct InspectOptions {
   bool plane = false;               ///< the trace has that of the query and the neighbours
   std::string html;                 ///< a file: all lines as a page, and not one as text
   std::vector<std::int64_t> lines;  ///< of the page, from 1; empty: all
+};
+
+/// What `remove` takes out beside the corpora that its command line names.
+struct RemoveOptions {
+  std::filesystem::path lines;  ///< a file that lists single pairs; empty: none
 };
 
 /// Translation of what comes in by standard input.
@@ -291,6 +301,7 @@ struct Options {
   DecodeOptions search_defaults;  ///< of knn: and beam_search:, for what is no item of decode
   EvaluateOptions evaluate;
   InspectOptions inspect;
+  RemoveOptions remove;
   TranslateOptions translate;
   ServeOptions serve;
   SweepOptions sweep;

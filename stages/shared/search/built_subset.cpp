@@ -1,8 +1,11 @@
 #include "stages/shared/search/built_subset.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"
+#include "core/entry_id.hpp"
 #include "core/error.hpp"
 #include "stages/shared/inputs/open_model.hpp"
 #include "stages/shared/inputs/stage.hpp"
@@ -12,43 +15,122 @@ namespace knnseq::stages {
 namespace {
 
 constexpr const char* command = "subset";
+constexpr std::int64_t most_sentences = core::max_entry_number;
 
-BuiltCorpus read_first_corpus(runtime::StageContext& context, const Options& options) {
-  const CorpusPaths paths = first_corpus(options);
+BuiltCorpus read_coded_corpus(runtime::StageContext& context, const Options& options,
+                              const CorpusPaths& paths) {
   BuiltCorpus built{paths,
                     corpus_manifest(context, options, paths),
                     manifest_of<DatastoreManifest>(context, paths.step("encode")),
                     {}};
+  built.index.entries = built.corpus.entries;
   comm::agree(context.comm, [&] {
-    require_made_from({"corpus", built.datastore.made_from.corpus, "encode"},
+    require_made_from({"corpus", built.datastore.made_from.corpus, paths.command("encode")},
                       built.corpus.identity);
   });
   return built;
 }
 
+/// The codebooks that all corpora are coded with.
+struct Codebooks {
+  CodebookManifest entries, sentences;
+};
+
+SubsetCorpus read_subset_corpus(runtime::StageContext& context, const Options& options,
+                                const CorpusPaths& paths, const Codebooks& codebooks) {
+  const SubsetSteps steps(paths);
+  SubsetCorpus corpus{read_coded_corpus(context, options, paths),
+                      manifest_of<CodesManifest>(context, steps.codes),
+                      {}};
+  const auto& built = corpus.built;
+  comm::agree(context.comm, [&] {
+    require_made_from({"codebook", corpus.codes.codebook, command}, codebooks.entries.identity);
+    require_made_from({"datastore", corpus.codes.vectors, command}, built.datastore.identity);
+  });
+  if (!options.subset.has_vectors()) return corpus;
+  const auto vectors = find_sentence_vectors(context, options, paths);
+  corpus.sentence_index = manifest_of<CodesManifest>(context, steps.sentence_index);
+  comm::agree(context.comm, [&] {
+    require_made_from({"corpus", vectors.corpus, command}, built.corpus.identity);
+    if (!paths.appended()) {
+      require_made_from({"vectors", codebooks.sentences.vectors, command}, vectors.identity);
+    }
+    require_made_from({"codebook", corpus.sentence_index.codebook, command},
+                      codebooks.sentences.identity);
+    require_made_from({"vectors", corpus.sentence_index.vectors, command}, vectors.identity);
+  });
+  return corpus;
+}
+
+/// Of an appended corpus: its numbers go on where those of the corpora before it end.
+void require_first_sentence(runtime::StageContext& context, const Options& options,
+                            const SubsetCorpus& corpus) {
+  if (!options.subset.has_vectors() || !corpus.built.paths.appended()) return;
+  const auto step = SubsetSteps(corpus.built.paths).sentence_index;
+  const auto manifest = read_on_root(context, step, [](const store::Manifest&) {});
+  comm::agree(context.comm, [&] {
+    const auto made_with = manifest.input_fields().at("first_sentence").number(0, most_sentences);
+    if (made_with == corpus.first_sentence) return;
+    throw core::InputError(step.folder,
+                           "the corpora before it have another number of sentences since; run "
+                           "'knnseq subset --force'");
+  });
+}
+
 }  // namespace
 
-SubsetSteps::SubsetSteps(const std::filesystem::path& run_dir) {
-  const auto step = [&](const char* folder, const char* stage) {
-    return StageRef{run_dir / "subset" / folder, stage, command};
+SubsetSteps::SubsetSteps(const CorpusPaths& paths) {
+  const auto step = [&](const std::filesystem::path& folder, const char* name,
+                        const std::string& stage) {
+    return StageRef{folder / "subset" / name, stage, command};
   };
-  vectors = step("vectors", "subset-encode-sentences");
-  sentence_codebook = step("sentence-codebook", "subset-train-sentences");
-  sentence_index = step("sentence-index", "subset-index-sentences");
-  codebook = step("codebook", "subset-train-codes");
-  codes = step("codes", "subset-code");
+  const auto own = [&](const char* name, const std::string& stage) {
+    return step(paths.folder, name, paths.stage_name(stage));
+  };
+  const auto run_dir = paths.codebook.parent_path();
+  vectors = own("vectors", "subset-encode-sentences");
+  sentence_codebook = step(run_dir, "sentence-codebook", "subset-train-sentences");
+  sentence_index = own("sentence-index", "subset-index-sentences");
+  codebook = step(run_dir, "codebook", "subset-train-codes");
+  codes = own("codes", "subset-code");
 }
 
-void refuse_appended(const Options& options) {
-  if (options.append.empty()) return;
-  throw core::InputError(
-      "append: subsets are made of the first corpus only; use plain kNN with appended corpora");
+SubsetCorpora find_subset_corpora(runtime::StageContext& context, const Options& options) {
+  SubsetCorpora corpora;
+  corpora.paths = appended_corpora(options);
+  corpora.paths.insert(corpora.paths.begin(), first_corpus(options));
+  std::int64_t entries = 0;
+  std::int64_t sentences = 0;
+  for (auto& paths : corpora.paths) {
+    paths.first_entry = entries;
+    corpora.first_sentences.push_back(sentences);
+    const auto corpus = corpus_manifest(context, options, paths);
+    entries += corpus.entries;
+    sentences += corpus.sentences;
+  }
+  return corpora;
 }
 
-SentenceVectors find_sentence_vectors(runtime::StageContext& context, const Options& options) {
+std::int64_t BuiltSubset::sentences() const {
+  std::int64_t sum = 0;
+  for (const auto& corpus : corpora) sum += corpus.built.corpus.sentences;
+  return sum;
+}
+
+std::int64_t BuiltSubset::end_of_sentences() const {
+  return corpora.back().first_sentence + corpora.back().built.corpus.sentences;
+}
+
+std::int64_t BuiltSubset::end_of_entries() const {
+  const auto& last = corpora.back().built;
+  return last.paths.first_entry + last.corpus.entries;
+}
+
+SentenceVectors find_sentence_vectors(runtime::StageContext& context, const Options& options,
+                                      const CorpusPaths& paths) {
   SentenceVectors vectors;
   if (options.subset.encoder == SentenceEncoder::torchscript) {
-    const StageRef encoded = SubsetSteps(context.run_dir).vectors;
+    const StageRef encoded = SubsetSteps(paths).vectors;
     vectors.source = {encoded.folder, "sentence_vectors", CodedRows::sentences};
     const auto sentences = manifest_of<SentencesManifest>(context, encoded);
     vectors.identity = sentences.identity;
@@ -62,9 +144,8 @@ SentenceVectors find_sentence_vectors(runtime::StageContext& context, const Opti
                                  options.subset.model.string());
     });
   } else {
-    vectors.source = {Folders(context.run_dir).datastore, "sentence_keys", CodedRows::sentences};
-    const auto datastore =
-        manifest_of<DatastoreManifest>(context, first_corpus(options).step("encode"));
+    vectors.source = {paths.datastore, "sentence_keys", CodedRows::sentences};
+    const auto datastore = manifest_of<DatastoreManifest>(context, paths.step("encode"));
     vectors.identity = datastore.identity;
     vectors.corpus = datastore.made_from.corpus;
     comm::agree(context.comm, [&] {
@@ -80,38 +161,38 @@ SentenceVectors find_sentence_vectors(runtime::StageContext& context, const Opti
   return vectors;
 }
 
-BuiltSubset read_subset(runtime::StageContext& context, const Options& options) {
-  comm::agree(context.comm, [&] { refuse_appended(options); });
-  BuiltSubset built;
-  built.corpus = read_first_corpus(context, options);
-  const SubsetSteps steps(context.run_dir);
-  const auto codebook = manifest_of<CodebookManifest>(context, steps.codebook);
-  built.codes = manifest_of<CodesManifest>(context, steps.codes);
-  const auto& datastore = built.corpus.datastore.identity;
-  comm::agree(context.comm, [&] {
-    require_made_from({"datastore", codebook.vectors, command}, datastore);
-    require_made_from({"codebook", built.codes.codebook, command}, codebook.identity);
-    require_made_from({"datastore", built.codes.vectors, command}, datastore);
-  });
-  require_config(context, options, built.corpus, options.models.front());
-  if (!options.subset.has_vectors()) return built;
-  const auto vectors = find_sentence_vectors(context, options);
-  const auto sentence_codebook = manifest_of<CodebookManifest>(context, steps.sentence_codebook);
-  built.sentence_index = manifest_of<CodesManifest>(context, steps.sentence_index);
-  const auto& index = built.sentence_index;
-  const auto lists = sentence_codebook.facts.lists;
-  comm::agree(context.comm, [&] {
-    require_made_from({"corpus", vectors.corpus, command}, built.corpus.corpus.identity);
-    require_made_from({"vectors", sentence_codebook.vectors, command}, vectors.identity);
-    require_made_from({"codebook", index.codebook, command}, sentence_codebook.identity);
-    require_made_from({"vectors", index.vectors, command}, vectors.identity);
-    if (lists > 0 && options.subset.nprobe > lists) {
-      throw core::InputError(
-          fmt::format("subset.nprobe {} is more than the sentence index's {} lists",
-                      options.subset.nprobe, lists));
+BuiltSubset read_subset(runtime::StageContext& context, const Options& options,
+                        const std::vector<std::string>& corpora) {
+  const auto all = find_subset_corpora(context, options);
+  const SubsetSteps steps(all.paths.front());
+  Codebooks codebooks{manifest_of<CodebookManifest>(context, steps.codebook), {}};
+  if (options.subset.has_vectors()) {
+    codebooks.sentences = manifest_of<CodebookManifest>(context, steps.sentence_codebook);
+  }
+  BuiltSubset subset;
+  for (std::size_t i = 0; i < all.paths.size(); ++i) {
+    auto corpus = read_subset_corpus(context, options, all.paths[i], codebooks);
+    corpus.first_sentence = all.first_sentences[i];
+    require_first_sentence(context, options, corpus);
+    if (i == 0) {
+      comm::agree(context.comm, [&] {
+        require_made_from({"datastore", codebooks.entries.vectors, command},
+                          corpus.built.datastore.identity);
+      });
+      require_config(context, options, corpus.built, options.models.front());
     }
+    const bool wanted =
+        corpora.empty() || std::ranges::find(corpora, name_of(corpus.built)) != corpora.end();
+    if (wanted) subset.corpora.push_back(std::move(corpus));
+  }
+  const auto lists = codebooks.sentences.facts.lists;
+  comm::agree(context.comm, [&] {
+    if (lists == 0 || options.subset.nprobe <= lists) return;
+    throw core::InputError(
+        fmt::format("subset.nprobe {} is more than the sentence index's {} lists",
+                    options.subset.nprobe, lists));
   });
-  return built;
+  return subset;
 }
 
 }  // namespace knnseq::stages

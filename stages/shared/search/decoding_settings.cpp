@@ -192,8 +192,8 @@ void require_made_with(runtime::StageContext& context, const Options& options,
       now.update(decoding.interpolation.inputs());
     }
     core::Json was_made_with, is;
-    for (const auto* name :
-         {"models", "tokenizer", "indexes", "codes", "sentence_index", "network", "gate"}) {
+    for (const auto* name : {"models", "tokenizer", "indexes", "weights", "codes", "sentence_index",
+                             "network", "gate"}) {
       if (made.inputs.contains(name)) was_made_with[name] = made.inputs[name];
       if (now.contains(name)) is[name] = now[name];
     }

@@ -1,5 +1,8 @@
 #include "stages/shared/search/open_search.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"
@@ -21,12 +24,48 @@ std::filesystem::path plain(const std::filesystem::path& path) {
   return std::filesystem::absolute(path).lexically_normal();
 }
 
-/// The corpora that are searched in a run directory: what other configs have appended is not known.
+/// Names of the corpora that were appended in another run directory under the codebook that is
+/// there now, in the order of their entries.
+std::vector<std::string> names_appended_in(const std::filesystem::path& run_dir) {
+  const auto codebook = store::read_manifest(Folders(run_dir).codebook / "manifest.json");
+  std::vector<std::pair<std::int64_t, std::string>> found;
+  const auto folder = run_dir / "append";
+  if (!codebook || !std::filesystem::is_directory(folder)) return {};
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const auto manifest = store::read_manifest(entry.path() / "index" / "manifest.json");
+    if (!manifest) continue;  // it is not finished
+    const auto index = IndexManifest::from_json(*manifest);
+    if (index.codes.codebook != codebook->identity) continue;
+    found.emplace_back(index.first_entry, entry.path().filename().string());
+  }
+  std::ranges::sort(found);
+  std::vector<std::string> names;
+  for (const auto& [first_entry, name] : found) names.push_back(name);
+  return names;
+}
+
+/// The corpora that were appended in another run directory. Its config, which may have been
+/// changed, is not asked: what was appended and not removed belongs to it.
+std::vector<CorpusPaths> corpora_appended_in(runtime::StageContext& context, const Options& options,
+                                             const std::filesystem::path& run_dir) {
+  core::Json names = core::Json::array();
+  comm::on_root(context.comm, [&] { names = names_appended_in(run_dir); });
+  std::vector<CorpusPaths> corpora;
+  for (const std::string name : core::Json::parse(context.comm.broadcast_string(names.dump()))) {
+    corpora.push_back(first_corpus(options, run_dir / "append" / name));
+    corpora.back().name = name;
+    corpora.back().codebook = Folders(run_dir).codebook;
+  }
+  return corpora;
+}
+
+/// The corpora that are searched in a run directory: in this one those of the config.
 BuiltDatastore read_searched(runtime::StageContext& context, const Options& options,
                              const std::filesystem::path& run_dir) {
   const bool own = plain(run_dir / "") == plain(context.run_dir / "");
-  return read_datastore(context, first_corpus(options, run_dir),
-                        own ? appended_corpora(options) : std::vector<CorpusPaths>());
+  return read_datastore(
+      context, first_corpus(options, run_dir),
+      own ? appended_corpora(options) : corpora_appended_in(context, options, run_dir));
 }
 
 /// What the ids of its entries may be.
@@ -76,11 +115,11 @@ std::shared_ptr<index::LocalIndex> load_copy(runtime::StageContext& context,
   std::vector<std::filesystem::path> files;
   comm::agree(context.comm, [&] {
     // A node's ranks share the work of comparing files with their manifests.
-    for (const auto& corpus : datastore.corpora) {
-      for (std::int64_t shard = 0; shard < corpus.shards(); ++shard) {
+    for (const auto* corpus : datastore.searched()) {
+      for (std::int64_t shard = 0; shard < corpus->shards(); ++shard) {
         const bool mine = std::ssize(files) % node->size() == node->rank();
-        files.push_back(mine ? checked_index_file(corpus.paths, shard)
-                             : index_file(corpus.paths, shard));
+        files.push_back(mine ? checked_index_file(corpus->paths, shard)
+                             : index_file(corpus->paths, shard));
       }
     }
   });
@@ -106,8 +145,10 @@ std::shared_ptr<index::LocalIndex> load_part(runtime::StageContext& context,
   std::shared_ptr<index::LocalIndex> part;
   comm::agree(context.comm, [&] {
     std::vector<std::filesystem::path> files;
-    for (const auto& corpus : datastore.corpora) {
-      for (const auto shard : team.shards) files.push_back(checked_index_file(corpus.paths, shard));
+    for (const auto* corpus : datastore.searched()) {
+      for (const auto shard : team.shards) {
+        files.push_back(checked_index_file(corpus->paths, shard));
+      }
     }
     part = index::load_local_index(codebook, files, how);
   });
@@ -124,6 +165,7 @@ std::vector<BuiltDatastore> check_search(runtime::StageContext& context, const O
   if (decoding.datastores.empty()) {
     corpus_manifest(context, options);
     datastores.push_back(read_searched(context, options, context.run_dir));
+    datastores.back().search_only(decoding.corpora);
   }
   for (const auto& run_dir : decoding.datastores) {
     datastores.push_back(read_searched(context, options, run_dir));

@@ -28,22 +28,25 @@ class Loader {
       : context_(context),
         options_(options),
         built_(built),
-        steps_(context.run_dir),
+        steps_(built.corpora.front().built.paths),
         team_(runtime::make_shard_team(context.comm, options.shards)) {}
 
   /// Codes and values of all entries; the pieces of the same sentences if these decide.
   retrieval::LocalSentenceStore load_entries(std::int64_t m, const text::Tokenizer& tokenizer) {
     retrieval::LocalSentenceStore held(m);
     comm::agree(context_.comm, [&] {
-      for (const auto shard : team_.shards) load_shard(shard, tokenizer, held);
+      for (const auto& corpus : built_.corpora) {
+        for (const auto shard : team_.shards) load_shard(corpus, shard, tokenizer, held);
+      }
     });
     held.finish();
     const auto sentences = context_.comm.all_reduce(held.sentences(), comm::Reduction::sum);
     comm::agree(context_.comm, [&] {
-      if (sentences == built_.corpus.corpus.sentences) return;
-      throw core::InputError(built_.corpus.paths.text,
-                             fmt::format("its shards hold {} sentences, its manifest says {}",
-                                         sentences, built_.corpus.corpus.sentences));
+      if (sentences == built_.sentences()) return;
+      throw core::InputError(
+          built_.corpora.front().built.paths.text,
+          fmt::format("the shards of all corpora hold {} sentences, their manifests say {}",
+                      sentences, built_.sentences()));
     });
     return held;
   }
@@ -60,21 +63,21 @@ class Loader {
 
  private:
   /// Sentences in a subset: no more than there are.
-  std::int64_t count() const {
-    return std::min(options_.subset.sentences, built_.corpus.corpus.sentences);
-  }
+  std::int64_t count() const { return std::min(options_.subset.sentences, built_.sentences()); }
 
-  void load_shard(std::int64_t shard, const text::Tokenizer& tokenizer,
+  void load_shard(const SubsetCorpus& of, std::int64_t shard, const text::Tokenizer& tokenizer,
                   retrieval::LocalSentenceStore& held) {
     const auto name = runtime::shard_name(shard);
-    const auto corpus = store::CorpusShard::read(built_.corpus.paths.text, name,
-                                                 built_.corpus.corpus.of_shard(shard));
+    auto corpus =
+        store::CorpusShard::read(of.built.paths.text, name, of.built.corpus.of_shard(shard));
+    for (auto& number : corpus.sentence_numbers) number += of.first_sentence;
+    for (auto& first : corpus.entry_starts) first += of.built.paths.first_entry;
+    const auto codes_folder = SubsetSteps(of.built.paths).codes.folder;
     store::require_tokens_below(corpus, tokenizer.source_vocab_size(), tokenizer.vocab_size());
-    const ShardKeys rows(steps_.codes.folder, shard, "codes", store::DataType::uint8);
+    const ShardKeys rows(codes_folder, shard, "codes", store::DataType::uint8);
     if (rows.width() != held.m()) {
-      throw core::InputError(
-          steps_.codes.folder,
-          fmt::format("its codes have {} bytes, the codebook's {}", rows.width(), held.m()));
+      throw core::InputError(codes_folder, fmt::format("its codes have {} bytes, the codebook's {}",
+                                                       rows.width(), held.m()));
     }
     const auto units = store::cut_units(corpus);
     held.reserve(held.sentences() + corpus.sentences() / team_.members() + 1,
@@ -116,9 +119,11 @@ class Loader {
     comm::agree(context_.comm, [&] {
       codebook = read_trained_codebook(steps_.sentence_codebook);
       std::vector<std::filesystem::path> files;
-      for (const auto shard : team_.shards) {
-        files.push_back(
-            checked_shard_file(steps_.sentence_index.folder, shard, "run 'knnseq subset --force'"));
+      for (const auto& corpus : built_.corpora) {
+        const auto folder = SubsetSteps(corpus.built.paths).sentence_index.folder;
+        for (const auto shard : team_.shards) {
+          files.push_back(checked_shard_file(folder, shard, "run 'knnseq subset --force'"));
+        }
       }
       local = index::load_local_index(codebook, files,
                                       {team_.member(),
@@ -126,7 +131,7 @@ class Loader {
                                        search.backend,
                                        search.ef_search,
                                        nullptr,
-                                       {options_.shards, built_.corpus.corpus.sentences}});
+                                       {options_.shards, built_.end_of_sentences()}});
     });
     return std::make_unique<retrieval::VectorFinder>(
         retrieval::DistributedSearch(context_.comm, codebook, std::move(local), search),
@@ -164,7 +169,7 @@ std::shared_ptr<retrieval::SubsetSearch::Parts> open_subset(runtime::StageContex
   index::Codebook codebook;
   std::unique_ptr<text::Tokenizer> tokenizer;
   comm::agree(comm, [&] {
-    codebook = read_trained_codebook(SubsetSteps(context.run_dir).codebook);
+    codebook = read_trained_codebook(SubsetSteps(built.corpora.front().built.paths).codebook);
     tokenizer = open_tokenizer(options);
   });
   Loader loader(context, options, built);
@@ -174,8 +179,8 @@ std::shared_ptr<retrieval::SubsetSearch::Parts> open_subset(runtime::StageContex
   const auto most = comm.all_reduce(held.bytes(), comm::Reduction::max);
   context.log.info(fmt::format(
       "subsets of {} sentences by {}, of {} entries; codes and values: {} a rank",
-      std::min(options.subset.sentences, built.corpus.corpus.sentences),
-      core::name_of(options.subset.encoder), obs::with_commas(entries), obs::as_bytes(most)));
+      std::min(options.subset.sentences, built.sentences()), core::name_of(options.subset.encoder),
+      obs::with_commas(entries), obs::as_bytes(most)));
   return std::make_shared<retrieval::SubsetSearch::Parts>(retrieval::SubsetSearch::Parts{
       codebook, std::move(held), {comm.size(), options.shards}, std::move(finder)});
 }

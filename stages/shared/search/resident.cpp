@@ -29,8 +29,10 @@ std::vector<OpenIndex> Resident::indexes(runtime::StageContext& context,
   std::vector<std::string> keys;
   std::map<std::string, OpenIndex> kept;
   for (const auto& datastore : datastores) {
-    keys.push_back(fmt::format("{}, {}, {}", datastore.first().identity(),
-                               core::name_of(decoding.search.backend), core::name_of(copies)));
+    std::string identities;
+    for (const auto* corpus : datastore.searched()) identities += corpus->identity() + ", ";
+    keys.push_back(fmt::format("{}{}, {}", identities, core::name_of(decoding.search.backend),
+                               core::name_of(copies)));
     if (auto open = indexes_.extract(keys.back())) kept.insert(std::move(open));
   }
   indexes_ = std::move(kept);
@@ -46,9 +48,13 @@ std::vector<OpenIndex> Resident::indexes(runtime::StageContext& context,
 
 std::shared_ptr<retrieval::SubsetSearch::Parts> Resident::subset_parts(
     runtime::StageContext& context, const Options& options, const BuiltSubset& built) {
-  const std::string key = fmt::format(
-      "{}, {}, {}, {}, {}", built.codes.identity, built.sentence_index.identity,
-      core::name_of(options.subset.encoder), options.subset.sentences, options.subset.nprobe);
+  std::string identities;
+  for (const auto& corpus : built.corpora) {
+    identities += corpus.codes.identity + ", " + corpus.sentence_index.identity + ", ";
+  }
+  const std::string key =
+      fmt::format("{}{}, {}, {}", identities, core::name_of(options.subset.encoder),
+                  options.subset.sentences, options.subset.nprobe);
   if (!subset_ || subset_key_ != key) {
     subset_.reset();  // before the next one takes memory
     subset_ = open_subset(context, options, built);

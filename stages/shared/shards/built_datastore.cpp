@@ -1,5 +1,7 @@
 #include "stages/shared/shards/built_datastore.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"
@@ -42,12 +44,10 @@ void require_pruned_so(const BuiltCorpus& built) {
 }
 
 void require_chain(const BuiltCorpus& built, const CodebookManifest& codebook) {
-  const auto& [paths, corpus, datastore, index, pruned] = built;
+  const auto& [paths, corpus, datastore, index, pruned, searched] = built;
   require_made_from({"corpus", datastore.made_from.corpus, paths.command("encode")},
                     corpus.identity);
-  if (!paths.appended()) {
-    require_made_from({"datastore", codebook.vectors, "train"}, datastore.identity);
-  }
+  if (!paths.appended()) require_trained_on(codebook, datastore);
   const std::string add = paths.command("add");
   require_made_from({"datastore", index.codes.vectors, add}, datastore.identity);
   require_made_from({"codebook", index.codes.codebook, add}, codebook.identity);
@@ -84,8 +84,27 @@ std::int64_t BuiltDatastore::entries() const {
 
 std::int64_t BuiltDatastore::searched_entries() const {
   std::int64_t sum = 0;
-  for (const auto& corpus : corpora) sum += corpus.searched_entries();
+  for (const auto* corpus : searched()) sum += corpus->searched_entries();
   return sum;
+}
+
+std::vector<const BuiltCorpus*> BuiltDatastore::searched() const {
+  std::vector<const BuiltCorpus*> found;
+  for (const auto& corpus : corpora) {
+    if (corpus.searched) found.push_back(&corpus);
+  }
+  return found;
+}
+
+void BuiltDatastore::search_only(const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  for (auto& corpus : corpora) {
+    corpus.searched = std::ranges::find(names, name_of(corpus)) != names.end();
+  }
+}
+
+std::string name_of(const BuiltCorpus& built) {
+  return built.paths.appended() ? built.paths.name : first_corpus_name;
 }
 
 BuiltDatastore read_datastore(runtime::StageContext& context, const CorpusPaths& first,

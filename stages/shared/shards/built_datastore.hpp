@@ -18,6 +18,7 @@ struct BuiltCorpus {
   DatastoreManifest datastore;
   IndexManifest index;
   std::optional<PrunedManifest> pruned = {};  ///< if paths.prune is on: that is searched
+  bool searched = true;                       ///< false: knn.corpora does not name it
 
   std::int64_t entries() const { return index.entries; }
   std::int64_t searched_entries() const { return pruned ? pruned->entries : index.entries; }
@@ -33,7 +34,14 @@ struct BuiltDatastore {
   const BuiltCorpus& first() const { return corpora.front(); }
   std::int64_t entries() const;  ///< of all corpora, those that prune left out among them
   std::int64_t searched_entries() const;
+  /// Those of the corpora that are searched.
+  std::vector<const BuiltCorpus*> searched() const;
+  /// Searches no other corpora than those of these names ("main" is the first); none: all.
+  void search_only(const std::vector<std::string>& names);
 };
+
+/// "main" for the first corpus.
+std::string name_of(const BuiltCorpus& built);
 
 /// Reads the manifests of the first corpus and of those appended to it. Throws core::InputError (on
 /// all ranks), naming the command, if a stage is missing or was made from other inputs than those

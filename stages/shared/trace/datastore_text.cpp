@@ -24,7 +24,9 @@ DatastoreText::DatastoreText(comm::Communicator& comm, const SearchedData& data,
                              const text::Tokenizer& tokenizer)
     : comm_(comm), tokenizer_(tokenizer) {
   for (const auto& datastore : data.datastores) datastores_.push_back(datastore.corpora);
-  if (data.subset) datastores_.push_back({data.subset->corpus});
+  if (!data.subset) return;
+  auto& corpora = datastores_.emplace_back();
+  for (const auto& corpus : data.subset->corpora) corpora.push_back(corpus.built);
 }
 
 void DatastoreText::read_shards() {

@@ -1,11 +1,37 @@
 #include "stages/shared/training/train_on_keys.hpp"
 
+#include <algorithm>
+
 #include "comm/agreement.hpp"
+#include "core/error.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/shared/sample/read_sample.hpp"
 #include "stages/shared/training/codebook_training.hpp"
 
 namespace knnseq::stages {
+
+namespace {
+
+/// The datastore as an input of the step. A codebook stays that of its datastore when remove has
+/// taken entries out since: it is trained anew only when the command says so.
+std::string trained_datastore(runtime::StageContext& context, const DatastoreManifest& datastore,
+                              const StageRef& step) {
+  std::string identity = datastore.identity;
+  comm::on_root(context.comm, [&] {
+    if (context.force == runtime::StageContext::Force::always) return;
+    try {
+      const auto manifest = store::read_manifest(step.folder / "manifest.json");
+      if (!manifest) return;
+      const auto vectors = CodebookManifest::from_json(*manifest).vectors;
+      const auto& before = datastore.before;
+      if (std::ranges::find(before, vectors) != before.end()) identity = vectors;
+    } catch (const core::InputError&) {  // run_stage says what is wrong with it
+    }
+  });
+  return context.comm.broadcast_string(identity);
+}
+
+}  // namespace
 
 void train_on_keys(runtime::StageContext& context, const Options& options, const StageRef& step,
                    const std::function<index::IndexSpec(std::int64_t width)>& spec_for) {
@@ -20,7 +46,7 @@ void train_on_keys(runtime::StageContext& context, const Options& options, const
   });
   const auto sampled = SampledDatastore::of(first_corpus(options), corpus, datastore);
   const SampleSpec sample = options.datastore.sample.of(sampled.corpus.entries);
-  core::Json inputs = {{"datastore", datastore.identity},
+  core::Json inputs = {{"datastore", trained_datastore(context, datastore, step)},
                        {"factory", spec.factory()},
                        {"metric", options.index.metric},
                        {"device", context.placement.device.name()},

@@ -6,6 +6,7 @@
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
 #include "core/random.hpp"
+#include "retrieval/mixing/entry_weights.hpp"
 #include "retrieval/mixing/interpolation.hpp"
 #include "retrieval/mixing/mixing_policy.hpp"
 #include "support/normal.hpp"
@@ -247,6 +248,58 @@ TEST_CASE("each query may have its own lambda, temperature and k") {
                                 .temperature = {each != 2 ? temperatures[at] : 10}});
     CHECK(at::equal(made.narrow(0, query, 1), alone));
   }
+}
+
+TEST_CASE("a neighbour of weight w counts as w of its kind do") {
+  constexpr std::int64_t rows = 4, vocabulary = 10, k = 6;
+  const bool given = GENERATE(false, true);  // whether the policy gives shares
+  core::Random random(11);
+  const at::Tensor log_probs = at::log_softmax(at::arange(40).view({rows, vocabulary}) / 7.0F, 1);
+  const index::TopK found = index::missing_top_k(rows, k);
+  const index::TopK repeated = index::missing_top_k(rows, 3 * k);
+  const at::Tensor shares = at::zeros({rows, k}), repeated_shares = at::zeros({rows, 3 * k});
+  // Entries 0 and 1 belong to a corpus of weight 1, 2 and 3 to one of weight 3, others to one of 2.
+  const retrieval::EntryWeights weights({{0, 1}, {2, 3}, {4, 2}});
+  const std::vector<int> weight = {1, 1, 3, 3, 2, 2};
+  for (std::int64_t query = 1; query < rows; ++query) {  // query 0 has no neighbours
+    std::vector<index::Neighbour> once, often;
+    float sum = 0;
+    for (std::int64_t i = 0; i < k; ++i) {
+      const index::Neighbour neighbour = {
+          static_cast<float>(i) + static_cast<float>(random.uniform()),
+          core::pack_entry_id(static_cast<core::TokenId>(random.below(4)), i)};
+      once.push_back(neighbour);
+      shares[query][i] = random.uniform();
+      for (int j = 0; j < weight[i]; ++j) {
+        repeated_shares[query][std::ssize(often)] = shares[query][i];
+        often.push_back(neighbour);
+        sum += shares[query][i].item<float>();
+      }
+    }
+    found.set_row(query, once);
+    repeated.set_row(query, often);
+    repeated_shares[query] /= sum;
+  }
+  retrieval::Mixing how{.lambda = {0.7F}, .temperature = {2}, .log_weights = weights.of(found)};
+  retrieval::Mixing plain{.lambda = {0.7F}, .temperature = {2}};
+  if (given) {
+    how.shares = shares / shares.sum({1}, true).clamp_min(1e-9);
+    plain.shares = repeated_shares;
+  }
+  const at::Tensor expected = log_probs.clone(), made = log_probs.clone(),
+                   tensors = log_probs.clone();
+  retrieval::interpolate_cpu(expected, repeated, plain);
+  retrieval::interpolate_cpu(made, found, how);
+  retrieval::interpolate_torch(tensors, found, how);
+  CHECK(at::allclose(made, expected, 1e-5, 1e-6));
+  CHECK(at::allclose(tensors, expected, 1e-5, 1e-6));
+  CHECK(at::equal(made[0], log_probs[0]));
+  CHECK(at::equal(tensors[0], log_probs[0]));
+  float sum = 0;
+  for (const auto& neighbour : retrieval::neighbour_shares(found, 1, how)) sum += neighbour.share;
+  CHECK(sum == Approx(1));
+  CHECK(retrieval::EntryWeights({{0, 1}, {5, 1}}).equal());
+  CHECK_FALSE(retrieval::EntryWeights({{0, 1}, {5, 1}}).of(found).defined());
 }
 
 TEST_CASE("tokens beyond the vocabulary and bad options are refused") {

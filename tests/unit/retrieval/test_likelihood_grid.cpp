@@ -66,6 +66,26 @@ struct Text {
 
 }  // namespace
 
+TEST_CASE("the grid knows the neighbours' weights") {
+  const Text text(5);
+  const retrieval::SettingsGrid settings{{4, most}, {3}, {0.5f}, {}};
+  retrieval::LikelihoodGrid grid(settings);
+  const at::Tensor log_weights = text.found.ids.remainder(3).to(at::kFloat) - 1;
+  for (std::int64_t i = 0; i < 40; ++i) {
+    const auto token = text.tokens[i];
+    grid.add(token, text.log_probs[i][token].item<float>(), text.found.row(i),
+             {log_weights.const_data_ptr<float>() + i * most, most});
+  }
+  for (std::size_t k = 0; k < 2; ++k) {
+    const retrieval::Mixing how{
+        .lambda = {0.5f},
+        .temperature = {3},
+        .log_weights = log_weights.narrow(1, 0, settings.k[k]).contiguous()};
+    CHECK(grid.log_likelihood({k, 0, 0}) ==
+          Approx(text.mean_log_likelihood(settings.k[k], how)).epsilon(1e-5));
+  }
+}
+
 TEST_CASE("the grid's likelihoods are those of interpolating with each setting") {
   const Text text(3);
   for (const std::optional<float> threshold : {std::optional<float>(), std::optional(-20.f)}) {

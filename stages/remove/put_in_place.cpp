@@ -1,0 +1,135 @@
+#include "stages/remove/put_in_place.hpp"
+
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "core/own_files.hpp"
+#include "runtime/stage_folder.hpp"
+#include "store/sealed_json.hpp"
+
+namespace knnseq::stages {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* plan_name = "removal.json";
+constexpr const char* plan_owner = "removal";
+
+void rename_durably(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::rename(from, to, error);
+  if (error) throw core::SystemError("rename", from, error.value());
+  core::sync_folder(from.parent_path());
+  core::sync_folder(to.parent_path());
+}
+
+class Switch {
+ public:
+  explicit Switch(const fs::path& run_dir) : run_dir_(run_dir), folders_(run_dir) {}
+
+  /// What lies at a folder's place goes among the replaced ones.
+  void take_away(const std::string& name) const {
+    const auto from = run_dir_ / name;
+    core::refuse_links(run_dir_, from);
+    if (!fs::exists(from)) return;
+    const auto to = folders_.replaced / name;
+    core::make_own_folders(run_dir_, to.parent_path());
+    rename_durably(from, to);
+  }
+
+  void replace(const std::string& name) const {
+    const auto from = folders_.ready / name;
+    if (!fs::exists(from)) return;  // it is in its place already
+    take_away(name);
+    core::make_own_folders(run_dir_, (run_dir_ / name).parent_path());
+    rename_durably(from, run_dir_ / name);
+  }
+
+  /// Removes what was replaced; files that are not ours go back to where they were.
+  void clear(const std::string& name) const {
+    const auto folder = folders_.replaced / name;
+    if (!fs::exists(folder)) return;
+    runtime::StageFolder(run_dir_, folder, own_names).clear();
+    std::vector<fs::path> left;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (!entry.is_directory()) left.push_back(entry.path());
+    }
+    for (const auto& path : left) {
+      core::make_own_folders(run_dir_, run_dir_ / name);
+      rename_durably(path, run_dir_ / name / path.filename());
+    }
+  }
+
+  /// Folders above those that were dropped, as far as they are empty: append/news.
+  void remove_empty(const std::string& name) const {
+    std::error_code not_empty;
+    for (auto folder = fs::path(name).parent_path(); !folder.empty();
+         folder = folder.parent_path()) {
+      fs::remove(run_dir_ / folder, not_empty);
+      if (not_empty) return;
+    }
+  }
+
+ private:
+  /// Names that only unfinished stages have, beside those that manifests list.
+  inline static const std::vector<std::string> own_names = {"unpacked/", "sample.json",
+                                                            "checkpoint"};
+  const fs::path& run_dir_;
+  RemovalFolders folders_;
+};
+
+void collect(const fs::path& run_dir, const fs::path& folder, std::vector<std::string>& names) {
+  if (!fs::is_directory(folder) || fs::is_symlink(folder)) return;
+  if (runtime::has_record(folder)) names.push_back(fs::relative(folder, run_dir).string());
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.is_directory() && !entry.is_symlink()) collect(run_dir, entry.path(), names);
+  }
+}
+
+}  // namespace
+
+void make_ready(const fs::path& run_dir, const Replacement& replacement) {
+  const RemovalFolders folders(run_dir);
+  store::write_sealed(folders.next / plan_name, plan_owner,
+                      {{"replaced", replacement.replaced},
+                       {"dropped", replacement.dropped},
+                       {"removals", replacement.removals.to_json()}});
+  rename_durably(folders.next, folders.ready);
+}
+
+bool is_ready(const fs::path& run_dir) { return fs::exists(RemovalFolders(run_dir).ready); }
+
+void put_in_place(const fs::path& run_dir) {
+  const RemovalFolders folders(run_dir);
+  core::refuse_links(run_dir, folders.ready);
+  const auto plan = store::read_sealed(folders.ready / plan_name, plan_owner);
+  Replacement replacement;
+  plan.at("replaced").get_to(replacement.replaced);
+  plan.at("dropped").get_to(replacement.dropped);
+  plan.at("removals").at("corpora").get_to(replacement.removals.corpora);
+  plan.at("removals").at("pairs").get_to(replacement.removals.pairs);
+  const Switch now(run_dir);
+  for (const auto& name : replacement.replaced) now.replace(name);
+  // The innermost first, so that each is moved by itself.
+  auto dropped = replacement.dropped;
+  std::ranges::sort(dropped, std::greater());
+  for (const auto& name : dropped) now.take_away(name);
+  replacement.removals.write(run_dir);
+  for (const auto& name : replacement.replaced) now.clear(name);
+  for (const auto& name : dropped) {
+    now.clear(name);
+    now.remove_empty(name);
+  }
+  fs::remove_all(folders.replaced);
+  fs::remove_all(folders.ready);
+  core::sync_folder(folders.folder);
+}
+
+std::vector<std::string> stage_folders_in(const fs::path& run_dir, const fs::path& folder) {
+  std::vector<std::string> names;
+  collect(run_dir, folder, names);
+  return names;
+}
+
+}  // namespace knnseq::stages

@@ -1,0 +1,81 @@
+#include "stages/shared/inputs/removals.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
+#include "core/own_files.hpp"
+#include "store/manifest.hpp"
+
+namespace knnseq::stages {
+
+namespace fs = std::filesystem;
+
+RemovalFolders::RemovalFolders(const fs::path& run_dir)
+    : folder(run_dir / "remove"),
+      manifest(folder / "manifest.json"),
+      next(folder / "next"),
+      ready(folder / "ready"),
+      replaced(folder / "replaced") {}
+
+core::Json Removals::to_json() const { return {{"corpora", corpora}, {"pairs", pairs}}; }
+
+Removals Removals::read(const fs::path& run_dir) {
+  Removals removals;
+  const auto manifest = store::read_manifest(RemovalFolders(run_dir).manifest);
+  if (!manifest) return removals;
+  const auto content = manifest->content_fields();
+  for (const auto& name : content.at("corpora").elements()) {
+    removals.corpora.push_back(name.text());
+  }
+  for (const auto& [name, count] : content.at("pairs").members()) {
+    removals.pairs[name] = count.number(0, std::numeric_limits<std::int64_t>::max());
+  }
+  return removals;
+}
+
+void Removals::write(const fs::path& run_dir) const {
+  const RemovalFolders folders(run_dir);
+  core::make_own_folders(run_dir, folders.folder);
+  core::Json content = to_json();
+  content["files"] = core::Json::object();
+  const auto manifest = store::make_manifest("remove", core::Json::object(), content);
+  core::write_file_durably(folders.manifest, manifest.dump(1) + "\n");
+}
+
+void require_no_begun_removal(const fs::path& run_dir) {
+  const RemovalFolders folders(run_dir);
+  if (!fs::exists(folders.ready)) return;
+  throw core::InputError(folders.ready,
+                         "a removal was interrupted while it was put in place; run 'knnseq remove' "
+                         "to finish it");
+}
+
+void leave_out_removed(comm::Communicator& comm, obs::Log& log, Options& options,
+                       const std::vector<std::string>& again) {
+  std::vector<std::string> left_out;
+  comm::agree(comm, [&] {
+    Removals removals = Removals::read(options.run_dir);
+    const auto returns = [&](const std::string& name) {
+      return std::ranges::find(again, name) != again.end();
+    };
+    if (std::erase_if(removals.corpora, returns) > 0 && comm.is_root()) {
+      removals.write(options.run_dir);
+    }
+    for (const auto& name : removals.corpora) {
+      if (std::erase_if(options.append, [&](const auto& item) { return item.name == name; }) > 0) {
+        left_out.push_back(name);
+      }
+    }
+  });
+  for (const auto& name : left_out) {
+    log.info(
+        fmt::format("append.{0} was taken out by 'knnseq remove'; take it out of the config "
+                    "too, or bring it back by 'knnseq append {0}'",
+                    name));
+  }
+}
+
+}  // namespace knnseq::stages

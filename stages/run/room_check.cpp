@@ -60,7 +60,8 @@ std::int64_t sample_of(const Options& options, const Needs& needs) {
 std::vector<PlannedFolder> plan_folders(const Options& options, const Needs& needs) {
   const auto& [sentences, source_tokens, entries, estimated] = needs.corpus;
   const std::int64_t width = needs.width;
-  const std::int64_t key = width * fp16;
+  const std::int64_t key = width * bytes_of(options.datastore.keys);
+  const std::int64_t sentence_key = width * fp16;
   const Folders folders(options.run_dir);
   const bool stored = options.datastore.store == KeyStore::keys;
   // Tokens of both sides; starts of both, sentence, entry and line numbers.
@@ -68,7 +69,7 @@ std::vector<PlannedFolder> plan_folders(const Options& options, const Needs& nee
   std::int64_t datastore = entries * token_bytes + 4 * sentences * id_bytes +
                            sample_of(options, needs) * (key + id_bytes);
   if (stored) datastore += entries * key;
-  if (options.datastore.sentence_keys) datastore += sentences * key;
+  if (options.datastore.sentence_keys) datastore += sentences * sentence_key;
   if (options.datastore.log_probs) datastore += entries * fp16;
   const std::int64_t index =
       entries * entry_bytes(needs.index) + options.shards * codebook_bytes(needs.index);
@@ -90,7 +91,7 @@ std::vector<PlannedFolder> plan_folders(const Options& options, const Needs& nee
     const auto spec = index::parse_index_spec(options.subset.index, width, options.subset.metric);
     subset += sentences * entry_bytes(spec) + options.shards * codebook_bytes(spec);
   }
-  if (options.subset.encoder == SentenceEncoder::torchscript) subset += sentences * key;
+  if (options.subset.encoder == SentenceEncoder::torchscript) subset += sentences * sentence_key;
   planned.push_back({options.run_dir / "subset", subset});
   return planned;
 }

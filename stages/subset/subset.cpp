@@ -50,8 +50,10 @@ void subset(runtime::StageContext& context, const Options& options) {
   context.log.set_stage("subset");
   const auto datastore =
       manifest_of<DatastoreManifest>(context, first_corpus(options).step("encode"));
+  const auto corpus = corpus_manifest(context, options);
   comm::agree(context.comm, [&] {
     refuse_appended(options);
+    require_text(corpus, "subset");
     require_keys(datastore, "subset");
   });
   if (options.subset.encoder == SentenceEncoder::torchscript) encode_sentences(context, options);

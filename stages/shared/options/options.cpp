@@ -44,11 +44,23 @@ Enum choose(const Section& section, const std::string& key, Enum fallback) {
   return core::value_named<Enum>(name).value_or(fallback);
 }
 
-CorpusOptions read_corpus(const Section& section, CorpusOptions options) {
+ImportOptions read_import(const Section& section) {
+  ImportOptions options;
+  options.keys = paths(section, "keys");
+  options.values = paths(section, "values");
+  options.index = paths(section, "index");
+  options.entries = section.integer("entries", 0, {0, core::max_entry_number});
+  return options;
+}
+
+/// needed: whether there must be files. Without, there may be none where a datastore is imported.
+CorpusOptions read_corpus(const Section& section, CorpusOptions options, bool needed = true) {
   options.source = paths(section, "source");
   options.target = paths(section, "target");
-  if (options.source.empty()) section.problem("source", "is required (one file or a list)");
-  if (options.target.empty()) section.problem("target", "is required (one file or a list)");
+  if (needed || !options.source.empty() || !options.target.empty()) {
+    if (options.source.empty()) section.problem("source", "is required (one file or a list)");
+    if (options.target.empty()) section.problem("target", "is required (one file or a list)");
+  }
   options.drop_bad_pairs = section.choice("bad_pairs", {"drop", "stop"},
                                           options.drop_bad_pairs ? "drop" : "stop") == "drop";
   options.max_tokens = section.integer("max_tokens", options.max_tokens, count_bounds);
@@ -73,6 +85,7 @@ DatastoreOptions read_datastore(const Section& section, const std::string& dtype
   options.key = {choose(section, "key", model::KeyKind::ffn_in),
                  section.integer("layer", -1, {-10'000, 10'000})};
   options.dtype = read_dtype(section, dtype);
+  options.keys = choose(section, "keys", KeyType::fp16);
   options.store = choose(section, "store", KeyStore::keys);
   const bool stored = options.store == KeyStore::keys;
   options.sentence_keys = section.flag("sentence_keys", stored);
@@ -496,7 +509,8 @@ Options read_all(const config::Config& config) {
   options.shards = root.integer("shards", options.shards, {1, 99'999});
   options.threads = root.integer("threads", options.threads, {1, 4096});
   options.timeout_seconds = root.number("timeout_seconds", options.timeout_seconds, {0, 1e9});
-  options.corpus = read_corpus(root.section("corpus"), {});
+  options.foreign = read_import(root.section("import"));
+  options.corpus = read_corpus(root.section("corpus"), {}, !options.foreign.on());
   options.append = read_append(root, options.corpus);
   options.datastore = read_datastore(root.section("datastore"), dtype);
   options.index = read_index(root.section("index"));

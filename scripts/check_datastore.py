@@ -3,7 +3,7 @@
 
     check_datastore.py RUN_DIR [--queries 200] [--k 16] [--nprobe 32] [--noise 0] [--seed 1]
 
-Reads RUN_DIR/datastore/shard-*.h5 (keys [N, d] float16, values [N] uint32,
+Reads RUN_DIR/datastore/shard-*.h5 (keys [N, d] float16, float32 or bfloat16, values [N] uint32,
 sentence_starts [n+1] int64 in rows of the shard, entry_starts [n] int64 in entry
 numbers of the whole datastore) and RUN_DIR/index/shard-*.faiss (of any type and metric
 that knnseq makes; an id holds the value token in bits 40 to 62 and the entry number in

@@ -4,7 +4,7 @@ import numpy as np
 
 import reference_policies as policies
 import tensor_files
-from run_files import Index, RunError
+from run_files import Index, RunError, floats
 
 
 class Mixing:
@@ -148,7 +148,7 @@ class KnnLogitsProcessor:
         if shard is None:
             return
         entry = int(shard.dataset("sample_entries", 1)[0])
-        key = np.array(shard.dataset("sample_keys", 2)[0], np.float32)
+        key = np.array(floats(shard.dataset("sample_keys", 2)[:1])[0], np.float32)
         sentence = datastore.sentence(int(datastore.sentence_of([entry])[0]))
         own = self._teacher_force(sentence.source, sentence.target)[0]
         if own.shape[1:] != key.shape:

@@ -22,7 +22,7 @@ import numpy as np  # noqa: E402
 import knnseq  # noqa: E402
 import reference_fairseq  # noqa: E402
 import reference_subset  # noqa: E402
-from run_files import Measure, exact_search, nearest  # noqa: E402
+from run_files import Measure, exact_search, nearest, rounded  # noqa: E402
 
 
 class HuggingFaceModel:
@@ -173,8 +173,13 @@ def key_differences(run, teacher_force, count):
         sentence = run.datastore.sentence(i * run.datastore.sentences // count)
         own = teacher_force(sentence.source.tolist(), sentence.target.tolist())[0]
         stored = run.datastore.keys(np.arange(len(sentence.target)) + sentence.first_entry)
-        made.append(stored - own.astype(np.float16).astype(float))
+        made.append(stored.astype(float) - rounded(own, type_of_keys(run)))
     return np.concatenate(made)
+
+
+def type_of_keys(run):
+    """"fp16", "fp32" or "bf16"."""
+    return run.manifest("datastore")["inputs"].get("keys", "fp16")
 
 
 def main():
@@ -224,7 +229,8 @@ def main():
     stored, own = np.concatenate([best[i][0]["log_probs"][forced:] for i in chosen]), log_p(*found)
     sums = np.add.reduceat(own, np.cumsum([0, *map(len, targets[:-1])]))
     scores = sums / np.array([len(best[i][0]["tokens"]) for i in chosen]) ** inputs["length_penalty"]
-    rows = {"keys": key_differences(run, teacher_force, args.sentences)} if stored_keys else {}
+    has_text = "imported" not in made
+    rows = {"keys": key_differences(run, teacher_force, args.sentences)} if stored_keys and has_text else {}
     rows |= {"log p of each token": own - stored,
              "score of each translation": scores - [best[i][0]["score"] for i in chosen]}
     if stored_keys:
@@ -237,8 +243,10 @@ def main():
         print(f"{what:32}{size.size:10}{abs(size).max():10.2g}{np.median(abs(size)):10.2g}")
     if stored_keys:
         same = (found[1][:, :, None] == true[1][:, None]).any(2)
-        print(f"keys with the same 16 bits: {(rows['keys'] == 0).mean():.2%}\n"
-              f"of the true {inputs['k']} neighbours the index finds {same.mean():.1%}, of the nearest ones "
+        if has_text:
+            print(f"keys with the same {32 if type_of_keys(run) == 'fp32' else 16} bits: "
+                  f"{(rows['keys'] == 0).mean():.2%}")
+        print(f"of the true {inputs['k']} neighbours the index finds {same.mean():.1%}, of the nearest ones "
               f"{(found[1] == true[1][:, :1]).any(1).mean():.1%}")
     else:
         print("the datastore has no keys (store: none): neither these nor true neighbours are compared")

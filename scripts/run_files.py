@@ -56,6 +56,19 @@ def read_json(path, advice):
 
 # ---- the datastore ----
 
+def floats(rows):
+    """Rows of a dataset as numbers: the bits of bfloat16 (uint16) as float32, others as they are."""
+    return (rows.astype(np.uint32) << 16).view(np.float32) if rows.dtype == np.uint16 else rows
+
+
+def rounded(vectors, keys):
+    """Vectors as they are when they are stored in a type of the config (datastore.keys), float32."""
+    if keys == "bf16":  # to the nearest, ties to even
+        bits = vectors.astype(np.float32).view(np.uint32)
+        return floats(((bits + 0x7fff + ((bits >> 16) & 1)) >> 16).astype(np.uint16))
+    return vectors.astype(np.float16 if keys == "fp16" else np.float32).astype(np.float32)
+
+
 class Shard:
     """A shard of the datastore with its part of the corpus. Rows are mapped, not read."""
 
@@ -69,7 +82,7 @@ class Shard:
             raise RunError(f"{path}: sentence_starts do not divide its {len(self.values)} rows")
 
     def dataset(self, name, dimensions, path=None):
-        """A dataset, mapped read-only (knnseq's are contiguous)."""
+        """A dataset, mapped read-only (knnseq's are contiguous). bfloat16 as uint16: see floats()."""
         path = path or self.path
         try:
             with h5py.File(path, "r") as file:
@@ -77,6 +90,9 @@ class Shard:
                     raise RunError(f"{path}: no dataset {name}")
                 stored = file[name]
                 shape, dtype, offset = stored.shape, stored.dtype, stored.id.get_offset()
+                if dtype.kind == "f" and stored.id.get_type().get_ebias() == 127 and \
+                        stored.id.get_type().get_size() == 2:
+                    dtype = np.dtype(np.uint16)  # bfloat16, which NumPy lacks
         except OSError as error:
             raise RunError(f"{path}: {error}") from None
         if len(shape) != dimensions:
@@ -89,7 +105,7 @@ class Shard:
 
     @cached_property
     def keys(self):
-        """[N, d] float16."""
+        """[N, d] as it is stored: float16, float32, or the bits of bfloat16 (see floats())."""
         try:
             keys = self.dataset("keys", 2)
         except RunError as error:
@@ -179,7 +195,7 @@ class Datastore:
         rows, shards = self._rows[sentence] + entries - self._starts[sentence], self._shard[sentence]
         for i in np.unique(shards):
             chosen = shards == i
-            made[chosen] = rows_of(self.shards[i])[rows[chosen]]
+            made[chosen] = floats(rows_of(self.shards[i])[rows[chosen]])
         return made
 
     def keys(self, entries):
@@ -211,7 +227,7 @@ class Datastore:
                 continue
             entries = self.entries_of(shard)
             for first in range(0, len(entries), BLOCK):
-                yield shard.keys[first:first + BLOCK].astype(np.float32), entries[first:first + BLOCK]
+                yield floats(shard.keys[first:first + BLOCK]).astype(np.float32), entries[first:first + BLOCK]
 
     @cached_property
     def _vocabularies(self):

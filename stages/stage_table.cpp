@@ -9,6 +9,7 @@
 #include "stages/encode/encode.hpp"
 #include "stages/evaluate/evaluate.hpp"
 #include "stages/export/export.hpp"
+#include "stages/import/import.hpp"
 #include "stages/inspect/inspect.hpp"
 #include "stages/partition/partition.hpp"
 #include "stages/plan/plan.hpp"
@@ -42,7 +43,13 @@ Items names_of(const std::vector<T>& all) {
 /// The items of a stage that `run` calls once, if at all.
 Items once(bool wanted) { return wanted ? Items{""} : Items{}; }
 
-Items always(const Options&) { return once(true); }
+/// Of the stages that make a datastore of text.
+Items unless_imported(const Options& options) { return once(!options.foreign.on()); }
+
+/// Of those that make its index.
+Items unless_index_imported(const Options& options) {
+  return once(!options.foreign.on() || options.foreign.index.empty());
+}
 
 bool has_own_encoder(const Options& options) {
   return options.subset.encoder == SentenceEncoder::torchscript;
@@ -75,6 +82,19 @@ const Keys searches = {"dtype",         "append",         "knn", "beam_search", 
 
 std::vector<Stage> make_table() {
   std::vector<Stage> stages = {
+      {.name = "import",
+       .help =
+           "make a datastore of keys and values that another program has stored (docs/import.md)",
+       .run = [](Context& context, const Options& options,
+                 const Items&) { import_datastore(context, options); },
+       .keys = process + tokens + sample + key_of_entries +
+               Keys{"model", "shards", "import", "datastore.store", "index.factory", "index.metric",
+                    "beam_search.dtype", "decode[].dtype"},
+       .flags = {{"--keys", "import.keys", "", "a file of keys, such as keys.npy"},
+                 {"--values", "import.values", "", "their values"},
+                 {"--index", "import.index", "", "a faiss index of them"}},
+       .force = Force::changed,
+       .items = [](const Options& options) { return once(options.foreign.on()); }},
       {.name = "partition",
        .help = "tokenise the corpus and distribute it over the shards",
        .run = [](Context& context, const Options& options,
@@ -84,7 +104,7 @@ std::vector<Stage> make_table() {
                Keys{"model", "shards", "corpus", "datastore.store", "datastore.sample",
                     "index.factory", "index.metric", "knn.nprobe", "beam_search.dtype",
                     "decode[].knn", "decode[].nprobe", "decode[].dtype"},
-       .items = always},
+       .items = unless_imported},
       {.name = "encode",
        .help = "compute the datastore's keys",
        .run = [](Context& context, const Options& options,
@@ -93,14 +113,14 @@ std::vector<Stage> make_table() {
        .keys = process + tokens + sample + key_of_entries +
                Keys{"model", "shards", "datastore.store", "datastore.sentence_keys",
                     "beam_search.dtype", "decode[].dtype"},
-       .items = always},
+       .items = unless_imported},
       {.name = "train",
        .help = "train the codebook (rotation, coarse centroids, product quantiser)",
        .run = [](Context& context, const Options& options,
                  const Items&) { train(context, options); },
        .folders = {{"codebook", "train"}},
        .keys = process + sample + Keys{"shards", "index"},
-       .items = always},
+       .items = unless_index_imported},
       {.name = "add",
        .help = "assign and code the keys: one faiss file a shard",
        .run = [](Context& context, const Options& options,
@@ -109,7 +129,7 @@ std::vector<Stage> make_table() {
        .keys = process + tokens + key_of_entries +
                Keys{"model", "shards", "datastore.store", "datastore.sentence_keys",
                     "beam_search.dtype", "decode[].dtype"},
-       .items = always},
+       .items = unless_index_imported},
       {.name = "prune",
        .help = "leave entries out of the index that it can do without (datastore.prune)",
        .run =

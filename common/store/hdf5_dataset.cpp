@@ -8,12 +8,13 @@ namespace knnseq::store {
 
 namespace {
 
-/// IEEE half precision, as h5py and NumPy name it: sign 1, exponent 5, mantissa 10 bits.
-Hdf5Handle half_type() {
-  Hdf5Handle type(KNNSEQ_HDF5("float16", H5Tcopy, H5T_IEEE_F32LE), H5Tclose);
-  KNNSEQ_HDF5("float16", H5Tset_fields, type.id(), 15, 10, 5, 0, 10);
-  KNNSEQ_HDF5("float16", H5Tset_size, type.id(), 2);
-  KNNSEQ_HDF5("float16", H5Tset_ebias, type.id(), 15);
+/// A floating-point type of 16 bits, which HDF5 has no name for: sign 1, exponent, mantissa.
+Hdf5Handle short_float(const char* name, std::size_t exponent_bits, std::size_t bias) {
+  const std::size_t mantissa_bits = 15 - exponent_bits;
+  Hdf5Handle type(KNNSEQ_HDF5(name, H5Tcopy, H5T_IEEE_F32LE), H5Tclose);
+  KNNSEQ_HDF5(name, H5Tset_fields, type.id(), 15, mantissa_bits, exponent_bits, 0, mantissa_bits);
+  KNNSEQ_HDF5(name, H5Tset_size, type.id(), 2);
+  KNNSEQ_HDF5(name, H5Tset_ebias, type.id(), bias);
   return type;
 }
 
@@ -23,7 +24,11 @@ Hdf5Handle stored_type(DataType type) {
   const auto copy = [](hid_t id) { return Hdf5Handle(KNNSEQ_HDF5("type", H5Tcopy, id), H5Tclose); };
   switch (type) {
     case DataType::float16:
-      return half_type();
+      return short_float("float16", 5, 15);  // IEEE's, as h5py and NumPy name it
+    case DataType::bfloat16:
+      return short_float("bfloat16", 8, 127);  // the upper half of a float32
+    case DataType::float32:
+      return copy(H5T_IEEE_F32LE);
     case DataType::uint8:
       return copy(H5T_STD_U8LE);
     case DataType::int32:
@@ -68,8 +73,8 @@ class Opening {
 
   void read_type() {
     const Hdf5Handle type(H5Dget_type(found_.handle.id()), H5Tclose);
-    for (const auto known :
-         {DataType::float16, DataType::uint8, DataType::int32, DataType::uint32, DataType::int64}) {
+    for (const auto known : {DataType::float16, DataType::bfloat16, DataType::float32,
+                             DataType::uint8, DataType::int32, DataType::uint32, DataType::int64}) {
       if (H5Tequal(type.id(), stored_type(known).id()) <= 0) continue;
       found_.type = known;
       return;

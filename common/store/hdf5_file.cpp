@@ -286,6 +286,10 @@ Hdf5File Hdf5File::open_for_reading(const fs::path& path) {
   return Hdf5File(std::move(state));
 }
 
+DataType Hdf5File::type_of(const std::string& dataset) const {
+  return state_->dataset(dataset).type;
+}
+
 void Hdf5File::require_type(const std::string& dataset, DataType type) const {
   if (state_->dataset(dataset).type == type) return;
   throw core::InputError(state_->path, fmt::format("dataset '{}' is of another type", dataset));

@@ -15,12 +15,14 @@
 
 namespace knnseq::store {
 
-enum class DataType { float16, uint8, int32, uint32, int64 };
+enum class DataType { float16, bfloat16, float32, uint8, int32, uint32, int64 };
 
-/// The type whose values are read and written as T; uint16_t holds the bits of float16.
+/// The type whose values are read and written as T; uint16_t holds the bits of float16. (Those of
+/// bfloat16 are read as bytes.)
 template <class T>
 constexpr DataType data_type_of() {
   if constexpr (std::is_same_v<T, std::uint16_t>) return DataType::float16;
+  if constexpr (std::is_same_v<T, float>) return DataType::float32;
   if constexpr (std::is_same_v<T, std::uint8_t>) return DataType::uint8;
   if constexpr (std::is_same_v<T, std::int32_t>) return DataType::int32;
   if constexpr (std::is_same_v<T, std::uint32_t>) return DataType::uint32;
@@ -65,6 +67,8 @@ class Hdf5File {
   Hdf5File& operator=(Hdf5File&&) noexcept;
   ~Hdf5File();
 
+  /// The type of a dataset.
+  DataType type_of(const std::string& dataset) const;
   /// Shape of a dataset, which must be of this type and have this many dimensions.
   std::vector<std::int64_t> shape(const std::string& dataset, DataType type,
                                   std::size_t dimensions) const;

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"
-#include "core/error.hpp"
 #include "core/hash.hpp"
 #include "gpu/torch_device.hpp"
 #include "runtime/input_files.hpp"
@@ -15,48 +14,13 @@
 #include "stages/shared/inputs/key_inputs.hpp"
 #include "stages/shared/inputs/open_model.hpp"
 #include "stages/shared/inputs/stage.hpp"
+#include "stages/shared/sample/begun_sample.hpp"
 #include "stages/shared/sample/sample_rule.hpp"
 #include "stages/shared/shards/unit_report.hpp"
-#include "store/sealed_json.hpp"
 
 namespace knnseq::stages {
 
 namespace {
-
-/// Which sample the separately stored rows belong to, until the manifest says so.
-constexpr const char* sample_name = "sample.json";
-
-/// The config's sample, unless an earlier run has begun to store another one: then that one.
-SampleSpec begun_sample(runtime::StageContext& context, const Options& options,
-                        const CorpusPaths& paths) {
-  const auto path = paths.datastore / sample_name;
-  const SampleSpec& wanted = options.datastore.sample;
-  std::string begun = wanted.to_json().dump();
-  comm::on_root(context.comm, [&] {
-    const auto owner = runtime::begun_identity(paths.datastore) + "/sample";
-    if (std::filesystem::exists(path)) {
-      begun = store::read_sealed(path, owner).dump();
-    } else {
-      store::write_sealed(path, owner, wanted.to_json());
-    }
-  });
-  const auto sample =
-      SampleSpec::from_json(core::Json::parse(context.comm.broadcast_string(begun)));
-  if (sample == wanted) return sample;
-  comm::agree(context.comm, [&] {
-    if (options.datastore.store == KeyStore::keys) return;
-    throw core::InputError(
-        paths.datastore,
-        fmt::format("was begun with another sample ({} entries, seed {}, by {}), beside which "
-                    "datastore.store: none leaves no keys; set it back, or start over with --force",
-                    sample.size, sample.seed, core::name_of(sample.unit)));
-  });
-  context.log.info(
-      fmt::format("the training sample written aside stays the one that this datastore was begun "
-                  "with ({} entries, seed {}); train finds the config's",
-                  sample.size, sample.seed));
-  return sample;
-}
 
 /// Logs report_units() and, on GPUs, how much of the attention was padding. Returns the same for
 /// the stage's record. Collective.
@@ -80,8 +44,8 @@ store::FileLabel make_datastore_label(const model::ModelInfo& model, const KeyIn
   return store::make_label(
       "datastore",
       {{"model", fmt::format("{} {}", model.family, core::fingerprint(made_from.model.dump()))},
-       {"key", fmt::format("{} of decoder layer {} (from 0), float16 [entries, {}]",
-                           core::name_of(made_from.key), made_from.layer, model.width)},
+       {"key", fmt::format("{} of decoder layer {} (from 0), {}", core::name_of(made_from.key),
+                           made_from.layer, describe_keys(made_from.keys, model.width))},
        {"dtype",
         fmt::format("{}, in which the model ran on {}", made_from.dtype, made_from.device)}});
 }
@@ -144,8 +108,7 @@ void encode(runtime::StageContext& context, const Options& options, const Corpus
                       made_from.to_json(),
                       [&] { return make_datastore(context, options, paths, corpus, made_from); },
                       {sample_name}});
-  // Only now that the manifest is there.
-  comm::on_root(context.comm, [&] { std::filesystem::remove(paths.datastore / sample_name); });
+  remove_begun_sample(context, paths);
 }
 
 }  // namespace knnseq::stages

@@ -1,12 +1,12 @@
 // Encoding of one shard.
 #pragma once
 
-#include <span>
 #include <vector>
 
 #include "runtime/shard_jobs.hpp"
 #include "stages/shared/sample/sample_rule.hpp"
 #include "stages/shared/shards/batch_encoder.hpp"
+#include "stages/shared/shards/datastore_unit.hpp"
 #include "stages/shared/shards/host_copies.hpp"
 #include "store/corpus_shard.hpp"
 #include "store/shard_file.hpp"
@@ -49,10 +49,9 @@ class ShardEncoder {
   const EncodingCost& cost() const { return cost_; }
 
  private:
-  /// What the model makes of a unit, in host memory; undefined if nothing is to be written.
+  /// What the model makes of a unit.
   struct Unit {
-    core::Range batches;
-    at::Tensor keys, sentence_keys, log_probs, sample_keys;
+    DatastoreUnit stored;
     at::Tensor finite;  ///< [entries] bool
     std::int64_t tokens = 0;
     std::int64_t padded_tokens = 0;
@@ -61,8 +60,6 @@ class ShardEncoder {
   void encode_batch(std::int64_t batch, Unit& unit);
   void count_padding(core::Range sentences, Unit& unit) const;
   void write_unit(const Unit& unit, store::ShardFile& file) const;
-  /// Those of the shard's rows that belong to the sample.
-  std::span<const std::int64_t> sampled_of(core::Range rows) const;
 
   model::TranslationModel& model_;
   DatastoreOptions options_;

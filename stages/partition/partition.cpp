@@ -171,6 +171,11 @@ void partition(runtime::StageContext& context, const Options& options, const Cor
   index::IndexSpec spec;
   model::ModelInfo info;
   comm::agree(context.comm, [&] {
+    if (paths.corpus.source.empty()) {
+      throw core::InputError(
+          "the config has no corpus, but import: run 'knnseq import' in place of partition and "
+          "encode");
+    }
     info = describe_model(context, options, *open_tokenizer(options));
     spec = index::parse_index_spec(options.index.factory, info.width, options.index.metric);
     for (const auto& decoding : options.decode) {

@@ -9,6 +9,7 @@
 #include "runtime/shard_jobs.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/shared/inputs/key_inputs.hpp"
+#include "stages/shared/inputs/key_type.hpp"
 #include "stages/shared/inputs/open_model.hpp"
 #include "stages/shared/shards/batch_encoder.hpp"
 #include "stages/shared/shards/compute_thread.hpp"
@@ -57,7 +58,7 @@ runtime::StageOutcome force_corpus(runtime::StageContext& context, const Options
     return runtime::ComputedUnit{
         {},
         [all = at::cat(parts), row = corpus.entries_of(units[unit]).begin](store::ShardFile& file) {
-          file.write(log_probs_name, row, half_values(all));
+          file.write(log_probs_name, row, bytes_of(all));
         }};
   };
   work.finish = [&](std::int64_t) { return core::Json{{"entries", corpus.entries()}}; };

@@ -11,6 +11,7 @@
 #include "runtime/long_work.hpp"
 #include "runtime/run_directory.hpp"
 #include "runtime/stage_runner.hpp"
+#include "stages/import/foreign_store.hpp"
 #include "stages/partition/partition.hpp"
 #include "stages/run/room_check.hpp"
 #include "stages/run/text_check.hpp"
@@ -209,6 +210,12 @@ void check_run(runtime::StageContext& context, const Options& options, CheckScop
   check_filters(context, options, problems);
   Needs needs;
   needs.corpus = check_corpora(context, options, model.tokenizer.get(), problems);
+  if (options.foreign.on() && model.info) {
+    problems.look([&] {
+      const ForeignStore store(options.foreign, {model.info->width, model.info->vocab_size});
+      needs.corpus += {store.entries(), store.entries(), store.entries(), false};
+    });
+  }
   on_root([&] {
     check_test_sets(options, problems);
     check_decodings(options, problems);

@@ -139,7 +139,7 @@ CorpusSize check_corpora(runtime::StageContext& context, const Options& options,
                          const text::Tokenizer* tokenizer, Problems& problems) {
   auto& comm = context.comm;
   auto corpora = appended_corpora(options);
-  corpora.insert(corpora.begin(), first_corpus(options));
+  if (!options.foreign.on()) corpora.insert(corpora.begin(), first_corpus(options));
   CorpusSize total;
   total.estimated = false;
   std::vector<CorpusFile> files;

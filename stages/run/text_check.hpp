@@ -9,9 +9,10 @@
 
 namespace knnseq::stages {
 
-/// Reads corpora that partition has not read yet, each file on one rank: notes which are missing,
-/// not UTF-8, or of other lengths than their other side. `tokenizer`: null if it does not open;
-/// sizes are then 0. Collective; the same result on all ranks.
+/// Reads corpora (but not of a datastore that is imported) that partition has not read yet, each
+/// file on one rank: notes which are missing, not UTF-8, or of other lengths than their other side.
+/// `tokenizer`: null if it does not open; sizes are then 0. Collective; the same result on all
+/// ranks.
 CorpusSize check_corpora(runtime::StageContext& context, const Options& options,
                          const text::Tokenizer* tokenizer, Problems& problems);
 

@@ -29,18 +29,18 @@ void train_sentences(runtime::StageContext& context, const Options& options,
       {"sample_seed", sample.seed},      {"device", context.placement.device.name()},
       {"threads", options.threads}};
   inputs.update(training_inputs(options.index.training));
-  runtime::run_stage(context,
-                     {steps.sentence_codebook.stage, steps.sentence_codebook.folder, inputs,
-                      [&] {
-                        return train_in_folder(
-                            context, steps.sentence_codebook.folder,
-                            {spec, options.index.training, sample.size, "subset.sample"}, [&] {
-                              const auto rows = read_sentence_sample(
-                                  context, {options, corpus, vectors.source}, sample);
-                              return distribute_sample_rows(context.comm, rows, vectors.width);
-                            });
-                      },
-                      training_files()});
+  runtime::run_stage(
+      context, {steps.sentence_codebook.stage, steps.sentence_codebook.folder, inputs,
+                [&] {
+                  return train_in_folder(
+                      context, steps.sentence_codebook.folder,
+                      {spec, options.index.training, sample.size, "subset.sample"}, [&] {
+                        const auto rows = read_sentence_sample(
+                            context, {options, corpus, vectors.source}, sample);
+                        return distribute_sample_rows(context.comm, rows, vectors.width, at::kHalf);
+                      });
+                },
+                training_files()});
   remove_checkpoint(context, steps.sentence_codebook.folder);
 }
 

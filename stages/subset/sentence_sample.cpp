@@ -14,13 +14,13 @@ namespace {
 /// Appends those of a unit's sentences that belong to the sample.
 void take_sentences(const store::CorpusShard& corpus, core::Range sentences,
                     const at::Tensor& vectors, const SampleRule& rule, SampleRows& rows) {
-  const auto* vector = reinterpret_cast<const std::uint16_t*>(vectors.const_data_ptr<at::Half>());
-  const std::int64_t width = vectors.size(1);
-  for (auto i = sentences.begin; i < sentences.end; ++i, vector += width) {
+  const auto* vector = static_cast<const std::byte*>(vectors.const_data_ptr());
+  const auto bytes = vectors.size(1) * static_cast<std::int64_t>(vectors.element_size());
+  for (auto i = sentences.begin; i < sentences.end; ++i, vector += bytes) {
     const auto number = corpus.sentence_numbers[i];
     if (!rule.contains(number)) continue;
     rows.entries.push_back(number);
-    rows.keys.insert(rows.keys.end(), vector, vector + width);
+    rows.keys.insert(rows.keys.end(), vector, vector + bytes);
   }
 }
 
@@ -37,7 +37,8 @@ SampleRows read_sentence_sample(runtime::StageContext& context, const SentenceSo
       const auto name = runtime::shard_name(shard);
       const auto corpus = store::CorpusShard::read(paths.text, name, source.corpus.of_shard(shard));
       const auto units = store::cut_units(corpus);
-      const ShardKeys vectors(source.vectors.folder, shard, source.vectors.dataset);
+      const ShardKeys vectors(source.vectors.folder, shard, source.vectors.dataset,
+                              store::DataType::float16);
       for (auto unit = static_cast<std::size_t>(team.member()); unit < units.size();
            unit += static_cast<std::size_t>(team.members())) {
         const auto sentences = corpus.sentences_of(units[unit]);

@@ -52,8 +52,12 @@ void subset(runtime::StageContext& context, const Options& options) {
   const auto corpora = find_subset_corpora(context, options);
   for (std::size_t i = 0; i < corpora.paths.size(); ++i) {
     const auto& paths = corpora.paths[i];
+    const auto corpus = corpus_manifest(context, options, paths);
     const auto datastore = manifest_of<DatastoreManifest>(context, paths.step("encode"));
-    comm::agree(context.comm, [&] { require_keys(datastore, "subset"); });
+    comm::agree(context.comm, [&] {
+      require_text(corpus, "subset");
+      require_keys(datastore, "subset");
+    });
     if (options.subset.encoder == SentenceEncoder::torchscript) {
       encode_sentences(context, options, paths);
     }

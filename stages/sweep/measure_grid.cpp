@@ -146,6 +146,7 @@ class Grid {
     const obs::Stopwatch watch;
     auto sample = sample_of(row.share);
     CodebookTask task{spec, options_.index.training, sample.total_rows};
+    task.value_bytes = bytes_of(keys_.datastore.type);
     task.options.log = [&](const std::string& line) {
       context_.log.event("iteration", {{"message", row.index + ": " + line}});
     };

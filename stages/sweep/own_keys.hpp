@@ -17,7 +17,7 @@ namespace knnseq::stages {
 
 /// One unit of a shard.
 struct KeyUnit {
-  at::Tensor keys;                   ///< fp16 [n, width]
+  at::Tensor keys;                   ///< [n, width], as they are stored
   at::Tensor ids;                    ///< int64 [n], packed entry ids
   std::vector<core::Range> batches;  ///< rows of one batch each: what shares a matrix product
 };

@@ -112,6 +112,26 @@ class Reference(pipeline.PipelineTest):
         self.run_stage("append --force", ranks=1)
         self.assertIn("was made with another index", self.compare("--decoding", "any-name", code=1)[1])
 
+    def test_types_of_keys(self):
+        """Keys of 32 bits are the model's own, those of bfloat16 have its rounding; decoding finds by either."""
+        for keys, bits in (("fp32", 32), ("bf16", 16)):
+            settings = {key: value for key, value in self.settings.items() if key != "append"}
+            settings |= {"run_dir": f"{self.folder}/{keys}", "datastore": {"keys": keys},
+                         "decode": self.settings["decode"][1:2]}
+            self.config.write_text(json.dumps(settings), encoding="utf-8")
+            self.run_stage("run", ranks=2)
+            self.assertIn(f"keys with the same {bits} bits", self.assert_recomputed(run=keys))
+            checked = subprocess.run([sys.executable, pipeline.ROOT / "scripts/check_datastore.py",
+                                      self.folder / keys], capture_output=True, text=True)
+            self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+            self.assertIn("every token the entry's value", checked.stdout)
+        self.assertIn('keys: was "bf16", is', self.run_stage("encode", "--set", "datastore.keys=fp16", ranks=1, code=2))
+        # Stages take the type from the store, never from the config; each corpus may have its own.
+        fp16 = ("--set", "datastore.keys=fp16")
+        for stage in ("train --force", "add --force", "decode --force"):
+            self.run_stage(stage, *fp16, ranks=1)
+        self.assert_recomputed(run="bf16")
+
     def test_subsets(self):
         settings = {key: value for key, value in self.settings.items() if key != "append"}
         settings |= {"decode": [self.near], "subset": {"sentences": 30, "index": "Flat", "codes": "OPQ4_16,PQ4"}}

@@ -7,10 +7,10 @@ import unittest
 import pipeline
 
 STAGES = pipeline.ROOT / "stages"
-FUNCTIONS = {"export": "export_datastore", "translate": "translate_stdin"}  # of stages whose function has another name
+FUNCTIONS = {"export": "export_datastore", "import": "import_datastore", "translate": "translate_stdin"}  # of stages whose function has another name
 # The keys that options.cpp reads into a member of Options, if they are not below the member's own name; and
 # those that are defaults of others.
-KEYS = {"models": ["model"], "languages": ["source_lang", "target_lang"],
+KEYS = {"models": ["model"], "foreign": ["import"], "languages": ["source_lang", "target_lang"],
         "search_defaults": ["knn", "beam_search", "dtype"]}
 DEFAULTS = {"decode": ["knn", "beam_search", "dtype"], "tune": ["knn", "beam_search", "dtype"],
             "datastore": ["dtype"], "append": ["corpus"]}

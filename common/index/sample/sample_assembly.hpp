@@ -14,7 +14,8 @@ namespace knnseq::index {
 /// only what one add() sends and receives is in memory (about four times its rows).
 class SampleAssembly {
  public:
-  /// Allocates this rank's blocks for total_rows rows of width dim; type kFloat or kHalf.
+  /// Allocates this rank's blocks for total_rows rows of width dim; of a type that SampleBlocks may
+  /// have.
   SampleAssembly(comm::Communicator& comm, std::int64_t total_rows, std::int64_t dim,
                  at::ScalarType type, std::int64_t block_rows = SampleBlocks{}.block_rows);
 

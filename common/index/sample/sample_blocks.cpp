@@ -14,8 +14,9 @@ void SampleBlocks::check() const {
     const at::Tensor& block = blocks[i];
     KNNSEQ_ASSERT(block.dim() == 2 && block.size(1) == dim && block.size(0) <= block_rows,
                   "sample block of another shape");
-    KNNSEQ_ASSERT(block.scalar_type() == at::kFloat || block.scalar_type() == at::kHalf,
-                  "sample blocks are fp32 or fp16");
+    KNNSEQ_ASSERT(block.scalar_type() == at::kFloat || block.scalar_type() == at::kHalf ||
+                      block.scalar_type() == at::kBFloat16,
+                  "sample blocks are fp32, fp16 or bf16");
     KNNSEQ_ASSERT(i == 0 || block_numbers[i - 1] < block_numbers[i], "block numbers must ascend");
   }
 }

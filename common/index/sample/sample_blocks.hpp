@@ -12,7 +12,7 @@ namespace knnseq::index {
 /// be shorter); block b belongs to rank b mod P. Everything is computed block by block and sums are
 /// exact, so that results do not depend on P. All blocks lie on one device.
 struct SampleBlocks {
-  std::vector<at::Tensor> blocks;  ///< this rank's, [rows ≤ block_rows, dim], fp32 or fp16
+  std::vector<at::Tensor> blocks;  ///< this rank's, [rows ≤ block_rows, dim], fp32, fp16 or bf16
   std::vector<std::int64_t> block_numbers;  ///< ascending, one per block
   std::int64_t total_rows = 0;              ///< of the whole sample, over all ranks
   std::int64_t block_rows = 4096;

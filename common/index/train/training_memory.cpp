@@ -18,7 +18,6 @@ namespace {
 constexpr std::int64_t block_rows = SampleBlocks{}.block_rows;
 constexpr std::int64_t products_bytes = std::int64_t{256} << 20;   // BoundedNearest
 constexpr std::int64_t libraries_bytes = std::int64_t{256} << 20;  // workspaces, fragments
-constexpr std::int64_t fp16 = 2;
 constexpr std::int64_t bf16 = 2;
 constexpr std::int64_t fp32 = 4;
 constexpr std::int64_t fp64 = 8;
@@ -32,9 +31,10 @@ std::int64_t share(std::int64_t rows, std::int64_t ranks) {
 std::int64_t cross_product_bytes(std::int64_t width) { return width * width * (fp32 + 3 * fp64); }
 
 /// The chosen rows as OPQ or PCA holds them, and their sums.
-std::int64_t transform_bytes(const IndexSpec& spec, const StepRows& rows, std::int64_t ranks) {
+std::int64_t transform_bytes(const IndexSpec& spec, const StepRows& rows, std::int64_t ranks,
+                             std::int64_t value_bytes) {
   const std::int64_t own = share(rows.transform, ranks);
-  const std::int64_t value = spec.metric == Metric::cos ? fp32 : fp16;
+  const std::int64_t value = spec.metric == Metric::cos ? fp32 : value_bytes;
   std::int64_t bytes = own * spec.d_in * value + cross_product_bytes(spec.d_in);
   if (spec.transform == Transform::opq) bytes += own * (spec.d_out * fp32 + spec.opq_m);
   return bytes;
@@ -66,18 +66,19 @@ std::int64_t first_that_holds(std::int64_t below, std::int64_t above, const Hold
 }  // namespace
 
 std::int64_t training_device_bytes(const IndexSpec& spec, const TrainOptions& options,
-                                   std::int64_t rows, int ranks) {
+                                   std::int64_t rows, int ranks, std::int64_t value_bytes) {
   const StepRows of = step_rows(spec, options, rows);
   const std::int64_t block = block_rows * (spec.d_in + spec.d_out) * (fp32 + 2 * fp64);
   const std::int64_t transform =
-      spec.transform == Transform::none ? 0 : transform_bytes(spec, of, ranks);
+      spec.transform == Transform::none ? 0 : transform_bytes(spec, of, ranks, value_bytes);
   return std::max(transform, clustering_bytes(spec, of, ranks)) + block + products_bytes +
          libraries_bytes;
 }
 
 void require_fits(const IndexSpec& spec, const TrainOptions& options, const DeviceBudget& room) {
   const auto fits = [&](std::int64_t rows, std::int64_t ranks) {
-    return training_device_bytes(spec, options, rows, static_cast<int>(ranks)) <= room.free_bytes;
+    return training_device_bytes(spec, options, rows, static_cast<int>(ranks), room.value_bytes) <=
+           room.free_bytes;
   };
   if (fits(room.rows, room.ranks)) return;
   std::string offers;
@@ -95,8 +96,8 @@ void require_fits(const IndexSpec& spec, const TrainOptions& options, const Devi
       "training {} on {} vectors takes up to {} of GPU memory on each of {} ranks, and {} are "
       "free; what fits: {}device: cpu",
       spec.factory(), room.rows,
-      obs::as_bytes(training_device_bytes(spec, options, room.rows, room.ranks)), room.ranks,
-      obs::as_bytes(room.free_bytes), offers));
+      obs::as_bytes(training_device_bytes(spec, options, room.rows, room.ranks, room.value_bytes)),
+      room.ranks, obs::as_bytes(room.free_bytes), offers));
 }
 
 }  // namespace knnseq::index

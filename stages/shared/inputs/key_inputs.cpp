@@ -5,6 +5,7 @@
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "stages/shared/inputs/open_model.hpp"
+#include "stages/shared/inputs/stage.hpp"
 #include "store/corpus_shard.hpp"
 #include "store/manifest.hpp"
 
@@ -21,6 +22,7 @@ KeyInputs key_inputs(runtime::StageContext& context, const Options& options,
           options.tokenizer.string() + " and the config say; run 'knnseq " +
           paths.command("partition") + " --force'");
     }
+    require_text(corpus, "encoding");
     const auto info = describe_model(context, options, *open_tokenizer(options));
     key = options.datastore.key.resolved(info.decoder_layers);
   });
@@ -32,6 +34,7 @@ KeyInputs key_inputs(runtime::StageContext& context, const Options& options,
           .unit_entries = store::unit_entries,
           .key = key.kind,
           .layer = key.layer,
+          .keys = options.datastore.keys,
           .store = options.datastore.store,
           .sentence_keys = options.datastore.sentence_keys,
           .log_probs = options.datastore.log_probs};

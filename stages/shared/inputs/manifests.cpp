@@ -72,8 +72,9 @@ CorpusManifest CorpusManifest::from_json(const store::Manifest& manifest) {
   for (const auto& [reason, count] : content.at("dropped").members()) {
     lines += count.number(0, most_entries - lines);
   }
-  return {manifest.identity, manifest.inputs["tokenizer"], shards, lines, sentences,
-          entries,           manifest.content["shards"]};
+  return {
+      manifest.identity,          manifest.inputs["tokenizer"], shards, lines, sentences, entries,
+      manifest.content["shards"], inputs.has("imported")};
 }
 
 core::Json KeyInputs::to_json() const {
@@ -87,7 +88,9 @@ core::Json KeyInputs::to_json() const {
                        {"layer", layer},
                        {"store", core::name_of(store)},
                        {"sentence_keys", sentence_keys}};
-  if (log_probs) inputs["log_probs"] = true;  // absent in datastores that are older than the key
+  // Absent where they are what datastores had that are older than the keys of the config.
+  if (log_probs) inputs["log_probs"] = true;
+  if (keys != KeyType::fp16) inputs["keys"] = core::name_of(keys);
   return inputs;
 }
 
@@ -103,6 +106,7 @@ KeyInputs KeyInputs::from_json(const JsonField& inputs) {
   made_from.layer = inputs.at("layer").number(0, most_layers);
   made_from.store = named<KeyStore>(inputs.at("store"));
   made_from.sentence_keys = inputs.at("sentence_keys").flag();
+  if (inputs.has("keys")) made_from.keys = named<KeyType>(inputs.at("keys"));
   made_from.log_probs = inputs.has("log_probs") && inputs.at("log_probs").flag();
   return made_from;
 }

@@ -28,7 +28,8 @@ struct CorpusManifest {
   std::int64_t lines = 0;   ///< of the text: pairs that were kept and that were dropped
   std::int64_t sentences = 0;
   std::int64_t entries = 0;
-  core::Json of_shards;  ///< {"shard-00000": what store::CorpusShard::read() takes, …}
+  core::Json of_shards;   ///< {"shard-00000": what store::CorpusShard::read() takes, …}
+  bool imported = false;  ///< entries without text
 
   const core::Json& of_shard(std::int64_t shard) const;
   /// The fields that are no inputs, for the step's content.
@@ -46,6 +47,7 @@ struct KeyInputs {
   std::int64_t unit_entries = 0;
   model::KeyKind key = model::KeyKind::ffn_in;
   std::int64_t layer = 0;  ///< from 0
+  KeyType keys = KeyType::fp16;
   KeyStore store = KeyStore::keys;
   bool sentence_keys = false;
   bool log_probs = false;

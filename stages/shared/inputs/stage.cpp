@@ -84,6 +84,12 @@ void require_keys(const DatastoreManifest& datastore, const std::string& command
                          "datastore.store: keys");
 }
 
+void require_text(const CorpusManifest& corpus, const std::string& command) {
+  if (!corpus.imported) return;
+  throw core::InputError(command +
+                         " needs the text of the datastore, which was imported without any");
+}
+
 core::Json sample_inputs(const SampleSpec& sample) {
   return {{"sample", sample.size},
           {"sample_seed", sample.seed},

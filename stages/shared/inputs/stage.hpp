@@ -44,6 +44,10 @@ void require_trained_on(const CodebookManifest& codebook, const DatastoreManifes
 /// them. Call it inside comm::agree.
 void require_keys(const DatastoreManifest& datastore, const std::string& command);
 
+/// Throws core::InputError if the datastore was imported, saying that `command` needs its text.
+/// Call it inside comm::agree.
+void require_text(const CorpusManifest& corpus, const std::string& command);
+
 /// What the wanted sample of a datastore is, by name: inputs of the stages that use one.
 core::Json sample_inputs(const SampleSpec& sample);
 

@@ -53,6 +53,9 @@ void note_inputs_in_run_dir(const config::Config& config, const Options& options
   const Noter noter(options.run_dir);
   noter.look_at(root, "model", options.models);
   if (root.has("tokenizer")) noter.look_at(root, "tokenizer", options.tokenizer);
+  noter.look_at(root.section("import"), "keys", options.foreign.keys);
+  noter.look_at(root.section("import"), "values", options.foreign.values);
+  noter.look_at(root.section("import"), "index", options.foreign.index);
   noter.look_at(root.section("corpus"), "source", options.corpus.source);
   noter.look_at(root.section("corpus"), "target", options.corpus.target);
   const Folders folders(options.run_dir);

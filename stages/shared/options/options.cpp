@@ -13,6 +13,7 @@
 #include "core/nearest_name.hpp"
 #include "stages/shared/options/inputs_outside.hpp"
 #include "stages/shared/options/read_evaluate.hpp"
+#include "stages/shared/options/read_tools.hpp"
 
 namespace knnseq::stages {
 
@@ -46,11 +47,23 @@ Enum choose(const Section& section, const std::string& key, Enum fallback) {
   return core::value_named<Enum>(name).value_or(fallback);
 }
 
-CorpusOptions read_corpus(const Section& section, CorpusOptions options) {
+ImportOptions read_import(const Section& section) {
+  ImportOptions options;
+  options.keys = paths(section, "keys");
+  options.values = paths(section, "values");
+  options.index = paths(section, "index");
+  options.entries = section.integer("entries", 0, {0, core::max_entry_number});
+  return options;
+}
+
+/// needed: whether there must be files. Without, there may be none where a datastore is imported.
+CorpusOptions read_corpus(const Section& section, CorpusOptions options, bool needed = true) {
   options.source = paths(section, "source");
   options.target = paths(section, "target");
-  if (options.source.empty()) section.problem("source", "is required (one file or a list)");
-  if (options.target.empty()) section.problem("target", "is required (one file or a list)");
+  if (needed || !options.source.empty() || !options.target.empty()) {
+    if (options.source.empty()) section.problem("source", "is required (one file or a list)");
+    if (options.target.empty()) section.problem("target", "is required (one file or a list)");
+  }
   options.drop_bad_pairs = section.choice("bad_pairs", {"drop", "stop"},
                                           options.drop_bad_pairs ? "drop" : "stop") == "drop";
   options.max_tokens = section.integer("max_tokens", options.max_tokens, count_bounds);
@@ -75,6 +88,7 @@ DatastoreOptions read_datastore(const Section& section, const std::string& dtype
   options.key = {choose(section, "key", model::KeyKind::ffn_in),
                  section.integer("layer", -1, {-10'000, 10'000})};
   options.dtype = read_dtype(section, dtype);
+  options.keys = choose(section, "keys", KeyType::fp16);
   options.store = choose(section, "store", KeyStore::keys);
   const bool stored = options.store == KeyStore::keys;
   options.sentence_keys = section.flag("sentence_keys", stored);
@@ -382,54 +396,6 @@ void check_corpora(const Section& section, const std::vector<AppendOptions>& app
   }
 }
 
-InspectOptions read_inspect(const Section& section) {
-  InspectOptions options;
-  options.base = section.text("base", "");
-  options.knn = section.text("knn", "");
-  options.line = section.integer("line", options.line, {-1, many});
-  options.token = section.integer("token", options.token, {-1, many});
-  options.neighbours = section.integer("neighbours", options.neighbours, neighbour_bounds);
-  options.json = section.flag("json", options.json);
-  options.plane = section.flag("plane", options.plane);
-  options.html = section.text("html", options.html);
-  options.lines = section.integers("lines", options.lines, {1, many});
-  if (options.json && !options.html.empty()) {
-    section.problem("html", "and inspect.json exclude each other");
-  }
-  return options;
-}
-
-TranslateOptions read_translate(const Section& section) {
-  TranslateOptions options;
-  options.jsonl = section.flag("jsonl", options.jsonl);
-  options.batch = section.integer("batch", options.batch, {1, 1'000'000});
-  return options;
-}
-
-ServeOptions read_serve(const Section& section) {
-  ServeOptions options;
-  options.listen = section.text("listen", options.listen);
-  options.hosts = section.texts("hosts");
-  options.queue = section.integer("queue", options.queue, {1, 1'000'000});
-  options.body_bytes = section.integer("body_bytes", options.body_bytes, {1, 1 << 30});
-  options.answer_seconds =
-      section.number("answer_seconds", options.answer_seconds, {0.001, 86'400});
-  options.learn = section.flag("learn", options.learn);
-  return options;
-}
-
-PlanOptions read_plan(const Section& section) {
-  PlanOptions options;
-  options.entries = section.integer("entries", options.entries, {0, core::max_entry_number});
-  options.ranks = section.integer("ranks", options.ranks, {0, 1'000'000});
-  options.nodes = section.integer("nodes", options.nodes, {0, 1'000'000});
-  options.node_memory = section.integer("node_memory", options.node_memory, {0, 1 << 20});
-  options.rates = section.path("rates", "");
-  options.measure = section.path("measure", "");
-  options.lines = section.integer("lines", options.lines, count_bounds);
-  return options;
-}
-
 SweepOptions read_sweep(const Section& section, const std::string& factory) {
   SweepOptions options;
   options.source = section.path("source", "");
@@ -551,7 +517,8 @@ Options read_all(const config::Config& config) {
   options.shards = root.integer("shards", options.shards, {1, 99'999});
   options.threads = root.integer("threads", options.threads, {1, 4096});
   options.timeout_seconds = root.number("timeout_seconds", options.timeout_seconds, {0, 1e9});
-  options.corpus = read_corpus(root.section("corpus"), {});
+  options.foreign = read_import(root.section("import"));
+  options.corpus = read_corpus(root.section("corpus"), {}, !options.foreign.on());
   options.append = read_append(root, options.corpus);
   options.datastore = read_datastore(root.section("datastore"), dtype);
   options.index = read_index(root.section("index"));

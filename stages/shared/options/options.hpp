@@ -38,6 +38,26 @@ constexpr auto names_of(KeyStore) {
   return core::enum_names<KeyStore>({{KeyStore::keys, "keys"}, {KeyStore::none, "none"}});
 }
 
+/// A store of keys and values that another program has made: what `import` takes in place of text.
+struct ImportOptions {
+  std::vector<std::filesystem::path> keys, values;  ///< in pairs; none: there is nothing to import
+  std::vector<std::filesystem::path> index;         ///< faiss files of all keys, or of each file
+  std::int64_t entries = 0;                         ///< how many, from the first; 0: all
+
+  bool on() const { return !keys.empty() || !values.empty(); }
+};
+
+/// What keys are stored as.
+enum class KeyType { fp16, fp32, bf16 };
+
+constexpr auto names_of(KeyType) {
+  return core::enum_names<KeyType>(
+      {{KeyType::fp16, "fp16"}, {KeyType::fp32, "fp32"}, {KeyType::bf16, "bf16"}});
+}
+
+/// Bytes of one of a key's numbers.
+constexpr std::int64_t bytes_of(KeyType type) { return type == KeyType::fp32 ? 4 : 2; }
+
 /// Which entries the index does without.
 struct PruneOptions {
   /// Those whose token the model itself gives at least this probability; none: it does not matter.
@@ -54,6 +74,7 @@ struct PruneOptions {
 struct DatastoreOptions {
   model::KeySpec key;
   std::string dtype = "auto";  ///< of the model when it makes keys
+  KeyType keys = KeyType::fp16;
   KeyStore store = KeyStore::keys;
   bool sentence_keys = true;
   bool log_probs = false;  ///< also store what the model gives each entry's token
@@ -269,8 +290,8 @@ struct PlanOptions {
   std::int64_t entries = 0;  ///< of a corpus that is not there yet; 0: those of the config's text
   std::int64_t ranks = 0;    ///< of the run; 0: as many as plan has
   std::int64_t nodes = 0;    ///< hosts of the run; 0: as many as plan has
-  std::int64_t node_memory = 0;  ///< GiB that a host has for it; 0: what is free here
-  std::filesystem::path rates;   ///< a file of --measure, or a finished run directory; or empty
+  std::int64_t node_memory = 0;   ///< GiB that a host has for it; 0: what is free here
+  std::filesystem::path rates;    ///< a file of --measure, or a finished run directory; or empty
   std::filesystem::path measure;  ///< a file to write such rates to; empty: nothing is measured
   std::int64_t lines = 4000;      ///< of the corpus, that are measured with
 };
@@ -292,7 +313,8 @@ struct Options {
   gpu::Wanted device = gpu::Wanted::automatic;
   std::int64_t threads = 1;       ///< of each rank
   double timeout_seconds = 3600;  ///< longest wait for other ranks in one collective; 0: for ever
-  CorpusOptions corpus;
+  CorpusOptions corpus;           ///< without files where a datastore is imported
+  ImportOptions foreign;
   DatastoreOptions datastore;
   IndexOptions index;
   SubsetOptions subset;

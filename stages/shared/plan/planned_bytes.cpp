@@ -53,7 +53,8 @@ std::int64_t planned_sample(const Options& options, const Needs& needs) {
 std::vector<PlannedFolder> plan_folders(const Options& options, const Needs& needs) {
   const auto& [sentences, source_tokens, entries, estimated] = needs.corpus;
   const std::int64_t width = needs.width;
-  const std::int64_t key = width * fp16;
+  const std::int64_t key = width * bytes_of(options.datastore.keys);
+  const std::int64_t sentence_key = width * fp16;
   const Folders folders(options.run_dir);
   const bool stored = options.datastore.store == KeyStore::keys;
   // Tokens of both sides; starts of both, sentence, entry and line numbers.
@@ -63,7 +64,7 @@ std::vector<PlannedFolder> plan_folders(const Options& options, const Needs& nee
   std::int64_t datastore = files + entries * token_bytes + 4 * sentences * id_bytes +
                            planned_sample(options, needs) * (key + id_bytes);
   if (stored) datastore += entries * key;
-  if (options.datastore.sentence_keys) datastore += sentences * key;
+  if (options.datastore.sentence_keys) datastore += sentences * sentence_key;
   if (options.datastore.log_probs) datastore += entries * fp16;
   // An appended corpus has as many shards as the first.
   const std::int64_t corpora = 1 + std::ssize(options.append);
@@ -87,7 +88,7 @@ std::vector<PlannedFolder> plan_folders(const Options& options, const Needs& nee
         index::parse_index_spec(options.subset.index, width, options.subset.metric);
     subset += sentences * entry_bytes(similar) + (options.shards + 1) * codebook_bytes(similar);
   }
-  if (options.subset.encoder == SentenceEncoder::torchscript) subset += sentences * key;
+  if (options.subset.encoder == SentenceEncoder::torchscript) subset += sentences * sentence_key;
   planned.push_back({"subset", options.run_dir / "subset", subset});
   return planned;
 }

@@ -2,27 +2,26 @@
 
 #include <cstring>
 
+#include "stages/shared/inputs/key_type.hpp"
 #include "stages/shared/sample/distribute_sample_rows.hpp"
 
 namespace knnseq::stages {
 
 namespace {
 
-using Half = std::uint16_t;
-
 /// Leaves out the rows of other entries.
 void keep_rows(SampleRows& rows, const std::function<bool(std::int64_t)>& keep) {
   if (rows.entries.empty()) return;
-  const std::size_t width = rows.keys.size() / rows.entries.size();
+  const std::size_t bytes = rows.keys.size() / rows.entries.size();
   std::size_t kept = 0;
   for (std::size_t i = 0; i < rows.entries.size(); ++i) {
     if (!keep(rows.entries[i])) continue;
     rows.entries[kept] = rows.entries[i];
-    std::memmove(&rows.keys[kept * width], &rows.keys[i * width], width * sizeof(Half));
+    std::memmove(&rows.keys[kept * bytes], &rows.keys[i * bytes], bytes);
     ++kept;
   }
   rows.entries.resize(kept);
-  rows.keys.resize(kept * width);
+  rows.keys.resize(kept * bytes);
 }
 
 }  // namespace
@@ -32,7 +31,7 @@ index::SampleBlocks read_sample(runtime::StageContext& context, const SampledDat
                                 const std::function<bool(std::int64_t)>& keep) {
   SampleRows mine = find_sample_rows(context, datastore, wanted);
   if (keep) keep_rows(mine, keep);
-  return distribute_sample_rows(context.comm, mine, width);
+  return distribute_sample_rows(context.comm, mine, width, scalar_type_of(datastore.type));
 }
 
 }  // namespace knnseq::stages

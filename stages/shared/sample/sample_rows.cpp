@@ -11,6 +11,7 @@
 #include "runtime/progress.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "runtime/stop_signal.hpp"
+#include "stages/shared/inputs/key_type.hpp"
 #include "stages/shared/inputs/stage.hpp"
 #include "store/hdf5_file.hpp"
 #include "store/hdf5_structure.hpp"
@@ -38,12 +39,16 @@ class Unit {
   }
   std::int64_t bytes(const std::string& dataset) const { return range(dataset).at("bytes"); }
 
-  /// Its values of a dataset, compared with their checksum.
+  /// Its values of a dataset (bytes: of any type), compared with their checksum.
   template <class T>
   std::vector<T> read(const std::string& dataset) const {
     const core::Json& of = range(dataset);
     std::vector<T> values(store::bytes_of_range(path_, file_, of) / sizeof(T));
-    file_.read_rows(dataset, of.at("first_row"), std::span<T>(values));
+    if constexpr (std::is_same_v<T, std::byte>) {
+      file_.read_bytes(dataset, of.at("first_row"), values);
+    } else {
+      file_.read_rows(dataset, of.at("first_row"), std::span<T>(values));
+    }
     store::verify_range(path_, of, std::as_bytes(std::span<const T>(values)));
     return values;
   }
@@ -65,11 +70,11 @@ class Unit {
 };
 
 /// Global entry numbers of a unit's keys, in their order.
-std::vector<std::int64_t> entries_of(const Unit& unit, std::int64_t width) {
+std::vector<std::int64_t> entries_of(const Unit& unit, std::int64_t key_bytes) {
   const auto first_entries = unit.read<std::int64_t>("entry_starts");
   auto starts = unit.read<std::int64_t>("sentence_starts");
   starts.resize(first_entries.size());  // a shard's last unit has one more, its end
-  const std::int64_t rows = unit.bytes("keys") / (width * std::int64_t{sizeof(std::uint16_t)});
+  const std::int64_t rows = unit.bytes("keys") / key_bytes;
   starts.push_back(unit.first_row("keys") + rows);
   unit.require(
       starts.front() == unit.first_row("keys") && std::is_sorted(starts.begin(), starts.end()),
@@ -102,19 +107,19 @@ Membership membership(const SampleRule& rule, const SampledCorpus& corpus,
 
 /// Appends those of a unit's rows that belong to the sample. entries: of the rows of `dataset`.
 void take_stored(const Unit& unit, const std::vector<std::int64_t>& entries,
-                 const std::string& dataset, std::int64_t width, const Membership& belongs,
+                 const std::string& dataset, std::int64_t key_bytes, const Membership& belongs,
                  SampleRows& rows) {
   std::vector<std::size_t> chosen;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (belongs(entries[i])) chosen.push_back(i);
   }
   if (chosen.empty()) return;
-  const auto keys = unit.read<std::uint16_t>(dataset);
-  unit.require(std::ssize(keys) == std::ssize(entries) * width, "needs one key per entry");
+  const auto keys = unit.read<std::byte>(dataset);
+  unit.require(std::ssize(keys) == std::ssize(entries) * key_bytes, "needs one key per entry");
   for (const auto i : chosen) {
     rows.entries.push_back(entries[i]);
-    const auto key = keys.begin() + static_cast<std::ptrdiff_t>(i) * width;
-    rows.keys.insert(rows.keys.end(), key, key + width);
+    const auto key = keys.begin() + static_cast<std::ptrdiff_t>(i) * key_bytes;
+    rows.keys.insert(rows.keys.end(), key, key + key_bytes);
   }
 }
 
@@ -152,7 +157,8 @@ SampledDatastore SampledDatastore::of(const CorpusPaths& paths, const CorpusMani
           {paths.text, corpus.of_shards, corpus.entries},
           datastore.keys.sample,
           datastore.stores_keys(),
-          datastore.keys.width};
+          datastore.keys.width,
+          datastore.made_from.keys};
 }
 
 SampleRows find_sample_rows(runtime::StageContext& context, const SampledDatastore& datastore,
@@ -173,20 +179,23 @@ SampleRows find_sample_rows(runtime::StageContext& context, const SampledDatasto
     store::verify_structure(path, manifest.at("structure"));
     const auto file = store::Hdf5File::open_for_reading(path);
     const auto belongs = membership(rule, datastore.corpus, name);
-    const auto width = file.shape("sample_keys", store::DataType::float16, 2)[1];
+    const auto type = data_type_of(datastore.type);
+    const auto width = file.shape("sample_keys", type, 2)[1];
+    if (!stored) file.shape("keys", type, 2);
+    const auto key_bytes = width * bytes_of(datastore.type);
     if (width != datastore.width) {
       throw core::InputError(path, fmt::format("its keys have width {}, its manifest says {}",
                                                width, datastore.width));
     }
-    rows.keys.reserve((share + share / 8) * width);
+    rows.keys.reserve((share + share / 8) * key_bytes);
     const core::Json& units = manifest.at("units");
     for (auto i = static_cast<std::size_t>(team.member()); i < units.size() && !stopped;
          i += static_cast<std::size_t>(team.members())) {
       const Unit unit(path, file, units[i]);
       if (stored && !unit.has("sample_entries")) continue;
       const auto entries =
-          stored ? unit.read<std::int64_t>("sample_entries") : entries_of(unit, width);
-      take_stored(unit, entries, stored ? "sample_keys" : "keys", width, belongs, rows);
+          stored ? unit.read<std::int64_t>("sample_entries") : entries_of(unit, key_bytes);
+      take_stored(unit, entries, stored ? "sample_keys" : "keys", key_bytes, belongs, rows);
       progress.add(std::ssize(entries));
       stopped = runtime::stop_requested();
     }

@@ -1,6 +1,7 @@
 // Where the rows of the training sample come from.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <vector>
@@ -15,7 +16,7 @@ namespace knnseq::stages {
 /// Rows of the sample that this rank has read, in no particular order.
 struct SampleRows {
   std::vector<std::int64_t> entries;
-  std::vector<std::uint16_t> keys;  ///< [entries, width] fp16
+  std::vector<std::byte> keys;  ///< [entries, width], as they are stored
 };
 
 /// What a search for sample rows must know of a finished datastore.
@@ -26,6 +27,7 @@ struct SampledDatastore {
   SampleSpec stored;       ///< what encode stored separately
   bool has_keys = true;    ///< whether all other rows are there too
   std::int64_t width = 0;  ///< of a key
+  KeyType type = KeyType::fp16;
 
   static SampledDatastore of(const CorpusPaths& paths, const CorpusManifest& corpus,
                              const DatastoreManifest& datastore);

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "stages/shared/inputs/key_type.hpp"
 
 namespace knnseq::stages {
 
@@ -16,18 +17,13 @@ store::DatasetSpec log_probs_dataset(std::int64_t entries) {
           {{"description", "natural logarithm of the model's probability of each target token"}}};
 }
 
-std::span<const std::uint16_t> half_values(const at::Tensor& half) {
-  return {reinterpret_cast<const std::uint16_t*>(half.const_data_ptr<at::Half>()),
-          static_cast<std::size_t>(half.numel())};
-}
-
 void require_finite(const at::Tensor& finite, const store::CorpusShard& corpus,
-                    std::int64_t first_row) {
+                    std::int64_t first_row, KeyType type) {
   if (finite.all().item<bool>()) return;
   const auto row = first_row + at::argmin(finite.to(at::kByte)).item<std::int64_t>();
   throw core::InputError(
-      fmt::format("the model gives a key that is not finite in fp16 for line {} of the corpus",
-                  corpus.line_numbers[corpus.sentence_of(row)] + 1));
+      fmt::format("the model gives a key that is not finite in {} for line {} of the corpus",
+                  core::name_of(type), corpus.line_numbers[corpus.sentence_of(row)] + 1));
 }
 
 void BatchEncoder::require_corpus(const store::CorpusShard& corpus) const {
@@ -55,7 +51,7 @@ EncodedBatches BatchEncoder::encode_batch(const store::CorpusShard& corpus,
   }
   const auto forced = model_.teacher_force(
       sources, targets, {options_.key, options_.sentence_keys, options_.log_probs});
-  EncodedBatches encoded{forced.keys.to(at::kHalf), {}, {}};
+  EncodedBatches encoded{forced.keys.to(scalar_type_of(options_.keys)), {}, {}};
   if (options_.sentence_keys) encoded.sentence_keys = forced.sentence_keys.to(at::kHalf);
   if (options_.log_probs) {
     std::vector<std::int64_t> tokens;

@@ -1,8 +1,6 @@
 // Batches of a corpus to keys.
 #pragma once
 
-#include <span>
-
 #include <ATen/core/Tensor.h>
 
 #include "model/base/translation_model.hpp"
@@ -14,7 +12,7 @@ namespace knnseq::stages {
 
 /// What the model makes of consecutive batches, on its device, as it is stored.
 struct EncodedBatches {
-  at::Tensor keys;           ///< [entries, width] fp16
+  at::Tensor keys;           ///< [entries, width], of the type in which keys are stored
   at::Tensor sentence_keys;  ///< [sentences, source_width] fp16; only if the options want them
   at::Tensor log_probs;      ///< [entries] fp16, of their tokens; likewise
 };
@@ -23,13 +21,10 @@ struct EncodedBatches {
 inline constexpr const char* log_probs_name = "log_probs";
 store::DatasetSpec log_probs_dataset(std::int64_t entries);
 
-/// The bits of an fp16 tensor, as files take them.
-std::span<const std::uint16_t> half_values(const at::Tensor& half);
-
 /// Throws core::InputError naming the line of the corpus of the first row that is not finite.
 /// `finite` [rows] bool, on the CPU; first_row: of them in the shard.
 void require_finite(const at::Tensor& finite, const store::CorpusShard& corpus,
-                    std::int64_t first_row);
+                    std::int64_t first_row, KeyType type);
 
 /// Teacher-forces whole batches. Each is one forward pass, whichever others are asked for with it:
 /// its keys are the same bytes whenever they are made.
@@ -45,6 +40,7 @@ class BatchEncoder {
 
   /// One batch, unchecked; on a GPU it has only been queued when this returns. Not collective.
   EncodedBatches encode_batch(const store::CorpusShard& corpus, std::int64_t batch) const;
+  KeyType key_type() const { return options_.keys; }
 
  private:
   model::TranslationModel& model_;

@@ -110,7 +110,8 @@ runtime::ComputedUnit ShardCoder::compute_unit(std::int64_t unit, core::Range ba
 }
 
 void ShardCoder::write_unit(const Unit& unit, store::ShardFile& file) const {
-  if (unit.finite.defined()) require_finite(unit.finite, *corpus_, unit.rows.begin);
+  if (unit.finite.defined())
+    require_finite(unit.finite, *corpus_, unit.rows.begin, source_.encoder->key_type());
   if (unit.lists.defined()) {
     file.write("lists", unit.rows.begin,
                std::span<const std::int32_t>(values_of<std::int32_t>(unit.lists)));

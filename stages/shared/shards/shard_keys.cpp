@@ -8,6 +8,7 @@
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
 #include "runtime/shard_jobs.hpp"
+#include "stages/shared/inputs/key_type.hpp"
 #include "store/hdf5_structure.hpp"
 #include "store/verify_rows.hpp"
 
@@ -23,20 +24,28 @@ core::Json verified_manifest(const std::filesystem::path& folder, std::int64_t s
   return manifest;
 }
 
+store::DataType type_of_vectors(const std::filesystem::path& file, const std::string& dataset) {
+  const auto type = store::Hdf5File::open_for_reading(file).type_of(dataset);
+  using enum store::DataType;
+  if (type == float16 || type == bfloat16 || type == float32) return type;
+  throw core::InputError(file, fmt::format("dataset '{}' is of another type", dataset));
+}
+
 }  // namespace
 
 ShardKeys::ShardKeys(const std::filesystem::path& folder, std::int64_t shard, std::string dataset,
-                     store::DataType type, int dimensions)
+                     std::optional<store::DataType> type, int dimensions)
     : path_(folder / (runtime::shard_name(shard) + ".h5")),
       manifest_(verified_manifest(folder, shard, path_)),
       dataset_(std::move(dataset)),
-      rows_(path_, dataset_, type, dimensions) {}
+      type_(type ? *type : type_of_vectors(path_, dataset_)),
+      rows_(path_, dataset_, type_, dimensions) {}
 
 at::Tensor ShardKeys::read(std::int64_t unit, core::Range rows, at::Device device) const {
-  const auto options = at::TensorOptions(at::kHalf).pinned_memory(device.is_cuda());
+  const auto options = at::TensorOptions(scalar_type_of(type_)).pinned_memory(device.is_cuda());
   const at::Tensor vectors = at::empty({rows.size(), width()}, options);
   read_bytes(unit, rows.begin,
-             std::as_writable_bytes(std::span(vectors.data_ptr<at::Half>(), vectors.numel())));
+             {static_cast<std::byte*>(vectors.mutable_data_ptr()), vectors.nbytes()});
   return vectors.to(device, /*non_blocking=*/true);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include <ATen/ATen.h>
@@ -17,13 +18,15 @@ namespace knnseq::stages {
 /// constructor only.
 class ShardKeys {
  public:
-  /// folder: the datastore, or another one with files of shards in the same units. Throws
-  /// core::InputError if the shard is not as its manifests say.
+  /// folder: the datastore, or another one with files of shards in the same units. type: that the
+  /// dataset must have; none: any that vectors may be stored in (KeyType). Throws core::InputError
+  /// if the shard is not as its manifests say.
   ShardKeys(const std::filesystem::path& folder, std::int64_t shard, std::string dataset = "keys",
-            store::DataType type = store::DataType::float16, int dimensions = 2);
+            std::optional<store::DataType> type = {}, int dimensions = 2);
 
-  /// fp16 [rows, width], on `device` (by way of pinned memory). rows: those of the unit. Throws
-  /// core::InputError if they do not have the checksum that they were written with.
+  /// [rows, width] of vectors in the type that is stored, on `device` (by way of pinned memory).
+  /// rows: those of the unit. Throws core::InputError if they do not have the checksum that they
+  /// were written with.
   at::Tensor read(std::int64_t unit, core::Range rows, at::Device device = at::kCPU) const;
   /// The unit's rows of a dataset of any type, from first_row on; throws likewise.
   void read_bytes(std::int64_t unit, std::int64_t first_row, std::span<std::byte> bytes) const;
@@ -34,6 +37,7 @@ class ShardKeys {
   std::filesystem::path path_;
   core::Json manifest_;
   std::string dataset_;
+  store::DataType type_;
   store::RowReader rows_;
 };
 

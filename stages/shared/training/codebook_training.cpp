@@ -56,9 +56,10 @@ void require_device_memory(runtime::StageContext& context, const CodebookTask& t
   if (!device.cuda) return;  // on all ranks alike
   const std::int64_t sharing = ranks_on_device(context);
   comm::agree(context.comm, [&] {
-    index::require_fits(task.spec, task.options,
-                        {task.sample, context.comm.size(),
-                         gpu::free_device_bytes(device.index) / sharing, task.sample_key});
+    index::require_fits(
+        task.spec, task.options,
+        {task.sample, context.comm.size(), gpu::free_device_bytes(device.index) / sharing,
+         task.sample_key, task.value_bytes});
   });
 }
 

@@ -21,6 +21,7 @@ struct CodebookTask {
   index::TrainOptions options;
   std::int64_t sample = 0;                      ///< rows, of all ranks
   std::string sample_key = "datastore.sample";  ///< the config's key for it
+  std::int64_t value_bytes = 2;                 ///< of a number of the sample
 };
 
 /// Throws core::InputError on all ranks if the training would not fit the memory of a rank's

@@ -57,7 +57,11 @@ void train_on_keys(runtime::StageContext& context, const Options& options, const
                      {step.stage, step.folder, inputs,
                       [&] {
                         return train_in_folder(
-                            context, step.folder, {spec, options.index.training, sample.size},
+                            context, step.folder,
+                            {.spec = spec,
+                             .options = options.index.training,
+                             .sample = sample.size,
+                             .value_bytes = bytes_of(sampled.type)},
                             [&] { return read_sample(context, sampled, sample, spec.d_in); });
                       },
                       training_files()});

@@ -44,6 +44,7 @@ LearnedEntries::LearnedEntries(runtime::StageContext& context, const Options& op
       first_entry_(datastore.entries()),
       codebook_(agreed_codebook(context, datastore)),
       quantizer_(codebook_) {
+  key_options_.keys = datastore.first().datastore.made_from.keys;
   key_options_.sentence_keys = key_options_.log_probs = false;
 }
 
@@ -53,7 +54,7 @@ index::CodedEntries LearnedEntries::code(model::TranslationModel& model,
   const BatchEncoder encoder(model, key_options_);
   encoder.require_corpus(shard);
   const at::Tensor keys = encoder.encode_batch(shard, 0).keys.to(at::kCPU);
-  require_finite(at::isfinite(keys).all(1), shard, 0);
+  require_finite(at::isfinite(keys).all(1), shard, 0, key_options_.keys);
   index::CodedEntries coded;
   const at::Tensor rotated = quantizer_.rotate(keys);
   if (codebook_.spec.has_lists()) coded.lists = quantizer_.assign_exact(rotated);

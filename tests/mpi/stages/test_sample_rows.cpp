@@ -129,7 +129,7 @@ void write_datastore(runtime::StageContext& context, const std::filesystem::path
 bool is_sample(const SampleRows& mine, const SampleSpec& wanted) {
   auto& world = test::world();
   const auto found = world.all_gather(std::span<const std::int64_t>(mine.entries)).values;
-  const auto keys = world.all_gather(std::span<const std::uint16_t>(mine.keys)).values;
+  const auto keys = world.all_gather(std::span(mine.keys)).values;
   std::map<std::uint64_t, std::int64_t> by_hash;
   for (std::int64_t entry = 0; entry < all_entries(); ++entry) {
     by_hash[core::seeded_hash(wanted.seed, static_cast<std::uint64_t>(entry))] = entry;
@@ -138,14 +138,12 @@ bool is_sample(const SampleRows& mine, const SampleSpec& wanted) {
   for (const auto& [hash, entry] : by_hash) {
     if (std::ssize(expected) < wanted.size) expected.push_back(entry);
   }
-  if (!std::ranges::is_permutation(found, expected) || keys.size() != found.size() * width) {
-    return false;
+  std::vector<std::uint16_t> expected_keys;
+  for (const auto entry : found) {
+    for (std::int64_t c = 0; c < width; ++c) expected_keys.push_back(key_of(entry, c));
   }
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    const auto column = static_cast<std::int64_t>(i) % width;
-    if (keys[i] != key_of(found[i / width], column)) return false;
-  }
-  return true;
+  return std::ranges::is_permutation(found, expected) &&
+         std::ranges::equal(keys, std::as_bytes(std::span(expected_keys)));
 }
 
 }  // namespace

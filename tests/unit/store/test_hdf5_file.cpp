@@ -37,6 +37,30 @@ TEST_CASE("rows come back as they were written, at any offset") {
   CHECK(file.read_all<std::uint32_t>("values")[9] == 7);
 }
 
+TEST_CASE("floating-point types of 16 and 32 bits are told apart") {
+  test::TemporaryFolder folder;
+  const auto comm = comm::make_self_communicator();
+  const std::vector<DatasetSpec> three = {{"half", DataType::float16, {2, 2}, {}},
+                                          {"brain", DataType::bfloat16, {2, 2}, {}},
+                                          {"full", DataType::float32, {2, 2}, {}}};
+  Hdf5File::create(folder / "a.h5", *comm, three);
+  auto file = Hdf5File::open_for_writing(folder / "a.h5", *comm);
+  const std::vector<float> row = {1.5F, -2};
+  file.write_rows("full", 1, std::span<const float>(row));
+  for (const auto& spec : three) {
+    CHECK(file.type_of(spec.name) == spec.type);
+    CHECK(file.bytes_of(spec.name).size() == (spec.name == "full" ? 16 : 8));
+    for (const auto& other : three) {
+      if (other.type == spec.type) continue;
+      CHECK_THROWS_WITH(file.shape(spec.name, other.type, 2), Contains("is of another type"));
+    }
+  }
+  std::vector<float> read(2);
+  file.read_rows("full", 1, std::span(read));
+  CHECK(read == row);
+  file.close();
+}
+
 TEST_CASE("the same datasets give the same bytes") {
   test::TemporaryFolder folder;
   const auto comm = comm::make_self_communicator();

@@ -1,0 +1,205 @@
+#include "stages/import/foreign_store.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <set>
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "core/entry_id.hpp"
+#include "core/error.hpp"
+#include "core/input_file.hpp"
+#include "stages/import/foreign_array.hpp"
+#include "stages/shared/inputs/key_type.hpp"
+
+namespace knnseq::stages {
+
+namespace {
+
+using Arrays = std::vector<ForeignArray>;
+
+/// Calls visit(array, its rows, how many rows came before) for the parts that hold these rows.
+void for_each_part(
+    const Arrays& arrays, core::Range rows,
+    const std::function<void(const ForeignArray&, core::Range, std::int64_t)>& visit) {
+  std::int64_t first = 0;
+  std::int64_t done = 0;
+  for (const auto& array : arrays) {
+    const core::Range own{std::max(rows.begin, first) - first,
+                          std::min(rows.end, first + array.rows) - first};
+    if (own.begin < own.end) {
+      visit(array, own, done);
+      done += own.size();
+    }
+    first += array.rows;
+  }
+}
+
+void read_part(const ForeignArray& array, core::Range rows, std::span<std::byte> bytes) {
+  core::InputFile file(array.path);
+  file.seek(array.first_byte + rows.begin * array.row_bytes());
+  const std::span<char> chars(reinterpret_cast<char*>(bytes.data()), bytes.size());
+  if (file.read(chars) != chars.size()) {
+    throw core::InputError(array.path, "became shorter while it was read");
+  }
+}
+
+template <class T>
+void append_as(std::vector<std::int64_t>& numbers, std::span<const std::byte> bytes) {
+  for (std::size_t at = 0; at < bytes.size(); at += sizeof(T)) {
+    T value{};
+    std::memcpy(&value, bytes.data() + at, sizeof(T));
+    // Numbers that int64 does not have are no tokens either.
+    numbers.push_back(std::in_range<std::int64_t>(value) ? static_cast<std::int64_t>(value) : -1);
+  }
+}
+
+void append_numbers(std::vector<std::int64_t>& numbers, const std::string& type,
+                    std::span<const std::byte> bytes) {
+  if (type == "i1") return append_as<std::int8_t>(numbers, bytes);
+  if (type == "i2") return append_as<std::int16_t>(numbers, bytes);
+  if (type == "i4") return append_as<std::int32_t>(numbers, bytes);
+  if (type == "i8") return append_as<std::int64_t>(numbers, bytes);
+  if (type == "u1") return append_as<std::uint8_t>(numbers, bytes);
+  if (type == "u2") return append_as<std::uint16_t>(numbers, bytes);
+  if (type == "u4") return append_as<std::uint32_t>(numbers, bytes);
+  append_as<std::uint64_t>(numbers, bytes);
+}
+
+/// Keeps the first `entries` rows of all arrays.
+void cut(Arrays& arrays, std::int64_t entries) {
+  for (auto& array : arrays) {
+    array.rows = std::min(array.rows, entries);
+    entries -= array.rows;
+  }
+}
+
+void require_pair(const ForeignArray& keys, const ForeignArray& values, const ModelShape& model,
+                  const std::string& type) {
+  if (keys.columns != model.width) {
+    throw core::InputError(keys.path, fmt::format("has keys of width {}, the model's are {} wide",
+                                                  keys.columns, model.width));
+  }
+  if (keys.rows != values.rows) {
+    throw core::InputError(values.path, fmt::format("has {} values; {} has {} keys", values.rows,
+                                                    keys.path.string(), keys.rows));
+  }
+  if (keys.type != type) {
+    throw core::InputError(
+        keys.path, fmt::format("has keys of type {}, the first file's are {}", keys.type, type));
+  }
+}
+
+}  // namespace
+
+ForeignStore::ForeignStore(const ImportOptions& options, const ModelShape& model)
+    : vocab_size_(model.vocab_size) {
+  if (options.keys.empty() || options.keys.size() != options.values.size()) {
+    throw core::InputError(fmt::format(
+        "import needs import.keys and import.values (--keys, --values), as many files of one as of "
+        "the other; there are {} and {}",
+        options.keys.size(), options.values.size()));
+  }
+  for (std::size_t i = 0; i < options.keys.size(); ++i) {
+    ForeignArray keys = find_keys(options.keys[i]);
+    ForeignArray values = find_values(options.values[i]);
+    if (keys.type.empty() && values.type.empty()) infer_shapes(keys, values, model.width);
+    for (const auto* array : {&keys, &values}) {
+      if (!array->type.empty()) continue;
+      throw core::InputError(array->path,
+                             "is neither NumPy's nor HDF5, and nothing beside it says its size");
+    }
+    require_pair(keys, values, model, keys_.empty() ? keys.type : keys_.front().type);
+    entries_ += keys.rows;
+    keys_.push_back(keys);
+    values_.push_back(values);
+  }
+  if (options.entries > entries_) {
+    throw core::InputError(fmt::format("import.entries: {} are more than the {} that there are",
+                                       options.entries, entries_));
+  }
+  if (options.entries > 0) entries_ = options.entries;
+  cut(keys_, entries_);
+  cut(values_, entries_);
+  if (entries_ == 0) throw core::InputError(options.keys.front(), "holds no keys");
+  if (entries_ > core::max_entry_number) throw core::InputError("more than 2^40 entries");
+}
+
+std::vector<core::Range> ForeignStore::parts() const {
+  std::vector<core::Range> parts;
+  std::int64_t first = 0;
+  for (const auto& array : keys_) {
+    parts.push_back({first, first + array.rows});
+    first += array.rows;
+  }
+  return parts;
+}
+
+KeyType ForeignStore::key_type() const {
+  return keys_.front().type == "f2" ? KeyType::fp16 : KeyType::fp32;
+}
+
+core::Json ForeignStore::describe() const {
+  std::set<std::string> origins;
+  for (const auto& array : keys_) origins.insert(array.origin);
+  return {{"from", fmt::format("{}", fmt::join(origins, ", "))}, {"entries", entries_}};
+}
+
+std::vector<std::filesystem::path> ForeignStore::files() const {
+  std::vector<std::filesystem::path> all;
+  for (const auto* arrays : {&keys_, &values_}) {
+    for (const auto& array : *arrays) all.push_back(array.path);
+  }
+  return all;
+}
+
+void ForeignStore::read_keys(core::Range entries, std::span<std::byte> keys) const {
+  const auto bytes = keys_.front().row_bytes();
+  for_each_part(
+      keys_, entries, [&](const ForeignArray& array, core::Range rows, std::int64_t done) {
+        const auto part = keys.subspan(done * bytes, rows.size() * bytes);
+        read_part(array, rows, part);
+        const at::Tensor read = at::from_blob(part.data(), {rows.size(), width()},
+                                              at::TensorOptions(scalar_type_of(key_type())));
+        const auto row_of_first = [&](const at::Tensor& which) {
+          return rows.begin + at::argmax(which.to(at::kByte)).item<std::int64_t>();
+        };
+        const at::Tensor bad = at::isfinite(read).all(1).logical_not();
+        if (bad.any().item<bool>()) {
+          throw core::InputError(array.path, fmt::format("row {} holds a number that is not finite",
+                                                         row_of_first(bad)));
+        }
+        const at::Tensor empty = read.eq(0).all(1);
+        if (!empty.any().item<bool>()) return;
+        throw core::InputError(
+            array.path, fmt::format("row {} holds zeros only, as where nothing was written; "
+                                    "import.entries takes as many entries from the beginning",
+                                    row_of_first(empty)));
+      });
+}
+
+std::vector<std::uint32_t> ForeignStore::read_values(core::Range entries) const {
+  std::vector<std::uint32_t> tokens;
+  tokens.reserve(entries.size());
+  for_each_part(values_, entries, [&](const ForeignArray& array, core::Range rows, std::int64_t) {
+    std::vector<std::byte> bytes(rows.size() * array.row_bytes());
+    read_part(array, rows, bytes);
+    std::vector<std::int64_t> numbers;
+    append_numbers(numbers, array.type, bytes);
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      if (numbers[i] < 0 || numbers[i] >= vocab_size_) {
+        throw core::InputError(
+            array.path,
+            fmt::format("row {} holds token {}, outside the model's vocabulary of {}",
+                        rows.begin + static_cast<std::int64_t>(i), numbers[i], vocab_size_));
+      }
+      tokens.push_back(static_cast<std::uint32_t>(numbers[i]));
+    }
+  });
+  return tokens;
+}
+
+}  // namespace knnseq::stages

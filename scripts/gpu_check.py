@@ -411,8 +411,9 @@ def main():
     measures = args.device == "cuda" and not args.quick
     bars = {name: bar for name, bar in BARS.items() if measures or bar.must}
     patience = 1 if args.device == "cuda" else PATIENCE
-    check = Check(said, (args.out / f"part-{args.part}").resolve(), patience * SECONDS, bars=bars, facts=machine_facts(),
-                  has_gpu=args.device == "cuda", environment={"OMP_NUM_THREADS": str(threads)})
+    check = Check(said, (args.out / f"part-{args.part}").resolve(), patience * SECONDS, bars=bars,
+                  facts=machine_facts(), has_gpu=args.device == "cuda",
+                  environment={"OMP_NUM_THREADS": str(threads)})
     os.chdir(top)  # the tests read their files from here
     try:
         planned = steps(setup)

@@ -46,9 +46,7 @@ StateMove::StateMove(const TransformerStateTorch& state, gpu::IntegerUpload& upl
 }
 
 void StateMove::apply(TransformerStateTorch& state, const std::vector<at::Tensor>& sent) const {
-  if (rows_) {
-    for (auto& layer : state.past) layer.reorder(sent[*rows_]);
-  }
+  if (rows_) state.past.reorder(sent[*rows_]);
   if (sentences_) {
     const at::Tensor& stay = sent[*sentences_];
     for (auto& layer : state.cross_kv) layer = layer.index_select(0, stay);

@@ -17,7 +17,7 @@ struct TransformerStateTorch final : DecoderState {
   KeySpec key;                                         ///< resolved
   PaddedLayout source;                                 ///< of the sentences on the device
   std::vector<at::Tensor> cross_kv;                    ///< of each layer [sentences, longest, 2·d]
-  std::vector<KeyValueCache> past;                     ///< of each layer
+  KeyValueCache past;                                  ///< of all layers
   std::int64_t sentences = 0;                          ///< after the deferred changes
   std::int64_t beams = 1;                              ///< likewise
   std::int64_t position = 0;                           ///< steps done

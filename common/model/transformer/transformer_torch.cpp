@@ -181,7 +181,7 @@ std::unique_ptr<DecoderState> TransformerTorch::start(const EncodedSource& sourc
   state->key = key.resolved(info().decoder_layers);
   state->sentences = std::ssize(source.lengths);
   state->beams = beams;
-  state->past.resize(parts_.decoder.layers.size());
+  state->past = KeyValueCache(std::ssize(parts_.decoder.layers));
   std::vector<std::int64_t> starts = {0};
   for (const std::int64_t length : source.lengths) starts.push_back(starts.back() + length);
   KNNSEQ_ASSERT(starts.back() == source.states.size(0),
@@ -211,7 +211,8 @@ StepOutput TransformerTorch::step(DecoderState& any_state, std::span<const Token
   const DecoderContext context{
       .self_attention =
           [&](std::size_t layer, const at::Tensor& qkv) {
-            const at::Tensor past = state.past[layer].append(qkv.narrow(1, width, 2 * width));
+            const at::Tensor past = state.past.append(static_cast<std::int64_t>(layer),
+                                                      qkv.narrow(1, width, 2 * width));
             const at::Tensor by_row = past.transpose(0, 1);  // [rows, steps, 2·d]
             const FusedAttention attend{decoder.heads};
             return attend(qkv.narrow(1, 0, width).unsqueeze(1), by_row.narrow(2, 0, width),

@@ -102,7 +102,8 @@ TEST_CASE("padding and back is nothing, and costs nothing for equal lengths", "[
 }
 
 TEST_CASE("a cache grows and follows its rows", "[model]") {
-  KeyValueCache cache;
+  constexpr std::int64_t layers = 2;
+  KeyValueCache cache(layers);
   std::vector<std::vector<float>> expected(3);  // one number a step for each row
   for (std::int64_t step = 0; step < 40; ++step) {
     const auto rows = std::ssize(expected);
@@ -110,10 +111,14 @@ TEST_CASE("a cache grows and follows its rows", "[model]") {
     for (std::int64_t row = 0; row < rows; ++row) {
       expected[row].push_back(now[row].item<float>());
     }
-    const at::Tensor all = cache.append(now.unsqueeze(1).expand({rows, 4}));
-    REQUIRE(all.sizes() == at::IntArrayRef({step + 1, rows, 4}));
-    for (std::int64_t row = 0; row < rows; ++row) {
-      CHECK(all.select(1, row).select(1, 3).equal(at::tensor(expected[row])));
+    for (std::int64_t layer = 0; layer < layers; ++layer) {
+      const at::Tensor of_layer = now + 1000.0 * static_cast<double>(layer);
+      const at::Tensor all = cache.append(layer, of_layer.unsqueeze(1).expand({rows, 4}));
+      REQUIRE(all.sizes() == at::IntArrayRef({step + 1, rows, 4}));
+      for (std::int64_t row = 0; row < rows; ++row) {
+        const at::Tensor own = at::tensor(expected[row]) + 1000.0 * static_cast<double>(layer);
+        CHECK(all.select(1, row).select(1, 3).equal(own));
+      }
     }
     if (step % 3 != 2) continue;
     const std::vector<std::int64_t> from =

@@ -101,7 +101,7 @@ runtime::StageOutcome make_codebook(runtime::StageContext& context, const Option
     outcome.content = CodebookFacts{codebook.spec.factory(), codebook.spec.nlist}.to_json();
     outcome.content["checksum"] = index::checksum(codebook);
     outcome.content["files"] = runtime::describe_files(folder, {codebook_name});
-    outcome.work = {"vectors", 0, outcome.content["files"][codebook_name]["bytes"]};
+    outcome.work = {"files", 1, outcome.content["files"][codebook_name]["bytes"]};
   });
   return outcome;
 }
@@ -117,6 +117,7 @@ runtime::StageOutcome divide_index(runtime::StageContext& context, const Options
   });
   const auto team = runtime::make_shard_team(context.comm, corpus.shards);
   runtime::ShardJobs jobs(context, team, paths.index, {"entries", corpus.entries});
+  std::int64_t divided = 0;
   runtime::ShardWork work;
   work.result = ".faiss";
   // All of a shard is made at once, when it is finished: nothing of it is worth committing before.
@@ -132,11 +133,13 @@ runtime::StageOutcome divide_index(runtime::StageContext& context, const Options
     entries.ids = entry_ids(text, origin.model.vocab_size).index_select(0, entries.ids - first);
     const auto path = paths.index / (name + ".faiss");
     index::write_local_index(path, codebook, entries);
+    divided += text.entries();
     return core::Json{{"entries", text.entries()}, {"fingerprint", core::fingerprint_file(path)}};
   };
   runtime::StageOutcome outcome = jobs.run(work);
   runtime::require_unchanged_inputs(context);
   outcome.content["entries"] = corpus.entries;
+  outcome.work.items = divided;
   return outcome;
 }
 

@@ -108,7 +108,7 @@ core::Json as_json(const Case& shown, const InspectOptions& options, const core:
 std::string marked(const core::Json& sentence, std::optional<std::size_t> position) {
   if (!position) return sentence["target"];
   const auto pieces = sentence["pieces"].get<std::vector<std::string>>();
-  if (*position + 1 == pieces.size())
+  if (*position + 1 == pieces.size() && pieces.back().empty())
     return sentence["target"].get<std::string>() + " [end of sentence]";
   std::string text;
   for (std::size_t i = 0; i < pieces.size(); ++i) {

@@ -84,7 +84,7 @@ class Import(pipeline.PipelineTest):
         self.run_stage("import", "--set", f"run_dir={self.folder}/alone", ranks=1)
         self.assertEqual(self.digests(*MADE, run="alone"), before)
         self.assertEqual(self.leftovers("numpy"), [])
-        self.run_stage("decode", ranks=2)
+        self.run_stage("run", ranks=2)  # import is done
         self.assertEqual(self.digests("decode/knn/*.jsonl", run="numpy"), self.digests("decode/knn/*.jsonl"))
         self.run_stage("verify", ranks=1)
         self.assertEqual(self.digests(*MADE, run="numpy"), before)

@@ -75,7 +75,7 @@ function point(i) {
 function neighbourLine(neighbour, sentence, i, {agrees, part}) {
   const pieces = sentence.pieces, at = neighbour.position;
   const before = pieces.slice(0, at).join(""), marked = pieces[at], after = pieces.slice(at + 1).join("");
-  const ends = at + 1 === pieces.length;
+  const ends = at + 1 === pieces.length && marked === "";
   const origin = [sentence.corpus || null, `line ${sentence.line}`].filter(Boolean).join(", ");
   return element("li", {tabindex: "0", class: agrees ? "agrees" : "other", "data-neighbour": i,
     onpointerenter: () => point(i), onpointerleave: () => point(null), onfocus: () => point(i), onblur: () => point(null)},

@@ -68,6 +68,9 @@ at::Tensor best_tokens_of(const at::Tensor& log_probs, const at::Tensor& never,
 /// own: they do not depend on ranks.
 constexpr std::size_t sentences_at_once = 32;
 
+/// Whether it is one of text: an imported entry has a source that is its end alone.
+bool has_text(const DatastoreSentence& sentence) { return sentence.source.size() > 1; }
+
 /// Explains one translation after the other.
 class Tracer {
  public:
@@ -119,8 +122,8 @@ class Tracer {
   }
 
   /// Adds where the query and the neighbours of each token lie. The neighbours' keys are computed
-  /// again, from the sentences that they come from: not every datastore stores them. queries: as
-  /// explain() gave them.
+  /// again, from the sentences that they come from: not every datastore stores them. A token with a
+  /// neighbour that was imported without a sentence has no plane. queries: as explain() gave them.
   void add_planes(const std::vector<DatastoreSentence>& found, const at::Tensor& queries,
                   Json& trace) const {
     if (!queries.defined()) return;
@@ -129,7 +132,7 @@ class Tracer {
     std::int64_t count = 0;
     for_each_neighbour(trace, [&](const Json& neighbour) {
       const auto at = sentence_of(found, {neighbour.at("datastore"), neighbour.at("entry")});
-      if (!rows.emplace(at, count).second) return;
+      if (!has_text(found[at]) || !rows.emplace(at, count).second) return;
       order.push_back(at);
       count += std::ssize(found[at].target);
     });
@@ -154,8 +157,10 @@ class Tracer {
       std::vector<at::Tensor> points = {query};
       for (const auto& neighbour : token["neighbours"]) {
         const auto at = sentence_of(found, {neighbour.at("datastore"), neighbour.at("entry")});
+        if (!has_text(found[at])) break;
         points.push_back(all[rows.at(at) + neighbour.at("position").get<std::int64_t>()]);
       }
+      if (points.size() <= token["neighbours"].size()) continue;
       const auto [places, variance] = principal_plane(at::stack(points));
       Json numbers = Json::array();
       for (const auto& [x, y] : places) {

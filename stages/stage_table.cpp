@@ -168,7 +168,7 @@ std::vector<Stage> make_table() {
        .run = [](Context& context, const Options& options,
                  const Items& names) { remove(context, options, names); },
        .folders = {{"remove", "remove"}},
-       .keys = process + Keys{"shards", "append", "remove"},
+       .keys = process + Keys{"shards", "append", "datastore.prune", "remove"},
        .names = Names::chosen,
        .flags = {{"--lines", "remove.lines", "",
                   "a file that lists pairs: corpus<TAB>line (docs/corpora.md)"}},

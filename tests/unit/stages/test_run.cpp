@@ -88,10 +88,12 @@ TEST_CASE("the table knows the folder of every step") {
     CHECK(step_in(tune) == "tune");
     CHECK(step_in(tune / "likelihoods") == "tune-likelihoods");
   }
-  const stages::SubsetSteps subset(run_dir);
-  for (const auto& step : {subset.vectors, subset.sentence_codebook, subset.sentence_index,
-                           subset.codebook, subset.codes}) {
-    CHECK(step_in(step.folder) == step.stage);
+  for (const auto& paths : places) {
+    const stages::SubsetSteps subset(paths);
+    for (const auto& step : {subset.vectors, subset.sentence_codebook, subset.sentence_index,
+                             subset.codebook, subset.codes}) {
+      CHECK(step_in(step.folder) == step.stage);
+    }
   }
   for (const char* unknown : {"mine", "decode", "decode/a/b", "append/news/other", "index/add"}) {
     CHECK(stages::step_in(unknown).empty());

@@ -56,8 +56,10 @@ class Switch {
       if (!entry.is_directory()) left.push_back(entry.path());
     }
     for (const auto& path : left) {
+      const auto back = run_dir_ / name / path.filename();
+      if (fs::exists(back)) continue;  // never over what is new
       core::make_own_folders(run_dir_, run_dir_ / name);
-      rename_durably(path, run_dir_ / name / path.filename());
+      rename_durably(path, back);
     }
   }
 

@@ -17,7 +17,8 @@ namespace {
 /// A stage's folder with one file.
 void make_stage(const fs::path& run_dir, const std::string& folder, const std::string& text) {
   core::make_directories(run_dir / folder);
-  runtime::write_results(run_dir, run_dir / folder, "stage", {}, {{"made.txt", text}});
+  runtime::write_results(run_dir, run_dir / folder, "stage", core::Json::object(),
+                         {{"made.txt", text}});
 }
 
 std::string content(const fs::path& file) { return fs::exists(file) ? core::read_file(file) : ""; }

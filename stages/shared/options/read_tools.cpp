@@ -8,7 +8,7 @@ using config::Section;
 
 namespace {
 
-constexpr std::int64_t many = 1'000'000'000;
+constexpr std::int64_t largest_number = 1'000'000'000;
 
 }  // namespace
 
@@ -16,13 +16,13 @@ InspectOptions read_inspect(const Section& section) {
   InspectOptions options;
   options.base = section.text("base", "");
   options.knn = section.text("knn", "");
-  options.line = section.integer("line", options.line, {-1, many});
-  options.token = section.integer("token", options.token, {-1, many});
+  options.line = section.integer("line", options.line, {-1, largest_number});
+  options.token = section.integer("token", options.token, {-1, largest_number});
   options.neighbours = section.integer("neighbours", options.neighbours, {1, 1'000'000});
   options.json = section.flag("json", options.json);
   options.plane = section.flag("plane", options.plane);
   options.html = section.text("html", options.html);
-  options.lines = section.integers("lines", options.lines, {1, many});
+  options.lines = section.integers("lines", options.lines, {1, largest_number});
   if (options.json && !options.html.empty()) {
     section.problem("html", "and inspect.json exclude each other");
   }
@@ -56,7 +56,7 @@ PlanOptions read_plan(const Section& section) {
   options.node_memory = section.integer("node_memory", options.node_memory, {0, 1 << 20});
   options.rates = section.path("rates", "");
   options.measure = section.path("measure", "");
-  options.lines = section.integer("lines", options.lines, {1, many});
+  options.lines = section.integer("lines", options.lines, {1, largest_number});
   return options;
 }
 

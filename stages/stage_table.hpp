@@ -59,10 +59,10 @@ struct Flag {
 enum class RunDirectory {
   none,
   untouched,  ///< looks at the config's inputs; beside anything
-  read,    ///< reads the datastore; beside others that do not build
-  verify,  ///< reads everything that is there; beside readers
-  write,   ///< makes what no other stage reads, or evaluate and inspect alone; beside readers
-  build    ///< makes what readers read; alone
+  read,       ///< reads the datastore; beside others that do not build
+  verify,     ///< reads everything that is there; beside readers
+  write,      ///< makes what no other stage reads, or evaluate and inspect alone; beside readers
+  build       ///< makes what readers read; alone
 };
 
 using Items = std::vector<std::string>;

@@ -57,9 +57,10 @@ struct ConfigState {
   void problem(const YAML::Node& node, const std::string& message);
 };
 
-/// Parses the text, merges in the files under its keys `include` and `tuned` (relative to the working
-/// directory, as all paths) and applies the overrides. Duplicate keys are noted as problems, also if
-/// they are in two files; but values under `tuned` take the place of others, which is told. Throws core::InputError if a file is missing or is not YAML.
+/// Parses the text, merges in the files under its keys `include` and `tuned` (relative to the
+/// working directory, as all paths) and applies the overrides. Duplicate keys are noted as
+/// problems, also if they are in two files; but values under `tuned` take the place of others,
+/// which is told. Throws core::InputError if a file is missing or is not YAML.
 std::shared_ptr<ConfigState> parse_yaml(const std::string& text, const std::string& name,
                                         const std::vector<std::string>& overrides);
 

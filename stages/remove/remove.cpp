@@ -13,6 +13,7 @@
 #include "stages/remove/filter_corpus.hpp"
 #include "stages/remove/put_in_place.hpp"
 #include "stages/remove/removal_request.hpp"
+#include "stages/shared/inputs/stage.hpp"
 #include "store/sealed_json.hpp"
 
 namespace knnseq::stages {

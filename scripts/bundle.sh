@@ -1,31 +1,39 @@
 #!/usr/bin/env bash
-# Makes a folder that runs on another x86-64 Linux with glibc 2.36 or later which has PyTorch 2.11 for
-# CUDA 13, without root: knnseq-cuda, Open MPI, parallel HDF5 and the other shared libraries. libtorch and
-# CUDA are that machine's. Its bin/knnseq finds them; see docs/gpu.md.
-#   scripts/bundle.sh [--tests] [FOLDER]
+# Makes a folder that runs on another x86-64 Linux with glibc 2.36 or later which has PyTorch 2.11, without
+# root: the program, Open MPI, parallel HDF5 and the other shared libraries. libtorch, and CUDA 13 for GPUs,
+# are that machine's. Its bin/knnseq finds them; see docs/gpu.md and docs/install.md.
+#   scripts/bundle.sh [--cpu | --tests] [FOLDER]
+#     --cpu:   the program for CPUs, for which any PyTorch 2.11 will do
 #     --tests: also what scripts/gpu_check.py runs (tests for GPUs, benchmarks, the demo's model and corpus:
 #              scripts/demo.sh makes that); the archive must then stay under 64 MiB, to be carried
-#     FOLDER:  default build/bundle/knnseq-VERSION-cuda; FOLDER.tar.gz is made beside it
-# Needs a build with -DKNNSEQ_CUDA=ON.
+#     FOLDER:  default build/bundle/knnseq-VERSION-cuda or -cpu; FOLDER.tar.gz is made beside it
+# Needs a build with -DKNNSEQ_CUDA=ON, unless it is for CPUs.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
 with_tests=''
+kind=cuda
 folder=''
 for argument in "$@"; do
   case $argument in
     --tests) with_tests=yes ;;
+    --cpu) kind=cpu ;;
     -*) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
     *) folder=$argument ;;
   esac
 done
+if [ "$kind$with_tests" = cpuyes ]; then
+  echo "bundle.sh: --tests are for GPUs, and --cpu leaves them out" >&2
+  exit 2
+fi
 program=$build/bin/knnseq-cuda
+if [ "$kind" = cpu ]; then program=$build/bin/knnseq; fi
 if [ ! -x "$program" ]; then
-  echo "bundle.sh: $program is missing; build with -DKNNSEQ_CUDA=ON" >&2
+  echo "bundle.sh: $program is missing; build it, for GPUs with -DKNNSEQ_CUDA=ON" >&2
   exit 2
 fi
 version=$(sed -n 's/^project(knnseq VERSION \([0-9.]*\).*/\1/p' "$top/CMakeLists.txt")
-folder=$(realpath -m "${folder:-$build/bundle/knnseq-$version-cuda}")
+folder=$(realpath -m "${folder:-$build/bundle/knnseq-$version-$kind}")
 libraries=/usr/lib/x86_64-linux-gnu
 pmix=$libraries/pmix2
 
@@ -97,6 +105,7 @@ make_bundle() {
   mkdir -p "$folder"/{bin,etc,lib/openmpi,lib/pmix,libexec,share/openmpi,share/pmix}
 
   copy_program "$program" knnseq
+  echo "$kind" > "$folder/etc/knnseq-kind"
   # What is copied of the system, or linked into the program: whose licences belong here.
   local sources=("$libraries"/../../bin/{orterun,orted} "$libraries/libfaiss.a" "$libraries/libpmix.so.2"
     /usr/share/openmpi/help-mpi-runtime.txt)
@@ -143,7 +152,7 @@ make_bundle() {
 
   cp "$top/LICENSE" "$top/README.md" "$folder/"
   cp -r "$top/configs" "$folder/"
-  install -D -m 644 "$top/docs/gpu.md" "$folder/docs/gpu.md"
+  install -D -m 644 -t "$folder/docs" "$top"/docs/{gpu,install}.md
   if [ -n "$with_tests" ]; then
     add_tests
     sources+=(/usr/include/catch2/catch.hpp)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Starts a program of this folder, which scripts/bundle.sh made and which may be moved anywhere, with its
-# own libraries and the libtorch and CUDA of the machine. bin/knnseq, bin/mpirun and bin/orted are this
+# own libraries and the libtorch, and CUDA for GPUs, of the machine. bin/knnseq, bin/mpirun and bin/orted are this
 # script, and so is bin/with-libraries PROGRAM [ARGUMENT…], for those of libexec/.
-#   KNNSEQ_LIBTORCH          PyTorch's folder (that with lib/libtorch_cuda.so); else the one that python3
+#   KNNSEQ_LIBTORCH          PyTorch's folder (that with lib/libtorch_cpu.so); else the one that python3
 #                            of the PATH would import
 #   KNNSEQ_CUDA_LIBRARIES    more folders with CUDA libraries, separated by colons
 set -euo pipefail
@@ -52,11 +52,18 @@ sys.path.remove("")  # the present folder
 found = importlib.util.find_spec("torch")
 sys.exit("no torch") if found is None else print(found.submodule_search_locations[0])'
 torch=${KNNSEQ_LIBTORCH:-$(python3 -c "$find_torch" 2> /dev/null || true)}
+kind=$(cat "$bundle/etc/knnseq-kind")
+needed='PyTorch 2.11'
+libraries=(libtorch_cpu.so libc10.so)
+if [ "$kind" = cuda ]; then
+  needed+=' for CUDA 13'
+  libraries+=(libtorch_cuda.so libc10_cuda.so)
+fi
 [ -n "$torch" ] || fail "python3 ($(command -v python3 || echo 'not on the PATH')) has no PyTorch; activate the" \
-  "environment that has PyTorch 2.11 for CUDA 13, or name its torch folder in KNNSEQ_LIBTORCH"
-for library in libtorch_cpu.so libtorch_cuda.so libc10.so libc10_cuda.so; do
+  "environment that has $needed, or name its torch folder in KNNSEQ_LIBTORCH"
+for library in "${libraries[@]}"; do
   [ -e "$torch/lib/$library" ] ||
-    fail "$torch/lib/$library is missing: this is not PyTorch 2.11 for CUDA 13 (pip install torch==2.11.0)"
+    fail "$torch/lib/$library is missing: this is not $needed (pip install torch==2.11.0)"
 done
 # A wheel says in version.py which it is, a plain libtorch in build-version: 2.11.0+cu130.
 if [ -e "$torch/version.py" ]; then
@@ -66,10 +73,10 @@ else
   version=$(cat "$torch/build-version" 2> /dev/null || true)
   cuda=$(sed -n 's/.*+cu\([0-9]*\)\([0-9]\)$/\1.\2/p' <<< "$version")
 fi
-case $version/$cuda in
-  2.11.*/13.*) ;;
+case $kind/$version/$cuda in
+  cpu/2.11.* | cuda/2.11.*/13.*) ;;
   *) fail "$torch is PyTorch ${version:-of unknown version} for CUDA ${cuda:-of unknown version};" \
-          "this build needs PyTorch 2.11 for CUDA 13" ;;
+          "this build needs $needed" ;;
 esac
 
 folders=("$torch/lib")
@@ -87,7 +94,9 @@ has_library() {
   done
   return 1
 }
-for library in libcudart.so.13 libnccl.so.2; do
+cuda_libraries=(libcudart.so.13 libnccl.so.2)
+if [ "$kind" = cpu ]; then cuda_libraries=(); fi
+for library in "${cuda_libraries[@]}"; do
   has_library "$library" || fail "$library was found neither beside $torch nor in the CUDA toolkit; name its" \
     "folder in KNNSEQ_CUDA_LIBRARIES"
 done

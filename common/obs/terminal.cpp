@@ -3,8 +3,11 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/error.hpp"
@@ -66,6 +69,20 @@ void write_all(int descriptor, std::string_view text) {
   }
 }
 
+/// Whether stderr ends on a terminal: as one, or as the pipe of an mpirun whose own does.
+bool ends_on_terminal() {
+  if (::isatty(STDERR_FILENO) != 0) return true;
+  struct stat own {};
+  if (std::getenv("OMPI_COMM_WORLD_RANK") == nullptr || ::fstat(STDERR_FILENO, &own) != 0 ||
+      !S_ISFIFO(own.st_mode)) {
+    return false;
+  }
+  std::error_code error;
+  const auto of_mpirun =
+      std::filesystem::read_symlink(fmt::format("/proc/{}/fd/2", ::getppid()), error).string();
+  return of_mpirun.starts_with("/dev/pts/") || of_mpirun.starts_with("/dev/tty");
+}
+
 }  // namespace
 
 std::string printable(std::string_view text) { return escape_unsafe(text, Escapes::all); }
@@ -103,7 +120,8 @@ void say_list(std::string_view heading, const std::vector<std::string>& items) {
 }
 
 void say_progress(std::string_view text) {
-  if (::isatty(STDERR_FILENO) == 0) return say(text);
+  static const bool redraws = ends_on_terminal();
+  if (!redraws) return say(text);
   write_all(STDERR_FILENO, clear_line + printable(text));
   progress_shown = true;
 }

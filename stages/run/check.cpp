@@ -193,7 +193,7 @@ Needs count_needs(runtime::StageContext& context, const Options& options, bool c
   return needs;
 }
 
-void check_run(runtime::StageContext& context, const Options& options, CheckScope scope) {
+Needs check_run(runtime::StageContext& context, const Options& options, CheckScope scope) {
   auto& comm = context.comm;
   context.log.set_stage("run");
   Problems problems;
@@ -240,6 +240,7 @@ void check_run(runtime::StageContext& context, const Options& options, CheckScop
   if (scope == CheckScope::all) found += ", " + check_memory(context, options, needs, problems);
   problems.report(comm);
   context.log.info("all that the stages need is there: " + found);
+  return needs;
 }
 
 }  // namespace knnseq::stages

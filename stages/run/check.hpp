@@ -12,8 +12,9 @@ namespace knnseq::stages {
 /// models and tokeniser open and fit; all texts exist, are UTF-8 and agree in lines; index types
 /// can be made for the model's width; networks, other datastores and filters work; disk and memory
 /// have room. Texts of finished stages are not read again. Logs what it has found. Writes nothing.
-/// Throws core::InputError that lists all problems (on all ranks). Collective.
-void check_run(runtime::StageContext& context, const Options& options, CheckScope scope);
+/// Throws core::InputError that lists all problems (on all ranks). Returns what sizes follow from.
+/// Collective.
+Needs check_run(runtime::StageContext& context, const Options& options, CheckScope scope);
 
 /// What the sizes of a run follow from: of the model, and, if `counts_text`, of the corpora. Opens
 /// only these. Throws core::InputError that lists all problems (on all ranks). Collective.

@@ -31,6 +31,10 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_rmaps_base_oversubscribe=${OMPI_MCA_rmaps_base_oversubscribe:-1}
 export OMPI_MCA_hwloc_base_binding_policy=${OMPI_MCA_hwloc_base_binding_policy:-none}
 export OMPI_MCA_btl_vader_single_copy_mechanism=${OMPI_MCA_btl_vader_single_copy_mechanism:-none}
+# Open MPI wants a way to other hosts before it starts ranks on this one.
+if ! command -v ssh > /dev/null && ! command -v rsh > /dev/null; then
+  export OMPI_MCA_plm_rsh_agent=${OMPI_MCA_plm_rsh_agent:-/bin/false}
+fi
 # What the user had, for the ranks: mpirun itself needs the libraries of this folder first.
 export KNNSEQ_USERS_LIBRARIES=${KNNSEQ_USERS_LIBRARIES-${LD_LIBRARY_PATH:-}}
 
@@ -112,6 +116,8 @@ if [ ! -e "$torch/lib/libgomp.so.1" ]; then
   fi
 fi
 
+# Libraries of this folder that others of it need.
+folders+=("$bundle/lib")
 export KNNSEQ_LIBTORCH=$torch
 LD_LIBRARY_PATH=$(IFS=:; echo "${folders[*]}")${KNNSEQ_USERS_LIBRARIES:+:$KNNSEQ_USERS_LIBRARIES}
 export LD_LIBRARY_PATH

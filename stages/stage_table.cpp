@@ -75,7 +75,8 @@ Keys operator+(Keys keys, const Keys& more) {
 // with the options that its code reads.
 const Keys process = {"run_dir", "device", "threads", "timeout_seconds"};
 const Keys tokens = {"tokenizer", "source_lang", "target_lang", "preprocess"};
-const Keys key_of_entries = {"dtype", "datastore.key", "datastore.layer", "datastore.dtype"};
+const Keys key_of_entries = {"dtype", "datastore.key", "datastore.keys", "datastore.layer",
+                             "datastore.dtype"};
 const Keys sample = {"datastore.sample", "datastore.seed", "datastore.sample_unit"};
 const Keys searches = {"dtype",         "append",         "knn", "beam_search", "subset",
                        "datastore.key", "datastore.layer"};

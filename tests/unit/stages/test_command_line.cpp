@@ -41,7 +41,7 @@ TEST_CASE("what is not understood is named") {
   CHECK_THROWS_WITH(parse({"encode"}), Contains("--config FILE is required"));
   CHECK_THROWS_WITH(parse({"doctor", "--set", "a=b"}), Contains("--config FILE is required"));
   CHECK_THROWS_WITH(parse({"encode", "x", "--config", "a"}),
-                    Contains("only append, decode, translate and serve take names"));
+                    Contains("only append, remove, decode, translate and serve take names"));
   CHECK(parse({"run", "--list", "--config", "a"}).list);
   CHECK_FALSE(parse({"run", "--config", "a"}).check);
   CHECK(parse({"run", "--check", "--config", "a"}).check == stages::CheckScope::all);
@@ -80,7 +80,7 @@ TEST_CASE("help follows from the table of stages") {
     CHECK(parse({stage.name.c_str(), "--help"}).help);
   }
   CHECK_THAT(text, Contains("doctor does without"));
-  CHECK_THAT(text, Contains("with append, tune and run:"));
+  CHECK_THAT(text, Contains("with import, append, tune and run:"));
   CHECK_THAT(list, Contains("append ordered\n"));
   CHECK_THAT(list, Contains("decode independent\n"));
   CHECK_THAT(list, Contains("encode none\n"));

@@ -324,7 +324,7 @@ def large_steps(setup):
         folder = setup.work / "text"
         options += ["--set", "datastore.sample=4096", "--set", "knn.nprobe=8",
                     "--set", "index.factory=OPQ16_64,IVF16,PQ16",
-                    "--set", "subset.index=PCAW32,L2norm,IVF4,PQ8", "--set", "subset.nprobe=4",
+                    "--set", "subset.index=PCAW32,L2norm,Flat",
                     "--set", "subset.codes=OPQ16_64,PQ16", "--set", "subset.sentences=32"]
     for side, key in (("de", "source"), ("en", "target")):
         options += ["--set", f"corpus.{key}=[{','.join([f'{folder}/datastore.{side}'] * copies)}]"]

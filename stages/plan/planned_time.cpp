@@ -62,9 +62,10 @@ double coding_work(const Options& options, const Needs& needs) {
   if (spec.transform != index::Transform::none) work += d_in * d_out;
   work += static_cast<double>(spec.nlist) * d_out;
   if (spec.has_quantizer()) work += static_cast<double>(spec.centroids()) * d_out;
-  if (spec.edges > 0) {  // faiss's construction looks at 40 candidates a level of its search
+  if (spec.edges >
+      0) {  // faiss's construction of a graph, in products of the kind above (measured)
     const double shard = static_cast<double>(needs.corpus.entries / options.shards + 2);
-    work += 40 * static_cast<double>(spec.edges) * d_out * std::log2(shard) / 10;
+    work += 100 * static_cast<double>(spec.edges) * d_out * std::log2(shard);
   }
   return work;
 }
@@ -120,8 +121,12 @@ std::optional<double> planned_seconds(const std::string& stage, const Options& o
   const auto* record = rates.find(stage);
   if (record == nullptr) return {};
   const double share = record->at("ranks").get<double>() / static_cast<double>(ranks);
-  return record->at("work_seconds_max").get<double>() * share * stage_work(stage, options, needs) /
-         stage_work(stage, rates.options, rates.needs);
+  const double seconds = record->at("work_seconds_max").get<double>() * share *
+                         stage_work(stage, options, needs) /
+                         stage_work(stage, rates.options, rates.needs);
+  const bool makes_keys = stage == "add" && options.datastore.store == KeyStore::none;
+  if (!makes_keys) return seconds;
+  return seconds + planned_seconds("encode", options, needs, ranks, rates).value_or(0);
 }
 
 std::optional<double> planned_speed(const DecodeOptions& decoding, const Needs& needs,

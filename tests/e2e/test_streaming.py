@@ -37,7 +37,7 @@ class Streaming(pipeline.PipelineTest):
         self.assertIn(says, text)
 
     def test_same_bytes_as_with_stored_keys(self):
-        for shards in (1, 3):
+        for shards in pipeline.some((3, 1)):
             cut = ("--set", f"shards={shards}")
             self.run_stage("run", *cut, *STORED, *self.at(f"stored-{shards}"))
             wanted = self.digests(*RESULTS, run=f"stored-{shards}")

@@ -8,6 +8,7 @@
 #include "runtime/stage_runner.hpp"
 #include "stages/remove/stored_rows.hpp"
 #include "stages/shared/sample/sample_rule.hpp"
+#include "stages/shared/shards/datastore_unit.hpp"
 #include "stages/shared/training/trained_codebook.hpp"
 #include "store/hdf5_structure.hpp"
 
@@ -200,11 +201,6 @@ class DatastoreFilter {
     return plan;
   }
 
-  template <class T>
-  static std::span<const T> part(const std::vector<T>& values, core::Range range) {
-    return std::span<const T>(values).subspan(range.begin, range.size());
-  }
-
   void write_unit(const Unit& unit, core::Range rows, core::Range sentences,
                   store::ShardFile& file) const {
     for (std::size_t i = 0; i < stored_.size(); ++i) {
@@ -212,13 +208,9 @@ class DatastoreFilter {
       file.write(stored_[i].name(), of_entries ? rows.begin : sentences.begin,
                  std::span<const std::byte>(unit.stored[i]));
     }
-    file.write("values", rows.begin, part(shard_.target_tokens, rows));
-    file.write("sentence_numbers", sentences.begin, part(shard_.sentence_numbers, sentences));
-    file.write("entry_starts", sentences.begin, part(shard_.entry_starts, sentences));
-    file.write("line_numbers", sentences.begin, part(shard_.line_numbers, sentences));
-    const bool last = sentences.end == shard_.sentences();
-    file.write("sentence_starts", sentences.begin,
-               part(shard_.sentence_starts, {sentences.begin, sentences.end + (last ? 1 : 0)}));
+    file.write("values", rows.begin,
+               std::span(shard_.target_tokens).subspan(rows.begin, rows.size()));
+    write_sentences(shard_, sentences, file);
     write_sample(unit, rows, file);
   }
 

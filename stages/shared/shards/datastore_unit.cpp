@@ -86,6 +86,16 @@ std::span<const std::int64_t> rows_between(std::span<const std::int64_t> sample_
   return {first, std::lower_bound(first, sample_rows.end(), rows.end)};
 }
 
+void write_sentences(const store::CorpusShard& corpus, core::Range sentences,
+                     store::ShardFile& file) {
+  file.write("sentence_numbers", sentences.begin, part(corpus.sentence_numbers, sentences));
+  file.write("entry_starts", sentences.begin, part(corpus.entry_starts, sentences));
+  file.write("line_numbers", sentences.begin, part(corpus.line_numbers, sentences));
+  const bool last = sentences.end == corpus.sentences();
+  file.write("sentence_starts", sentences.begin,
+             part(corpus.sentence_starts, {sentences.begin, sentences.end + (last ? 1 : 0)}));
+}
+
 void write_datastore_unit(const DatastoreUnit& unit, const store::CorpusShard& corpus,
                           std::span<const std::int64_t> sample_rows, store::ShardFile& file) {
   const auto sentences = corpus.sentences_of(unit.batches);
@@ -97,12 +107,7 @@ void write_datastore_unit(const DatastoreUnit& unit, const store::CorpusShard& c
   write_vectors(log_probs_name, rows.begin, unit.log_probs);
   file.write("values", rows.begin, part(corpus.target_tokens, rows));
   write_vectors("sentence_keys", sentences.begin, unit.sentence_keys);
-  file.write("sentence_numbers", sentences.begin, part(corpus.sentence_numbers, sentences));
-  file.write("entry_starts", sentences.begin, part(corpus.entry_starts, sentences));
-  file.write("line_numbers", sentences.begin, part(corpus.line_numbers, sentences));
-  const bool last = sentences.end == corpus.sentences();
-  file.write("sentence_starts", sentences.begin,
-             part(corpus.sentence_starts, {sentences.begin, sentences.end + (last ? 1 : 0)}));
+  write_sentences(corpus, sentences, file);
 
   const auto sampled = rows_between(sample_rows, rows);
   if (sampled.empty()) return;

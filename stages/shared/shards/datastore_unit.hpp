@@ -44,6 +44,10 @@ struct DatastoreUnit {
 std::span<const std::int64_t> rows_between(std::span<const std::int64_t> sample_rows,
                                            core::Range rows);
 
+/// Writes what the corpus says of these sentences: their numbers, lines and starts.
+void write_sentences(const store::CorpusShard& corpus, core::Range sentences,
+                     store::ShardFile& file);
+
 /// Writes a unit, with what the corpus says of it. On the thread that calls HDF5.
 void write_datastore_unit(const DatastoreUnit& unit, const store::CorpusShard& corpus,
                           std::span<const std::int64_t> sample_rows, store::ShardFile& file);

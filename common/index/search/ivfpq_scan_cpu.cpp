@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include <ATen/Parallel.h>
@@ -15,13 +16,69 @@ namespace {
 /// The most queries that go through the lists together: bounds the memory of their tables.
 constexpr std::int64_t most_group_queries = 256;
 
+/// Halves the centroids [256, dsub] again and again where they are spread the most, until groups of
+/// four are left. Returns the centroids' numbers [256] by group and place in it.
+std::vector<std::uint8_t> number_by_nearness(const float* centroids, std::int64_t dsub) {
+  std::vector<std::ptrdiff_t> order(256);
+  std::iota(order.begin(), order.end(), 0);
+  for (std::ptrdiff_t size = 256; size > 4; size /= 2) {
+    for (auto part = order.begin(); part != order.end(); part += size) {
+      const auto spread = [&](std::int64_t t) {
+        double sum = 0;
+        double squares = 0;
+        std::for_each(part, part + size, [&](std::ptrdiff_t i) {
+          const double x = centroids[i * dsub + t];
+          sum += x;
+          squares += x * x;
+        });
+        return squares - sum * sum / static_cast<double>(size);
+      };
+      std::int64_t widest = 0;
+      for (std::int64_t t = 1; t < dsub; ++t) {
+        if (spread(t) > spread(widest)) widest = t;
+      }
+      std::nth_element(part, part + size / 2, part + size, [&](std::ptrdiff_t a, std::ptrdiff_t b) {
+        return centroids[a * dsub + widest] < centroids[b * dsub + widest];
+      });
+    }
+  }
+  std::vector<std::uint8_t> numbers(256);
+  for (int place = 0; place < 256; ++place) {
+    numbers[order[place]] = static_cast<std::uint8_t>(scan_code_of(place / 4, place % 4));
+  }
+  return numbers;
+}
+
+/// Of all sub-vectors [m, 256].
+std::vector<std::uint8_t> number_by_nearness(const Codebook& codebook) {
+  KNNSEQ_ASSERT(codebook.spec.nbits() == 8, "codes have 8 bits a sub-vector");
+  const at::Tensor centroids = codebook.pq_centroids.contiguous();
+  std::vector<std::uint8_t> numbers;
+  for (std::int64_t s = 0; s < codebook.spec.m; ++s) {
+    const auto more =
+        number_by_nearness(centroids[s].const_data_ptr<float>(), codebook.spec.dsub());
+    numbers.insert(numbers.end(), more.begin(), more.end());
+  }
+  return numbers;
+}
+
+/// The codebook whose code numbers[s][c] of sub-vector s is code c of the given one.
+Codebook renumbered(Codebook codebook, const std::vector<std::uint8_t>& numbers) {
+  const at::Tensor places = at::empty({codebook.spec.m, 256, 1}, at::kLong);
+  std::ranges::copy(numbers, places.mutable_data_ptr<std::int64_t>());
+  codebook.pq_centroids = codebook.pq_centroids.scatter(1, places.expand_as(codebook.pq_centroids),
+                                                        codebook.pq_centroids);
+  return codebook;
+}
+
 }  // namespace
 
 IvfPqScan::IvfPqScan(const Codebook& codebook, std::span<const std::int64_t> list_sizes,
                      ScanOptions options)
     : options_(std::move(options)),
       coarse_centroids_(codebook.coarse_centroids.contiguous()),
-      centroids_(codebook),
+      numbers_(number_by_nearness(codebook)),
+      centroids_(renumbered(codebook, numbers_)),
       lists_(codebook.spec.m, list_sizes, options_.memory) {
   KNNSEQ_ASSERT(std::cmp_equal(list_sizes.size(), codebook.spec.nlist), "a size for each list");
   if (options_.kernels == nullptr) options_.kernels = &simd_kernels();
@@ -35,8 +92,9 @@ void IvfPqScan::append(std::int64_t list, std::span<const std::uint8_t> codes,
   PaddedVector twice_centroid(centroids_.m() * centroids_.padded_dsub());
   centroids_.pad(coarse_centroids_.const_data_ptr<float>() + list * coarse_centroids_.size(1), 2,
                  twice_centroid.data());
+  std::vector<std::uint8_t> code(m);
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    const auto code = codes.subspan(i * m, m);
+    for (std::size_t s = 0; s < m; ++s) code[s] = numbers_[s * 256 + codes[i * m + s]];
     const float term = options_.inner_product
                            ? 0
                            : centroids_.squared_norm(code.data()) +

@@ -23,7 +23,7 @@ ScanGroup::ScanGroup(const ScanTarget& target, const ScanBatch& batch, core::Ran
       rows_(rows),
       k_(k),
       padded_(rows.size() * target.centroids.m() * target.centroids.padded_dsub(), 0),
-      tables_(at::empty({rows.size(), target.centroids.m() * 256}, at::kByte)),
+      tables_(at::empty({rows.size(), scan_table_bytes(target.centroids.m())}, at::kByte)),
       queries_(),
       best_(rows.size(), make_neighbour_heap(k)),
       scores_(),
@@ -35,7 +35,7 @@ ScanGroup::ScanGroup(const ScanTarget& target, const ScanBatch& batch, core::Ran
                   padded);
     queries_.push_back(
         make_scan_query(target_.kernel, centroids, padded,
-                        tables_.mutable_data_ptr<std::uint8_t>() + i * centroids.m() * 256));
+                        tables_.mutable_data_ptr<std::uint8_t>() + i * tables_.size(1)));
   }
 }
 
@@ -119,6 +119,7 @@ void ScanGroup::run_kernel(const Visit& visit, float limit, std::size_t first) {
                        .count = count,
                        .m = target_.lists.m(),
                        .table = query.table,
+                       .near_table = query.near_table,
                        .scale = query.scale,
                        .limit = limit,
                        .next = next_blocks_,

@@ -62,7 +62,7 @@ class ScanGroup {
   core::Range rows_;
   std::int64_t k_;
   std::vector<float> padded_;  ///< [rows, m · padded_dsub]
-  at::Tensor tables_;          ///< uint8 [rows, m, 256]
+  at::Tensor tables_;          ///< uint8 [rows, scan_table_bytes(m)]
   std::vector<ScanQuery> queries_;
   std::vector<NeighbourHeap> best_;
   std::vector<float> scores_;                  ///< of the lists visited last

@@ -11,7 +11,7 @@ double ScanQuery::error(double others) const {
 }
 
 ScanQuery make_scan_query(const ScanKernel& kernel, const ScanCentroids& centroids,
-                          const float* padded, std::uint8_t* table) {
+                          const float* padded, std::uint8_t* tables) {
   const std::int64_t m = centroids.m();
   std::vector<float> products(m * 256);
   std::vector<float> minima(m);
@@ -24,10 +24,14 @@ ScanQuery make_scan_query(const ScanKernel& kernel, const ScanCentroids& centroi
   job.levels = static_cast<float>(std::min<std::int64_t>(255, 65535 / m));
   job.products = products.data();
   job.minima = minima.data();
-  job.table = table;
+  job.table = tables;
+  job.near_table = tables + m * 256;
   kernel.make_table(job);
 
-  ScanQuery query{.padded = padded, .table = table, .additions = m * centroids.padded_dsub()};
+  ScanQuery query{.padded = padded,
+                  .table = job.table,
+                  .near_table = job.near_table,
+                  .additions = m * centroids.padded_dsub()};
   const float width = std::max(job.widest, least_scan_width);
   query.scale = job.widest > least_scan_width ? job.widest / job.levels : 0;
   query.slack =

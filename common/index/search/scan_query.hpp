@@ -12,8 +12,9 @@ namespace knnseq::index {
 /// For an entry of a list: bound = probe distance + floor + (term + scale · sum of table bytes) is,
 /// up to error(), at most the distance, and more than the distance less `slack`.
 struct ScanQuery {
-  const float* padded = nullptr;        ///< [m · padded_dsub], times the metric's factor
-  const std::uint8_t* table = nullptr;  ///< [m, 256]
+  const float* padded = nullptr;             ///< [m · padded_dsub], times the metric's factor
+  const std::uint8_t* table = nullptr;       ///< [m, 256]
+  const std::uint8_t* near_table = nullptr;  ///< [m, scan_near_groups]
   float scale = 0;
   double floor = 0;      ///< sum of the tables' minima
   double slack = 0;      ///< what rounding down may have cost
@@ -25,9 +26,12 @@ struct ScanQuery {
   double error(double others) const;
 };
 
-/// Makes the table. padded: [m · padded_dsub] and table: [m, 256] (aligned to 64 bytes) must
-/// outlive the result.
+/// Bytes of a query's tables.
+inline std::int64_t scan_table_bytes(std::int64_t m) { return m * (256 + scan_near_groups); }
+
+/// Makes the tables. padded: [m · padded_dsub] and tables: [scan_table_bytes(m)] (aligned to 64
+/// bytes) must outlive the result.
 ScanQuery make_scan_query(const ScanKernel& kernel, const ScanCentroids& centroids,
-                          const float* padded, std::uint8_t* table);
+                          const float* padded, std::uint8_t* tables);
 
 }  // namespace knnseq::index

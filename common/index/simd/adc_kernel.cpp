@@ -51,8 +51,7 @@ Extent contributions(const AdcTableJob& job, std::int64_t sub_vector) {
 void round_down(const AdcTableJob& job, std::int64_t sub_vector, float steps) {
   for (int j = 0; j < 256; j += lanes) {
     const Floats above = load(job.table + sub_vector * 256 + j) - job.minima[sub_vector];
-    const Bytes bytes =
-        __builtin_convertvector(__builtin_convertvector(above * steps, Ints), Bytes);
+    const Bytes bytes = to_bytes(above * steps);
     __builtin_memcpy(job.bytes + sub_vector * 256 + j, &bytes, sizeof(bytes));
   }
 }

@@ -36,6 +36,21 @@ float multiply(const ScanTableJob& job, std::int64_t sub_vector) {
   return highest[0] - lowest[0];
 }
 
+/// row [256], near [scan_near_groups]
+void make_near_table(const std::uint8_t* row, std::uint8_t* near) {
+  using Groups [[gnu::vector_size(16)]] = std::uint8_t;
+  for (int group = 0; group < scan_near_groups; group += 16) {
+    Groups least;
+    __builtin_memcpy(&least, row + scan_code_of(group, 0), sizeof(least));
+    for (int i = 1; i < 4; ++i) {
+      Groups bytes;
+      __builtin_memcpy(&bytes, row + scan_code_of(group, i), sizeof(bytes));
+      least = bytes < least ? bytes : least;
+    }
+    __builtin_memcpy(near + group, &least, sizeof(least));
+  }
+}
+
 void make_table(ScanTableJob& job) {
   job.widest = 0;
   for (std::int64_t s = 0; s < job.m; ++s) {
@@ -46,10 +61,10 @@ void make_table(ScanTableJob& job) {
   for (std::int64_t s = 0; s < job.m; ++s) {
     for (int j = 0; j < 256; j += lanes) {
       const Floats above = load(job.products + s * 256 + j) - job.minima[s];
-      const Bytes bytes =
-          __builtin_convertvector(__builtin_convertvector(above * steps, Ints), Bytes);
+      const Bytes bytes = to_bytes(above * steps);
       __builtin_memcpy(job.table + s * 256 + j, &bytes, sizeof(bytes));
     }
+    make_near_table(job.table + s * 256, job.near_table + s * scan_near_groups);
   }
 }
 

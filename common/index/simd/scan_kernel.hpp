@@ -22,19 +22,30 @@ static constexpr int scan_byte_of(int entry) {
   return (entry & 32) + 2 * (entry & 15) + ((entry >> 4) & 1);
 }
 
-/// One query's look-up table: of every sub-vector the contributions of all 256 centroids, less
-/// their minimum, in whole steps of `scale`, rounded down.
+/// Codes of a sub-vector that differ in bits 4 and 5 only have centroids near each other
+/// (IvfPqScan). Of so many groups of four:
+inline constexpr int scan_near_groups = 64;
+
+/// The `member`-th code of a group.
+static constexpr int scan_code_of(int group, int member) {
+  return (group & 15) | member << 4 | group >> 4 << 6;
+}
+
+/// One query's look-up tables: of every sub-vector the contributions of all 256 centroids, less
+/// their minimum, in whole steps of `scale`, rounded down; and the smallest byte of each group of
+/// near codes, for a first and looser bound from a quarter of the table.
 struct ScanTableJob {
   const float* query = nullptr;    ///< [m, dsub], times the metric's factor
   std::int64_t query_stride = 0;   ///< floats from one sub-vector of the query to the next
   const float* columns = nullptr;  ///< [m, dsub, 256], the centroids transposed
   std::int64_t m = 0;
   std::int64_t dsub = 0;
-  float levels = 0;               ///< the largest number of steps: m · levels < 2^16
-  float* products = nullptr;      ///< [m, 256], scratch
-  float* minima = nullptr;        ///< out: [m]
-  std::uint8_t* table = nullptr;  ///< out: [m, 256]
-  float widest = 0;               ///< out: the largest difference within a sub-vector
+  float levels = 0;                    ///< the largest number of steps: m · levels < 2^16
+  float* products = nullptr;           ///< [m, 256], scratch
+  float* minima = nullptr;             ///< out: [m]
+  std::uint8_t* table = nullptr;       ///< out: [m, 256]
+  std::uint8_t* near_table = nullptr;  ///< out: [m, scan_near_groups]
+  float widest = 0;                    ///< out: the largest difference within a sub-vector
 };
 
 /// Differences below this are not told apart in a table.
@@ -45,12 +56,15 @@ struct ScanRun {
   const std::uint8_t* blocks = nullptr;  ///< [count, scan_block_bytes(m)], aligned to 64 bytes
   std::int64_t count = 0;
   std::int64_t m = 0;
-  const std::uint8_t* table = nullptr;  ///< [m, 256], aligned to 64 bytes
+  const std::uint8_t* table = nullptr;       ///< [m, 256], aligned to 64 bytes
+  const std::uint8_t* near_table = nullptr;  ///< [m, scan_near_groups], likewise; or none
   float scale = 0;
   float limit = 0;
   const std::uint8_t* next =
-      nullptr;                       ///< blocks that will be read after these: a hint, may be null
-  float* scores = nullptr;           ///< out: [count, 64], term + scale · sum of table bytes
+      nullptr;  ///< blocks that will be read after these: a hint, may be null
+  /// out: [count, 64], term + scale · sum of table bytes; if limit is finite, anything that is not
+  /// below it stands for scores that are not either
+  float* scores = nullptr;
   std::uint64_t* passing = nullptr;  ///< out: [count], bit i: scores[i] < limit
 };
 

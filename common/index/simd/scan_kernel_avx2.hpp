@@ -1,6 +1,8 @@
 // Sums of table bytes by byte shuffles of 16 entries. Part of scan_kernel.cpp.
 #pragma once
 
+#include <utility>
+
 #include <immintrin.h>
 
 #include "index/simd/scan_kernel.hpp"
@@ -9,33 +11,90 @@ namespace knnseq::index {
 
 namespace {
 
+/// 16 bytes of a table, for both halves of a register.
+__m256i load_part(const std::uint8_t* table) {
+  return _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(table)));
+}
+
 /// 32 codes, and their lower halves as positions in a part of 16 of the table.
 struct Codes {
   __m256i low;
   __m256i bits[4];  ///< bit 4 + i of each code as its byte's highest
 
   explicit Codes(const std::uint8_t* from) : low(), bits() {
-    const __m256i codes = _mm256_load_si256(reinterpret_cast<const __m256i*>(from));
-    low = _mm256_and_si256(codes, _mm256_set1_epi8(15));
-    bits[0] = _mm256_slli_epi16(codes, 3);
-    bits[1] = _mm256_slli_epi16(codes, 2);
-    bits[2] = _mm256_slli_epi16(codes, 1);
-    bits[3] = codes;
+    bits[3] = _mm256_load_si256(reinterpret_cast<const __m256i*>(from));
+    for (int i = 2; i >= 0; --i) bits[i] = _mm256_add_epi8(bits[i + 1], bits[i + 1]);
+    low = _mm256_and_si256(bits[3], _mm256_set1_epi8(15));
   }
 
   /// Looks up in 2^level parts of 16 bytes, by the lower 4 + level bits.
   template <int level>
   __m256i look_up(const std::uint8_t* table) const {
     if constexpr (level == 0) {
-      const __m128i part = _mm_load_si128(reinterpret_cast<const __m128i*>(table));
-      return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(part), low);
+      return _mm256_shuffle_epi8(load_part(table), low);
     } else {
       const __m256i first = look_up<level - 1>(table);
       const __m256i second = look_up<level - 1>(table + (16 << (level - 1)));
       return _mm256_blendv_epi8(first, second, bits[level - 1]);
     }
   }
+
+  /// Looks up the codes' groups in a near table.
+  __m256i look_up_near(const __m256i (&parts)[4]) const {
+    const __m256i first = _mm256_blendv_epi8(_mm256_shuffle_epi8(parts[0], low),
+                                             _mm256_shuffle_epi8(parts[1], low), bits[2]);
+    const __m256i second = _mm256_blendv_epi8(_mm256_shuffle_epi8(parts[2], low),
+                                              _mm256_shuffle_epi8(parts[3], low), bits[2]);
+    return _mm256_blendv_epi8(first, second, bits[3]);
+  }
 };
+
+/// Table bytes of 32 entries, summed over sub-vectors.
+struct Sums {
+  __m256i both =
+      _mm256_setzero_si256();  ///< of even bytes and 256 times those of odd ones, mod 2^16
+  __m256i odd = _mm256_setzero_si256();  ///< uint16
+
+  void add(__m256i bytes) {
+    both = _mm256_add_epi16(both, bytes);
+    odd = _mm256_add_epi16(odd, _mm256_srli_epi16(bytes, 8));
+  }
+  __m256i even() const { return _mm256_sub_epi16(both, _mm256_slli_epi16(odd, 8)); }
+};
+
+Sums sum_up(const ScanRun& run, const std::uint8_t* codes) {
+  Sums sums;
+  for (std::int64_t s = 0; s < run.m; ++s) {
+    sums.add(Codes(codes + s * scan_block_entries).look_up<4>(run.table + s * 256));
+  }
+  return sums;
+}
+
+/// Of the near table, for both halves of a block: no more than its bytes' sums, and less only where
+/// those of two sub-vectors that follow one another exceed 255 together.
+std::pair<Sums, Sums> sum_up_near(const ScanRun& run, const std::uint8_t* codes) {
+  Sums first, second;
+  const auto look_up = [&](std::int64_t s) {
+    const std::uint8_t* table = run.near_table + s * scan_near_groups;
+    const __m256i parts[4] = {load_part(table), load_part(table + 16), load_part(table + 32),
+                              load_part(table + 48)};
+    return std::pair(Codes(codes + s * scan_block_entries).look_up_near(parts),
+                     Codes(codes + s * scan_block_entries + 32).look_up_near(parts));
+  };
+  std::int64_t s = 0;
+  for (; s + 2 <= run.m; s += 2) {
+    const auto [a, b] = look_up(s);
+    const auto [c, d] = look_up(s + 1);
+    first.add(_mm256_adds_epu8(a, c));
+    second.add(_mm256_adds_epu8(b, d));
+  }
+  if (s < run.m) {
+    const auto [a, b] = look_up(s);
+    first.add(a);
+    second.add(b);
+  }
+  return {first, second};
+}
 
 /// Scores of 8 entries; bits of those that pass.
 std::uint64_t score(const ScanRun& run, __m128i sums, const float* terms, float* scores) {
@@ -47,29 +106,63 @@ std::uint64_t score(const ScanRun& run, __m128i sums, const float* terms, float*
   return static_cast<std::uint64_t>(_mm256_movemask_ps(passing));
 }
 
-/// 32 entries of a block.
-std::uint64_t scan_half(const ScanRun& run, std::int64_t b, int first) {
-  const std::uint8_t* block = run.blocks + b * scan_block_bytes(run.m);
-  float* scores = run.scores + b * scan_block_entries + first;
-  __m256i both = _mm256_setzero_si256();  // the even bytes and 256 times the odd ones, mod 2^16
-  __m256i odd = _mm256_setzero_si256();
-  for (std::int64_t s = 0; s < run.m; ++s) {
-    const Codes codes(block + s * scan_block_entries + first);
-    const __m256i bytes = codes.look_up<4>(run.table + s * 256);
-    both = _mm256_add_epi16(both, bytes);
-    odd = _mm256_add_epi16(odd, _mm256_srli_epi16(bytes, 8));
+/// Scores of 32 entries; bits of those that pass.
+std::uint64_t score(const ScanRun& run, const Sums& sums, const float* terms, float* scores) {
+  return score(run, _mm256_castsi256_si128(sums.even()), terms, scores) |
+         score(run, _mm256_extracti128_si256(sums.even(), 1), terms + 8, scores + 8) << 8 |
+         score(run, _mm256_castsi256_si128(sums.odd), terms + 16, scores + 16) << 16 |
+         score(run, _mm256_extracti128_si256(sums.odd, 1), terms + 24, scores + 24) << 24;
+}
+
+/// The score of one entry. codes: its first byte.
+float score_alone(const ScanRun& run, const std::uint8_t* codes, float term) {
+  std::uint32_t even = 0;  // two sums, so that additions need not wait for each other
+  std::uint32_t odd = 0;
+  std::int64_t s = 0;
+  for (; s + 2 <= run.m; s += 2) {
+    even += run.table[s * 256 + codes[s * scan_block_entries]];
+    odd += run.table[(s + 1) * 256 + codes[(s + 1) * scan_block_entries]];
   }
-  const __m256i even = _mm256_sub_epi16(both, _mm256_slli_epi16(odd, 8));
+  if (s < run.m) even += run.table[s * 256 + codes[s * scan_block_entries]];
+  return term + run.scale * static_cast<float>(even + odd);
+}
+
+/// So many entries of 32 are scored alone sooner than all together.
+constexpr int most_alone = 8;
+
+/// 32 entries of a block, of which those count that are in `near`.
+std::uint64_t scan_half(const ScanRun& run, std::int64_t b, int first, std::uint32_t near) {
+  const std::uint8_t* block = run.blocks + b * scan_block_bytes(run.m);
   const float* terms = reinterpret_cast<const float*>(block + run.m * scan_block_entries) + first;
-  return score(run, _mm256_castsi256_si128(even), terms, scores) |
-         score(run, _mm256_extracti128_si256(even, 1), terms + 8, scores + 8) << 8 |
-         score(run, _mm256_castsi256_si128(odd), terms + 16, scores + 16) << 16 |
-         score(run, _mm256_extracti128_si256(odd, 1), terms + 24, scores + 24) << 24;
+  float* scores = run.scores + b * scan_block_entries + first;
+  if (__builtin_popcount(near) > most_alone) {
+    return score(run, sum_up(run, block + first), terms, scores);
+  }
+  std::uint64_t passing = 0;
+  for (; near != 0; near &= near - 1) {
+    const int i = __builtin_ctz(near);
+    scores[i] = score_alone(run, block + scan_byte_of(first + i), terms[i]);
+    passing |= std::uint64_t{scores[i] < run.limit} << i;
+  }
+  return passing;
+}
+
+/// Entries of a block whose bound from the near table, which takes 4 look-ups a sub-vector where
+/// the table takes 16, is below the limit. Few are.
+std::uint64_t find_near(const ScanRun& run, std::int64_t b) {
+  const std::uint8_t* block = run.blocks + b * scan_block_bytes(run.m);
+  const auto [first, second] = sum_up_near(run, block);
+  const float* terms = reinterpret_cast<const float*>(block + run.m * scan_block_entries);
+  float* scores = run.scores + b * scan_block_entries;
+  return score(run, first, terms, scores) | score(run, second, terms + 32, scores + 32) << 32;
 }
 
 void scan(const ScanRun& run) {
+  const bool bounded = run.near_table != nullptr && run.limit < __builtin_inff();
   for (std::int64_t b = 0; b < run.count; ++b) {
-    run.passing[b] = scan_half(run, b, 0) | scan_half(run, b, 32) << 32;
+    const std::uint64_t near = bounded ? find_near(run, b) : ~std::uint64_t{0};
+    run.passing[b] = scan_half(run, b, 0, static_cast<std::uint32_t>(near)) |
+                     scan_half(run, b, 32, static_cast<std::uint32_t>(near >> 32)) << 32;
   }
 }
 

@@ -122,29 +122,46 @@ TEST_CASE("sums of table bytes bound distances from both sides") {
     for (std::int64_t q = 0; q < 5; ++q) {
       std::vector<float> padded(64, 0);
       centroids.pad(test.queries.const_data_ptr<float>() + q * 64, -2, padded.data());
-      at::Tensor table = at::empty({16, 256}, at::kByte);
+      at::Tensor table = at::empty({index::scan_table_bytes(16)}, at::kByte);
       const auto query = index::make_scan_query(kernels.scan, centroids, padded.data(),
                                                 table.mutable_data_ptr<std::uint8_t>());
+      const auto scan = [&](float limit, std::vector<float>& scores) {
+        std::vector<std::uint64_t> passing(4);
+        kernels.scan.scan({.blocks = lists.blocks(0),
+                           .count = 4,
+                           .m = 16,
+                           .table = query.table,
+                           .near_table = query.near_table,
+                           .scale = query.scale,
+                           .limit = limit,
+                           .scores = scores.data(),
+                           .passing = passing.data()});
+        return passing;
+      };
       std::vector<float> scores(256);
-      std::vector<std::uint64_t> passing(4);
-      kernels.scan.scan({.blocks = lists.blocks(0),
-                         .count = 4,
-                         .m = 16,
-                         .table = query.table,
-                         .scale = query.scale,
-                         .limit = 10,
-                         .scores = scores.data(),
-                         .passing = passing.data()});
+      std::vector<float> scores_below(256);
+      scan(index::missing_distance, scores);
+      auto sorted = scores;
+      std::sort(sorted.begin(), sorted.end());
       CHECK(query.error(0) < 1e-2 * query.slack);
       double largest_gap = 0;
+      for (const std::size_t few : {0, 1, 5, 40, 255}) {
+        const float limit = sorted[few];
+        const auto passing = scan(limit, scores_below);
+        std::int64_t wrong = 0;
+        for (std::size_t i = 0; i < 256; ++i) {
+          const bool passes = (passing[i / 64] >> (i % 64) & 1) == 1;
+          wrong += passes == (scores[i] < limit) && (scores_below[i] < limit) == passes ? 0 : 1;
+          wrong += passes && std::abs(scores_below[i] - scores[i]) > query.error(0) ? 1 : 0;
+        }
+        CHECK(wrong == 0);
+      }
       for (std::int64_t i = 0; i < 256; ++i) {
-        const auto at = static_cast<std::size_t>(i);
         const double gap = double{centroids.dot(padded.data(), lists.code(0, i), 64)} -
-                           (query.floor + double{scores[at]});
+                           (query.floor + double{scores[static_cast<std::size_t>(i)]});
         largest_gap = std::max(largest_gap, gap);
         CHECK(gap > -query.error(0));
         CHECK(gap < query.slack + query.error(0));
-        CHECK((passing[at / 64] >> (at % 64) & 1) == (scores[at] < 10 ? 1 : 0));
       }
       CHECK(largest_gap > 0.3 * query.slack);  // it is no looser than it has to be
     }

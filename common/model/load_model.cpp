@@ -25,7 +25,13 @@ bool is_torchscript(const fs::path& path) {
 
 /// The options' dtype, if the device and the kind of model support it.
 at::ScalarType checked_dtype(const fs::path& path, const ModelOptions& options) {
-  if (!is_torchscript(path)) return parse_dtype(options.dtype, options.device);
+  if (!is_torchscript(path)) {
+    const at::ScalarType dtype = parse_dtype(options.dtype, options.device);
+    if (dtype == at::kChar && !has_int8_linear()) {
+      throw core::InputError("dtype", "this libtorch has no int8 products of oneDNN: use fp32");
+    }
+    return dtype;
+  }
   if (!options.device.is_cpu()) {
     throw core::InputError(path, "TorchScript models are run on CPUs only: set device: cpu");
   }
@@ -69,9 +75,12 @@ std::unique_ptr<TranslationModel> load_model(const fs::path& folder, const Model
   const ModelConfig config = read_config(folder, options);
   const SafetensorsFolder weights(folder);
   const auto path = options.path.value_or(gpu::compute_path_on(options.device));
-  const LinearKernel kernel =
-      path == gpu::ComputePath::torch ? LinearKernel::fused : best_linear_kernel();
-  TransformerParts parts = read_transformer(config, weights, {dtype, options.device, kernel});
+  const bool int8 = dtype == at::kChar;
+  const LinearKernel kernel = int8                              ? LinearKernel::int8
+                              : path == gpu::ComputePath::torch ? LinearKernel::fused
+                                                                : best_linear_kernel();
+  TransformerParts parts =
+      read_transformer(config, weights, {int8 ? at::kFloat : dtype, options.device, kernel});
   return make_transformer(std::move(parts), path);
 }
 

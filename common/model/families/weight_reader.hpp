@@ -16,7 +16,7 @@ namespace knnseq::model {
 struct WeightTarget {
   at::ScalarType dtype = at::kFloat;  ///< of matrix products: fp32, bf16 or fp16
   at::Device device = at::kCPU;
-  LinearKernel kernel = best_linear_kernel();  ///< fused on GPUs
+  LinearKernel kernel = best_linear_kernel();  ///< fused on GPUs; int8 with fp32
 };
 
 /// All errors are InputErrors naming file and tensor. If the files hold another dtype, weights are

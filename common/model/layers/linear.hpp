@@ -21,13 +21,22 @@ enum class LinearKernel {
   onednn,
   plain,
   fused,  ///< for GPUs: bias and ReLU as parts of the product; on CPUs the same, not faster
+  int8,   ///< oneDNN's products of 8-bit numbers; see Linear
 };
+
+/// Whether this libtorch has what LinearKernel::int8 needs.
+bool has_int8_linear();
 
 /// On the CPU onednn if this libtorch has it, else plain.
 LinearKernel best_linear_kernel();
 
 /// y = x·Wᵀ + b for x [rows, in] contiguous; all of one dtype and on one device, for kernels other
 /// than fused the CPU.
+///
+/// With LinearKernel::int8 weights and inputs are fp32 and get rounded to 8 bits (7 for weights on
+/// CPUs without VNNI, whose 16-bit sums of two products would overflow): weights symmetrically
+/// with a scale for each output, x with one for all its rows, so what a row becomes depends on the
+/// rows beside it. Sums of products are exact, and outputs fp32.
 class Linear {
  public:
   Linear() = default;
@@ -44,6 +53,7 @@ class Linear {
   LinearKernel kernel_ = LinearKernel::plain;
   at::Tensor weight_;  ///< packed, or [in, out] for the others
   at::Tensor bias_;
+  at::Tensor scales_;  ///< for int8, of the rows of W: fp32 [out]
 };
 
 }  // namespace knnseq::model

@@ -70,8 +70,13 @@ CorpusOptions read_corpus(const Section& section, CorpusOptions options, bool ne
   return options;
 }
 
-std::string read_dtype(const Section& section, const std::string& fallback) {
-  return section.choice("dtype", {"auto", "fp32", "bf16", "fp16"}, fallback);
+/// translates: whether it is for translations alone.
+std::string read_dtype(const Section& section, const std::string& fallback, bool translates) {
+  std::string dtype = section.choice("dtype", {"auto", "fp32", "bf16", "fp16", "int8"}, fallback);
+  if (dtype == "int8" && !translates) {
+    section.problem("dtype", "int8 is too coarse for keys: set it as beam_search.dtype");
+  }
+  return dtype;
 }
 
 PruneOptions read_prune(const Section& section) {
@@ -87,7 +92,7 @@ DatastoreOptions read_datastore(const Section& section, const std::string& dtype
   DatastoreOptions options;
   options.key = {choose(section, "key", model::KeyKind::ffn_in),
                  section.integer("layer", -1, {-10'000, 10'000})};
-  options.dtype = read_dtype(section, dtype);
+  options.dtype = read_dtype(section, dtype, false);
   options.keys = choose(section, "keys", KeyType::fp16);
   options.store = choose(section, "store", KeyStore::keys);
   const bool stored = options.store == KeyStore::keys;
@@ -261,7 +266,7 @@ void read_beam(const Section& section, DecodeOptions& options) {
       static_cast<int>(section.integer("max_length_b", beam.max_length_b, {0, 1'000'000}));
   beam.nbest = static_cast<int>(section.integer("nbest", beam.nbest, {1, 1000}));
   if (beam.nbest > beam.beam) section.problem("nbest", "must not be larger than beam");
-  options.dtype = read_dtype(section, options.dtype);
+  options.dtype = read_dtype(section, options.dtype, true);
   options.block_sentences =
       section.integer("block_sentences", options.block_sentences, {1, 100'000});
 }
@@ -512,7 +517,7 @@ Options read_all(const config::Config& config) {
   Options options;
   options.run_dir = root.path("run_dir");
   read_model(root, options);
-  const std::string dtype = read_dtype(root, "auto");
+  const std::string dtype = read_dtype(root, "auto", false);
   options.device = choose(root, "device", options.device);
   options.shards = root.integer("shards", options.shards, {1, 99'999});
   options.threads = root.integer("threads", options.threads, {1, 4096});

@@ -62,6 +62,7 @@ CONFIG_CASES = (
     sets("partition", "they need datastore.store: keys", "datastore.store=none", "knn.mode=subset"),
     sets("partition", "dtype: 'fp64' must be one of", "dtype=fp64"),
     sets("partition", "fp16", "dtype=fp16"),
+    sets("partition", "datastore.dtype: int8 is too coarse for keys", "datastore.dtype=int8"),
     sets("partition", "corpus.bad_pairs: 'keep' must be one of", "corpus.bad_pairs=keep"),
     sets("partition", "corpus.source: is required", "corpus={target: x}"),
     sets("partition", "beam_search.beam: 0 must lie in", "beam_search.beam=0"),

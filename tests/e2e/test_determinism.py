@@ -38,6 +38,14 @@ class Determinism(pipeline.PipelineTest):
                 self.assertIn(f"a {'node' if used == 'node' else 'rank'}\n", text)
                 translations.add(self.digest("decode/knn/nbest.jsonl", "decode/knn/hyp.txt"))
         self.assertEqual(len(translations), 1)
+        int8 = set()
+        for copies, ranks in (("job", 2), ("node", 3)):
+            self.run_stage("decode knn", *shards, "--force", "--set", f"knn.copies={copies}", "--set",
+                           "beam_search.dtype=int8", ranks=ranks)
+            int8.add(self.digest("decode/knn/nbest.jsonl", "decode/knn/hyp.txt"))
+        self.assertEqual(len(int8), 1)
+        self.assertFalse(int8 & translations)
+        self.run_stage("decode knn", *shards, "--force")
         # An index is loaded once for several test sets, and searched as each asks.
         sets = ", ".join(f"{{name: {name}, source: {self.folder}/test.de, block_sentences: 6, nprobe: {nprobe}}}"
                          for name, nprobe in (("one", 1), ("four", 4)))

@@ -34,11 +34,6 @@ std::vector<MergeSource> open_sources(runtime::StageContext& context, const Opti
   std::vector<MergeSource> sources;
   for (const auto& folder : folders) sources.push_back(open_source(context, options, folder));
   comm::agree(context.comm, [&] {
-    if (!sources.front().name.empty()) {
-      throw core::InputError(
-          sources.front().run_dir,
-          fmt::format("comes first: its corpus is '{}' and has no other name", first_corpus_name));
-    }
     for (std::size_t i = 0; i < sources.size(); ++i) {
       const auto& run_dir = sources[i].run_dir;
       if (fs::equivalent(run_dir, options.run_dir)) {

@@ -98,7 +98,7 @@ class Merge(pipeline.AppendingTest):
                 (("a", "--into", "x"), "needs two run directories"),
                 (("a", "a", "--into", "x"), "a: is given twice"),
                 (("a", "b", "--into", "both"), "both: holds 'corpus' already; merge makes a new run directory"),
-                (("m=a", "b", "--into", "x"), "comes first: its corpus is 'main'"),
+                (("m=a", "b", "--into", "x"), "m=a/config.yaml: cannot be opened"),
                 (("a", "news=other", "--into", "x"),
                  "would be called 'news', as is another one of a; give a name: NAME=other")):
             with self.subTest(words):

@@ -30,6 +30,8 @@ std::string names_where(std::span<const Stage> stages, Holds holds) {
 }
 
 bool takes_names(const Stage& stage) { return stage.names != Names::none; }
+bool takes_folders(const Stage& stage) { return stage.names == Names::run_directories; }
+bool takes_items(const Stage& stage) { return takes_names(stage) && !takes_folders(stage); }
 bool needs_config(const Stage& stage) { return stage.run_directory != RunDirectory::none; }
 
 bool only_reads(const Stage& stage) {
@@ -59,6 +61,24 @@ bool is_among(const std::string& key, const std::vector<std::string>& names) {
     if (!key.starts_with(name)) return false;
     return key.size() == name.size() || key[name.size()] == '.' || key[name.size()] == '[';
   });
+}
+
+/// Of a stage that works on run directories: takes the config of the first.
+void read_folders(const Stage& stage, const std::vector<std::string>& flags, CommandLine& command) {
+  if (command.names.size() < 2) {
+    throw core::InputError(stage.name, "needs two run directories or more");
+  }
+  for (const auto& name : command.names) {
+    if (!core::is_valid_utf8(name)) throw core::InputError(stage.name, "a name is not valid UTF-8");
+  }
+  if (std::ranges::find(flags, stage.flags.front().name) == flags.end()) {
+    throw core::InputError(stage.flags.front().name, "DIR is required");
+  }
+  if (!command.config.empty()) {
+    throw core::InputError(
+        "--config", "is not for " + stage.name + ": the config is that of the first run directory");
+  }
+  command.config = (std::filesystem::path(command.names.front()) / "config.yaml").string();
 }
 
 }  // namespace
@@ -97,7 +117,7 @@ exit codes: 0 done, 1 failed, 2 bad input, 75 stopped by SIGUSR1 (run again to g
       names_where(stages, [](const Stage& stage) { return !needs_config(stage); }),
       names_where(stages, only_reads),
       names_where(stages, [](const Stage& stage) { return stage.force == Force::changed; }),
-      names_where(stages, takes_names));
+      names_where(stages, takes_items));
   return text;
 }
 
@@ -105,12 +125,20 @@ std::string stage_help(const Stage& stage, std::span<const config::KnownKey> key
   const bool config = needs_config(stage);
   std::string text =
       fmt::format("knnseq {0}: {1}\n\n  mpirun -np P knnseq {0}{2} {3} [--set key=value …]{4}\n\n",
-                  stage.name, stage.help, takes_names(stage) ? " [NAME …]" : "",
-                  only_reads(stage) ? "--config FILE|--run DIR"
-                  : config          ? "--config FILE"
-                                    : "[--config FILE]",
+                  stage.name, stage.help,
+                  takes_folders(stage) ? " DIR [NAME=]DIR …"
+                  : takes_names(stage) ? " [NAME …]"
+                                       : "",
+                  takes_folders(stage) ? stage.flags.front().name + " DIR"
+                  : only_reads(stage)  ? "--config FILE|--run DIR"
+                  : config             ? "--config FILE"
+                                       : "[--config FILE]",
                   stage.force == Force::nothing ? "" : " [--force]");
-  if (takes_names(stage)) {
+  if (takes_folders(stage)) {
+    text +=
+        "  DIR      a run directory; the config is that of the first. NAME: what the corpora of "
+        "this\n           one are called (docs/corpora.md)\n";
+  } else if (takes_names(stage)) {
     text += fmt::format("  NAME     an item of the config{}\n",
                         stage.names == Names::chosen ? "" : "; none: all of them");
   }
@@ -221,6 +249,7 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::span<cons
     command.config = (std::filesystem::path(command.run) / "config.yaml").string();
     command.overrides.push_back("run_dir=" + core::Json(command.run).dump());
   }
+  if (takes_folders(*stage)) read_folders(*stage, flags, command);
   const bool config = needs_config(*stage) || !command.overrides.empty();
   if (config && command.config.empty()) {
     throw core::InputError(only_reads(*stage) ? "--config FILE or --run DIR is required"
@@ -228,7 +257,7 @@ CommandLine parse_command_line(int argc, const char* const* argv, std::span<cons
   }
   if (!command.names.empty() && !takes_names(*stage)) {
     throw core::InputError("'" + command.names[0] + "'",
-                           "only " + names_where(stages, takes_names) + " take names");
+                           "only " + names_where(stages, takes_items) + " take names");
   }
   if (command.check && command.stage != "run") {
     throw core::InputError("--check", "is for run only");

@@ -161,8 +161,8 @@ void run_command(const stages::CommandLine& command, const std::vector<std::stri
   context.provenance.job["threads"] = options.threads;
   context.overrides = command.overrides;
   context.keeps_stamps = !reads;
-  if (stage.name != "remove" && stage.name != "verify") {
-    comm::agree(*world, [&] { stages::require_no_begun_removal(options.run_dir); });
+  if (stage.name != "verify") {
+    comm::agree(*world, [&] { stages::require_no_unfinished_change(options.run_dir, stage.name); });
   }
   stages::leave_out_removed(*world, log, options,
                             stage.name == "append" ? command.names : stages::Items{});

@@ -11,6 +11,7 @@
 #include "stages/export/export.hpp"
 #include "stages/import/import.hpp"
 #include "stages/inspect/inspect.hpp"
+#include "stages/merge/merge.hpp"
 #include "stages/partition/partition.hpp"
 #include "stages/plan/plan.hpp"
 #include "stages/prune/prune.hpp"
@@ -173,6 +174,17 @@ std::vector<Stage> make_table() {
        .names = Names::chosen,
        .flags = {{"--lines", "remove.lines", "",
                   "a file that lists pairs: corpus<TAB>line (docs/corpora.md)"}},
+       .force = Force::nothing},
+      {.name = "merge",
+       .help = "make one run directory of several that have the same model",
+       .run = [](Context& context, const Options& options,
+                 const Items& folders) { merge(context, options, folders); },
+       .folders = {{"merge", "merge"}},
+       .keys = process + tokens + key_of_entries +
+               Keys{"model", "shards", "datastore.store", "datastore.prune",
+                    "datastore.sentence_keys", "beam_search.dtype", "decode[].dtype"},
+       .names = Names::run_directories,
+       .flags = {{"--into", "run_dir", "", "the run directory that is made"}},
        .force = Force::nothing},
       {.name = "subset",
        .help = "what decode needs for subset kNN: a sentence index, and codes of all keys",

@@ -31,14 +31,18 @@ enum class Names {
   none,         ///< nothing
   ordered,      ///< items of the config; each needs those before it
   independent,  ///< items of the config, in any order
-  chosen        ///< items of the config: none stands for none, not for all
+  chosen,       ///< items of the config: none stands for none, not for all
+  /// run directories, two or more, NAME=DIR; the config is that of the first, and the stage's flag
+  /// that gives run_dir is needed
+  run_directories
 };
 
 constexpr auto names_of(Names) {
   return core::enum_names<Names>({{Names::none, "none"},
                                   {Names::ordered, "ordered"},
                                   {Names::independent, "independent"},
-                                  {Names::chosen, "chosen"}});
+                                  {Names::chosen, "chosen"},
+                                  {Names::run_directories, "run_directories"}});
 }
 
 enum class Force {

@@ -70,6 +70,11 @@ core::Json read_shard_manifest(const fs::path& folder, std::int64_t shard) {
                          "is not what the stage's manifest.json knows");
 }
 
+void write_begun_shard_manifest(const fs::path& folder, const std::string& begun,
+                                std::int64_t shard, const core::Json& manifest) {
+  store::write_sealed(manifest_path(folder, shard), shard_owner(begun, shard), manifest);
+}
+
 void give_up_if(const Abandoned& abandoned) {
   if (abandoned()) throw core::SystemError("given up after another thread's failure");
 }
@@ -137,7 +142,7 @@ bool ShardJobs::run_shard(std::int64_t shard, const Means& with) {
     manifest["items"] =
         std::accumulate(plan.unit_items.begin(), plan.unit_items.end(), std::int64_t{0});
     if (work.result == ".h5") manifest.update(committed);
-    store::write_sealed(manifest_path(folder_, shard), shard_owner(owner_, shard), manifest);
+    write_begun_shard_manifest(folder_, owner_, shard, manifest);
     remove_leftovers(shard, work);
   });
   return true;

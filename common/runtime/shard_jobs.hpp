@@ -108,5 +108,9 @@ core::Json read_shard_manifest(const std::filesystem::path& folder, std::int64_t
 /// The same for a finished shard of an unfinished stage; `begun`: that stage's begun_identity().
 core::Json read_begun_shard_manifest(const std::filesystem::path& folder, const std::string& begun,
                                      std::int64_t shard);
+/// Writes what either of them has read, of a shard whose files stand in `folder`, for the stage
+/// that was begun there.
+void write_begun_shard_manifest(const std::filesystem::path& folder, const std::string& begun,
+                                std::int64_t shard, const core::Json& manifest);
 
 }  // namespace knnseq::runtime

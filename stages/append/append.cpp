@@ -25,6 +25,15 @@ void check_names(const std::vector<CorpusPaths>& corpora, const std::vector<std:
   }
 }
 
+/// Whether the index of a merged corpus, which add need not have made, is still right.
+bool fits_codebook(runtime::StageContext& context, const CorpusPaths& paths,
+                   const BuiltDatastore& datastore) {
+  const auto index = manifest_of<IndexManifest>(context, paths.step("add"));
+  const auto keys = manifest_of<DatastoreManifest>(context, paths.step("encode"));
+  return index.codes.codebook == datastore.codebook.identity &&
+         index.codes.vectors == keys.identity && index.first_entry == paths.first_entry;
+}
+
 }  // namespace
 
 void append(runtime::StageContext& context, const Options& options,
@@ -40,11 +49,11 @@ void append(runtime::StageContext& context, const Options& options,
     const bool wanted =
         names.empty() || std::find(names.begin(), names.end(), paths.name) != names.end();
     paths.first_entry = entries;
-    if (wanted) partition(context, options, paths);
+    if (wanted && !paths.merged) partition(context, options, paths);
     entries += corpus_manifest(context, options, paths).entries;
     if (!wanted) continue;
-    encode(context, options, paths);
-    add(context, options, paths);
+    if (!paths.merged) encode(context, options, paths);
+    if (!paths.merged || !fits_codebook(context, paths, datastore)) add(context, options, paths);
     if (paths.prune.on()) prune(context, options, paths);
     measure(context, options, paths, datastore);
   }

@@ -3,13 +3,12 @@
 #include "comm/agreement.hpp"
 #include "comm/gather_json.hpp"
 #include "core/error.hpp"
-#include "index/prune/prune_shards.hpp"
 #include "runtime/shard_jobs.hpp"
 #include "runtime/stage_runner.hpp"
 #include "stages/remove/stored_rows.hpp"
 #include "stages/shared/sample/sample_rule.hpp"
 #include "stages/shared/shards/datastore_unit.hpp"
-#include "stages/shared/training/trained_codebook.hpp"
+#include "stages/shared/shards/renumber_index.hpp"
 #include "store/hdf5_structure.hpp"
 
 namespace knnseq::stages {
@@ -270,36 +269,13 @@ runtime::StageOutcome write_datastore(runtime::StageContext& context, const Filt
 }
 
 runtime::StageOutcome write_index(runtime::StageContext& context, const FilteredCorpus& corpus) {
-  const auto& built = corpus.built;
-  const auto entries = built.entries() - corpus.renumbering.entries();
-  index::Codebook codebook;
-  comm::agree(context.comm, [&] { codebook = read_trained_codebook(built.paths.step("train")); });
-  const index::IdBounds ids{built.datastore.keys.vocab_size,
-                            built.paths.first_entry + built.entries()};
-  const auto renumber = [&](std::int64_t entry) {
-    const auto number = corpus.renumbering.entry(entry - built.paths.first_entry);
-    return number < 0 ? number : corpus.next.first_entry + number;
-  };
-  const auto team = runtime::make_shard_team(context.comm, built.shards());
-  runtime::ShardJobs jobs(context, team, corpus.next.index, {"entries", entries});
-  runtime::ShardWork work;
-  work.result = ".faiss";
-  work.prepare = [&](std::int64_t shard) {
-    const auto& facts = built.corpus.of_shard(shard);
-    return runtime::ShardPlan{{}, {facts.at("entries").get<std::int64_t>()}};
-  };
-  work.compute = [](std::int64_t, const runtime::Abandoned&) {
-    return runtime::ComputedUnit{{}, [](store::ShardFile&) {}};
-  };
-  work.finish = [&](std::int64_t shard) {
-    const auto from = checked_index_file(built.paths, shard);
-    const auto to = corpus.next.index / from.filename();
-    const auto kept = index::write_pruned_shard(to, codebook, from, ids, renumber);
-    return core::Json{{"entries", kept.entries}, {"fingerprint", core::fingerprint_file(to)}};
-  };
-  auto outcome = jobs.run(work);
-  outcome.content["entries"] = entries;
-  return outcome;
+  const auto first = corpus.built.paths.first_entry;
+  return renumber_index(context, corpus.built, corpus.next.index,
+                        corpus.built.entries() - corpus.renumbering.entries(),
+                        [&](std::int64_t entry) {
+                          const auto number = corpus.renumbering.entry(entry - first);
+                          return number < 0 ? number : corpus.next.first_entry + number;
+                        });
 }
 
 }  // namespace

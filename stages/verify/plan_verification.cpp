@@ -26,15 +26,8 @@ class Finder {
   explicit Finder(const fs::path& run_dir) : run_dir_(run_dir) {}
 
   std::vector<Check> find() {
-    const RemovalFolders removal(run_dir_);
-    if (fs::exists(removal.ready)) {
-      add({CheckKind::known_damage,
-           "remove",
-           removal.ready.string() + ": a removal was interrupted while it was put in place; run "
-                                    "'knnseq remove' to finish it",
-           1,
-           0,
-           {}});
+    if (const auto change = find_unfinished_change(run_dir_)) {
+      add({CheckKind::known_damage, change->command, change->message, 1, 0, {}});
     }
     visit(run_dir_);
     return std::move(checks_);

@@ -25,8 +25,11 @@ import pipeline  # noqa: E402
 STAGES = {"partition": "corpus", "encode": "datastore", "train": "codebook", "add": "index",
           "prune": "pruned", "subset": "subset", "append": "append", "decode": "decode",
           "evaluate": "evaluate", "export": "export", "tune": "tune"}  # sweep's result are times, which differ
-# Stages that change what others have made: what they need, and what they leave is compared as a whole.
-CHANGING = {"remove": ("partition", "encode", "train", "add", "prune", "append", "export")}
+# Stages that change or take what others have made: what they need in `run`, and folders that are compared as a whole.
+MADE = ("corpus", "datastore", "codebook", "index", "append")
+CHANGING = {"remove": (("partition", "encode", "train", "add", "prune", "append", "export"),
+                       (*MADE, "pruned", "export", "remove")),
+            "merge": ((), (*MADE, "merge"))}
 PRUNED = "sample: 6000, prune: {{probability: 0.8, distance: 1, neighbours: 1}}"
 CONFIG = pipeline.CONFIG.replace("sample: 6000", PRUNED) + """
 append: [{{name: news, source: {folder}/news.de, target: {folder}/news.en}}]
@@ -35,7 +38,8 @@ tune: {{source: {folder}/test.de, reference: {folder}/test.en, k: [2, 8], lambda
   temperature: [10, 20], nprobe: [1, 4], candidates: 2}}
 """
 OPTIONS = {"subset": ["--set", "append=[]"],  # they are appended later
-           "remove": ["--lines", "{folder}/removed.tsv"]}
+           "remove": ["--lines", "{folder}/removed.tsv"],
+           "merge": ["{folder}/whole", "{folder}/other", "--into", "{folder}/run"]}
 KINDS = ("one rank", "one rank", "all ranks", "mpirun", "stop", "stop")
 END_SECONDS = 60  # a job that is killed must be gone by then
 RUN_SECONDS = 300
@@ -88,9 +92,10 @@ class Harness:
         text = CONFIG.format(folder=self.folder, model=pipeline.MODEL)
         self.config.write_text(text, encoding="utf-8")
 
-    def start(self, stage, ranks):
-        command = ["mpirun", "-np", str(ranks), pipeline.PROGRAM, stage, "--config", str(self.config),
-                   "--set", f"run_dir={self.folder / 'run'}", *self.options,
+    def start(self, stage, ranks, *options):
+        config = [] if stage == "merge" else ["--config", str(self.config)]
+        command = ["mpirun", "-np", str(ranks), pipeline.PROGRAM, stage, *config,
+                   "--set", f"run_dir={self.folder / 'run'}", *self.options, *options,
                    *(option.format(folder=self.folder) for option in OPTIONS.get(stage, ()))]
         self.log = open(self.folder / "output.txt", "wb")
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
@@ -118,6 +123,10 @@ class Harness:
             self.finish(self.start(stage, 2), stage)
             self.seconds[stage] = time.time() - began
         (self.folder / "run").rename(self.folder / "whole")
+        for stage in ("partition", "encode", "train", "add"):
+            self.finish(self.start(stage, 2, "--set", "append=[]", "--set", f"corpus.source={self.folder}/news.de",
+                                   "--set", f"corpus.target={self.folder}/news.en", "--set", "corpus.max_tokens=999"), stage)
+        (self.folder / "run").rename(self.folder / "other")
         for stage in CHANGING:
             self.copy_before(stage)
             began = time.time()
@@ -132,7 +141,7 @@ class Harness:
         shutil.rmtree(run, ignore_errors=True)
         run.mkdir()
         stages = list(STAGES)
-        for before in CHANGING.get(stage) or stages[:stages.index(stage)]:
+        for before in CHANGING[stage][0] if stage in CHANGING else stages[:stages.index(stage)]:
             shutil.copytree(self.folder / "whole" / STAGES[before], run / STAGES[before])
 
     def disturb(self, job, kind):
@@ -200,7 +209,7 @@ class Harness:
     def compare(self, stage):
         stages = list(STAGES)
         if stage in CHANGING:
-            folders = [*(STAGES[name] for name in CHANGING[stage]), stage]
+            folders = CHANGING[stage][1]
         else:
             folders = [STAGES[name] for name in stages[:stages.index(stage) + 1]]
         for folder in folders:

@@ -16,6 +16,11 @@ const std::vector<stages::Stage> table = {
      .run = {},
      .flags = {{"--json", "serve.json", "true", ""}, {"--listen", "serve.listen", "", ""}},
      .run_directory = stages::RunDirectory::read},
+    {.name = "merge",
+     .help = "",
+     .run = {},
+     .names = stages::Names::run_directories,
+     .flags = {{"--into", "run_dir", "", ""}}},
     {.name = "doctor", .help = "", .run = {}, .run_directory = stages::RunDirectory::none},
     {.name = "run", .help = "", .run = {}, .force = stages::Force::changed}};
 }  // namespace

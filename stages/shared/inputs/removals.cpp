@@ -45,12 +45,23 @@ void Removals::write(const fs::path& run_dir) const {
   core::write_file_durably(folders.manifest, manifest.dump(1) + "\n");
 }
 
-void require_no_begun_removal(const fs::path& run_dir) {
-  const RemovalFolders folders(run_dir);
-  if (!fs::exists(folders.ready)) return;
-  throw core::InputError(folders.ready,
-                         "a removal was interrupted while it was put in place; run 'knnseq remove' "
-                         "to finish it");
+std::optional<UnfinishedChange> find_unfinished_change(const fs::path& run_dir) {
+  const auto ready = RemovalFolders(run_dir).ready;
+  if (fs::exists(ready)) {
+    return UnfinishedChange{"remove", ready.string() +
+                                          ": a removal was interrupted while it was put in "
+                                          "place; run 'knnseq remove' to finish it"};
+  }
+  const auto merging = run_dir / merging_name;
+  if (!fs::exists(merging)) return std::nullopt;
+  return UnfinishedChange{"merge", merging.string() +
+                                       ": a merge into this run directory is not finished; give "
+                                       "the same 'knnseq merge' again"};
+}
+
+void require_no_unfinished_change(const fs::path& run_dir, const std::string& command) {
+  const auto change = find_unfinished_change(run_dir);
+  if (change && change->command != command) throw core::InputError(change->message);
 }
 
 void leave_out_removed(comm::Communicator& comm, obs::Log& log, Options& options,

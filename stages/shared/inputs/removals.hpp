@@ -1,8 +1,9 @@
-// What `remove` has left behind for other commands: corpora that it took out as a whole, and a
-// removal that a kill has interrupted.
+// What `remove` has left behind for other commands: corpora that it took out as a whole; and a
+// removal or a merge that a kill has interrupted.
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,18 @@ struct Removals {
   void write(const std::filesystem::path& run_dir) const;
 };
 
-/// Throws core::InputError if a removal was interrupted while it was put in place. Not collective.
-void require_no_begun_removal(const std::filesystem::path& run_dir);
+/// While this file is in a run directory, a merge that is to make it is not finished.
+inline constexpr const char* merging_name = "merging.json";
+
+/// What a killed command has left unfinished, so that only the same command may go on here.
+struct UnfinishedChange {
+  std::string command;  ///< "remove"
+  std::string message;  ///< what was interrupted, and what to run
+};
+std::optional<UnfinishedChange> find_unfinished_change(const std::filesystem::path& run_dir);
+
+/// Throws core::InputError if there is one of another command than this one. Not collective.
+void require_no_unfinished_change(const std::filesystem::path& run_dir, const std::string& command);
 
 /// Takes the corpora that were removed as a whole out of options.append, with a notice; those of
 /// `again` are in from now on. Collective; throws core::InputError on all ranks.

@@ -40,6 +40,11 @@ void put_key(core::Json& object, const std::string& path, const core::Json& sche
   put_key(list ? property["items"] : property, path.substr(dot + 1), schema, required);
 }
 
+/// What a config or an item must have, if it does not have another key in place of it.
+core::Json either(core::Json needed, const char* instead) {
+  return {std::move(needed), {{"required", {instead}}}};
+}
+
 }  // namespace
 
 core::Json config_schema(std::span<const config::KnownKey> keys) {
@@ -51,14 +56,25 @@ core::Json config_schema(std::span<const config::KnownKey> keys) {
     put_key(root, key, {{"anyOf", {text, {{"type", "array"}, {"items", text}}}}}, false);
   }
   for (const auto& key : keys) {
+    const bool is_text = key.path.ends_with(".source") || key.path.ends_with(".target");
+    const bool has_else = is_text && (key.path.starts_with("corpus.") ||  // see below
+                                      key.path.starts_with("append[]."));
     const bool required = key.problem.starts_with("is required");
     core::Json schema = key.schema;
     if (!required) {
       const auto fallback = core::Json::parse(key.fallback, nullptr, /*allow_exceptions=*/false);
       schema["default"] = fallback.is_discarded() ? core::Json(key.fallback) : fallback;
     }
-    put_key(root, key.path, schema, required);
+    put_key(root, key.path, schema, required && !has_else);
   }
+  const core::Json texts = {{"required", {"source", "target"}}};
+  auto& properties = root["properties"];
+  if (properties.contains("corpus") && properties.contains("import")) {
+    root["anyOf"] =
+        either({{"required", {"corpus"}}, {"properties", {{"corpus", texts}}}}, "import");
+  }
+  if (properties.contains("append"))
+    properties["append"]["items"]["anyOf"] = either(texts, "merged");
   return root;
 }
 

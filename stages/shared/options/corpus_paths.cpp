@@ -58,6 +58,7 @@ std::vector<CorpusPaths> appended_corpora(const Options& options) {
     corpora.back().name = item.name;
     corpora.back().corpus = item.corpus;
     corpora.back().weight = item.weight;
+    corpora.back().merged = item.merged;
     corpora.back().prune = options.datastore.prune;
   }
   return corpora;

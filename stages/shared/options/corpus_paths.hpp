@@ -47,6 +47,7 @@ struct CorpusPaths {
   std::filesystem::path codebook;   ///< the first corpus's
   std::int64_t first_entry = 0;     ///< number of its first entry in the index
   double weight = 1;                ///< factor on its neighbours' shares
+  bool merged = false;              ///< came from another run directory, as AppendOptions
   PruneOptions prune;               ///< if on, what prune makes is searched, not what add does
 
   bool appended() const { return !name.empty(); }

@@ -276,12 +276,7 @@ void read_beam(const Section& section, DecodeOptions& options) {
 std::string read_name(const Section& section, std::set<std::string>& names) {
   constexpr std::size_t most_bytes = 100;
   const std::string name = section.text("name");
-  const bool plain =
-      !name.empty() && name[0] != '.' && std::all_of(name.begin(), name.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '-' || c == '_' || c == '.';
-      });
-  if (!plain) section.problem("name", "must be of letters, digits, '-', '_' and '.'");
+  if (!is_item_name(name)) section.problem("name", "must be of letters, digits, '-', '_' and '.'");
   if (name.size() > most_bytes) {
     section.problem("name", fmt::format("must have at most {} characters", most_bytes));
   }
@@ -294,8 +289,12 @@ std::vector<AppendOptions> read_append(const Section& root, const CorpusOptions&
   std::vector<AppendOptions> all;
   std::set<std::string> names;
   for (const auto& section : root.sections("append")) {
-    all.push_back({read_name(section, names), read_corpus(section, defaults),
-                   section.number("weight", 1, weight_bounds)});
+    const bool merged = section.flag("merged", false);
+    all.push_back({read_name(section, names), read_corpus(section, defaults, !merged),
+                   section.number("weight", 1, weight_bounds), merged});
+    if (merged && !all.back().corpus.source.empty()) {
+      section.problem("merged", "excludes source and target: its text is not read");
+    }
     if (all.back().name == first_corpus_name) {
       section.problem("name", fmt::format("must not be '{}', which is the corpus of corpus:",
                                           first_corpus_name));

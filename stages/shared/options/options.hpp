@@ -172,7 +172,8 @@ inline constexpr const char* first_corpus_name = "main";
 struct AppendOptions {
   std::string name;
   CorpusOptions corpus;
-  double weight = 1;  ///< factor on its neighbours' shares; the first corpus has 1
+  double weight = 1;    ///< factor on its neighbours' shares; the first corpus has 1
+  bool merged = false;  ///< it came from another run directory: there is no text of it here
 };
 
 /// What translations are scored by.

@@ -1,5 +1,7 @@
 #include "stages/shared/options/read_tools.hpp"
 
+#include <algorithm>
+
 #include "core/entry_id.hpp"
 
 namespace knnseq::stages {
@@ -11,6 +13,13 @@ namespace {
 constexpr std::int64_t largest_number = 1'000'000'000;
 
 }  // namespace
+
+bool is_item_name(const std::string& name) {
+  return !name.empty() && name[0] != '.' && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+  });
+}
 
 InspectOptions read_inspect(const Section& section) {
   InspectOptions options;

@@ -6,6 +6,9 @@
 
 namespace knnseq::stages {
 
+/// Whether it can name an item of a list, and so a folder and part of a file's name.
+bool is_item_name(const std::string& name);
+
 // Each reads its own section, and notes problems there.
 InspectOptions read_inspect(const config::Section& section);
 TranslateOptions read_translate(const config::Section& section);

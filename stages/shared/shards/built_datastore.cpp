@@ -76,6 +76,26 @@ void require_fits_first(const BuiltCorpus& built, const BuiltCorpus& first) {
   }
 }
 
+/// Names of the corpora that were appended in another run directory under the codebook that is
+/// there now, in the order of their entries.
+std::vector<std::string> names_appended_in(const std::filesystem::path& run_dir) {
+  const auto codebook = store::read_manifest(Folders(run_dir).codebook / "manifest.json");
+  std::vector<std::pair<std::int64_t, std::string>> found;
+  const auto folder = run_dir / "append";
+  if (!codebook || !std::filesystem::is_directory(folder)) return {};
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const auto manifest = store::read_manifest(entry.path() / "index" / "manifest.json");
+    if (!manifest) continue;  // it is not finished
+    const auto index = IndexManifest::from_json(*manifest);
+    if (index.codes.codebook != codebook->identity) continue;
+    found.emplace_back(index.first_entry, entry.path().filename().string());
+  }
+  std::ranges::sort(found);
+  std::vector<std::string> names;
+  for (const auto& [first_entry, name] : found) names.push_back(name);
+  return names;
+}
+
 }  // namespace
 
 std::int64_t BuiltDatastore::entries() const {
@@ -124,6 +144,19 @@ BuiltDatastore read_datastore(runtime::StageContext& context, const CorpusPaths&
     }
   });
   return built;
+}
+
+std::vector<CorpusPaths> corpora_appended_in(runtime::StageContext& context, const Options& options,
+                                             const std::filesystem::path& run_dir) {
+  core::Json names = core::Json::array();
+  comm::on_root(context.comm, [&] { names = names_appended_in(run_dir); });
+  std::vector<CorpusPaths> corpora;
+  for (const std::string name : core::Json::parse(context.comm.broadcast_string(names.dump()))) {
+    corpora.push_back(first_corpus(options, run_dir / "append" / name));
+    corpora.back().name = name;
+    corpora.back().codebook = Folders(run_dir).codebook;
+  }
+  return corpora;
 }
 
 void require_config(runtime::StageContext& context, const Options& options,

@@ -50,6 +50,12 @@ std::string name_of(const BuiltCorpus& built);
 BuiltDatastore read_datastore(runtime::StageContext& context, const CorpusPaths& first,
                               const std::vector<CorpusPaths>& appended);
 
+/// The corpora that were appended in another run directory under the codebook that is there now, in
+/// the order of their entries. Its config, which may have been changed, is not asked: what was
+/// appended and not removed belongs to it. Collective.
+std::vector<CorpusPaths> corpora_appended_in(runtime::StageContext& context, const Options& options,
+                                             const std::filesystem::path& run_dir);
+
 /// Throws core::InputError (on all ranks) if the keys were made by another model, layer or
 /// tokeniser than the config says; `model` is one of options.models. Collective.
 void require_config(runtime::StageContext& context, const Options& options,

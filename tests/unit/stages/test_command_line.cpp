@@ -69,6 +69,20 @@ TEST_CASE("options of one stage, and a run directory's own config") {
                     Contains("--run: is instead of --config"));
 }
 
+TEST_CASE("run directories in place of a config") {
+  const auto merge = parse({"merge", "runs/a", "b=runs/b", "--into", "runs/c"});
+  CHECK(merge.config == "runs/a/config.yaml");
+  CHECK(merge.names == std::vector<std::string>{"runs/a", "b=runs/b"});
+  CHECK(merge.overrides == std::vector<std::string>{"run_dir=runs/c"});
+  CHECK_THROWS_WITH(parse({"merge", "a", "--into", "c"}), Contains("needs two run directories"));
+  CHECK_THROWS_WITH(parse({"merge", "a", "b"}), Contains("--into: DIR is required"));
+  CHECK_THROWS_WITH(parse({"merge", "a", "b", "--into", "c", "--config", "d"}),
+                    Contains("--config: is not for merge"));
+  CHECK_THROWS_WITH(parse({"merge", "a", "\xff", "--into", "c"}), Contains("not valid UTF-8"));
+  CHECK_THAT(stages::stage_help(*stages::find_stage(stages::stage_table(), "merge"), {}),
+             Contains("knnseq merge DIR [NAME=]DIR … --into DIR [--set"));
+}
+
 TEST_CASE("help follows from the table of stages") {
   const auto table = stages::stage_table();
   const auto text = stages::usage(table);

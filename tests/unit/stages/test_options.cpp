@@ -50,8 +50,14 @@ TEST_CASE("the documented schema is that of the keys, with ranges, names and wha
   const auto schema = stages::config_schema(stages::config_keys());
   CHECK(core::read_json(KNNSEQ_SOURCE_DIR "/docs/config.schema.json") == schema);
   const auto& properties = schema.at("properties");
-  CHECK(schema.at("required") == core::Json{"run_dir", "model", "corpus", "index"});
-  CHECK(properties.at("corpus").at("required") == core::Json{"source", "target"});
+  CHECK(schema.at("required") == core::Json{"run_dir", "model", "index"});
+  const core::Json texts = {{"required", {"source", "target"}}};
+  CHECK(schema.at("anyOf") ==
+        core::Json{{{"required", {"corpus"}}, {"properties", {{"corpus", texts}}}},
+                   {{"required", {"import"}}}});
+  const auto& appended = properties.at("append").at("items");
+  CHECK(appended.at("required") == core::Json::array({"name"}));
+  CHECK(appended.at("anyOf") == core::Json{texts, {{"required", {"merged"}}}});
   const auto& item = properties.at("decode").at("items");
   CHECK(item.at("required") == core::Json{"name", "source"});
   CHECK_FALSE(item.at("additionalProperties").get<bool>());
@@ -94,6 +100,9 @@ TEST_CASE("items of append inherit from corpus and may override") {
   CHECK(options.append[1].corpus.drop_bad_pairs);
   CHECK(options.append[1].corpus.max_tokens == 7);
   CHECK_THAT(problems_of("append: [{name: x, target: d}]\n"), Contains("source: is required"));
+  CHECK_THAT(problems_of("append: [{name: x, merged: true, source: c, target: d}]\n"),
+             Contains("merged: excludes source and target"));
+  CHECK_THAT(problems_of("append: [{name: x, merged: true}]\n"), !Contains("append"));
   CHECK_THAT(problems_of("append: [{name: a/b, source: c, target: d}]\n"),
              Contains("must be of letters"));
 }

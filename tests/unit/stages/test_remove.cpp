@@ -54,10 +54,10 @@ TEST_CASE("a removal that is ready is finished wherever a kill has interrupted i
   stages::Replacement replacement{
       {"index"}, {"append/news/index", "export"}, {{"news"}, {{"main", 3}}}};
   CHECK_FALSE(stages::is_ready(run_dir.path()));
-  stages::require_no_begun_removal(run_dir.path());
+  stages::require_no_unfinished_change(run_dir.path(), "decode");
   stages::make_ready(run_dir.path(), replacement);
   CHECK(stages::is_ready(run_dir.path()));
-  CHECK_THROWS_AS(stages::require_no_begun_removal(run_dir.path()), core::InputError);
+  CHECK_THROWS_AS(stages::require_no_unfinished_change(run_dir.path(), "decode"), core::InputError);
 
   const std::vector<std::pair<fs::path, fs::path>> steps = {
       {run_dir / "index", folders.replaced / "index"},

@@ -52,12 +52,12 @@ class ImportOrigins(pipeline.PipelineTest):
             untied = [i for i in range(len(own) - 1) if not np.isclose(np.delete(own, i), own[i], rtol=1e-5).any()]
             self.assertEqual(ours[untied].tolist(), theirs[untied].tolist())
 
-    def assert_same_translations(self, path):
+    def assert_same_translations(self, path, **knn):
         """Sentence by sentence, with the log-probability of each."""
         generated = read_generated(path)
         self.write_side("test.src", [source for source, _ in generated.values()])
         settings = json.loads(self.config.read_text(encoding="utf-8"))
-        settings["decode"] = [{"name": "knn", "source": f"{self.folder}/test.src"}]
+        settings["decode"] = [{"name": "knn", "source": f"{self.folder}/test.src", **knn}]
         self.config.write_text(json.dumps(settings), encoding="utf-8")
         self.run_stage("decode", ranks=1)
         lines = (self.folder / "run/decode/knn/nbest.jsonl").read_text(encoding="utf-8").splitlines()
@@ -86,6 +86,13 @@ class ImportOrigins(pipeline.PipelineTest):
         files = {"keys": ["keys.ffn_in.0.bin"], "values": ["values.0.bin"], "index": ["subset.bin"]}
         expected = self.import_store("knn-seq", "fairseq-prenorm", "PCA16,PQ4", files)
         self.assert_same_neighbours(*(expected[name] for name in ("queries", "subset_distances", "subset_entries")))
+
+    def test_knn_box(self):
+        """Memory maps that config.json describes; keys are the last layer's output."""
+        files = {"keys": ["keys.npy"], "values": ["vals.npy"], "index": ["keys.faiss_index"]}
+        expected = self.import_store("knn-box", "fairseq-postnorm", "IVF16,PQ4", files, datastore={"key": "ffn_out"})
+        self.assert_same_neighbours(*(expected[name] for name in ("queries", "distances", "entries")))
+        self.assert_same_translations(DATA / "imports/knn-box/generate.txt", nprobe=16)
 
 
 if __name__ == "__main__":

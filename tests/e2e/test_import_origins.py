@@ -52,17 +52,21 @@ class ImportOrigins(pipeline.PipelineTest):
             untied = [i for i in range(len(own) - 1) if not np.isclose(np.delete(own, i), own[i], rtol=1e-5).any()]
             self.assertEqual(ours[untied].tolist(), theirs[untied].tolist())
 
-    def assert_same_translations(self, path, **knn):
-        """Sentence by sentence, with the log-probability of each."""
-        generated = read_generated(path)
-        self.write_side("test.src", [source for source, _ in generated.values()])
+    def translate(self, sources, **changes):
+        """Hypotheses of each sentence, best first."""
+        self.write_side("test.src", sources)
         settings = json.loads(self.config.read_text(encoding="utf-8"))
-        settings["decode"] = [{"name": "knn", "source": f"{self.folder}/test.src", **knn}]
+        settings["decode"] = [{"name": "knn", "source": f"{self.folder}/test.src", **changes}]
         self.config.write_text(json.dumps(settings), encoding="utf-8")
         self.run_stage("decode", ranks=1)
         lines = (self.folder / "run/decode/knn/nbest.jsonl").read_text(encoding="utf-8").splitlines()
-        for line, (_, theirs) in zip(lines, generated.values(), strict=True):
-            ours = json.loads(line)["nbest"]
+        return [json.loads(line)["nbest"] for line in lines]
+
+    def assert_same_translations(self, path, **changes):
+        """Sentence by sentence, with the log-probability of each."""
+        generated = read_generated(path)
+        hypotheses = self.translate([source for source, _ in generated.values()], **changes)
+        for ours, (_, theirs) in zip(hypotheses, generated.values(), strict=True):
             self.assertEqual([hypothesis["text"] for hypothesis in ours], [text for _, text in theirs])
             np.testing.assert_allclose([hypothesis["score"] for hypothesis in ours],
                                        [score for score, _ in theirs], rtol=1e-4, atol=1e-5)
@@ -93,6 +97,16 @@ class ImportOrigins(pipeline.PipelineTest):
         expected = self.import_store("knn-box", "fairseq-postnorm", "IVF16,PQ4", files, datastore={"key": "ffn_out"})
         self.assert_same_neighbours(*(expected[name] for name in ("queries", "distances", "entries")))
         self.assert_same_translations(DATA / "imports/knn-box/generate.txt", nprobe=16)
+
+    def test_knn_transformers(self):
+        """Memory maps whose names tell their sizes."""
+        stem = "dstore_marian_765_24"
+        files = {"keys": [f"{stem}_keys.npy"], "values": [f"{stem}_vals.npy"], "index": ["index_marian_765_24.indexed"]}
+        expected = self.import_store("knn-transformers", "marian-sharded", "IVF16,PQ4", files)
+        self.assert_same_neighbours(*(expected[name] for name in ("queries", "distances", "entries")))
+        greedy = json.loads((DATA / "imports/knn-transformers/greedy.json").read_text(encoding="utf-8"))
+        hypotheses = self.translate([sentence["source"] for sentence in greedy], beam=1, nbest=1)
+        self.assertEqual([ours[0]["tokens"] for ours in hypotheses], [sentence["tokens"] for sentence in greedy])
 
 
 if __name__ == "__main__":

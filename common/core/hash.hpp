@@ -13,6 +13,21 @@ namespace knnseq::core {
 /// XXH3-64 of the bytes.
 std::uint64_t checksum(std::span<const std::byte> bytes);
 
+/// The same of bytes that come piece by piece.
+class Checksummer {
+ public:
+  Checksummer();
+  ~Checksummer();
+  Checksummer(Checksummer&&) noexcept;
+  Checksummer& operator=(Checksummer&&) noexcept;
+  void update(std::span<const std::byte> bytes);
+  std::uint64_t digest() const;  ///< of all bytes so far
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 template <class T>
 std::uint64_t checksum_of(std::span<const T> values) {
   return checksum(std::as_bytes(values));

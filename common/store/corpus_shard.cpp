@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "comm/self_communicator.hpp"
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
+#include "core/hash.hpp"
 #include "core/json_field.hpp"
 #include "store/hdf5_structure.hpp"
 #include "store/verify_rows.hpp"
@@ -32,6 +35,14 @@ void for_each_array(Shard& shard, Visit visit) {
   visit("entry_starts", "global entry number of each sentence's first entry", shard.entry_starts);
   visit("line_numbers", "line of the input, from 0 over all files", shard.line_numbers);
   visit("batch_starts", "offsets into the sentences of this shard", shard.batch_starts);
+}
+
+/// Rows of a shard's array.
+std::int64_t rows_of_array(const CorpusShardSizes& sizes, std::string_view dataset) {
+  if (dataset == "source_tokens") return sizes.source_tokens;
+  if (dataset == "target_tokens") return sizes.entries;
+  if (dataset == "batch_starts") return sizes.batches + 1;
+  return sizes.sentences + (dataset == "source_starts" || dataset == "sentence_starts" ? 1 : 0);
 }
 
 template <class T>
@@ -101,6 +112,54 @@ class ShardCheck {
   const CorpusShard& shard_;
 };
 
+struct Place {
+  const std::filesystem::path& folder;
+  const std::string& name;
+  const FileLabel& label;
+};
+
+/// `rows` of each array.
+core::Json write_arrays(const Place& place, const std::vector<std::int64_t>& rows,
+                        const CorpusShardSizes& sizes,
+                        const std::function<const CorpusShard*()>& next) {
+  const auto alone = comm::make_self_communicator();
+  const auto path = place.folder / (place.name + ".h5");
+  std::vector<DatasetSpec> specs;
+  const CorpusShard none;
+  for_each_array(
+      none, [&]<class T>(const char* dataset, const char* meaning, const std::vector<T>&) {
+        const auto type = sizeof(T) == 4 ? DataType::uint32 : DataType::int64;
+        specs.push_back({dataset, type, {rows[specs.size()]}, {{"description", meaning}}});
+      });
+  Hdf5File::create(path, *alone, specs, place.label);
+  Hdf5File file = Hdf5File::open_for_writing(path, *alone);
+  std::vector<std::int64_t> written(specs.size(), 0), bytes(specs.size(), 0);
+  std::vector<core::Checksummer> checksums(specs.size());
+  while (const CorpusShard* part = next()) {
+    std::size_t array = 0;
+    for_each_array(*part,
+                   [&]<class T>(const char* dataset, const char*, const std::vector<T>& values) {
+                     const std::span<const T> all(values);
+                     file.write_rows(dataset, written[array], all);
+                     written[array] += std::ssize(values);
+                     bytes[array] += std::ssize(std::as_bytes(all));
+                     checksums[array++].update(std::as_bytes(all));
+                   });
+  }
+  core::Json ranges = core::Json::array();
+  for (std::size_t array = 0; array < specs.size(); ++array) {
+    ranges.push_back({{"dataset", specs[array].name},
+                      {"first_row", 0},
+                      {"bytes", bytes[array]},
+                      {"checksum", fmt::format("{:016x}", checksums[array].digest())}});
+  }
+  file.close();  // its buffers reach the file
+  file.sync();
+  return {{"sentences", sizes.sentences},          {"entries", sizes.entries},
+          {"source_tokens", sizes.source_tokens},  {"batches", sizes.batches},
+          {"structure", describe_structure(path)}, {"units", core::Json::array({ranges})}};
+}
+
 }  // namespace
 
 core::Range CorpusShard::sentences_of(core::Range batches) const {
@@ -154,34 +213,25 @@ std::int64_t CorpusShard::find_entry(std::int64_t entry_number,
 
 core::Json CorpusShard::write(const std::filesystem::path& folder, const std::string& name,
                               const FileLabel& label) const {
-  const auto alone = comm::make_self_communicator();
-  const auto path = folder / (name + ".h5");
-  std::vector<DatasetSpec> specs;
-  core::Json ranges = core::Json::array();
-  for_each_array(
-      *this, [&]<class T>(const char* dataset, const char* meaning, const std::vector<T>& values) {
-        const auto type = sizeof(T) == 4 ? DataType::uint32 : DataType::int64;
-        specs.push_back({dataset, type, {std::ssize(values)}, {{"description", meaning}}});
-        const auto bytes = std::as_bytes(std::span<const T>(values));
-        ranges.push_back({{"dataset", dataset},
-                          {"first_row", 0},
-                          {"bytes", bytes.size()},
-                          {"checksum", range_checksum(bytes)}});
-      });
-  Hdf5File::create(path, *alone, specs, label);
-  Hdf5File file = Hdf5File::open_for_writing(path, *alone);
-  for_each_array(*this,
-                 [&]<class T>(const char* dataset, const char*, const std::vector<T>& values) {
-                   file.write_rows(dataset, 0, std::span<const T>(values));
-                 });
-  file.close();  // its buffers reach the file
-  file.sync();
-  return {{"sentences", sentences()},
-          {"entries", entries()},
-          {"source_tokens", source_tokens.size()},
-          {"batches", batches()},
-          {"structure", describe_structure(path)},
-          {"units", core::Json::array({ranges})}};
+  std::vector<std::int64_t> rows;
+  for_each_array(*this, [&]<class T>(const char*, const char*, const std::vector<T>& values) {
+    rows.push_back(std::ssize(values));
+  });
+  const CorpusShard* left = this;
+  return write_arrays({folder, name, label}, rows,
+                      {sentences(), entries(), std::ssize(source_tokens), batches()},
+                      [&] { return std::exchange(left, nullptr); });
+}
+
+core::Json CorpusShard::write_parts(const std::filesystem::path& folder, const std::string& name,
+                                    const FileLabel& label, const CorpusShardSizes& sizes,
+                                    const std::function<const CorpusShard*()>& next) {
+  std::vector<std::int64_t> rows;
+  const CorpusShard none;
+  for_each_array(none, [&]<class T>(const char* dataset, const char*, const std::vector<T>&) {
+    rows.push_back(rows_of_array(sizes, dataset));
+  });
+  return write_arrays({folder, name, label}, rows, sizes, next);
 }
 
 CorpusShard CorpusShard::read(const std::filesystem::path& folder, const std::string& name,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -10,6 +11,13 @@
 #include "store/hdf5_file.hpp"
 
 namespace knnseq::store {
+
+struct CorpusShardSizes {
+  std::int64_t sentences = 0;
+  std::int64_t entries = 0;
+  std::int64_t source_tokens = 0;
+  std::int64_t batches = 0;
+};
 
 /// Sentences in the order in which they are encoded: batch after batch. Token sequences end in EOS.
 /// The target tokens are the values of the shard's entries, one after another.
@@ -47,6 +55,12 @@ struct CorpusShard {
   /// `label` is the file's. Not collective.
   core::Json write(const std::filesystem::path& folder, const std::string& name,
                    const FileLabel& label = {}) const;
+  /// Writes the same file of a shard that comes in parts: next() gives them one after another, then
+  /// nothing. Arrays of all parts, one after another, are the shard's, of these sizes; starts count
+  /// over the whole shard, so that only the last part has their last one.
+  static core::Json write_parts(const std::filesystem::path& folder, const std::string& name,
+                                const FileLabel& label, const CorpusShardSizes& sizes,
+                                const std::function<const CorpusShard*()>& next);
   /// Reads it back and compares it with what write() returned. Throws core::InputError, also if it
   /// is not as described above or has a number that does not fit an entry's id. Callers that know
   /// the vocabulary must check the tokens: require_tokens_below().

@@ -43,7 +43,7 @@ std::vector<store::DatasetSpec> ShardEncoder::layout() const {
                              .sentence_keys = options_.sentence_keys,
                              .sentence_width = info.source_width,
                              .log_probs = options_.log_probs},
-                            *corpus_, std::ssize(sample_rows_));
+                            {corpus_->entries(), corpus_->sentences(), std::ssize(sample_rows_)});
 }
 
 ShardEncoder::Unit ShardEncoder::empty_unit(core::Range batches) const {

@@ -19,25 +19,30 @@ namespace {
 /// Entries that `add` codes in one product, as it does those of a batch of text.
 constexpr std::int64_t batch_entries = 4096;
 
-/// first, first + 1, … up to `end`, without it.
-std::vector<std::int64_t> count_up(std::int64_t first, std::int64_t end) {
-  std::vector<std::int64_t> numbers(end - first);
-  std::iota(numbers.begin(), numbers.end(), first);
-  return numbers;
-}
+/// Entries that are read, checked and written at once.
+constexpr std::int64_t part_entries = 64 * batch_entries;
 
-store::CorpusShard shard_of_entries(const Origin& origin, core::Range entries) {
-  store::CorpusShard shard;
-  shard.target_tokens = origin.store->read_values(entries);
-  shard.source_tokens.assign(entries.size(), static_cast<std::uint32_t>(origin.model.eos));
-  shard.source_starts = shard.sentence_starts = count_up(0, entries.size() + 1);
-  shard.sentence_numbers = shard.line_numbers = shard.entry_starts =
-      count_up(entries.begin, entries.end);
-  for (std::int64_t row = 0; row < entries.size(); row += batch_entries) {
-    shard.batch_starts.push_back(row);
-  }
-  shard.batch_starts.push_back(entries.size());
-  return shard;
+core::Json write_shard(const std::filesystem::path& folder, const std::string& name,
+                       const Origin& origin, core::Range entries, const store::FileLabel& label) {
+  const auto batches = core::ceil_div(entries.size(), batch_entries);
+  store::CorpusShard part;
+  std::int64_t next = entries.begin;
+  const auto next_part = [&]() -> const store::CorpusShard* {
+    if (next == entries.end && !part.batch_starts.empty()) return nullptr;
+    const core::Range some{next, std::min(next + part_entries, entries.end)};
+    part = describe_entries(some, entries.begin);
+    part.target_tokens = origin.store->read_values(some);
+    part.source_tokens.assign(some.size(), static_cast<std::uint32_t>(origin.model.eos));
+    next = some.end;
+    if (next < entries.end) {  // the next part begins with these
+      for (auto* starts : {&part.source_starts, &part.sentence_starts, &part.batch_starts}) {
+        starts->pop_back();
+      }
+    }
+    return &part;
+  };
+  return store::CorpusShard::write_parts(
+      folder, name, label, {entries.size(), entries.size(), entries.size(), batches}, next_part);
 }
 
 runtime::StageOutcome write_corpus(runtime::StageContext& context, const Options& options,
@@ -45,15 +50,12 @@ runtime::StageOutcome write_corpus(runtime::StageContext& context, const Options
                                    const store::FileLabel& label) {
   auto& comm = context.comm;
   const auto entries = origin.store->entries();
-  const auto batches = core::ceil_div(entries, batch_entries);
   core::Json written = core::Json::object();
   comm::agree(comm, [&] {
     for (std::int64_t shard = comm.rank(); shard < options.shards; shard += comm.size()) {
-      const auto part = core::even_part(batches, shard, options.shards);
-      const core::Range rows{part.begin * batch_entries,
-                             std::min(part.end * batch_entries, entries)};
       const auto name = runtime::shard_name(shard);
-      written[name] = shard_of_entries(origin, rows).write(folder, name, label);
+      written[name] = write_shard(folder, name, origin,
+                                  entries_of_shard(entries, shard, options.shards), label);
     }
   });
   runtime::require_unchanged_inputs(context);
@@ -63,7 +65,7 @@ runtime::StageOutcome write_corpus(runtime::StageContext& context, const Options
   for (const auto& of_rank : comm::gather_json(comm, written)) made.of_shards.update(of_rank);
   runtime::StageOutcome outcome{made.content(), {"entries", 0, 0}};
   outcome.content["dropped"] = core::Json::object();
-  outcome.content["batches"] = batches;
+  outcome.content["batches"] = core::ceil_div(entries, batch_entries);
   comm::on_root(comm, [&] {
     std::vector<std::string> files;
     for (const auto& [name, shard] : outcome.content["shards"].items()) {
@@ -80,6 +82,30 @@ runtime::StageOutcome write_corpus(runtime::StageContext& context, const Options
 }
 
 }  // namespace
+
+core::Range entries_of_shard(std::int64_t entries, std::int64_t shard, std::int64_t shards) {
+  const auto part = core::even_part(core::ceil_div(entries, batch_entries), shard, shards);
+  return {std::min(part.begin * batch_entries, entries),
+          std::min(part.end * batch_entries, entries)};
+}
+
+std::vector<std::int64_t> count_up(core::Range numbers) {
+  std::vector<std::int64_t> all(numbers.size());
+  std::iota(all.begin(), all.end(), numbers.begin);
+  return all;
+}
+
+store::CorpusShard describe_entries(core::Range entries, std::int64_t first) {
+  const core::Range rows{entries.begin - first, entries.end - first};
+  store::CorpusShard shard;
+  shard.source_starts = shard.sentence_starts = count_up({rows.begin, rows.end + 1});
+  shard.sentence_numbers = shard.line_numbers = shard.entry_starts = count_up(entries);
+  for (auto row = rows.begin; row < rows.end; row += batch_entries) {
+    shard.batch_starts.push_back(row);
+  }
+  shard.batch_starts.push_back(rows.end);
+  return shard;
+}
 
 void import_corpus(runtime::StageContext& context, const Options& options, const Origin& origin) {
   const auto step = first_corpus(options).step("partition");

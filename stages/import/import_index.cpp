@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "comm/agreement.hpp"
+#include "core/entry_id.hpp"
 #include "core/error.hpp"
 #include "index/faiss_io/foreign_index.hpp"
 #include "index/faiss_io/index_builder.hpp"
@@ -17,7 +18,6 @@
 #include "runtime/stage_runner.hpp"
 #include "stages/shared/inputs/key_type.hpp"
 #include "stages/shared/inputs/stage.hpp"
-#include "stages/shared/shards/shard_keys.hpp"
 #include "stages/shared/training/trained_codebook.hpp"
 
 namespace knnseq::stages {
@@ -127,14 +127,17 @@ runtime::StageOutcome divide_index(runtime::StageContext& context, const Options
   work.compute = [](std::int64_t, const runtime::Abandoned&) { return runtime::ComputedUnit{}; };
   work.finish = [&](std::int64_t shard) {
     const auto name = runtime::shard_name(shard);
-    const auto text = store::CorpusShard::read(paths.text, name, corpus.of_shard(shard));
-    const std::int64_t first = text.entries() > 0 ? text.entry_starts.front() : 0;
-    auto entries = index->entries_in({first, first + text.entries()});
-    entries.ids = entry_ids(text, origin.model.vocab_size).index_select(0, entries.ids - first);
+    const auto rows = entries_of_shard(corpus.entries, shard, corpus.shards);
+    const auto tokens = origin.store->read_values(rows);
+    auto entries = index->entries_in(rows);
+    auto* ids = entries.ids.data_ptr<std::int64_t>();
+    for (std::int64_t i = 0; i < entries.ids.numel(); ++i) {
+      ids[i] = core::pack_entry_id(static_cast<core::TokenId>(tokens[ids[i] - rows.begin]), ids[i]);
+    }
     const auto path = paths.index / (name + ".faiss");
     index::write_local_index(path, codebook, entries);
-    divided += text.entries();
-    return core::Json{{"entries", text.entries()}, {"fingerprint", core::fingerprint_file(path)}};
+    divided += rows.size();
+    return core::Json{{"entries", rows.size()}, {"fingerprint", core::fingerprint_file(path)}};
   };
   runtime::StageOutcome outcome = jobs.run(work);
   runtime::require_unchanged_inputs(context);

@@ -1,5 +1,7 @@
 #include "stages/import/import_keys.hpp"
 
+#include <algorithm>
+#include <array>
 #include <memory>
 
 #include <ATen/ATen.h>
@@ -19,26 +21,78 @@ namespace knnseq::stages {
 
 namespace {
 
-/// The shard that is being filled.
+/// The shard that is being filled, in units as add will read them: store::unit_entries is a
+/// multiple of a batch.
 struct OpenShard {
-  store::CorpusShard corpus;
-  std::vector<core::Range> units;
-  std::vector<std::int64_t> sample_rows;
+  core::Range entries;                             ///< of the store
+  std::vector<std::int64_t> sampled_before = {0};  ///< [units + 1] rows of the training sample
+
+  std::int64_t units() const { return core::ceil_div(entries.size(), store::unit_entries); }
+  core::Range entries_of(std::int64_t unit) const {
+    const auto first = entries.begin + unit * store::unit_entries;
+    return {first, std::min(first + store::unit_entries, entries.end)};
+  }
 };
 
-/// On any thread: opens files, but does not call HDF5.
-DatastoreUnit read_unit(const ForeignStore& store, const OpenShard& shard, core::Range batches) {
-  const auto rows = shard.corpus.entries_of(batches);
-  DatastoreUnit unit;
-  unit.batches = batches;
-  unit.keys = at::empty({rows.size(), store.width()}, scalar_type_of(store.key_type()));
-  const auto first = shard.corpus.entry_number(rows.begin);
-  store.read_keys({first, first + rows.size()},
-                  {static_cast<std::byte*>(unit.keys.mutable_data_ptr()), unit.keys.nbytes()});
-  std::vector<std::int64_t> picks;
-  for (const auto row : rows_between(shard.sample_rows, rows)) picks.push_back(row - rows.begin);
-  if (!picks.empty()) unit.sample_keys = unit.keys.index_select(0, at::tensor(picks, at::kLong));
-  return unit;
+struct ImportedUnit {
+  std::int64_t number = 0;
+  at::Tensor keys;  ///< [entries, width], and of those of the training sample
+  at::Tensor sample_keys;
+  std::vector<std::uint32_t> values;
+  std::vector<std::int64_t> sample_entries;
+};
+
+/// Reads units on any thread. One is read while another is written, and each goes where the one
+/// before that has been: fresh memory costs as much as copying into it.
+class UnitReader {
+ public:
+  UnitReader(const ForeignStore& store, const SampleRule& rule) : store_(store), rule_(rule) {}
+
+  ImportedUnit read(const OpenShard& shard, std::int64_t number) {
+    const auto entries = shard.entries_of(number);
+    at::Tensor& memory = memory_[turn_++ % 2];
+    if (!memory.defined()) {
+      memory = at::empty({store::unit_entries, store_.width()}, scalar_type_of(store_.key_type()));
+    }
+    ImportedUnit unit;
+    unit.number = number;
+    unit.keys = memory.narrow(0, 0, entries.size());
+    store_.read_keys(entries,
+                     {static_cast<std::byte*>(unit.keys.mutable_data_ptr()), unit.keys.nbytes()});
+    unit.values = store_.read_values(entries);
+    const auto sampled = rule_.rows_of(describe_entries(entries, entries.begin));
+    if (!sampled.empty())
+      unit.sample_keys = unit.keys.index_select(0, at::tensor(sampled, at::kLong));
+    for (const auto row : sampled) unit.sample_entries.push_back(entries.begin + row);
+    return unit;
+  }
+
+ private:
+  const ForeignStore& store_;
+  const SampleRule& rule_;
+  std::array<at::Tensor, 2> memory_;
+  std::size_t turn_ = 0;
+};
+
+void write_unit(const ImportedUnit& unit, const OpenShard& shard, store::ShardFile& file) {
+  const auto entries = shard.entries_of(unit.number);
+  const auto first = entries.begin - shard.entries.begin;
+  const auto write = [&]<class T>(const char* name, std::int64_t row,
+                                  const std::vector<T>& values) {
+    file.write(name, row, std::span<const T>(values));
+  };
+  file.write("keys", first, bytes_of(unit.keys));
+  write("values", first, unit.values);
+  const auto numbers = count_up(entries);
+  for (const char* name : {"sentence_numbers", "entry_starts", "line_numbers"}) {
+    write(name, first, numbers);
+  }
+  const bool last = entries.end == shard.entries.end;
+  write("sentence_starts", first, count_up({first, first + entries.size() + (last ? 1 : 0)}));
+  if (unit.sample_entries.empty()) return;
+  const auto sampled = shard.sampled_before[unit.number];
+  file.write("sample_keys", sampled, bytes_of(unit.sample_keys));
+  write("sample_entries", sampled, unit.sample_entries);
 }
 
 runtime::StageOutcome store_keys(runtime::StageContext& context, const Options& options,
@@ -54,31 +108,31 @@ runtime::StageOutcome store_keys(runtime::StageContext& context, const Options& 
   const StoredVectors stored{
       .width = store.width(), .type = store.key_type(), .description = "imported from " + from};
   OpenShard shard;
+  UnitReader reader(store, rule);
   runtime::ShardWork work;
   work.prepare = [&](std::int64_t number) {
-    const auto name = runtime::shard_name(number);
-    shard.corpus = store::CorpusShard::read(paths.text, name, made.of_shard(number));
-    shard.units = store::cut_units(shard.corpus);
-    shard.sample_rows = rule.rows_of(shard.corpus);
-    runtime::ShardPlan plan{
-        datastore_datasets(stored, shard.corpus, std::ssize(shard.sample_rows)),
-        {},
-        store::make_label("datastore",
-                          {{"key", describe_keys(stored.type, stored.width)}, {"imported", from}})};
-    for (const auto& batches : shard.units) {
-      plan.unit_items.push_back(shard.corpus.entries_of(batches).size());
+    shard = {entries_of_shard(made.entries, number, made.shards)};
+    runtime::ShardPlan plan;
+    for (std::int64_t unit = 0; unit < shard.units(); ++unit) {
+      const auto entries = shard.entries_of(unit);
+      plan.unit_items.push_back(entries.size());
+      const auto sampled = rule.rows_of(describe_entries(entries, entries.begin));
+      shard.sampled_before.push_back(shard.sampled_before.back() + std::ssize(sampled));
     }
+    const auto entries = shard.entries.size();
+    plan.datasets = datastore_datasets(stored, {entries, entries, shard.sampled_before.back()});
+    plan.label = store::make_label(
+        "datastore", {{"key", describe_keys(stored.type, stored.width)}, {"imported", from}});
     return plan;
   };
   work.compute = [&](std::int64_t number, const runtime::Abandoned&) {
-    const auto unit = std::make_shared<DatastoreUnit>(read_unit(store, shard, shard.units[number]));
-    return runtime::ComputedUnit{{}, [&shard, unit](store::ShardFile& file) {
-                                   write_datastore_unit(*unit, shard.corpus, shard.sample_rows,
-                                                        file);
-                                 }};
+    const auto unit = std::make_shared<ImportedUnit>(reader.read(shard, number));
+    return runtime::ComputedUnit{
+        {}, [&shard, unit](store::ShardFile& file) { write_unit(*unit, shard, file); }};
   };
   work.finish = [&](std::int64_t) {
-    return core::Json{{"entries", shard.corpus.entries()}, {"sentences", shard.corpus.sentences()}};
+    const auto entries = shard.entries.size();
+    return core::Json{{"entries", entries}, {"sentences", entries}};
   };
   runtime::StageOutcome outcome = jobs.run(work);
   runtime::require_unchanged_inputs(context);

@@ -6,6 +6,8 @@ ranks, must make the same bytes as a run that nobody disturbed.
 A trial copies what the stages before its stage have made, starts the stage, and at a random moment
 kills one rank, all ranks or mpirun (SIGKILL) or asks it to stop (SIGUSR1); sometimes the resumption is
 interrupted too. Then the stage runs to its end. Signals that come after the end count for nothing.
+
+Needs NumPy, h5py and faiss.
 """
 import argparse
 import collections
@@ -19,7 +21,11 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
+import faiss
+import numpy as np
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "e2e"), str(Path(__file__).resolve().parents[2] / "scripts")]
+import knnseq  # noqa: E402
 import pipeline  # noqa: E402
 
 STAGES = {"partition": "corpus", "encode": "datastore", "train": "codebook", "add": "index",
@@ -29,13 +35,21 @@ STAGES = {"partition": "corpus", "encode": "datastore", "train": "codebook", "ad
 MADE = ("corpus", "datastore", "codebook", "index", "append")
 CHANGING = {"remove": (("partition", "encode", "train", "add", "prune", "append", "export"),
                        (*MADE, "pruned", "export", "remove")),
-            "merge": ((), (*MADE, "merge"))}
+            "merge": ((), (*MADE, "merge")),
+            "import": ((), ("corpus", "datastore", "codebook", "index"))}  # from another program's files
 PRUNED = "sample: 6000, prune: {{probability: 0.8, distance: 1, neighbours: 1}}"
 CONFIG = pipeline.CONFIG.replace("sample: 6000", PRUNED) + """
 append: [{{name: news, source: {folder}/news.de, target: {folder}/news.en}}]
 subset: {{sentences: 40, index: "IVF8,Flat", nprobe: 4, sample: 500, codes: "OPQ16_64,PQ16"}}
 tune: {{source: {folder}/test.de, reference: {folder}/test.en, k: [2, 8], lambda: [0.3, 0.6],
   temperature: [10, 20], nprobe: [1, 4], candidates: 2}}
+"""
+IMPORTING = """
+run_dir: {folder}/run
+model: {model}
+import: {{keys: {folder}/keys.npy, values: {folder}/values.npy, index: {folder}/keys.faiss}}
+datastore: {{sample: 6000}}
+index: {{factory: "OPQ16_64,IVF32,PQ16"}}
 """
 OPTIONS = {"subset": ["--set", "append=[]"],  # they are appended later
            "remove": ["--lines", "{folder}/removed.tsv"],
@@ -92,8 +106,21 @@ class Harness:
         text = CONFIG.format(folder=self.folder, model=pipeline.MODEL)
         self.config.write_text(text, encoding="utf-8")
 
+    def write_foreign_store(self):
+        """Keys, values and an index of `whole`, as another program would have them."""
+        store = knnseq.Run(self.folder / "whole", append=[], pruned=False).datastore
+        keys = store.keys(np.arange(len(store)))
+        np.save(self.folder / "keys.npy", keys.astype(np.float16))
+        np.save(self.folder / "values.npy", store.values())
+        index = faiss.read_index(str(self.folder / "whole/codebook/codebook.faiss"))
+        index.add(keys)
+        faiss.write_index(index, str(self.folder / "keys.faiss"))
+        text = IMPORTING.format(folder=self.folder, model=pipeline.MODEL)
+        (self.folder / "importing.yaml").write_text(text, encoding="utf-8")
+
     def start(self, stage, ranks, *options):
-        config = [] if stage == "merge" else ["--config", str(self.config)]
+        config = {"merge": [], "import": ["--config", str(self.folder / "importing.yaml")]}.get(
+            stage, ["--config", str(self.config)])
         command = ["mpirun", "-np", str(ranks), pipeline.PROGRAM, stage, *config,
                    "--set", f"run_dir={self.folder / 'run'}", *self.options, *options,
                    *(option.format(folder=self.folder) for option in OPTIONS.get(stage, ()))]
@@ -127,6 +154,7 @@ class Harness:
             self.finish(self.start(stage, 2, "--set", "append=[]", "--set", f"corpus.source={self.folder}/news.de",
                                    "--set", f"corpus.target={self.folder}/news.en", "--set", "corpus.max_tokens=999"), stage)
         (self.folder / "run").rename(self.folder / "other")
+        self.write_foreign_store()
         for stage in CHANGING:
             self.copy_before(stage)
             began = time.time()
@@ -232,12 +260,13 @@ def main():
     harness = Harness(folder, random.Random(arguments.seed), arguments.repeat, arguments.shards)
     began = time.time()
     kills = trials = 0
+    all_stages = [*STAGES, *CHANGING]
     try:
         harness.make_reference()
         order = []
         while kills < arguments.kills:
             if not order:
-                order = harness.random.sample([*STAGES, *CHANGING], len(STAGES) + len(CHANGING))
+                order = harness.random.sample(all_stages, len(all_stages))
             kills += harness.trial(order.pop())
             trials += 1
             if harness.differences:
@@ -249,7 +278,7 @@ def main():
         return 1
     finally:
         counts = ", ".join(f"{name} {harness.counts[name]}" for name in
-                           (*STAGES, *CHANGING, *dict.fromkeys(KINDS), "stopped with 75", "resumed",
+                           (*all_stages, *dict.fromkeys(KINDS), "stopped with 75", "resumed",
                             "locks taken over"))
         print(f"{kills} kills in {trials} trials, {time.time() - began:.0f} s; {counts}; "
               f"{len(harness.differences)} differences", flush=True)

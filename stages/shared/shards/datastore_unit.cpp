@@ -29,11 +29,9 @@ std::string describe_keys(KeyType type, std::int64_t width) {
 }
 
 std::vector<store::DatasetSpec> datastore_datasets(const StoredVectors& stored,
-                                                   const store::CorpusShard& corpus,
-                                                   std::int64_t sampled) {
+                                                   const DatastoreRows& rows) {
   using store::DataType;
-  const std::int64_t entries = corpus.entries();
-  const std::int64_t sentences = corpus.sentences();
+  const auto [entries, sentences, sampled] = rows;
   std::vector<store::DatasetSpec> specs;
   if (stored.keys) {
     specs.push_back({"keys",

@@ -27,10 +27,15 @@ struct StoredVectors {
 /// "float16 [entries, 512]"
 std::string describe_keys(KeyType type, std::int64_t width);
 
-/// Datasets of a shard of which `sampled` rows belong to the training sample.
+/// How much a shard holds.
+struct DatastoreRows {
+  std::int64_t entries = 0;
+  std::int64_t sentences = 0;
+  std::int64_t sampled = 0;  ///< entries of the training sample
+};
+
 std::vector<store::DatasetSpec> datastore_datasets(const StoredVectors& stored,
-                                                   const store::CorpusShard& corpus,
-                                                   std::int64_t sampled);
+                                                   const DatastoreRows& rows);
 
 /// The vectors of a unit in host memory, contiguous, of the stored types; undefined if nothing is
 /// to be written.

@@ -4,6 +4,7 @@
 
 #include "comm/self_communicator.hpp"
 #include "core/error.hpp"
+#include "core/files.hpp"
 #include "store/corpus_shard.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -43,6 +44,38 @@ TEST_CASE("a corpus shard comes back as it was written") {
   CHECK(read.find_entry(3, by_entry) == 1);
   CHECK(read.find_entry(8, by_entry) == 3);
   CHECK(read.find_entry(11, by_entry) == -1);
+}
+
+TEST_CASE("a corpus shard that comes in parts is the same file") {
+  test::TemporaryFolder whole, parts;
+  const auto shard = small_shard();
+  const auto manifest = shard.write(whole.path(), "shard-00000");
+  CorpusShard first, second;  // two batches and one
+  first.source_tokens = {5, 0, 6, 0, 7, 8, 0};
+  first.source_starts = {0, 2, 4};
+  first.target_tokens = {1, 0, 2, 0, 3, 4, 0};
+  first.sentence_starts = {0, 2, 4};
+  first.sentence_numbers = {3, 1, 0};
+  first.entry_starts = {9, 3, 0};
+  first.line_numbers = {4, 1, 0};
+  first.batch_starts = {0, 2};
+  second.source_tokens = {9, 0};
+  second.source_starts = {7, 9};
+  second.target_tokens = {5, 6, 7, 0};
+  second.sentence_starts = {7, 11};
+  second.sentence_numbers = {2};
+  second.entry_starts = {5};
+  second.line_numbers = {3};
+  second.batch_starts = {3, 4};
+  std::vector<const CorpusShard*> left = {nullptr, &second, &first};
+  const auto again = CorpusShard::write_parts(parts.path(), "shard-00000", {}, {4, 11, 9, 3}, [&] {
+    const CorpusShard* part = left.back();
+    left.pop_back();
+    return part;
+  });
+  CHECK(again == manifest);
+  CHECK(core::fingerprint_file(parts / "shard-00000.h5") ==
+        core::fingerprint_file(whole / "shard-00000.h5"));
 }
 
 TEST_CASE("a changed byte in a corpus shard is seen, with the dataset's name") {

@@ -26,7 +26,8 @@ fi
 # one that NumPy was installed for, whatever other comes first on the path.
 step "build" build_knnseq -DKNNSEQ_TESTS=ON -DKNNSEQ_WERROR="${CI:-OFF}" \
   -DPython3_EXECUTABLE=/usr/bin/python3 "${cuda[@]}"
-ctest --test-dir "$build" --output-on-failure -j "$(nproc)" "$@"
+# One more than there are cores: tests of several ranks wait for each other.
+ctest --test-dir "$build" --output-on-failure -j "$(($(nproc) + 1))" "$@"
 if [ -n "${KNNSEQ_FULL:-}" ]; then
   "$top/tests/sanitize/run.sh" address
   "$top/tests/sanitize/run.sh" thread

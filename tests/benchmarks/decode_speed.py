@@ -5,10 +5,11 @@
         NAME=KEY:VALUE[,KEY:VALUE…] …
 
 Each system is an item of `decode` of the config, whose run directory is finished, with other settings of
-`knn:` or other keys of the item, or another number of ranks or threads. For example
+`knn:`, or of other sections if their names come first, another number of ranks or threads, or another program.
+For example
 
     base=item:test-base  node=item:test-knn,copies:node  job=item:test-knn,copies:job
-    one=item:test-knn,ranks:1,threads:2
+    one=item:test-knn,ranks:1,threads:2  int8=item:test-base,beam_search.dtype:int8
 
 Every round runs all systems once, one after the other. Prints the median of each, its share of the first
 system's speed, and what a token costs more than with the first, in microseconds of a rank. Speeds are those
@@ -38,18 +39,18 @@ def parse_args():
     return parser.parse_args()
 
 
-def read_system(text, ranks):
+def read_system(text, ranks, program):
     name, _, settings = text.partition("=")
     pairs = dict(setting.split(":", 1) for setting in settings.split(","))
     return {"name": name, "item": pairs.pop("item"), "ranks": int(pairs.pop("ranks", ranks)),
-            "threads": pairs.pop("threads", "1"), "settings": pairs}
+            "threads": pairs.pop("threads", "1"), "program": pairs.pop("program", program), "settings": pairs}
 
 
-def tokens_per_second(program, config, run_dir, system):
-    command = ["mpirun", "-np", str(system["ranks"]), program, "decode", system["item"], "--config", config,
+def tokens_per_second(config, run_dir, system):
+    command = ["mpirun", "-np", str(system["ranks"]), system["program"], "decode", system["item"], "--config", config,
                "--force", "--set", f"threads={system['threads']}"]
     for key, value in system["settings"].items():
-        command += ["--set", f"knn.{key}={value}"]
+        command += ["--set", f"{key if '.' in key else 'knn.' + key}={value}"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env={**MPI, **os.environ},
                           stdin=subprocess.DEVNULL)
     if done.returncode != 0:
@@ -62,11 +63,11 @@ def main():
     args = parse_args()
     run_dir = next(Path(line.split(":", 1)[1].strip()) for line in
                    args.config.read_text(encoding="utf-8").splitlines() if line.startswith("run_dir:"))
-    systems = [read_system(text, args.ranks) for text in args.systems]
+    systems = [read_system(text, args.ranks, args.program) for text in args.systems]
     speeds = {system["name"]: [] for system in systems}
     for _ in range(args.rounds):
         for system in systems:
-            speeds[system["name"]].append(tokens_per_second(args.program, args.config, run_dir, system))
+            speeds[system["name"]].append(tokens_per_second(args.config, run_dir, system))
     first = systems[0]
     base = statistics.median(speeds[first["name"]])
     print("| system | ranks × threads | tokens/s | of the first's | µs a token more |\n|---|---|---|---|---|")

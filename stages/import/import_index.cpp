@@ -1,6 +1,7 @@
 #include "stages/import/import_index.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 
 #include <ATen/ATen.h>
@@ -9,6 +10,9 @@
 #include "comm/agreement.hpp"
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
+#include "core/input_file.hpp"
+#include "core/json_field.hpp"
+#include "core/parse_json.hpp"
 #include "index/faiss_io/foreign_index.hpp"
 #include "index/faiss_io/index_builder.hpp"
 #include "index/quantize/vector_quantizer.hpp"
@@ -59,6 +63,41 @@ void require_configured(const Options& options, const index::Codebook& codebook)
                   options.index.factory, codebook.spec.factory()));
 }
 
+/// knn-seq keeps the settings of INDEX.bin in INDEX.json: {"backend": "faiss", "metric": "l2",
+/// "ivf_lists": …}. Another file of that name is none of ours.
+void require_own_settings(const std::filesystem::path& path, const Options& options,
+                          const index::IndexSpec& spec) {
+  const auto file = std::filesystem::path(path).replace_extension(".json");
+  if (file == path || !std::filesystem::exists(file)) return;
+  const auto json =
+      core::parse_json(core::read_whole(file, core::most_model_file_bytes), file.string());
+  const core::JsonField settings(file.string(), json);
+  if (!settings.is_object() || !settings.has("backend") || !settings.has("ivf_lists")) return;
+  if (const auto& metric = settings.at("metric").text(); metric != options.index.metric) {
+    settings.at("metric").refuse(
+        fmt::format("is {}, index.metric {}", metric, options.index.metric));
+  }
+  const auto require = [&](const char* name, std::int64_t found) {
+    const auto said =
+        settings.at(name).number(std::numeric_limits<int>::min(), std::numeric_limits<int>::max());
+    if (said == found) return;
+    settings.at(name).refuse(fmt::format("is {}, but {} has {}: is it that of another index?", said,
+                                         path.filename().string(), found));
+  };
+  require("ivf_lists", spec.nlist);
+  require("hnsw_edges", spec.coarse_edges);
+  require("pq_subvec", spec.m);
+  const auto transformed = [&](const char* name, index::Transform transform) {
+    if (settings.at(name).flag() == (spec.transform == transform)) return;
+    settings.at(name).refuse(
+        fmt::format("does not fit {}, which is {}: is it that of another index?",
+                    path.filename().string(), spec.factory()));
+  };
+  transformed("use_opq", index::Transform::opq);
+  transformed("use_pca", index::Transform::pca);
+  if (spec.d_out != spec.d_in) require("transform_dim", spec.d_out);
+}
+
 /// Whether a sample of the keys finds itself among the codes of the same sample.
 void require_own_keys(const index::ForeignIndex& index, const ForeignStore& store,
                       const std::filesystem::path& path) {
@@ -95,6 +134,9 @@ runtime::StageOutcome make_codebook(runtime::StageContext& context, const Option
     const auto index = open_index(options, origin);
     const index::Codebook& codebook = index.codebook();
     require_configured(options, codebook);
+    for (const auto& path : options.foreign.index) {
+      require_own_settings(path, options, codebook.spec);
+    }
     index.require_complete();
     require_own_keys(index, *origin.store, options.foreign.index.front());
     index::write_codebook(folder / codebook_name, codebook);

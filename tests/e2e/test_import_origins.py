@@ -3,6 +3,7 @@ in its own store, and its translations. Needs NumPy, h5py and faiss."""
 import json
 import math
 import re
+import shutil
 import sys
 import unittest
 
@@ -85,6 +86,25 @@ class ImportOrigins(pipeline.PipelineTest):
         expected = self.import_store("knn-seq", "fairseq-prenorm", "OPQ4,IVF16_HNSW8,PQ4", files)
         self.assert_same_neighbours(*(expected[name] for name in ("queries", "distances_of_both", "entries_of_both")))
 
+        self.assert_settings_are_compared()
+
+    def assert_settings_are_compared(self):
+        """Those that knn-seq keeps beside an index."""
+        store = DATA / "imports/knn-seq"
+        settings = json.loads((store / "index.0.json").read_text(encoding="utf-8"))
+        shutil.copy(store / "index.0.bin", self.folder)
+        config = json.loads(self.config.read_text(encoding="utf-8"))
+        for changed, says in (({"metric": "cos"}, "field 'metric' is cos, index.metric l2"),
+                              ({"ivf_lists": 8}, "field 'ivf_lists' is 8, but index.0.bin has 16"),
+                              ({"use_opq": False}, "field 'use_opq' does not fit index.0.bin")):
+            (self.folder / "index.0.json").write_text(json.dumps(settings | changed), encoding="utf-8")
+            config["run_dir"] = f"{self.folder}/{'-'.join(changed)}"
+            config["import"] = {"keys": str(store / "keys.ffn_in.0.bin"), "values": str(store / "values.0.bin"),
+                                "index": f"{self.folder}/index.0.bin"}
+            self.config.write_text(json.dumps(config), encoding="utf-8")
+            self.assertIn(says, self.run_stage("import", ranks=1, code=2))
+            self.assertFalse((self.folder / config["run_dir"] / "codebook/manifest.json").exists())
+
     def test_index_of_a_subset_search_of_knn_seq(self):
         """PCA and PQ without lists."""
         files = {"keys": ["keys.ffn_in.0.bin"], "values": ["values.0.bin"], "index": ["subset.bin"]}
@@ -107,6 +127,14 @@ class ImportOrigins(pipeline.PipelineTest):
         greedy = json.loads((DATA / "imports/knn-transformers/greedy.json").read_text(encoding="utf-8"))
         hypotheses = self.translate([sentence["source"] for sentence in greedy], beam=1, nbest=1)
         self.assertEqual([ours[0]["tokens"] for ours in hypotheses], [sentence["tokens"] for sentence in greedy])
+
+    def test_adaptive_knn_mt(self):
+        """Memory maps in fp32 that nothing describes."""
+        files = {"keys": ["keys.npy"], "values": ["vals.npy"], "index": ["knn_index"]}
+        expected = self.import_store("adaptive-knn-mt", "fairseq-postnorm", "IVF16,PQ4", files,
+                                     datastore={"key": "ffn_out"})
+        self.assert_same_neighbours(*(expected[name] for name in ("queries", "distances", "entries")))
+        self.assert_same_translations(DATA / "imports/adaptive-knn-mt/generate.txt", nprobe=16)
 
 
 if __name__ == "__main__":

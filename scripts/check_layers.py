@@ -55,7 +55,7 @@ ALLOWED = {  # room: the rooms it includes
 SHARED = ["options", "plan", "inputs", "text", "sample", "training", "shards", "search", "trace",
           "translation", "page"]
 # Stages that are made of other stages.
-COMPOSED = {"run", "plan", "append", "merge", "prune", "tune"}
+COMPOSED = {"run", "plan", "append", "merge", "prune", "train", "tune"}
 LARGEST_FOLDER = 40  # files of code
 WRAPPERS = {  # start of a third-party header: modules that may include it
     "mpi.h": {"comm"},

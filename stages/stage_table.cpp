@@ -121,7 +121,12 @@ std::vector<Stage> make_table() {
        .run = [](Context& context, const Options& options,
                  const Items&) { train(context, options); },
        .folders = {{"codebook", "train"}},
-       .keys = process + sample + Keys{"shards", "index"},
+       .keys = process + tokens + sample + key_of_entries +
+               Keys{"model", "shards", "index", "train", "append", "import", "plan",
+                    "datastore.store", "datastore.prune", "datastore.sentence_keys",
+                    "beam_search.dtype", "decode[].dtype"},
+       .flags = {{"--continue", "train.continue", "true",
+                  "a new codebook of all corpora, and their index (docs/corpora.md)"}},
        .items = unless_index_imported},
       {.name = "add",
        .help = "assign and code the keys: one faiss file a shard",

@@ -77,10 +77,11 @@ void report(runtime::StageContext& context, const std::string& name, std::int64_
       "{}quantisation error {:.4g}, the training sample's is {:.4g}: {:.2f} times as large",
       counted, error, training, ratio));
   if (ratio <= much_larger || !context.comm.is_root()) return;
-  context.log.warn(fmt::format(
-      "the codebook does not fit the corpus '{}' well; for better neighbours train it on "
-      "all text together (corpus.source and corpus.target take lists of files)",
-      name));
+  context.log.warn(
+      fmt::format("the codebook does not fit the corpus '{}' well; 'knnseq train --continue' makes "
+                  "a new one of "
+                  "all corpora together, and codes their stored keys anew",
+                  name));
 }
 
 }  // namespace

@@ -7,35 +7,17 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
-#include "core/hash.hpp"
-#include "core/own_files.hpp"
 #include "obs/progress_meter.hpp"
 #include "stages/remove/filter_corpus.hpp"
-#include "stages/remove/put_in_place.hpp"
 #include "stages/remove/removal_request.hpp"
+#include "stages/shared/inputs/put_in_place.hpp"
 #include "stages/shared/inputs/stage.hpp"
-#include "store/sealed_json.hpp"
 
 namespace knnseq::stages {
 
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* request_name = "request.json";
-constexpr const char* request_owner = "request";
-
-/// Finishes what a killed command has left ready; whether there was something.
-bool finish_earlier(runtime::StageContext& context) {
-  bool ready = false;
-  comm::on_root(context.comm, [&] {
-    ready = is_ready(context.run_dir);
-    if (ready) put_in_place(context.run_dir);
-  });
-  ready = !context.comm.all(!ready);
-  if (ready) context.log.info("finished a removal that had been interrupted");
-  return ready;
-}
 
 /// Those of the names that an earlier command has not taken out: one that was killed at its very
 /// end can be given again.
@@ -74,10 +56,10 @@ RemovalRequest find_request(runtime::StageContext& context, const Options& optio
   return RemovalRequest::from_json(core::Json::parse(context.comm.broadcast_string(json.dump())));
 }
 
-CorpusPaths in_folder(const CorpusPaths& paths, const fs::path& run_dir, const fs::path& folder) {
+CorpusPaths in_next(const CorpusPaths& paths, const ReplacementFolders& folders) {
   CorpusPaths moved = paths;
   for (auto* path : {&moved.folder, &moved.text, &moved.datastore, &moved.index, &moved.pruned}) {
-    *path = folder / path->lexically_relative(run_dir);
+    *path = folders.next_of(*path);
   }
   return moved;
 }
@@ -87,12 +69,12 @@ std::vector<FilteredCorpus> plan_corpora(runtime::StageContext& context,
                                          const BuiltDatastore& datastore,
                                          const RemovalRequest& request) {
   std::vector<FilteredCorpus> corpora;
-  const RemovalFolders folders(context.run_dir);
+  const ReplacementFolders folders(context.run_dir, removing);
   std::int64_t first_entry = 0;
   for (const auto& built : datastore.corpora) {
     const auto name = name_of(built);
     if (request.corpora.contains(name)) continue;
-    FilteredCorpus corpus{built, in_folder(built.paths, context.run_dir, folders.next), {}, {}};
+    FilteredCorpus corpus{built, in_next(built.paths, folders), {}, {}};
     if (const auto wanted = request.lines.find(name); wanted != request.lines.end()) {
       auto found = find_sentences(context.comm, built, wanted->second);
       for (const auto& sentence : found) corpus.lines.insert(sentence.line);
@@ -119,25 +101,11 @@ void require_possible(const std::vector<FilteredCorpus>& corpora) {
   }
 }
 
-/// Begins remove/next, or finds what a killed run for the same request has left there.
-void open_next(const fs::path& run_dir, const BuiltDatastore& datastore,
-               const RemovalRequest& request) {
-  const RemovalFolders folders(run_dir);
+/// What the work in remove/next is for.
+core::Json identify(const BuiltDatastore& datastore, const RemovalRequest& request) {
   core::Json identities = core::Json::array();
   for (const auto& built : datastore.corpora) identities.push_back(built.index.codes.identity);
-  const core::Json wanted = {
-      {"request", core::fingerprint(core::Json{identities, request.to_json()}.dump())}};
-  core::refuse_links(run_dir, folders.next);
-  if (fs::exists(folders.next)) {
-    try {
-      if (store::read_sealed(folders.next / request_name, request_owner) == wanted) return;
-    } catch (const core::InputError&) {  // it was only begun
-    }
-    core::remove_own_file(folders.next / request_name);  // first: the rest does not count then
-    fs::remove_all(folders.next);
-  }
-  core::make_own_folders(run_dir, folders.next);
-  store::write_sealed(folders.next / request_name, request_owner, wanted);
+  return core::Json{identities, request.to_json()};
 }
 
 /// What is made from the corpora beside their index, and is so no more.
@@ -218,7 +186,7 @@ void report_removal(runtime::StageContext& context, const std::vector<FilteredCo
 void remove(runtime::StageContext& context, const Options& options,
             const std::vector<std::string>& names) {
   context.log.set_stage("remove");
-  const bool finished = finish_earlier(context);
+  const bool finished = finish_replacing(context, removing);
   if (names.empty() && options.remove.lines.empty()) {
     comm::agree(context.comm, [&] {
       if (finished) return;
@@ -240,7 +208,8 @@ void remove(runtime::StageContext& context, const Options& options,
     context.log.info("none of these pairs is there (any more): nothing was changed");
     return;
   }
-  comm::on_root(context.comm, [&] { open_next(context.run_dir, datastore, request); });
+  const ReplacementFolders folders(context.run_dir, removing);
+  comm::on_root(context.comm, [&] { open_next(folders, identify(datastore, request)); });
   context.force = runtime::StageContext::Force::changed;  // of what lies in remove/next
   Replacement replacement;
   for (const auto& corpus : corpora) {
@@ -248,8 +217,7 @@ void remove(runtime::StageContext& context, const Options& options,
     replacement.replaced.insert(replacement.replaced.end(), made.begin(), made.end());
   }
   comm::on_root(context.comm, [&] {
-    auto& removals = replacement.removals;
-    removals = Removals::read(context.run_dir);
+    auto& removals = replacement.removals.emplace(Removals::read(context.run_dir));
     removals.corpora.insert(removals.corpora.end(), request.corpora.begin(), request.corpora.end());
     for (const auto& name : request.corpora) removals.pairs.erase(name);
     for (const auto& corpus : corpora) {
@@ -258,8 +226,8 @@ void remove(runtime::StageContext& context, const Options& options,
       }
     }
     replacement.dropped = folders_to_drop(context.run_dir, corpora, request);
-    make_ready(context.run_dir, replacement);
-    put_in_place(context.run_dir);
+    make_ready(folders, replacement);
+    put_in_place(folders);
   });
   report_removal(context, corpora, request, replacement.dropped);
 }

@@ -13,18 +13,19 @@ namespace knnseq::stages {
 
 namespace fs = std::filesystem;
 
-RemovalFolders::RemovalFolders(const fs::path& run_dir)
-    : folder(run_dir / "remove"),
-      manifest(folder / "manifest.json"),
-      next(folder / "next"),
-      ready(folder / "ready"),
-      replaced(folder / "replaced") {}
+namespace {
+
+fs::path removals_manifest(const fs::path& run_dir) {
+  return run_dir / removing.folder / "manifest.json";
+}
+
+}  // namespace
 
 core::Json Removals::to_json() const { return {{"corpora", corpora}, {"pairs", pairs}}; }
 
 Removals Removals::read(const fs::path& run_dir) {
   Removals removals;
-  const auto manifest = store::read_manifest(RemovalFolders(run_dir).manifest);
+  const auto manifest = store::read_manifest(removals_manifest(run_dir));
   if (!manifest) return removals;
   const auto content = manifest->content_fields();
   for (const auto& name : content.at("corpora").elements()) {
@@ -37,20 +38,22 @@ Removals Removals::read(const fs::path& run_dir) {
 }
 
 void Removals::write(const fs::path& run_dir) const {
-  const RemovalFolders folders(run_dir);
-  core::make_own_folders(run_dir, folders.folder);
+  core::make_own_folders(run_dir, run_dir / removing.folder);
   core::Json content = to_json();
   content["files"] = core::Json::object();
   const auto manifest = store::make_manifest("remove", core::Json::object(), content);
-  core::write_file_durably(folders.manifest, manifest.dump(1) + "\n");
+  core::write_file_durably(removals_manifest(run_dir), manifest.dump(1) + "\n");
 }
 
 std::optional<UnfinishedChange> find_unfinished_change(const fs::path& run_dir) {
-  const auto ready = RemovalFolders(run_dir).ready;
-  if (fs::exists(ready)) {
-    return UnfinishedChange{"remove", ready.string() +
-                                          ": a removal was interrupted while it was put in "
-                                          "place; run 'knnseq remove' to finish it"};
+  for (const auto& [name, command, work] : {removing, retraining}) {
+    const auto ready = run_dir / name / ready_name;
+    if (!fs::exists(ready)) continue;
+    return UnfinishedChange{
+        std::string(command).substr(0, std::string(command).find(' ')),
+        fmt::format(
+            "{}: {} was interrupted while it was put in place; run 'knnseq {}' to finish it",
+            ready.string(), work, command)};
   }
   const auto merging = run_dir / merging_name;
   if (!fs::exists(merging)) return std::nullopt;

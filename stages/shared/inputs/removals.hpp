@@ -12,13 +12,6 @@
 
 namespace knnseq::stages {
 
-/// Where `remove` works: it makes `next`, renames it to `ready` when it is whole, and then moves
-/// what is in there to its place.
-struct RemovalFolders {
-  explicit RemovalFolders(const std::filesystem::path& run_dir);
-  std::filesystem::path folder, manifest, next, ready, replaced;
-};
-
 /// Of all removals so far.
 struct Removals {
   std::vector<std::string> corpora;           ///< taken out as a whole, and not appended since
@@ -30,6 +23,18 @@ struct Removals {
   /// Durably. Not collective.
   void write(const std::filesystem::path& run_dir) const;
 };
+
+/// Work that replaces what is there: in the folder `folder` of the run directory it makes `next`,
+/// which gets the name `ready` when it is whole, and then moves what is in there to its place
+/// (put_in_place.hpp).
+struct ReplacingWork {
+  const char* folder;
+  const char* command;  ///< that does and finishes it
+  const char* name;     ///< in messages
+};
+inline constexpr ReplacingWork removing{"remove", "remove", "a removal"};
+inline constexpr ReplacingWork retraining{"retrain", "train --continue", "a training"};
+inline constexpr const char* ready_name = "ready";
 
 /// While this file is in a run directory, a merge that is to make it is not finished.
 inline constexpr const char* merging_name = "merging.json";

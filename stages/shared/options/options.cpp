@@ -551,6 +551,7 @@ Options read_all(const config::Config& config) {
   options.evaluate = read_evaluate(root.section("evaluate"), options.decode);
   options.search_defaults = defaults;
   options.inspect = read_inspect(root.section("inspect"));
+  options.train.continued = root.section("train").flag("continue", false);
   options.remove.lines = root.section("remove").path("lines", "");
   options.translate = read_translate(root.section("translate"));
   options.serve = read_serve(root.section("serve"));

@@ -221,6 +221,11 @@ struct InspectOptions {
   std::vector<std::int64_t> lines;  ///< of the page, from 1; empty: all
 };
 
+/// How `train` goes about it.
+struct TrainStageOptions {
+  bool continued = false;  ///< a new codebook of all corpora in the place of the one that is there
+};
+
 /// What `remove` takes out beside the corpora that its command line names.
 struct RemoveOptions {
   std::filesystem::path lines;  ///< a file that lists single pairs; empty: none
@@ -324,6 +329,7 @@ struct Options {
   DecodeOptions search_defaults;  ///< of knn: and beam_search:, for what is no item of decode
   EvaluateOptions evaluate;
   InspectOptions inspect;
+  TrainStageOptions train;
   RemoveOptions remove;
   TranslateOptions translate;
   ServeOptions serve;

@@ -12,11 +12,12 @@ namespace knnseq::stages {
 
 namespace {
 
-/// The datastore as an input of the step. A codebook stays that of its datastore when remove has
-/// taken entries out since: it is trained anew only when the command says so.
-std::string trained_datastore(runtime::StageContext& context, const DatastoreManifest& datastore,
-                              const StageRef& step) {
-  std::string identity = datastore.identity;
+/// The keys as inputs of the step. A codebook stays that of its datastore when remove has taken
+/// entries out since, and that of all corpora whatever was appended since: it is trained anew only
+/// when the command says so.
+core::Json trained_keys(runtime::StageContext& context, const DatastoreManifest& datastore,
+                        const StageRef& step) {
+  core::Json keys = {{"datastore", datastore.identity}};
   comm::on_root(context.comm, [&] {
     if (context.force == runtime::StageContext::Force::always) return;
     try {
@@ -24,11 +25,13 @@ std::string trained_datastore(runtime::StageContext& context, const DatastoreMan
       if (!manifest) return;
       const auto vectors = CodebookManifest::from_json(*manifest).vectors;
       const auto& before = datastore.before;
-      if (std::ranges::find(before, vectors) != before.end()) identity = vectors;
+      if (std::ranges::find(before, vectors) != before.end()) keys["datastore"] = vectors;
+      const auto appended = manifest->inputs.find(trained_together);
+      if (appended != manifest->inputs.end()) keys[trained_together] = *appended;
     } catch (const core::InputError&) {  // run_stage says what is wrong with it
     }
   });
-  return context.comm.broadcast_string(identity);
+  return core::Json::parse(context.comm.broadcast_string(keys.dump()));
 }
 
 }  // namespace
@@ -46,12 +49,13 @@ void train_on_keys(runtime::StageContext& context, const Options& options, const
   });
   const auto sampled = SampledDatastore::of(first_corpus(options), corpus, datastore);
   const SampleSpec sample = options.datastore.sample.of(sampled.corpus.entries);
-  core::Json inputs = {{"datastore", trained_datastore(context, datastore, step)},
-                       {"factory", spec.factory()},
+  core::Json inputs = {{"factory", spec.factory()},
                        {"metric", options.index.metric},
                        {"device", context.placement.device.name()},
                        {"threads", options.threads}};
-  inputs.update(sample_inputs(sample));
+  inputs.update(trained_keys(context, datastore, step));
+  const bool together = inputs.contains(trained_together);  // then the sample was of all corpora
+  inputs.update(sample_inputs(together ? options.datastore.sample : sample));
   inputs.update(training_inputs(options.index.training));
   runtime::run_stage(context,
                      {step.stage, step.folder, inputs,

@@ -10,6 +10,9 @@
 
 namespace knnseq::stages {
 
+/// The input of a codebook that was trained on other corpora too: identities of their datastores.
+inline constexpr const char* trained_together = "appended";
+
 /// Trains a codebook on the sample of the first corpus's keys, as a stage of its own that makes
 /// `step`. `spec_for` gives its type for keys of this width; what it throws is thrown on all
 /// ranks. Collective; throws core::InputError and core::Stopped as train_in_folder() does.

@@ -4,9 +4,9 @@
 
 #include "core/error.hpp"
 #include "runtime/stage_runner.hpp"
-#include "stages/remove/put_in_place.hpp"
 #include "stages/remove/removal_request.hpp"
 #include "stages/remove/renumbering.hpp"
+#include "stages/shared/inputs/put_in_place.hpp"
 #include "support/temporary_folder.hpp"
 
 using namespace knnseq;
@@ -44,7 +44,7 @@ TEST_CASE("what is left gets the numbers that it would have without the rest") {
 TEST_CASE("a removal that is ready is finished wherever a kill has interrupted it") {
   const int renames = GENERATE(0, 1, 2, 3, 4);  // that were done before the kill
   const test::TemporaryFolder run_dir;
-  const stages::RemovalFolders folders(run_dir.path());
+  const stages::ReplacementFolders folders(run_dir.path(), stages::removing);
   make_stage(run_dir.path(), "index", "old");
   make_stage(run_dir.path(), "append/news/index", "old news");
   make_stage(run_dir.path(), "export", "of old");
@@ -52,11 +52,11 @@ TEST_CASE("a removal that is ready is finished wherever a kill has interrupted i
   core::make_directories(folders.next);
   make_stage(run_dir.path(), "remove/next/index", "new");
   stages::Replacement replacement{
-      {"index"}, {"append/news/index", "export"}, {{"news"}, {{"main", 3}}}};
-  CHECK_FALSE(stages::is_ready(run_dir.path()));
+      {"index"}, {"append/news/index", "export"}, stages::Removals{{"news"}, {{"main", 3}}}};
+  CHECK_FALSE(fs::exists(folders.ready));
   stages::require_no_unfinished_change(run_dir.path(), "decode");
-  stages::make_ready(run_dir.path(), replacement);
-  CHECK(stages::is_ready(run_dir.path()));
+  stages::make_ready(folders, replacement);
+  CHECK(fs::exists(folders.ready));
   CHECK_THROWS_AS(stages::require_no_unfinished_change(run_dir.path(), "decode"), core::InputError);
 
   const std::vector<std::pair<fs::path, fs::path>> steps = {
@@ -68,12 +68,12 @@ TEST_CASE("a removal that is ready is finished wherever a kill has interrupted i
     core::make_directories(steps[i].second.parent_path());
     fs::rename(steps[i].first, steps[i].second);
   }
-  stages::put_in_place(run_dir.path());
+  stages::put_in_place(folders);
   CHECK(content(run_dir / "index" / "made.txt") == "new");
   CHECK(content(run_dir / "index" / "of-others") == "stays");
   CHECK_FALSE(fs::exists(run_dir / "append"));
   CHECK_FALSE(fs::exists(run_dir / "export"));
-  CHECK_FALSE(stages::is_ready(run_dir.path()));
+  CHECK_FALSE(fs::exists(folders.ready));
   CHECK_FALSE(fs::exists(folders.replaced));
   const auto removals = stages::Removals::read(run_dir.path());
   CHECK(removals.corpora == std::vector<std::string>{"news"});

@@ -1,8 +1,12 @@
-#include "stages/remove/put_in_place.hpp"
+#include "stages/shared/inputs/put_in_place.hpp"
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
+#include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "core/hash.hpp"
 #include "core/own_files.hpp"
 #include "runtime/stage_folder.hpp"
 #include "store/sealed_json.hpp"
@@ -13,8 +17,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* plan_name = "removal.json";
-constexpr const char* plan_owner = "removal";
+constexpr const char* plan_name = "replacement.json";
+constexpr const char* plan_owner = "replacement";
+constexpr const char* request_name = "request.json";
+constexpr const char* request_owner = "request";
 
 void rename_durably(const fs::path& from, const fs::path& to) {
   std::error_code error;
@@ -26,7 +32,8 @@ void rename_durably(const fs::path& from, const fs::path& to) {
 
 class Switch {
  public:
-  explicit Switch(const fs::path& run_dir) : run_dir_(run_dir), folders_(run_dir) {}
+  explicit Switch(const ReplacementFolders& folders)
+      : run_dir_(folders.run_dir), folders_(folders) {}
 
   /// What lies at a folder's place goes among the replaced ones.
   void take_away(const std::string& name) const {
@@ -78,7 +85,7 @@ class Switch {
   inline static const std::vector<std::string> own_names = {"unpacked/", "sample.json",
                                                             "checkpoint"};
   const fs::path& run_dir_;
-  RemovalFolders folders_;
+  const ReplacementFolders& folders_;
 };
 
 void collect(const fs::path& run_dir, const fs::path& folder, std::vector<std::string>& names) {
@@ -91,34 +98,52 @@ void collect(const fs::path& run_dir, const fs::path& folder, std::vector<std::s
 
 }  // namespace
 
-void make_ready(const fs::path& run_dir, const Replacement& replacement) {
-  const RemovalFolders folders(run_dir);
-  store::write_sealed(folders.next / plan_name, plan_owner,
-                      {{"replaced", replacement.replaced},
-                       {"dropped", replacement.dropped},
-                       {"removals", replacement.removals.to_json()}});
+ReplacementFolders::ReplacementFolders(fs::path run_directory, const ReplacingWork& work)
+    : run_dir(std::move(run_directory)),
+      folder(run_dir / work.folder),
+      next(folder / "next"),
+      ready(folder / ready_name),
+      replaced(folder / "replaced") {}
+
+void open_next(const ReplacementFolders& folders, const core::Json& request) {
+  const core::Json wanted = {{"request", core::fingerprint(request.dump())}};
+  core::refuse_links(folders.run_dir, folders.next);
+  if (fs::exists(folders.next)) {
+    try {
+      if (store::read_sealed(folders.next / request_name, request_owner) == wanted) return;
+    } catch (const core::InputError&) {  // it was only begun
+    }
+    core::remove_own_file(folders.next / request_name);  // first: the rest does not count then
+    fs::remove_all(folders.next);
+  }
+  core::make_own_folders(folders.run_dir, folders.next);
+  store::write_sealed(folders.next / request_name, request_owner, wanted);
+}
+
+void make_ready(const ReplacementFolders& folders, const Replacement& replacement) {
+  core::Json plan = {{"replaced", replacement.replaced}, {"dropped", replacement.dropped}};
+  if (replacement.removals) plan["removals"] = replacement.removals->to_json();
+  store::write_sealed(folders.next / plan_name, plan_owner, plan);
   rename_durably(folders.next, folders.ready);
 }
 
-bool is_ready(const fs::path& run_dir) { return fs::exists(RemovalFolders(run_dir).ready); }
-
-void put_in_place(const fs::path& run_dir) {
-  const RemovalFolders folders(run_dir);
-  core::refuse_links(run_dir, folders.ready);
+void put_in_place(const ReplacementFolders& folders) {
+  core::refuse_links(folders.run_dir, folders.ready);
   const auto plan = store::read_sealed(folders.ready / plan_name, plan_owner);
-  Replacement replacement;
-  plan.at("replaced").get_to(replacement.replaced);
-  plan.at("dropped").get_to(replacement.dropped);
-  plan.at("removals").at("corpora").get_to(replacement.removals.corpora);
-  plan.at("removals").at("pairs").get_to(replacement.removals.pairs);
-  const Switch now(run_dir);
-  for (const auto& name : replacement.replaced) now.replace(name);
+  const auto replaced = plan.at("replaced").get<std::vector<std::string>>();
+  const Switch now(folders);
+  for (const auto& name : replaced) now.replace(name);
   // The innermost first, so that each is moved by itself.
-  auto dropped = replacement.dropped;
+  auto dropped = plan.at("dropped").get<std::vector<std::string>>();
   std::ranges::sort(dropped, std::greater());
   for (const auto& name : dropped) now.take_away(name);
-  replacement.removals.write(run_dir);
-  for (const auto& name : replacement.replaced) now.clear(name);
+  if (plan.contains("removals")) {
+    Removals removals;
+    plan.at("removals").at("corpora").get_to(removals.corpora);
+    plan.at("removals").at("pairs").get_to(removals.pairs);
+    removals.write(folders.run_dir);
+  }
+  for (const auto& name : replaced) now.clear(name);
   for (const auto& name : dropped) {
     now.clear(name);
     now.remove_empty(name);
@@ -126,6 +151,18 @@ void put_in_place(const fs::path& run_dir) {
   fs::remove_all(folders.replaced);
   fs::remove_all(folders.ready);
   core::sync_folder(folders.folder);
+}
+
+bool finish_replacing(runtime::StageContext& context, const ReplacingWork& work) {
+  bool ready = false;
+  comm::on_root(context.comm, [&] {
+    const ReplacementFolders folders(context.run_dir, work);
+    ready = fs::exists(folders.ready);
+    if (ready) put_in_place(folders);
+  });
+  ready = !context.comm.all(!ready);
+  if (ready) context.log.info(fmt::format("finished {} that had been interrupted", work.name));
+  return ready;
 }
 
 std::vector<std::string> stage_folders_in(const fs::path& run_dir, const fs::path& folder) {

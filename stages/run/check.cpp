@@ -171,6 +171,17 @@ void check_filters(runtime::StageContext& context, const Options& options, Probl
   });
 }
 
+/// Keys and values of another program, each a sentence of one token.
+void count_imported(const Options& options, const model::ModelInfo& model, Needs& needs,
+                    Problems& problems) {
+  if (!options.foreign.on()) return;
+  problems.look([&] {
+    const ForeignStore store(options.foreign, {model.width, model.vocab_size});
+    needs.corpus += {store.entries(), store.entries(), store.entries(), false};
+    needs.imported = store.key_type();
+  });
+}
+
 std::string describe_corpus(const CorpusSize& corpus) {
   return fmt::format("{} sentence pairs, {}{} entries", obs::with_commas(corpus.sentences),
                      corpus.estimated ? "about " : "", obs::with_commas(corpus.entries));
@@ -187,6 +198,7 @@ Needs count_needs(runtime::StageContext& context, const Options& options, bool c
     needs.width = model.info->width;
     const auto spec = check_indexes(options, needs.width, problems);
     if (spec) needs.index = *spec;
+    if (counts_text) count_imported(options, *model.info, needs, problems);
   }
   needs.model_bytes = model.bytes;
   problems.report(context.comm);
@@ -210,12 +222,7 @@ Needs check_run(runtime::StageContext& context, const Options& options, CheckSco
   check_filters(context, options, problems);
   Needs needs;
   needs.corpus = check_corpora(context, options, model.tokenizer.get(), problems);
-  if (options.foreign.on() && model.info) {
-    problems.look([&] {
-      const ForeignStore store(options.foreign, {model.info->width, model.info->vocab_size});
-      needs.corpus += {store.entries(), store.entries(), store.entries(), false};
-    });
-  }
+  if (model.info) count_imported(options, *model.info, needs, problems);
   on_root([&] {
     check_test_sets(options, problems);
     check_decodings(options, problems);

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "index/core/index_spec.hpp"
+#include "stages/shared/options/options.hpp"
 
 namespace knnseq::stages {
 
@@ -22,6 +24,8 @@ struct Needs {
   std::int64_t width = 0;        ///< of a key
   std::int64_t model_bytes = 0;  ///< of weights, as files
   index::IndexSpec index;
+  std::optional<KeyType> imported =
+      std::nullopt;  ///< keys of another program: what they are stored in
 };
 
 }  // namespace knnseq::stages

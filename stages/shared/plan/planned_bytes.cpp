@@ -53,7 +53,7 @@ std::int64_t planned_sample(const Options& options, const Needs& needs) {
 std::vector<PlannedFolder> plan_folders(const Options& options, const Needs& needs) {
   const auto& [sentences, source_tokens, entries, estimated] = needs.corpus;
   const std::int64_t width = needs.width;
-  const std::int64_t key = width * bytes_of(options.datastore.keys);
+  const std::int64_t key = width * bytes_of(needs.imported.value_or(options.datastore.keys));
   const std::int64_t sentence_key = width * fp16;
   const Folders folders(options.run_dir);
   const bool stored = options.datastore.store == KeyStore::keys;
@@ -64,8 +64,8 @@ std::vector<PlannedFolder> plan_folders(const Options& options, const Needs& nee
   std::int64_t datastore = files + entries * token_bytes + 4 * sentences * id_bytes +
                            planned_sample(options, needs) * (key + id_bytes);
   if (stored) datastore += entries * key;
-  if (options.datastore.sentence_keys) datastore += sentences * sentence_key;
-  if (options.datastore.log_probs) datastore += entries * fp16;
+  if (options.datastore.sentence_keys && !needs.imported) datastore += sentences * sentence_key;
+  if (options.datastore.log_probs && !needs.imported) datastore += entries * fp16;
   // An appended corpus has as many shards as the first.
   const std::int64_t corpora = 1 + std::ssize(options.append);
   const std::int64_t index =

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "stages/shared/plan/planned_bytes.hpp"
+#include "store/corpus_shard.hpp"
 
 namespace knnseq::stages {
 
@@ -27,6 +28,11 @@ std::vector<StageMemory> plan_memory(const Options& options, const Needs& needs,
       {"add", shard + 2 * index / options.shards + codebook_bytes(spec)},
       // Where no node has room for a whole copy, all ranks hold one together.
       {"decode", index / working}};
+  if (needs.imported) {  // a part of the corpus, and two units of keys, whatever their number
+    constexpr std::int64_t part = std::int64_t{16} << 20;
+    stages[0].of_rank = part;
+    stages[1].of_rank = part + 2 * store::unit_entries * needs.width * bytes_of(*needs.imported);
+  }
   for (const auto& decoding : options.decode) {
     if (!decoding.knn || decoding.mode != KnnMode::plain) continue;
     if (decoding.copies == IndexCopies::node) stages.back() = {"decode", 0, index};

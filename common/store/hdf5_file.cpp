@@ -50,6 +50,10 @@ class MpiPath {
 
 namespace {
 
+/// Linux sometimes took 0.5 GB/s of writes of 32 MiB at a time into its page cache, where it
+/// took 2.8 of these of these on the same disk.
+constexpr std::int64_t write_bytes_at_once = std::int64_t{1} << 20;
+
 /// MPI-IO if the communicator is MPI's, else plain I/O; no file locks (many file systems of
 /// clusters have none), no time stamps.
 Hdf5Handle access_properties(const comm::Communicator* comm) {
@@ -327,10 +331,14 @@ void Hdf5File::write_bytes(const std::string& dataset, std::int64_t first_row,
   if (bytes.empty()) return;
   const auto rows = State::rows_in(state_->dataset(dataset), first_row, bytes.size());
   KNNSEQ_ASSERT(rows >= 0, state_->place_of(dataset) + ": rows outside the dataset");
-  const auto selection = state_->select(dataset, first_row, rows);
-  KNNSEQ_HDF5(state_->place_of(dataset), H5Dwrite, state_->dataset(dataset).handle.id(),
-              selection.type.id(), selection.memory_space.id(), selection.file_space.id(),
-              H5P_DEFAULT, bytes.data());
+  const auto row_bytes = static_cast<std::int64_t>(bytes.size()) / rows;
+  const auto step = std::max<std::int64_t>(write_bytes_at_once / row_bytes, 1);
+  for (std::int64_t row = 0; row < rows; row += step) {
+    const auto selection = state_->select(dataset, first_row + row, std::min(step, rows - row));
+    KNNSEQ_HDF5(state_->place_of(dataset), H5Dwrite, state_->dataset(dataset).handle.id(),
+                selection.type.id(), selection.memory_space.id(), selection.file_space.id(),
+                H5P_DEFAULT, bytes.data() + row * row_bytes);
+  }
 }
 
 void Hdf5File::read_bytes(const std::string& dataset, std::int64_t first_row,

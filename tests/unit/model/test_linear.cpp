@@ -58,12 +58,13 @@ TEST_CASE("8-bit linear layers are exact but for the rounding of weights and inp
     INFO(rows << " rows");
     const at::Tensor made = linear.forward(x);
     CHECK(within(made, exact));
-    CHECK(linear.forward_relu(x).equal(made.relu()));
+    CHECK(at::allclose(linear.forward_relu(x), made.relu()));
     CHECK(at::allclose(linear.forward_add(x, other), made + other));
     CHECK(!made.equal(exact));
-    // Sums are exact, so other rows change a row only through the scale, which the largest sets.
+    // Sums are exact, so other rows change a row only through the scale, which the largest sets; but
+    // other kernels may scale in another order.
     const auto largest = std::get<0>(x.abs().max(1)).argmax().item<std::int64_t>();
-    CHECK(linear.forward(x.narrow(0, largest, 1)).equal(made.narrow(0, largest, 1)));
+    CHECK(at::allclose(linear.forward(x.narrow(0, largest, 1)), made.narrow(0, largest, 1)));
   }
   CHECK(linear.forward(at::zeros({2, 40})).equal(bias.expand({2, 48})));
 }

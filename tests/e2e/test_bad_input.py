@@ -83,7 +83,7 @@ CONFIG_CASES = (
     sets("train", "index.opq_tolerance: -1 must lie in 0 to", "index.opq_tolerance=-1"),
     sets("sweep", "sweep.target: is required", "sweep.source=x"),
     Case("partition", "is not a stage", edit=lambda test: test.rename_stage("interpret")),
-    Case("train some", "only append, decode, translate and serve take names"),
+    Case("train some", "only append, remove, decode, translate and serve take names"),
     Case("partition", "is not an option", arguments=("--fast",)),
     Case("partition", "needs a value", arguments=("--set",)),
     Case("partition", "key=value", arguments=("--set", "shards")),

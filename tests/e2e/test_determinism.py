@@ -12,7 +12,8 @@ TRANSLATIONS = ("decode/*/nbest.jsonl", "decode/*/hyp.txt", "codebook/codebook.f
 class Determinism(pipeline.PipelineTest):
     def test_ranks_and_shards(self):
         translations = set()
-        for shards, rank_counts in ((1, (1, 3)), (2, (1, 2, 4)), (5, (3, 2))):
+        every = ((1, (1, 3)), (2, (1, 2, 4)), (5, (3, 2)))
+        for shards, rank_counts in every if pipeline.FULL else ((1, (1,)), (2, (1, 4)), (5, (3,))):
             datastores = set()
             for ranks in rank_counts:
                 run = f"s{shards}-p{ranks}"

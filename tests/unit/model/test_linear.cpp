@@ -61,8 +61,8 @@ TEST_CASE("8-bit linear layers are exact but for the rounding of weights and inp
     CHECK(at::allclose(linear.forward_relu(x), made.relu()));
     CHECK(at::allclose(linear.forward_add(x, other), made + other));
     CHECK(!made.equal(exact));
-    // Sums are exact, so other rows change a row only through the scale, which the largest sets; but
-    // other kernels may scale in another order.
+    // Sums are exact, so other rows change a row only through the scale, which the largest sets;
+    // but other kernels may scale in another order.
     const auto largest = std::get<0>(x.abs().max(1)).argmax().item<std::int64_t>();
     CHECK(at::allclose(linear.forward(x.narrow(0, largest, 1)), made.narrow(0, largest, 1)));
   }

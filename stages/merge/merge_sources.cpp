@@ -91,11 +91,9 @@ MergeSource open_source(runtime::StageContext& context, const Options& options,
         config::Config::load(path, {"run_dir=" + core::Json(run_dir.string()).dump()});
     source.append = read_options(config).append;
   });
-  auto first = first_corpus(options, run_dir);
-  first.prune = {};
-  auto appended = corpora_appended_in(context, options, run_dir);
-  for (auto& paths : appended) paths.prune = {};
-  source.datastore = read_datastore(context, first, appended);
+  const auto first = first_corpus(options, run_dir);
+  source.datastore =
+      read_whole_datastore(context, first, corpora_appended_in(context, options, run_dir));
   source.codebook = describe_codebook(any_manifest(context, first.step("train")));
   for (const auto& built : source.datastore.corpora) {
     const auto text = any_manifest(context, built.paths.step("partition"));

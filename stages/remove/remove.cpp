@@ -36,15 +36,6 @@ std::vector<std::string> names_left(runtime::StageContext& context,
   return left;
 }
 
-/// All corpora of the config, whole: what prune leaves out of an index is not its end.
-BuiltDatastore read_whole_datastore(runtime::StageContext& context, const Options& options) {
-  auto first = first_corpus(options);
-  auto appended = appended_corpora(options);
-  first.prune = {};
-  for (auto& paths : appended) paths.prune = {};
-  return read_datastore(context, first, appended);
-}
-
 /// Rank 0 reads it.
 RemovalRequest find_request(runtime::StageContext& context, const Options& options,
                             const std::vector<std::string>& names,
@@ -197,7 +188,8 @@ void remove(runtime::StageContext& context, const Options& options,
   const auto left = names_left(context, names);
   if (left.empty() && options.remove.lines.empty()) return;
   corpus_manifest(context, options);
-  const BuiltDatastore datastore = read_whole_datastore(context, options);
+  const BuiltDatastore datastore =
+      read_whole_datastore(context, first_corpus(options), appended_corpora(options));
   const RemovalRequest request = find_request(context, options, left, datastore);
   const auto corpora = plan_corpora(context, datastore, request);
   comm::agree(context.comm, [&] { require_possible(corpora); });

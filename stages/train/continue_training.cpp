@@ -22,15 +22,6 @@ namespace knnseq::stages {
 
 namespace {
 
-/// All corpora of the config, whole: what prune leaves out of an index is not its end.
-BuiltDatastore read_corpora(runtime::StageContext& context, const Options& options) {
-  auto first = first_corpus(options);
-  auto appended = appended_corpora(options);
-  first.prune = {};
-  for (auto& paths : appended) paths.prune = {};
-  return read_datastore(context, first, appended);
-}
-
 void require_trainable(const Options& options, const BuiltDatastore& datastore) {
   if (!options.foreign.index.empty()) {
     throw core::InputError(
@@ -122,7 +113,8 @@ std::vector<std::string> made_of_indexes(const runtime::StageContext& context,
 void continue_training(runtime::StageContext& context, const Options& options) {
   context.log.set_stage("train");
   corpus_manifest(context, options);
-  const BuiltDatastore datastore = read_corpora(context, options);
+  const BuiltDatastore datastore =
+      read_whole_datastore(context, first_corpus(options), appended_corpora(options));
   const auto& first = datastore.first();
   index::IndexSpec spec;
   comm::agree(context.comm, [&] {
@@ -185,7 +177,8 @@ void continue_training(runtime::StageContext& context, const Options& options) {
   });
   context.log.set_stage("train");
   context.log.info("the new codebook and the indexes made with it are in their places");
-  const BuiltDatastore now = read_corpora(context, options);
+  const BuiltDatastore now =
+      read_whole_datastore(context, first_corpus(options), appended_corpora(options));
   for (const auto& built : now.corpora) {
     if (built.paths.appended()) measure(context, options, built.paths, now);
   }

@@ -146,6 +146,13 @@ BuiltDatastore read_datastore(runtime::StageContext& context, const CorpusPaths&
   return built;
 }
 
+BuiltDatastore read_whole_datastore(runtime::StageContext& context, CorpusPaths first,
+                                    std::vector<CorpusPaths> appended) {
+  first.prune = {};
+  for (auto& paths : appended) paths.prune = {};
+  return read_datastore(context, first, appended);
+}
+
 std::vector<CorpusPaths> corpora_appended_in(runtime::StageContext& context, const Options& options,
                                              const std::filesystem::path& run_dir) {
   core::Json names = core::Json::array();

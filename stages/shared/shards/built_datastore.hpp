@@ -50,6 +50,10 @@ std::string name_of(const BuiltCorpus& built);
 BuiltDatastore read_datastore(runtime::StageContext& context, const CorpusPaths& first,
                               const std::vector<CorpusPaths>& appended);
 
+/// The same with whole indexes: what prune leaves out of an index is not its end.
+BuiltDatastore read_whole_datastore(runtime::StageContext& context, CorpusPaths first,
+                                    std::vector<CorpusPaths> appended);
+
 /// The corpora that were appended in another run directory under the codebook that is there now, in
 /// the order of their entries. Its config, which may have been changed, is not asked: what was
 /// appended and not removed belongs to it. Collective.

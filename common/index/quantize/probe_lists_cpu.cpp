@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <compare>
+#include <limits>
 #include <vector>
 
 #include <faiss/IndexHNSW.h>
 #include <fmt/format.h>
 
-#include "core/bounded_heap.hpp"
 #include "core/error.hpp"
 #include "index/core/parallel.hpp"
 #include "index/core/plain_distance.hpp"
@@ -22,6 +22,54 @@ struct Candidate {
   auto operator<=>(const Candidate&) const = default;
 };
 
+/// The candidates of one query with the lowest scores, in no order.
+class Shortlist {
+ public:
+  explicit Shortlist(std::size_t count) : count_(count), candidates_() {}
+
+  /// Takes a row of a tile.
+  void add(const ScoreTile& tile, std::int64_t row) {
+    const std::int64_t columns = tile.products.columns;
+    std::vector<float> scores(columns);
+    for (std::int64_t j = 0; j < columns; ++j) scores[j] = tile.score(row, j);
+    const float limit = no_less_than_lowest(scores);
+    std::size_t found = candidates_.size();
+    candidates_.resize(found + scores.size());
+    for (std::int64_t j = 0; j < columns; ++j) {  // without branches, which nothing could predict
+      candidates_[found] = {scores[j], static_cast<std::int32_t>(tile.first_centroid + j)};
+      found += static_cast<std::size_t>(!(scores[j] > limit));
+    }
+    candidates_.resize(found);
+    if (found <= count_) return;
+    const auto end = candidates_.begin() + static_cast<std::ptrdiff_t>(count_);
+    std::nth_element(candidates_.begin(), end, candidates_.end());
+    candidates_.erase(end, candidates_.end());
+  }
+
+  std::vector<Candidate>& candidates() { return candidates_; }
+
+ private:
+  /// At least the count-th lowest score: that of the lowest of each of some groups, of which there
+  /// are more than scores are wanted.
+  float no_less_than_lowest(const std::vector<float>& scores) const {
+    const std::size_t groups = 2 * count_;
+    if (scores.size() <= groups) return std::numeric_limits<float>::infinity();
+    std::vector<float> minima(scores.begin(), scores.begin() + static_cast<std::ptrdiff_t>(groups));
+    for (std::size_t first = groups; first < scores.size(); first += groups) {
+      const std::size_t width = std::min(groups, scores.size() - first);
+      for (std::size_t g = 0; g < width; ++g) {
+        minima[g] = scores[first + g] < minima[g] ? scores[first + g] : minima[g];
+      }
+    }
+    const auto last = minima.begin() + static_cast<std::ptrdiff_t>(count_) - 1;
+    std::nth_element(minima.begin(), last, minima.end());
+    return *last;
+  }
+
+  std::size_t count_;
+  std::vector<Candidate> candidates_;
+};
+
 }  // namespace
 
 Probes probe_lists_cpu(const CentroidScan& scan, const at::Tensor& queries, std::int64_t width,
@@ -31,14 +79,10 @@ Probes probe_lists_cpu(const CentroidScan& scan, const at::Tensor& queries, std:
   // The matrix product rounds; a few more candidates than needed are measured again exactly.
   const auto count = static_cast<std::size_t>(
       std::min(scan.centroids().size(0), width + std::max<std::int64_t>(8, width / 4)));
-  std::vector<core::BoundedHeap<Candidate>> nearest(q, core::BoundedHeap<Candidate>(count));
+  std::vector<Shortlist> nearest(q, Shortlist(count));
   scan.visit_tiles(queries, [&](const ScoreTile& tile) {
-    parallel_for(tile.products.rows, [&](std::int64_t i) {
-      auto& heap = nearest[tile.first_row + i];
-      for (std::int64_t j = 0; j < tile.products.columns; ++j) {
-        heap.offer({tile.score(i, j), static_cast<std::int32_t>(tile.first_centroid + j)});
-      }
-    });
+    parallel_for(tile.products.rows,
+                 [&](std::int64_t i) { nearest[tile.first_row + i].add(tile, i); });
   });
 
   Probes probes{at::empty({q, width}, at::kLong), at::empty({q, width}, at::kFloat)};
@@ -47,7 +91,7 @@ Probes probe_lists_cpu(const CentroidScan& scan, const at::Tensor& queries, std:
   const float* query = queries.const_data_ptr<float>();
   const float* centroids = scan.centroids().const_data_ptr<float>();
   parallel_for(q, [&](std::int64_t i) {
-    auto candidates = nearest[i].take_sorted();
+    auto& candidates = nearest[i].candidates();
     for (Candidate& candidate : candidates) {
       candidate.distance = plain_distance(metric, query + i * d, centroids + candidate.list * d, d);
     }

@@ -27,7 +27,8 @@ ScanGroup::ScanGroup(const ScanTarget& target, const ScanBatch& batch, core::Ran
       queries_(),
       best_(rows.size(), make_neighbour_heap(k)),
       scores_(),
-      passing_() {
+      passing_(),
+      positions_() {
   const ScanCentroids& centroids = target_.centroids;
   for (std::int64_t i = 0; i < rows_.size(); ++i) {
     float* padded = padded_.data() + i * centroids.m() * centroids.padded_dsub();
@@ -81,17 +82,40 @@ std::int64_t ScanGroup::search_nearest_lists(std::int64_t query) {
     error = std::max(error, error_of(nearest));
     entries += target_.lists.size(nearest.list);
   }
-  const double kth = static_cast<double>(kth_smallest_at_most(scores_, k_));
-  const float limit = above(kth + queries_[query].slack + 2 * error);
+  // The k entries with the lowest bounds tell how far the k-th nearest is at most.
+  const NeighbourHeap& best = best_[query];
+  const auto limit = [&] {
+    return above(static_cast<double>(best.limit().distance) - first_base + 2 * error);
+  };
+  const float lowest = above(static_cast<double>(kth_smallest_at_most(scores_, k_)));
+  measure_between(-missing_distance, lowest, query, probe, limit);
+  measure_between(lowest, limit(), query, probe, limit);
+  return probe;
+}
+
+/// Of a query's nearest `lists` lists, whose scores scores_ has, measures the entries with scores
+/// from `low` to below `high`, and below limit() when their turn comes.
+template <class Limit>
+void ScanGroup::measure_between(float low, float high, std::int64_t query, std::int64_t lists,
+                                const Limit& limit) {
   const float* scores = scores_.data();
-  for (std::int64_t p = 0; p < probe; ++p) {
-    const Visit nearest = visit_of(query, p);
-    for (std::int64_t i = 0; i < target_.lists.size(nearest.list); ++i) {
-      if (scores[i] < limit) measure(nearest, i);
+  for (std::int64_t probe = 0; probe < lists; ++probe) {
+    const Visit nearest = visit_of(query, probe);
+    const std::int64_t size = target_.lists.size(nearest.list);
+    positions_.resize(std::max(positions_.size(), static_cast<std::size_t>(size)));
+    std::size_t count = 0;
+    for (std::int64_t i = 0; i < size; ++i) {  // without branches, which nothing could predict
+      positions_[count] = i;
+      count +=
+          static_cast<std::size_t>(scores[i] >= low) & static_cast<std::size_t>(scores[i] < high);
+    }
+    const std::int64_t* ids = target_.lists.ids(nearest.list);
+    for (std::size_t i = 0; i < count; ++i) __builtin_prefetch(ids + positions_[i]);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (scores[positions_[i]] < limit()) measure(nearest, positions_[i]);
     }
     scores += target_.lists.block_count(nearest.list) * scan_block_entries;
   }
-  return probe;
 }
 
 void ScanGroup::visit(const Visit& visit) {
@@ -128,11 +152,16 @@ void ScanGroup::run_kernel(const Visit& visit, float limit, std::size_t first) {
 }
 
 void ScanGroup::measure(const Visit& visit, std::int64_t position) {
+  // Far from the code in memory, and needed if the entry is near enough, which few are.
+  const std::int64_t* id = target_.lists.ids(visit.list) + position;
+  __builtin_prefetch(id);
   const ScanQuery& query = queries_[visit.query];
   const float product = target_.centroids.dot(
       query.padded, target_.lists.code(visit.list, position), scan_block_entries);
   const float base = probe_distance(visit) + target_.lists.term(visit.list, position);
-  best_[visit.query].offer({base + product, target_.lists.ids(visit.list)[position]});
+  NeighbourHeap& best = best_[visit.query];
+  const float distance = base + product;
+  if (distance <= best.limit().distance) best.offer({distance, *id});
 }
 
 ScanGroup::Visit ScanGroup::visit_of(std::int64_t query, std::int64_t probe) const {

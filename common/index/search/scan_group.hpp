@@ -49,6 +49,9 @@ class ScanGroup {
     bool operator<(const Visit& other) const { return list < other.list; }
   };
   std::int64_t search_nearest_lists(std::int64_t query);
+  template <class Limit>
+  void measure_between(float low, float high, std::int64_t query, std::int64_t lists,
+                       const Limit& limit);
   void visit(const Visit& visit);
   void run_kernel(const Visit& visit, float limit, std::size_t first);
   void measure(const Visit& visit, std::int64_t position);
@@ -67,6 +70,7 @@ class ScanGroup {
   std::vector<NeighbourHeap> best_;
   std::vector<float> scores_;                  ///< of the lists visited last
   std::vector<std::uint64_t> passing_;         ///< likewise
+  std::vector<std::int64_t> positions_;        ///< of entries to be measured
   const std::uint8_t* next_blocks_ = nullptr;  ///< of the list to be visited next
 };
 

@@ -34,9 +34,6 @@ ScanQuery make_scan_query(const ScanKernel& kernel, const ScanCentroids& centroi
                   .additions = m * centroids.padded_dsub()};
   const float width = std::max(job.widest, least_scan_width);
   query.scale = job.widest > least_scan_width ? job.widest / job.levels : 0;
-  query.slack =
-      static_cast<double>(m) * static_cast<double>(width) / static_cast<double>(job.levels);
-  if (query.scale == 0) query.slack *= static_cast<double>(job.levels);
   // Products of absolute values, by Cauchy and Schwarz; and all steps of the table, which are as
   // large as their sum may get.
   query.magnitude = static_cast<double>(m) * static_cast<double>(width);

@@ -10,14 +10,13 @@
 namespace knnseq::index {
 
 /// For an entry of a list: bound = probe distance + floor + (term + scale · sum of table bytes) is,
-/// up to error(), at most the distance, and more than the distance less `slack`.
+/// up to error(), at most the distance.
 struct ScanQuery {
   const float* padded = nullptr;             ///< [m · padded_dsub], times the metric's factor
   const std::uint8_t* table = nullptr;       ///< [m, 256]
   const std::uint8_t* near_table = nullptr;  ///< [m, scan_near_groups]
   float scale = 0;
   double floor = 0;      ///< sum of the tables' minima
-  double slack = 0;      ///< what rounding down may have cost
   double magnitude = 0;  ///< no sum of products exceeds it, partial or whole
   std::int64_t additions = 0;
 

@@ -1,11 +1,13 @@
 // Queries a second of an IVFPQ index: search_speed INDEX QUERIES K NPROBE BATCH [RESULT]
 // INDEX: a faiss file. QUERIES: fp32 [q, width of a key], without a header. Prints "scan S whole
-// W": with the probes given, and with rotation and coarse quantisation, of all queries in batches.
+// W load L": with the probes given, and with rotation and coarse quantisation, of all queries in
+// batches; gigabytes of the file a second that reading it into memory took.
 // RESULT gets the distances (fp32) and then the packed ids (int64), each [q, k]. Threads:
 // OMP_NUM_THREADS. search_speed.py compares with faiss-cpu.
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -41,7 +43,9 @@ int run(int argc, char** argv) {
     return 2;
   }
   const auto codebook = index::read_codebook(argv[1]);
+  const auto start = std::chrono::steady_clock::now();
   const auto scan = index::load_local_index(codebook, {argv[1]});
+  const std::chrono::duration<double> loading = std::chrono::steady_clock::now() - start;
   const index::VectorQuantizer quantizer(codebook);
   const at::Tensor queries = read_queries(argv[2], codebook.spec.d_in);
   const std::int64_t count = queries.size(0);
@@ -64,7 +68,9 @@ int run(int argc, char** argv) {
     const at::Tensor part = quantizer.rotate(queries.slice(0, row, end));
     scan->search(part, quantizer.probe(part, nprobe), k);
   });
-  std::printf("scan %.0f whole %.0f\n", scan_rate, whole_rate);
+  const auto bytes = static_cast<double>(std::filesystem::file_size(argv[1]));
+  std::printf("scan %.0f whole %.0f load %.2f\n", scan_rate, whole_rate,
+              bytes / loading.count() / 1e9);
 
   if (argc > 6) {
     std::ofstream result(argv[6], std::ios::binary);

@@ -25,9 +25,9 @@ struct ScanOptions {
 /// the list with centroid c from query q is, in fp32 and in this order,
 ///   L2:            (probe distance + term) + ⟨−2q, r̂⟩, term = ‖r̂‖² + ⟨2c, r̂⟩, probe distance ‖q −
 ///   c‖² inner product: probe distance + ⟨−q, r̂⟩, probe distance −⟨q, c⟩
-/// with ⟨·,·⟩ summed as ScanCentroids::dot says. It depends on query, probe and code alone; so
-/// results depend neither on the batch, the threads, the instruction set, nor on where entries are
-/// kept.
+/// with ⟨·,·⟩ summed as ScanCentroids::dot says and the term as term_of(). It depends on query,
+/// probe and code alone; so results depend neither on the batch, the threads, the instruction set,
+/// nor on where entries are kept.
 ///
 /// How: each query has a table of 8-bit numbers, its products with the PQ centroids rounded down
 /// (for that the term must be the entry's and not the query's). Sums of table entries, made 64

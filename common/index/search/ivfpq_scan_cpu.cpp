@@ -87,20 +87,11 @@ IvfPqScan::IvfPqScan(const Codebook& codebook, std::span<const std::int64_t> lis
 void IvfPqScan::append(std::int64_t list, std::span<const std::uint8_t> codes,
                        std::span<const std::int64_t> ids) {
   KNNSEQ_ASSERT(list >= 0 && list < lists_.lists(), "no such list");
-  const auto m = static_cast<std::size_t>(centroids_.m());
-  KNNSEQ_ASSERT(codes.size() == ids.size() * m, "codes and ids of different numbers of entries");
-  PaddedVector twice_centroid(centroids_.m() * centroids_.padded_dsub());
-  centroids_.pad(coarse_centroids_.const_data_ptr<float>() + list * coarse_centroids_.size(1), 2,
-                 twice_centroid.data());
-  std::vector<std::uint8_t> code(m);
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    for (std::size_t s = 0; s < m; ++s) code[s] = numbers_[s * 256 + codes[i * m + s]];
-    const float term = options_.inner_product
-                           ? 0
-                           : centroids_.squared_norm(code.data()) +
-                                 centroids_.dot(twice_centroid.data(), code.data(), 1);
-    lists_.append(list, code, ids[i], term);
-  }
+  const float* centroid =
+      coarse_centroids_.const_data_ptr<float>() + list * coarse_centroids_.size(1);
+  const auto terms = options_.inner_product ? std::vector<float>(centroids_.m() * 256, 0)
+                                            : centroids_.terms_of(centroid);
+  lists_.append(list, codes, ids, {.numbers = numbers_.data(), .terms = terms.data()});
 }
 
 TopK IvfPqScan::search(const at::Tensor& rotated, const Probes& probes, std::int64_t k) const {

@@ -78,9 +78,8 @@ void IvfPqScanTorch::append(std::int64_t list, std::span<const std::uint8_t> cod
   KNNSEQ_ASSERT(list >= 0 && std::cmp_less(list, sizes_.size()) && !finished_, "no such list");
   const auto m = static_cast<std::size_t>(centroids_.m());
   KNNSEQ_ASSERT(codes.size() == ids.size() * m, "codes and ids of different numbers of entries");
-  PaddedVector twice_centroid(centroids_.m() * centroids_.padded_dsub());
-  centroids_.pad(coarse_centroids_.const_data_ptr<float>() + list * coarse_centroids_.size(1), 2,
-                 twice_centroid.data());
+  const auto terms = centroids_.terms_of(coarse_centroids_.const_data_ptr<float>() +
+                                         list * coarse_centroids_.size(1));
   const auto* places = first_groups_.const_data_ptr<std::int64_t>();
   std::int64_t& size = sizes_[list];
   for (std::size_t i = 0; i < ids.size(); ++i, ++size) {
@@ -89,9 +88,7 @@ void IvfPqScanTorch::append(std::int64_t list, std::span<const std::uint8_t> cod
     const auto code = codes.subspan(i * m, m);
     const std::int64_t position = group * group_entries + size % group_entries;
     terms_.mutable_data_ptr<float>()[position] =
-        options_.inner_product ? 0
-                               : centroids_.squared_norm(code.data()) +
-                                     centroids_.dot(twice_centroid.data(), code.data(), 1);
+        options_.inner_product ? 0 : term_of(terms.data(), code.data(), centroids_.m());
     ids_.mutable_data_ptr<std::int64_t>()[position] = ids[i];
     std::uint8_t* to = codes_.mutable_data_ptr<std::uint8_t>() + group * group_entries * padded_m_ +
                        size % group_entries * chunk_bytes_;

@@ -51,9 +51,14 @@ void append_part(ListIndex& index, const faiss::InvertedLists& lists, std::size_
   const void* from_ids = ids.ids;
   const auto number = static_cast<std::int64_t>(list);
   if (stride.parts == 1) {
+    const std::span<const std::uint8_t> all_codes(codes.codes, size * lists.code_size);
+    if (reinterpret_cast<std::uintptr_t>(from_ids) % alignof(std::int64_t) == 0) {
+      index.append(number, all_codes, {static_cast<const std::int64_t*>(from_ids), size});
+      return;
+    }
     std::vector<std::int64_t> all(size);
     if (size > 0) std::memcpy(all.data(), from_ids, size * sizeof(std::int64_t));
-    index.append(number, {codes.codes, size * lists.code_size}, all);
+    index.append(number, all_codes, all);
     return;
   }
   Entries entries;

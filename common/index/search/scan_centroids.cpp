@@ -59,26 +59,24 @@ ScanCentroids::ScanCentroids(const Codebook& codebook)
       padded_dsub_(core::ceil_div(dsub_, lanes) * lanes),
       centroids_(m_ * 256 * padded_dsub_, 0),
       columns_(m_ * 256 * dsub_),
-      norms_(m_ * 256),
       radii_(m_, 0) {
   KNNSEQ_ASSERT(codebook.spec.nbits() == 8, "codes have 8 bits a sub-vector");
   const float* from = codebook.pq_centroids.const_data_ptr<float>();
   for (std::int64_t i = 0; i < m_ * 256; ++i, from += dsub_) {
     const std::int64_t s = i / 256;
-    float norm = 0;
+    float norm = 0;  // squared
     for (std::int64_t t = 0; t < dsub_; ++t) {
       centroids_[i * padded_dsub_ + t] = from[t];
       columns_[(s * dsub_ + t) * 256 + i % 256] = from[t];
       norm += from[t] * from[t];
     }
-    norms_[i] = norm;
     float& radius = radii_[s];
     radius = std::max(radius, std::sqrt(norm));
   }
 }
 
 std::int64_t ScanCentroids::bytes() const {
-  const std::size_t floats = centroids_.size() + columns_.size() + norms_.size() + radii_.size();
+  const std::size_t floats = centroids_.size() + columns_.size() + radii_.size();
   return static_cast<std::int64_t>(floats * sizeof(float));
 }
 
@@ -97,10 +95,21 @@ float ScanCentroids::dot(const float* padded, const std::uint8_t* code, std::int
   return dot_of_code<0>(rows, padded, code, stride);
 }
 
-float ScanCentroids::squared_norm(const std::uint8_t* code) const {
-  float sum = 0;
-  for (std::int64_t s = 0; s < m_; ++s) sum += norms_[s * 256 + code[s]];
-  return sum;
+std::vector<float> ScanCentroids::terms_of(const float* centroid) const {
+  std::vector<float> terms(m_ * 256);
+  for (std::int64_t s = 0; s < m_; ++s) {
+    const float* const part = centroid + s * dsub_;
+    const float* const columns = columns_.data() + s * dsub_ * 256;
+    for (std::int64_t j = 0; j < 256; j += lanes) {
+      Floats sum{};
+      for (std::int64_t t = 0; t < dsub_; ++t) {
+        const Floats r = load(columns + t * 256 + j);
+        sum += (2 * part[t] + r) * r;
+      }
+      std::memcpy(terms.data() + s * 256 + j, &sum, sizeof(sum));
+    }
+  }
+  return terms;
 }
 
 }  // namespace knnseq::index

@@ -34,8 +34,10 @@ class ScanCentroids {
   /// the value depends on nothing but vector and code.
   float dot(const float* padded, const std::uint8_t* code, std::int64_t stride) const;
 
-  /// ‖r̂‖²: centroids' squared norms added up in the order of the sub-vectors.
-  float squared_norm(const std::uint8_t* code) const;
+  /// What each code contributes to the terms of entries in the list of `centroid` [d_out], fp32
+  /// [m, 256]: ⟨2c + r, r⟩ with the list's part c and the code's r of a sub-vector, summed over
+  /// its components in order. Entries' terms are sums of these: term_of().
+  std::vector<float> terms_of(const float* centroid) const;
 
  private:
   std::int64_t m_;
@@ -43,8 +45,19 @@ class ScanCentroids {
   std::int64_t padded_dsub_;
   std::vector<float> centroids_;  ///< [m, 256, padded_dsub]
   std::vector<float> columns_;    ///< [m, dsub, 256]
-  std::vector<float> norms_;      ///< [m, 256], squared
   std::vector<float> radii_;      ///< [m]
 };
+
+/// The term of an entry with this code [m], of terms_of() its list: four sums of every fourth
+/// contribution, added up as a balanced tree.
+inline float term_of(const float* terms, const std::uint8_t* code, std::int64_t m) {
+  float sums[4] = {};
+  std::int64_t s = 0;
+  for (; s + 4 <= m; s += 4) {
+    for (std::int64_t i = 0; i < 4; ++i) sums[i] += terms[(s + i) * 256 + code[s + i]];
+  }
+  for (std::int64_t i = 0; s < m; ++s, ++i) sums[i] += terms[s * 256 + code[s]];
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
 
 }  // namespace knnseq::index

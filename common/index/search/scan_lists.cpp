@@ -6,7 +6,6 @@
 #include <limits>
 #include <new>
 #include <numeric>
-#include <utility>
 
 #include "core/types.hpp"
 #include "index/simd/scan_kernel.hpp"
@@ -29,7 +28,6 @@ struct Layout {
 std::shared_ptr<std::byte> own_memory(std::int64_t bytes) {
   constexpr std::align_val_t alignment{64};
   auto* const memory = static_cast<std::byte*>(::operator new(bytes, alignment));
-  std::memset(memory, 0, bytes);
   return {memory, [](std::byte* p) { ::operator delete(p, alignment); }};
 }
 
@@ -38,14 +36,43 @@ std::span<T> array_at(std::byte* memory, std::int64_t offset, std::int64_t count
   return {reinterpret_cast<T*>(memory + offset), static_cast<std::size_t>(count)};
 }
 
+/// Writes what stands for a code [m] to `column`, whose bytes are scan_block_entries apart.
+/// Returns the entry's term, summed as term_of() does.
+float put(const std::uint8_t* code, std::int64_t m, const ScanLists::Appending& how,
+          std::uint8_t* column) {
+  if (how.numbers == nullptr) {
+    for (std::int64_t s = 0; s < m; ++s) column[s * scan_block_entries] = code[s];
+    return 0;
+  }
+  const std::uint8_t* numbers = how.numbers;
+  const float* terms = how.terms;
+  float sums[4] = {};
+  const auto put_one = [&](std::size_t s, std::uint8_t value) {
+    const std::uint8_t number = numbers[s * 256 + value];
+    column[s * scan_block_entries] = number;
+    sums[s % 4] += terms[s * 256 + number];
+  };
+  std::int64_t s = 0;
+  for (; s + 4 <= m; s += 4) {
+    std::uint32_t four = 0;  // codes at once: the stores could change what is read next
+    std::memcpy(&four, code + s, sizeof(four));
+    put_one(s, four & 255);
+    put_one(s + 1, four >> 8 & 255);
+    put_one(s + 2, four >> 16 & 255);
+    put_one(s + 3, four >> 24);
+  }
+  for (; s < m; ++s) put_one(s, code[s]);
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
 }  // namespace
 
 ScanLists::ScanLists(std::int64_t m, std::span<const std::int64_t> sizes,
-                     std::shared_ptr<std::byte> memory)
+                     const std::shared_ptr<std::byte>& memory)
     : m_(m),
       first_blocks_(sizes.size() + 1, 0),
       first_ids_(sizes.size() + 1, 0),
-      memory_(memory ? std::move(memory) : own_memory(memory_bytes(m, sizes))) {
+      memory_(memory ? memory : own_memory(memory_bytes(m, sizes))) {
   for (std::size_t list = 0; list < sizes.size(); ++list) {
     KNNSEQ_ASSERT(sizes[list] >= 0, "a list of negative size");
     first_blocks_[list + 1] = first_blocks_[list] + core::ceil_div(sizes[list], scan_block_entries);
@@ -57,6 +84,10 @@ ScanLists::ScanLists(std::int64_t m, std::span<const std::int64_t> sizes,
   ids_ = array_at<std::int64_t>(memory_.get(), layout.ids, first_ids_.back());
   sizes_ = array_at<std::int64_t>(memory_.get(), layout.sizes, lists);
   largest_terms_ = array_at<float>(memory_.get(), layout.largest_terms, lists);
+  if (!memory) {  // blocks become zeros when they are begun
+    std::ranges::fill(sizes_, 0);
+    std::ranges::fill(largest_terms_, 0);
+  }
 }
 
 std::int64_t ScanLists::memory_bytes(std::int64_t m, std::span<const std::int64_t> sizes) {
@@ -69,25 +100,29 @@ std::int64_t ScanLists::memory_bytes(std::int64_t m, std::span<const std::int64_
   return Layout(m, blocks, entries, std::ssize(sizes)).end;
 }
 
-void ScanLists::append(std::int64_t list, std::span<const std::uint8_t> code, std::int64_t id,
-                       float term) {
-  const std::int64_t position = sizes_[list];
-  KNNSEQ_ASSERT(first_ids_[list] + position < first_ids_[list + 1], "a list has no room left");
-  ids_[first_ids_[list] + position] = id;
-  std::uint8_t* block =
-      blocks_ + (first_blocks_[list] + position / scan_block_entries) * scan_block_bytes(m_);
-  const auto entry = static_cast<int>(position % scan_block_entries);
-  auto* const terms = block + m_ * scan_block_entries;
-  if (entry == 0) {
-    static const std::vector<float> no_entries(scan_block_entries,
-                                               std::numeric_limits<float>::infinity());
-    std::memcpy(terms, no_entries.data(), scan_block_entries * sizeof(float));
+void ScanLists::append(std::int64_t list, std::span<const std::uint8_t> codes,
+                       std::span<const std::int64_t> ids, const Appending& how) {
+  KNNSEQ_ASSERT(std::ssize(codes) == std::ssize(ids) * m_,
+                "codes and ids of different numbers of entries");
+  std::int64_t& size = sizes_[list];
+  KNNSEQ_ASSERT(first_ids_[list] + size + std::ssize(ids) <= first_ids_[list + 1],
+                "a list has no room left");
+  std::ranges::copy(ids, ids_.begin() + first_ids_[list] + size);
+  const std::uint8_t* code = codes.data();
+  float largest = largest_terms_[list];
+  for (const auto end = size + std::ssize(ids); size < end; ++size, code += m_) {
+    std::uint8_t* const block =
+        blocks_ + (first_blocks_[list] + size / scan_block_entries) * scan_block_bytes(m_);
+    auto* const terms = reinterpret_cast<float*>(block + m_ * scan_block_entries);
+    const auto entry = static_cast<int>(size % scan_block_entries);
+    if (entry == 0) {
+      std::memset(block, 0, m_ * scan_block_entries);
+      std::fill_n(terms, scan_block_entries, std::numeric_limits<float>::infinity());
+    }
+    terms[entry] = put(code, m_, how, block + scan_byte_of(entry));
+    largest = std::max(largest, std::abs(terms[entry]));
   }
-  std::uint8_t* column = block + scan_byte_of(entry);
-  for (std::size_t s = 0; s < code.size(); ++s) column[s * scan_block_entries] = code[s];
-  std::memcpy(terms + entry * std::int64_t{sizeof(term)}, &term, sizeof(term));
-  largest_terms_[list] = std::max(largest_terms_[list], std::abs(term));
-  ++sizes_[list];
+  largest_terms_[list] = largest;
 }
 
 std::int64_t ScanLists::entries() const {

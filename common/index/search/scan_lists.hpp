@@ -19,7 +19,7 @@ class ScanLists {
   /// memory_bytes() zeros, aligned to 64 bytes; its own if none is given. Of processes that share
   /// it each may append to lists of its own.
   ScanLists(std::int64_t m, std::span<const std::int64_t> sizes,
-            std::shared_ptr<std::byte> memory = nullptr);
+            const std::shared_ptr<std::byte>& memory = nullptr);
 
   static std::int64_t memory_bytes(std::int64_t m, std::span<const std::int64_t> sizes);
 
@@ -29,8 +29,20 @@ class ScanLists {
   ScanLists& operator=(const ScanLists&) = delete;
   ~ScanLists() = default;
 
-  /// One entry at the end of a list that has room. code [m].
-  void append(std::int64_t list, std::span<const std::uint8_t> code, std::int64_t id, float term);
+  /// What codes become when they are appended.
+  struct Appending {
+    const std::uint8_t* numbers = nullptr;  ///< [m, 256]: what stands for each
+    const float* terms = nullptr;           ///< [m, 256]: of term_of()
+  };
+
+  /// Entries at the end of a list that has room: codes [n, m] row-major, ids [n]. Without tables
+  /// codes stay as they are and terms are 0.
+  void append(std::int64_t list, std::span<const std::uint8_t> codes,
+              std::span<const std::int64_t> ids) {
+    append(list, codes, ids, {});
+  }
+  void append(std::int64_t list, std::span<const std::uint8_t> codes,
+              std::span<const std::int64_t> ids, const Appending& how);
 
   std::int64_t lists() const { return std::ssize(sizes_); }
   std::int64_t m() const { return m_; }

@@ -182,9 +182,7 @@ void SubsetScan::append(std::int64_t set, std::span<const std::uint8_t> codes,
   KNNSEQ_ASSERT(row + std::ssize(ids) <= first_rows_[static_cast<std::size_t>(set) + 1],
                 "a set has no room left");
   std::copy(codes.begin(), codes.end(), rows_.begin() + row * lists_.m());
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    lists_.append(set, codes.subspan(i * m, m), ids[i], /*term=*/0);
-  }
+  lists_.append(set, codes, ids);
 }
 
 TopK SubsetScan::search(const at::Tensor& rotated, std::span<const std::int64_t> sets,

@@ -100,7 +100,7 @@ inline void mix(const AttentionJob& job, const Weights& weights, std::int64_t fi
   }
 }
 
-void attend(const AttentionJob& job, float* scratch) {
+void attend_many(const AttentionJob& job, float* scratch) {
   const std::int64_t padded = (job.key_count + column_tile - 1) / column_tile * column_tile;
   float* keys = scratch;
   float* scores = keys + job.head_width * padded;
@@ -134,32 +134,94 @@ void attend(const AttentionJob& job, float* scratch) {
   }
 }
 
-inline float dot(const float* a, const float* b, std::int64_t size) {
-  float lane[lanes] = {};
-  std::int64_t c = 0;
-  for (; c + lanes <= size; c += lanes) {
-    for (std::int64_t l = 0; l < lanes; ++l) lane[l] += a[c + l] * b[c + l];
+template <std::int64_t count>
+struct Vector {
+  using Type [[gnu::vector_size(count * sizeof(float))]] = float;
+};
+using Floats = Vector<lanes>::Type;
+
+inline Floats load(const float* from) {
+  Floats value;
+  __builtin_memcpy(&value, from, sizeof(value));
+  return value;
+}
+
+/// The vector's sum: the upper half is added to the lower one until one number is left.
+template <std::int64_t count>
+[[gnu::always_inline]] inline float sum_of(typename Vector<count>::Type vector) {
+  if constexpr (count == 2) {
+    return vector[0] + vector[1];
+  } else {
+    typename Vector<count / 2>::Type halves[2];
+    __builtin_memcpy(halves, &vector, sizeof(vector));
+    return sum_of<count / 2>(halves[0] + halves[1]);
   }
+}
+
+inline float dot(const float* a, const float* b, std::int64_t size) {
+  Floats lane{};
+  std::int64_t c = 0;
+  for (; c + lanes <= size; c += lanes) lane += load(a + c) * load(b + c);
   float sum = 0.0f;
   for (; c < size; ++c) sum += a[c] * b[c];
-  for (std::int64_t l = 0; l < lanes; ++l) sum += lane[l];
-  return sum;
+  return sum + sum_of<lanes>(lane);
+}
+
+/// Columns of the weighted sum of values: so many vectors from `column` on.
+template <std::int64_t vectors, class Row>
+inline void mix_one(const float* weights, std::int64_t count, const Row& value, std::int64_t column,
+                    float scale, float* out) {
+  Floats sums[vectors] = {};
+  for (std::int64_t j = 0; j < count; ++j) {
+    const float* row = value(j) + column;
+    for (std::int64_t v = 0; v < vectors; ++v) sums[v] += weights[j] * load(row + v * lanes);
+  }
+  for (std::int64_t v = 0; v < vectors; ++v) {
+    const Floats scaled = sums[v] * scale;
+    __builtin_memcpy(out + column + v * lanes, &scaled, sizeof(scaled));
+  }
+}
+
+/// One query over keys and values, each of which a function tells by its number.
+template <class Key, class Value>
+inline void attend_one(const float* query, const Key& key, const Value& value, std::int64_t count,
+                       std::int64_t head_width, float* out, float* weights) {
+  const std::int64_t padded = (count + lanes - 1) / lanes * lanes;
+  for (std::int64_t j = 0; j < count; ++j) weights[j] = dot(query, key(j), head_width);
+  const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(head_width));
+  const float rest = 1.0f / exponentials(weights, count, padded, scale);
+  std::int64_t column = 0;
+  for (; column + 4 * lanes <= head_width; column += 4 * lanes) {
+    mix_one<4>(weights, count, value, column, rest, out);
+  }
+  for (; column + lanes <= head_width; column += lanes) {
+    mix_one<1>(weights, count, value, column, rest, out);
+  }
+  for (; column < head_width; ++column) {
+    float sum = 0.0f;
+    for (std::int64_t j = 0; j < count; ++j) sum += weights[j] * value(j)[column];
+    out[column] = sum * rest;
+  }
+}
+
+/// For so few queries turning the keys around takes longer than it saves.
+constexpr std::int64_t few_queries = 8;
+
+void attend(const AttentionJob& job, float* scratch) {
+  if (job.query_count > few_queries || job.causal) return attend_many(job, scratch);
+  for (std::int64_t i = 0; i < job.query_count; ++i) {
+    attend_one(
+        job.queries.data + i * job.queries.stride,
+        [&](std::int64_t j) { return job.keys.data + j * job.keys.stride; },
+        [&](std::int64_t j) { return job.values.data + j * job.values.stride; }, job.key_count,
+        job.head_width, job.out + i * job.out_stride, scratch);
+  }
 }
 
 void attend_chain(const ChainJob& job, float* scratch) {
-  const std::int64_t padded = (job.count + lanes - 1) / lanes * lanes;
-  float* weights = scratch;
-  for (std::int64_t j = 0; j < job.count; ++j) {
-    weights[j] = dot(job.query, job.keys[j], job.head_width);
-  }
-  const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(job.head_width));
-  const float sum = exponentials(weights, job.count, padded, scale);
-  for (std::int64_t c = 0; c < job.head_width; ++c) job.out[c] = 0.0f;
-  for (std::int64_t j = 0; j < job.count; ++j) {
-    const float w = weights[j] / sum;
-    const float* value = job.values[j];
-    for (std::int64_t c = 0; c < job.head_width; ++c) job.out[c] += w * value[c];
-  }
+  attend_one(
+      job.query, [&](std::int64_t j) { return job.keys[j]; },
+      [&](std::int64_t j) { return job.values[j]; }, job.count, job.head_width, job.out, scratch);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "model/layers/linear.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -70,20 +71,30 @@ struct Int8Input {
   at::Tensor numbers;
   double scale;
 
-  explicit Int8Input(const at::Tensor& x) : numbers(), scale() {
+  explicit Int8Input(const at::Tensor& x) : numbers(at::empty(x.sizes(), at::kByte)), scale() {
     const auto [lowest, highest] = at::aminmax(x);
     const double largest = std::max(-lowest.item<double>(), highest.item<double>());
     scale = std::max(largest / 127, 1e-30);
-    numbers = at::quantize_per_tensor(x, scale, zero, at::kQUInt8).int_repr();
+    const auto per_scale = static_cast<float>(1 / scale);
+    const at::Tensor given = x.contiguous();
+    const auto* const from = given.const_data_ptr<float>();
+    auto* const to = numbers.mutable_data_ptr<std::uint8_t>();
+    for (std::int64_t i = 0; i < x.numel(); ++i) to[i] = rounded(from[i] * per_scale);
+  }
+
+  /// The nearest whole number, of ties the even one, plus zero; values are within ±127.5.
+  static std::uint8_t rounded(float value) {
+    constexpr float integers = 12582912.0f;  // 1.5·2²³: adding it leaves an integer in the low bits
+    return static_cast<std::uint8_t>(std::bit_cast<std::uint32_t>(value + integers) + zero);
   }
 };
 
-at::Tensor int8_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& scales,
+at::Tensor int8_linear(const at::Tensor& x, const at::Tensor& weight, const Int8Scales& rows,
                        const at::Tensor& bias, c10::string_view then) {
   static const auto op = find<Int8Unary>(int8_linear_name, "");
   const Int8Input input(x);
-  return op.call(input.numbers, input.scale, Int8Input::zero, weight, scales,
-                 at::zeros({scales.size(0)}, at::kLong), bias, /*output_scale=*/1,
+  return op.call(input.numbers, input.scale, Int8Input::zero, weight, rows.scales, rows.zeros, bias,
+                 /*output_scale=*/1,
                  /*output_zero_point=*/0, at::kFloat, then, Attributes(), "");
 }
 
@@ -114,7 +125,7 @@ Linear::Linear(const at::Tensor& weight, const at::Tensor& bias, LinearKernel ke
   if (kernel == LinearKernel::int8) {
     static const auto pack = find<Int8Pack>(int8_pack_name, "");
     Int8Rows rows = round_rows(weight);
-    scales_ = std::move(rows.scales);
+    rows_ = {std::move(rows.scales), at::zeros({weight.size(0)}, at::kLong)};
     weight_ = pack.call(rows.numbers, c10::List<std::int64_t>({usual_rows, weight.size(1)}));
   } else if (kernel == LinearKernel::onednn) {
     static const auto pack = find<Pack>(pack_name, "");
@@ -125,13 +136,13 @@ Linear::Linear(const at::Tensor& weight, const at::Tensor& bias, LinearKernel ke
 }
 
 at::Tensor Linear::forward(const at::Tensor& x) const {
-  if (kernel_ == LinearKernel::int8) return int8_linear(x, weight_, scales_, bias_, "none");
+  if (kernel_ == LinearKernel::int8) return int8_linear(x, weight_, rows_, bias_, "none");
   if (kernel_ == LinearKernel::onednn) return onednn_linear(x, weight_, bias_, "none");
   return at::addmm(bias_, x, weight_);
 }
 
 at::Tensor Linear::forward_relu(const at::Tensor& x) const {
-  if (kernel_ == LinearKernel::int8) return int8_linear(x, weight_, scales_, bias_, "relu");
+  if (kernel_ == LinearKernel::int8) return int8_linear(x, weight_, rows_, bias_, "relu");
   if (kernel_ == LinearKernel::onednn) return onednn_linear(x, weight_, bias_, "relu");
   if (kernel_ == LinearKernel::fused) return at::_addmm_activation(bias_, x, weight_);
   return at::addmm(bias_, x, weight_).relu_();
@@ -141,8 +152,8 @@ at::Tensor Linear::forward_add(const at::Tensor& x, const at::Tensor& other) con
   if (kernel_ == LinearKernel::int8) {
     static const auto op = find<Int8Binary>(int8_linear_name, "binary");
     const Int8Input input(x);
-    return op.call(input.numbers, input.scale, Int8Input::zero, weight_, scales_,
-                   at::zeros({scales_.size(0)}, at::kLong), other, bias_, /*output_scale=*/1,
+    return op.call(input.numbers, input.scale, Int8Input::zero, weight_, rows_.scales, rows_.zeros,
+                   other, bias_, /*output_scale=*/1,
                    /*output_zero_point=*/0, at::kFloat, /*other_scale=*/1, /*other_zp=*/0, "add",
                    /*binary_alpha=*/1, "none", Attributes(), "");
   }

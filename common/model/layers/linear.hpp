@@ -30,6 +30,12 @@ bool has_int8_linear();
 /// On the CPU onednn if this libtorch has it, else plain.
 LinearKernel best_linear_kernel();
 
+/// Of the rows of W, for LinearKernel::int8.
+struct Int8Scales {
+  at::Tensor scales;  ///< fp32 [out]
+  at::Tensor zeros;   ///< int64 [out]: the numbers that stand for 0, all 0
+};
+
 /// y = x·Wᵀ + b for x [rows, in] contiguous; all of one dtype and on one device, for kernels other
 /// than fused the CPU.
 ///
@@ -53,7 +59,7 @@ class Linear {
   LinearKernel kernel_ = LinearKernel::plain;
   at::Tensor weight_;  ///< packed, or [in, out] for the others
   at::Tensor bias_;
-  at::Tensor scales_;  ///< for int8, of the rows of W: fp32 [out]
+  Int8Scales rows_;  ///< for int8
 };
 
 }  // namespace knnseq::model

@@ -49,7 +49,11 @@ Rates rates_of_run(const fs::path& run_dir) {
   const auto codebook = CodebookManifest::from_json(finished(corpus_paths.step("train")));
   rates.needs.index = index::parse_index_spec(codebook.facts.factory, rates.needs.width,
                                               rates.options.index.metric);
-  for (const auto& entry : fs::directory_iterator(run_dir / runtime::records_name)) {
+  const auto records = run_dir / runtime::records_name;
+  if (!fs::is_directory(records)) {
+    throw core::InputError(records, "is missing: nothing says how long stages took there");
+  }
+  for (const auto& entry : fs::directory_iterator(records)) {
     if (entry.path().extension() != ".json") continue;
     const auto step = entry.path().stem().string();
     rates.records[step] = runtime::stage_record(run_dir, step);

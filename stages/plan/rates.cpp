@@ -25,6 +25,20 @@ store::Manifest finished(const StageRef& step) {
   return runtime::require_manifest(step.folder, step.stage, step.command);
 }
 
+/// Takes the records of steps whose files were not computed away: merge links those of other run
+/// directories, import and remove copy what is there.
+void leave_out_copied(const CorpusPaths& paths, bool removed,
+                      std::map<std::string, core::Json>& records) {
+  for (const std::string stage : {"partition", "encode", "train", "add"}) {
+    const auto record = records.find(stage);
+    if (record == records.end()) continue;
+    const auto manifest = store::read_manifest(paths.step(stage).folder / "manifest.json");
+    const bool linked = record->second.value("unit", std::string()) == "bytes";
+    const bool imported = manifest && manifest->inputs.contains("imported");
+    if (linked || imported || (removed && stage != "train")) records.erase(record);
+  }
+}
+
 }  // namespace
 
 const core::Json* Rates::find(const std::string& step) const {
@@ -58,6 +72,7 @@ Rates rates_of_run(const fs::path& run_dir) {
     const auto step = entry.path().stem().string();
     rates.records[step] = runtime::stage_record(run_dir, step);
   }
+  leave_out_copied(corpus_paths, !datastore.before.empty(), rates.records);
   return rates;
 }
 

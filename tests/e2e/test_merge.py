@@ -90,6 +90,8 @@ class Merge(pipeline.AppendingTest):
         done = self.knnseq("run", *config, "--set", f"decode={json.dumps(decodings)}", "--set", "evaluate={}")
         self.assertEqual(done.count("already done"), 4 + 3, done)  # and nothing of a merged corpus is made again
         self.assertIn("append late: ", done)
+        planned = self.knnseq("plan", *config, "--set", "run_dir=new", "--rates", "d1", ranks=1)
+        self.assertRegex(planned, r"\| encode +\|.*\| +- \|\n")  # its files are links: that took no time
         self.assertIn("took out the corpus late", self.knnseq("remove", "late", *config))
         self.knnseq("verify", "--run", "d1", ranks=1)
 

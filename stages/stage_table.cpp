@@ -56,6 +56,11 @@ bool has_own_encoder(const Options& options) {
   return options.subset.encoder == SentenceEncoder::torchscript;
 }
 
+/// Features of an imported datastore come with it.
+bool encodes_sentences(const Options& options) {
+  return has_own_encoder(options) && !options.foreign.on();
+}
+
 bool needs_log_probs(const Options& options) {
   return options.datastore.prune.probability && !options.datastore.log_probs;
 }
@@ -91,10 +96,13 @@ std::vector<Stage> make_table() {
                  const Items&) { import_datastore(context, options); },
        .keys = process + tokens + sample + key_of_entries +
                Keys{"model", "shards", "import", "datastore.store", "index.factory", "index.metric",
-                    "beam_search.dtype", "decode[].dtype"},
+                    "subset.encoder", "beam_search.dtype", "decode[].dtype"},
        .flags = {{"--keys", "import.keys", "", "a file of keys, such as keys.npy"},
                  {"--values", "import.values", "", "their values"},
-                 {"--index", "import.index", "", "a faiss index of them"}},
+                 {"--index", "import.index", "", "a faiss index of them"},
+                 {"--sentences", "import.sentences", "", "features of the source sentences"},
+                 {"--source-values", "import.source_values", "",
+                  "knn-seq's values.bin of these, for their order"}},
        .force = Force::changed,
        .items = [](const Options& options) { return once(options.foreign.on()); }},
       {.name = "partition",
@@ -195,7 +203,7 @@ std::vector<Stage> make_table() {
        .help = "what decode needs for subset kNN: a sentence index, and codes of all keys",
        .run = [](Context& context, const Options& options,
                  const Items&) { subset(context, options); },
-       .folders = {{"subset/vectors", "subset-encode-sentences", has_own_encoder},
+       .folders = {{"subset/vectors", "subset-encode-sentences", encodes_sentences},
                    {"subset/sentence-codebook", "subset-train-sentences", has_sentence_vectors},
                    {"subset/sentence-index", "subset-index-sentences", has_sentence_vectors},
                    {"subset/codebook", "subset-train-codes"},

@@ -211,6 +211,29 @@ ForeignArray find_values(const fs::path& path) {
   return values;
 }
 
+ForeignArray find_of_sentences(const fs::path& path, const std::string& dataset) {
+  ForeignArray numbers;
+  numbers.path = path;
+  read_hdf5(numbers, dataset);
+  if (numbers.type.starts_with("f")) {
+    refuse(path, fmt::format("dataset '{}' does not hold whole numbers", dataset));
+  }
+  require_whole(numbers);
+  return numbers;
+}
+
+ForeignArray find_features(const fs::path& path) {
+  const auto head = core::read_head(path, hdf5_magic.size());
+  if (!head.starts_with(hdf5_magic) && !head.starts_with(npy_magic)) {
+    refuse(path, "is neither NumPy's nor HDF5, as sentence features are");
+  }
+  const ForeignArray features = find_array(path, true);
+  if (features.type == "f2" || features.type == "f4") return features;
+  refuse(path, fmt::format("holds numbers of type {}; sentence features are float16 (f2) or "
+                           "float32 (f4)",
+                           features.type));
+}
+
 void infer_shapes(ForeignArray& keys, ForeignArray& values, std::int64_t width) {
   const auto key_bytes = core::InputFile(keys.path).bytes();
   const auto value_bytes = core::InputFile(values.path).bytes();

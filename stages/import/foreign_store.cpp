@@ -1,10 +1,6 @@
 #include "stages/import/foreign_store.hpp"
 
 #include <algorithm>
-#include <cstring>
-#include <functional>
-#include <limits>
-#include <optional>
 #include <set>
 
 #include <fmt/format.h>
@@ -12,88 +8,13 @@
 
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
-#include "core/input_file.hpp"
-#include "stages/import/foreign_array.hpp"
+#include "stages/import/read_array.hpp"
 
 namespace knnseq::stages {
 
 namespace {
 
 using Arrays = std::vector<ForeignArray>;
-
-/// Calls visit(array, its rows, how many rows came before) for the parts that hold these rows.
-void for_each_part(
-    const Arrays& arrays, core::Range rows,
-    const std::function<void(const ForeignArray&, core::Range, std::int64_t)>& visit) {
-  std::int64_t first = 0;
-  std::int64_t done = 0;
-  for (const auto& array : arrays) {
-    const core::Range own{std::max(rows.begin, first) - first,
-                          std::min(rows.end, first + array.rows) - first};
-    if (own.begin < own.end) {
-      visit(array, own, done);
-      done += own.size();
-    }
-    first += array.rows;
-  }
-}
-
-void read_part(const ForeignArray& array, core::Range rows, std::span<std::byte> bytes) {
-  core::InputFile file(array.path);
-  file.seek(array.first_byte + rows.begin * array.row_bytes());
-  const std::span<char> chars(reinterpret_cast<char*>(bytes.data()), bytes.size());
-  if (file.read(chars) != chars.size()) {
-    throw core::InputError(array.path, "became shorter while it was read");
-  }
-}
-
-struct RowFault {
-  std::int64_t row = 0;
-  bool zeros = false;  ///< or else a number that is not finite
-};
-
-/// The first row that is of zeros only or has a number that is not finite. Both are seen from its
-/// largest number without signs, as bits: they are ordered as the numbers are, with infinity and
-/// what is no number from `infinity` on. (A pass of ATen's for each took most of an import's time.)
-template <class Bits>
-std::optional<RowFault> first_fault(std::span<const std::byte> rows, std::int64_t columns,
-                                    Bits infinity) {
-  constexpr Bits without_sign = std::numeric_limits<Bits>::max() >> 1;
-  const std::size_t row_bytes = columns * sizeof(Bits);
-  for (std::size_t at = 0; at < rows.size(); at += row_bytes) {
-    Bits largest = 0;
-    for (std::size_t i = 0; i < row_bytes; i += sizeof(Bits)) {
-      Bits bits{};
-      std::memcpy(&bits, rows.data() + at + i, sizeof(Bits));
-      largest = std::max<Bits>(largest, bits & without_sign);
-    }
-    if (largest > 0 && largest < infinity) continue;
-    return RowFault{static_cast<std::int64_t>(at / row_bytes), largest == 0};
-  }
-  return std::nullopt;
-}
-
-template <class T>
-void append_as(std::vector<std::int64_t>& numbers, std::span<const std::byte> bytes) {
-  for (std::size_t at = 0; at < bytes.size(); at += sizeof(T)) {
-    T value{};
-    std::memcpy(&value, bytes.data() + at, sizeof(T));
-    // Numbers that int64 does not have are no tokens either.
-    numbers.push_back(std::in_range<std::int64_t>(value) ? static_cast<std::int64_t>(value) : -1);
-  }
-}
-
-void append_numbers(std::vector<std::int64_t>& numbers, const std::string& type,
-                    std::span<const std::byte> bytes) {
-  if (type == "i1") return append_as<std::int8_t>(numbers, bytes);
-  if (type == "i2") return append_as<std::int16_t>(numbers, bytes);
-  if (type == "i4") return append_as<std::int32_t>(numbers, bytes);
-  if (type == "i8") return append_as<std::int64_t>(numbers, bytes);
-  if (type == "u1") return append_as<std::uint8_t>(numbers, bytes);
-  if (type == "u2") return append_as<std::uint16_t>(numbers, bytes);
-  if (type == "u4") return append_as<std::uint32_t>(numbers, bytes);
-  append_as<std::uint64_t>(numbers, bytes);
-}
 
 /// Keeps the first `entries` rows of all arrays.
 void cut(Arrays& arrays, std::int64_t entries) {
@@ -187,10 +108,8 @@ void ForeignStore::read_keys(core::Range entries, std::span<std::byte> keys) con
   for_each_part(
       keys_, entries, [&](const ForeignArray& array, core::Range rows, std::int64_t done) {
         const auto part = keys.subspan(done * bytes, rows.size() * bytes);
-        read_part(array, rows, part);
-        const auto fault = array.type == "f2"
-                               ? first_fault<std::uint16_t>(part, width(), 0x7c00)
-                               : first_fault<std::uint32_t>(part, width(), 0x7f800000);
+        read_rows(array, rows, part);
+        const auto fault = find_fault(array, part);
         if (!fault) return;
         throw core::InputError(
             array.path,
@@ -205,10 +124,7 @@ std::vector<std::uint32_t> ForeignStore::read_values(core::Range entries) const 
   std::vector<std::uint32_t> tokens;
   tokens.reserve(entries.size());
   for_each_part(values_, entries, [&](const ForeignArray& array, core::Range rows, std::int64_t) {
-    std::vector<std::byte> bytes(rows.size() * array.row_bytes());
-    read_part(array, rows, bytes);
-    std::vector<std::int64_t> numbers;
-    append_numbers(numbers, array.type, bytes);
+    const auto numbers = read_numbers(array, rows);
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       if (numbers[i] < 0 || numbers[i] >= vocab_size_) {
         throw core::InputError(

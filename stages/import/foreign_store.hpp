@@ -9,22 +9,10 @@
 
 #include "core/files.hpp"
 #include "core/types.hpp"
+#include "stages/import/foreign_array.hpp"
 #include "stages/shared/options/options.hpp"
 
 namespace knnseq::stages {
-
-/// An array that lies in one piece in a file, row by row, little-endian.
-struct ForeignArray {
-  std::filesystem::path path;
-  std::string origin;           ///< the program that writes such files: "numpy", "knn-seq", …
-  std::int64_t first_byte = 0;  ///< of the array in the file
-  std::string type;  ///< as NumPy calls it without byte order: "f2", "f4", "i4", "i8", …
-  std::int64_t rows = 0;
-  std::int64_t columns = 1;
-
-  std::int64_t value_bytes() const { return type.back() - '0'; }
-  std::int64_t row_bytes() const { return columns * value_bytes(); }
-};
 
 /// What must fit the model.
 struct ModelShape {

@@ -22,6 +22,7 @@
 #include "runtime/stage_runner.hpp"
 #include "stages/shared/inputs/key_type.hpp"
 #include "stages/shared/inputs/stage.hpp"
+#include "stages/shared/training/train_on_keys.hpp"
 #include "stages/shared/training/trained_codebook.hpp"
 
 namespace knnseq::stages {
@@ -169,7 +170,8 @@ runtime::StageOutcome divide_index(runtime::StageContext& context, const Options
   work.compute = [](std::int64_t, const runtime::Abandoned&) { return runtime::ComputedUnit{}; };
   work.finish = [&](std::int64_t shard) {
     const auto name = runtime::shard_name(shard);
-    const auto rows = entries_of_shard(corpus.entries, shard, corpus.shards);
+    const auto rows =
+        origin.sentences->entries_of(origin.sentences->batches_of_shard(shard, corpus.shards));
     const auto tokens = origin.store->read_values(rows);
     auto entries = index->entries_in(rows);
     auto* ids = entries.ids.data_ptr<std::int64_t>();
@@ -196,13 +198,14 @@ void import_index(runtime::StageContext& context, const Options& options, const 
   core::Json facts = {{"from", origin.facts.at("from")},
                       {"files", fingerprint_files(context, options.foreign.index)}};
   const auto train = paths.step("train");
-  runtime::run_stage(
-      context,
-      {train.stage,
-       train.folder,
-       {{"datastore", datastore.identity}, {"metric", options.index.metric}, {"imported", facts}},
-       [&] { return make_codebook(context, options, train.folder, origin); },
-       {codebook_name}});
+  core::Json of_codebook = trained_keys(context, datastore, train);
+  of_codebook.update({{"metric", options.index.metric}, {"imported", facts}});
+  runtime::run_stage(context,
+                     {train.stage,
+                      train.folder,
+                      of_codebook,
+                      [&] { return make_codebook(context, options, train.folder, origin); },
+                      {codebook_name}});
   const auto corpus = corpus_manifest(context, options, paths);
   const auto codebook = manifest_of<CodebookManifest>(context, train);
   const auto add = paths.step("add");

@@ -25,6 +25,20 @@ store::Manifest finished(const StageRef& step) {
   return runtime::require_manifest(step.folder, step.stage, step.command);
 }
 
+/// Takes the records of steps whose files were not computed away: merge links those of other run
+/// directories, import and remove copy what is there.
+void leave_out_copied(const CorpusPaths& paths, bool removed,
+                      std::map<std::string, core::Json>& records) {
+  for (const std::string stage : {"partition", "encode", "train", "add"}) {
+    const auto record = records.find(stage);
+    if (record == records.end()) continue;
+    const auto manifest = store::read_manifest(paths.step(stage).folder / "manifest.json");
+    const bool linked = record->second.value("unit", std::string()) == "bytes";
+    const bool imported = manifest && manifest->inputs.contains("imported");
+    if (linked || imported || (removed && stage != "train")) records.erase(record);
+  }
+}
+
 }  // namespace
 
 const core::Json* Rates::find(const std::string& step) const {
@@ -49,11 +63,16 @@ Rates rates_of_run(const fs::path& run_dir) {
   const auto codebook = CodebookManifest::from_json(finished(corpus_paths.step("train")));
   rates.needs.index = index::parse_index_spec(codebook.facts.factory, rates.needs.width,
                                               rates.options.index.metric);
-  for (const auto& entry : fs::directory_iterator(run_dir / runtime::records_name)) {
+  const auto records = run_dir / runtime::records_name;
+  if (!fs::is_directory(records)) {
+    throw core::InputError(records, "is missing: nothing says how long stages took there");
+  }
+  for (const auto& entry : fs::directory_iterator(records)) {
     if (entry.path().extension() != ".json") continue;
     const auto step = entry.path().stem().string();
     rates.records[step] = runtime::stage_record(run_dir, step);
   }
+  leave_out_copied(corpus_paths, !datastore.before.empty(), rates.records);
   return rates;
 }
 

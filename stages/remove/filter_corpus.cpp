@@ -111,7 +111,7 @@ runtime::StageOutcome write_text(runtime::StageContext& context, const FilteredC
     content["files"] = runtime::file_sizes(corpus.next.text, files);
     content["files"].update(runtime::describe_files(corpus.next.text, {list_of_dropped_name}));
   });
-  return {content, {"sentences", built.corpus.sentences - removed, 0}};
+  return {content, {"sentences", comm.is_root() ? built.corpus.sentences - removed : 0, 0}};
 }
 
 /// Makes one shard's datastore after another.

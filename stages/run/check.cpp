@@ -11,7 +11,7 @@
 #include "runtime/long_work.hpp"
 #include "runtime/run_directory.hpp"
 #include "runtime/stage_runner.hpp"
-#include "stages/import/foreign_store.hpp"
+#include "stages/import/foreign_features.hpp"
 #include "stages/partition/partition.hpp"
 #include "stages/run/room_check.hpp"
 #include "stages/run/text_check.hpp"
@@ -108,6 +108,14 @@ void check_subset(const Options& options, CheckScope scope, std::int64_t width,
   if (!options.decodes_subsets() && !tunes_subsets(options)) return;
   problems.look([&] { codes_spec(options, width); });
   const auto& subset = options.subset;
+  if (options.foreign.on() && !(subset.has_vectors() && !options.foreign.sentences.empty())) {
+    problems.look([&] {
+      CorpusManifest imported;
+      imported.imported = true;
+      require_similar_sentences(imported, {}, subset);
+    });
+    return;
+  }
   if (!subset.has_vectors()) return;
   std::optional<std::int64_t> sentence_width = width;
   if (subset.encoder == SentenceEncoder::torchscript) {
@@ -116,7 +124,7 @@ void check_subset(const Options& options, CheckScope scope, std::int64_t width,
       model::model_files(subset.model);
       if (scope == CheckScope::all) sentence_width = model::SentenceEncoder(subset.model).width();
     });
-  } else if (!options.datastore.sentence_keys) {
+  } else if (!options.datastore.sentence_keys && !options.foreign.on()) {
     problems.note(
         "subset.encoder: mean needs the sentence keys that encode writes unless "
         "datastore.sentence_keys is false; or use bm25 or tfidf");
@@ -171,14 +179,21 @@ void check_filters(runtime::StageContext& context, const Options& options, Probl
   });
 }
 
-/// Keys and values of another program, each a sentence of one token.
-void count_imported(const Options& options, const model::ModelInfo& model, Needs& needs,
-                    Problems& problems) {
+/// Keys and values of another program. Rank 0 reads the lengths of all sentences.
+void count_imported(const runtime::StageContext& context, const Options& options,
+                    const model::ModelInfo& model, Needs& needs, Problems& problems) {
   if (!options.foreign.on()) return;
   problems.look([&] {
     const ForeignStore store(options.foreign, {model.width, model.vocab_size});
-    needs.corpus += {store.entries(), store.entries(), store.entries(), false};
+    ForeignSentences sentences(options.foreign, store);
+    const auto lines = sentences.lines();
+    needs.corpus += {lines, lines, store.entries(), false};
     needs.imported = store.key_type();
+    if (context.comm.is_root()) sentences.find_batches();
+    if (options.foreign.sentences.empty()) return;
+    const ForeignFeatures features(options.foreign, sentences);
+    require_feature_width(options, features, model);
+    needs.imported_sentence_width = features.width();
   });
 }
 
@@ -198,7 +213,7 @@ Needs count_needs(runtime::StageContext& context, const Options& options, bool c
     needs.width = model.info->width;
     const auto spec = check_indexes(options, needs.width, problems);
     if (spec) needs.index = *spec;
-    if (counts_text) count_imported(options, *model.info, needs, problems);
+    if (counts_text) count_imported(context, options, *model.info, needs, problems);
   }
   needs.model_bytes = model.bytes;
   problems.report(context.comm);
@@ -222,7 +237,7 @@ Needs check_run(runtime::StageContext& context, const Options& options, CheckSco
   check_filters(context, options, problems);
   Needs needs;
   needs.corpus = check_corpora(context, options, model.tokenizer.get(), problems);
-  if (model.info) count_imported(options, *model.info, needs, problems);
+  if (model.info) count_imported(context, options, *model.info, needs, problems);
   on_root([&] {
     check_test_sets(options, problems);
     check_decodings(options, problems);

@@ -55,10 +55,10 @@ void subset(runtime::StageContext& context, const Options& options) {
     const auto corpus = corpus_manifest(context, options, paths);
     const auto datastore = manifest_of<DatastoreManifest>(context, paths.step("encode"));
     comm::agree(context.comm, [&] {
-      require_text(corpus, "subset");
+      require_similar_sentences(corpus, datastore, options.subset);
       require_keys(datastore, "subset");
     });
-    if (options.subset.encoder == SentenceEncoder::torchscript) {
+    if (options.subset.encoder == SentenceEncoder::torchscript && !corpus.imported) {
       encode_sentences(context, options, paths);
     }
     if (options.subset.has_vectors()) {

@@ -108,6 +108,14 @@ std::vector<std::string> made_of_indexes(const runtime::StageContext& context,
   return dropped;
 }
 
+/// How well the codebook fits the corpora that were appended.
+void measure_appended(runtime::StageContext& context, const Options& options,
+                      const BuiltDatastore& datastore) {
+  for (const auto& built : datastore.corpora) {
+    if (built.paths.appended()) measure(context, options, built.paths, datastore);
+  }
+}
+
 }  // namespace
 
 void continue_training(runtime::StageContext& context, const Options& options) {
@@ -133,6 +141,7 @@ void continue_training(runtime::StageContext& context, const Options& options) {
   const StageRef old = first.paths.step("train");
   if (read_on_root(context, old, [](const store::Manifest&) {}).inputs == inputs) {
     context.log.info("the codebook is that of all corpora already");
+    measure_appended(context, options, datastore);  // which a kill may have prevented
     return;
   }
   print_cost(context, options, datastore, spec);
@@ -177,11 +186,8 @@ void continue_training(runtime::StageContext& context, const Options& options) {
   });
   context.log.set_stage("train");
   context.log.info("the new codebook and the indexes made with it are in their places");
-  const BuiltDatastore now =
-      read_whole_datastore(context, first_corpus(options), appended_corpora(options));
-  for (const auto& built : now.corpora) {
-    if (built.paths.appended()) measure(context, options, built.paths, now);
-  }
+  measure_appended(context, options,
+                   read_whole_datastore(context, first_corpus(options), appended_corpora(options)));
 }
 
 }  // namespace knnseq::stages

@@ -64,8 +64,11 @@ class Continue(pipeline.AppendingTest):
         self.assertRegex(said, "append news: .* times as large")
         self.assertFalse((self.run_dir / "retrain").exists())
         self.assertFalse((self.run_dir / "export").exists())
-        self.run_stage("train", "--continue", *whole, "--set", f"run_dir={self.folder}/one", ranks=1)
-        self.assertEqual(self.digests(*MADE), self.digests(*MADE, run="one"))
+        if pipeline.FULL:
+            shutil.copytree(self.folder / "one", self.folder / "four")
+        for run, ranks in (("one", 1), ("four", 4)) if pipeline.FULL else (("one", 1),):
+            self.run_stage("train", "--continue", *whole, "--set", f"run_dir={self.folder}/{run}", ranks=ranks)
+            self.assertEqual(self.digests(*MADE), self.digests(*MADE, run=run))
 
         # The same keys, in one corpus that is trained as usual.
         keys, values = self.stored()

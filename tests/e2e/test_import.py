@@ -91,7 +91,7 @@ class Import(pipeline.PipelineTest):
         for step in ("datastore", "codebook", "index"):
             self.assertEqual(self.client("numpy").manifest(step)["inputs"]["imported"]["from"], "numpy")
         for stage, text in (("partition", "has no corpus, but import"), ("encode", "encoding needs the text"),
-                            ("subset", "subset needs the text")):
+                            ("subset", "subset needs features of the source sentences")):
             self.assertIn(text, self.run_stage(stage, ranks=1, code=2))
 
     def check_memory_maps(self):
@@ -124,12 +124,17 @@ class Import(pipeline.PipelineTest):
 
     def check_knn_seq(self):
         """Two shards, and an index with OPQ and a graph over its lists, which is walked as faiss walks it."""
-        parts = np.split(np.arange(len(self.keys)), [500])
+        ends = np.flatnonzero(self.values == 2) + 1  # of sentences
+        middle = len(ends) // 2
+        parts = np.split(np.arange(len(self.keys)), [ends[middle - 1]])
+        lengths = np.split(np.diff(ends, prepend=0), [middle])
         for number, rows in enumerate(parts):
             with h5py.File(self.folder / f"keys{number}.bin", "w") as file:
                 file.create_dataset("memory", data=self.keys[rows])
             with h5py.File(self.folder / f"values{number}.bin", "w") as file:
                 file.create_dataset("tokens", data=self.values[rows], dtype=np.int32)
+                file.create_dataset("lengths", data=lengths[number], dtype=np.int32)
+                file.create_dataset("sort_order", data=np.arange(len(lengths[number]))[::-1])
         coarse = faiss.IndexHNSWFlat(16, 8)
         lists = faiss.IndexIVFPQ(coarse, 16, 8, 4, 8)
         rotation = faiss.OPQMatrix(16, 4)

@@ -78,7 +78,7 @@ class Merge(pipeline.AppendingTest):
         self.kill_merge("d2", "a", "late=other")
         self.assertIn("a merge into this run directory is not finished",
                       self.knnseq("decode", "--config", "d2/config.yaml", code=2))
-        for ranks in (1, 2):
+        for ranks in (1, 2, 4) if pipeline.FULL else (1, 2):
             self.knnseq("merge", "a", "late=other", "--into", f"d{ranks}", ranks=ranks)
             self.assertEqual(self.digests(*kept, run=f"d{ranks}"), self.digests(*kept, run="both"))
             self.assertEqual(self.leftovers(f"d{ranks}"), [])
@@ -90,6 +90,8 @@ class Merge(pipeline.AppendingTest):
         done = self.knnseq("run", *config, "--set", f"decode={json.dumps(decodings)}", "--set", "evaluate={}")
         self.assertEqual(done.count("already done"), 4 + 3, done)  # and nothing of a merged corpus is made again
         self.assertIn("append late: ", done)
+        planned = self.knnseq("plan", *config, "--set", "run_dir=new", "--rates", "d1", ranks=1)
+        self.assertRegex(planned, r"\| encode +\|.*\| +- \|\n")  # its files are links: that took no time
         self.assertIn("took out the corpus late", self.knnseq("remove", "late", *config))
         self.knnseq("verify", "--run", "d1", ranks=1)
 

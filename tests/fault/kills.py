@@ -1,7 +1,7 @@
 """Kill anything, any time: every stage, interrupted at random moments and resumed with other numbers of
 ranks, must make the same bytes as a run that nobody disturbed.
 
-    kills.py [--kills N] [--seed N] [--repeat N] [--shards N]
+    kills.py [--kills N] [--seed N] [--repeat N] [--shards N] [--stages NAME …]
 
 A trial copies what the stages before its stage have made, starts the stage, and at a random moment
 kills one rank, all ranks or mpirun (SIGKILL) or asks it to stop (SIGUSR1); sometimes the resumption is
@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 import faiss
+import h5py
 import numpy as np
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "e2e"), str(Path(__file__).resolve().parents[2] / "scripts")]
@@ -35,6 +36,7 @@ STAGES = {"partition": "corpus", "encode": "datastore", "train": "codebook", "ad
 MADE = ("corpus", "datastore", "codebook", "index", "append")
 CHANGING = {"remove": (("partition", "encode", "train", "add", "prune", "append", "export"),
                        (*MADE, "pruned", "export", "remove")),
+            "continue": (("partition", "encode", "train", "add", "append"), (*MADE, "retrain")),
             "merge": ((), (*MADE, "merge")),
             "import": ((), ("corpus", "datastore", "codebook", "index"))}  # from another program's files
 PRUNED = "sample: 6000, prune: {{probability: 0.8, distance: 1, neighbours: 1}}"
@@ -47,11 +49,14 @@ tune: {{source: {folder}/test.de, reference: {folder}/test.en, k: [2, 8], lambda
 IMPORTING = """
 run_dir: {folder}/run
 model: {model}
-import: {{keys: {folder}/keys.npy, values: {folder}/values.npy, index: {folder}/keys.faiss}}
+import: {{keys: {folder}/keys.npy, values: {folder}/values.bin, index: {folder}/keys.faiss,
+  sentences: {folder}/features.npy}}
 datastore: {{sample: 6000}}
 index: {{factory: "OPQ16_64,IVF32,PQ16"}}
 """
-OPTIONS = {"subset": ["--set", "append=[]"],  # they are appended later
+COMMANDS = {"continue": "train"}  # of stages that are an option of another one
+OPTIONS = {"continue": ["--continue"],
+           "subset": ["--set", "append=[]"],  # they are appended later
            "remove": ["--lines", "{folder}/removed.tsv"],
            "merge": ["{folder}/whole", "{folder}/other", "--into", "{folder}/run"]}
 KINDS = ("one rank", "one rank", "all ranks", "mpirun", "stop", "stop")
@@ -107,11 +112,16 @@ class Harness:
         self.config.write_text(text, encoding="utf-8")
 
     def write_foreign_store(self):
-        """Keys, values and an index of `whole`, as another program would have them."""
+        """Keys, values, an index and sentence features of `whole`, as other programs would have them."""
         store = knnseq.Run(self.folder / "whole", append=[], pruned=False).datastore
         keys = store.keys(np.arange(len(store)))
         np.save(self.folder / "keys.npy", keys.astype(np.float16))
-        np.save(self.folder / "values.npy", store.values())
+        values = store.values()
+        ends = np.flatnonzero(values == values[-1]) + 1  # of sentences
+        order = np.random.default_rng(1).permutation(len(ends))
+        np.save(self.folder / "features.npy", keys[ends - 1])
+        with h5py.File(self.folder / "values.bin", "w") as file:
+            file["tokens"], file["lengths"], file["sort_order"] = values, np.diff(ends, prepend=0), order
         index = faiss.read_index(str(self.folder / "whole/codebook/codebook.faiss"))
         index.add(keys)
         faiss.write_index(index, str(self.folder / "keys.faiss"))
@@ -121,7 +131,7 @@ class Harness:
     def start(self, stage, ranks, *options):
         config = {"merge": [], "import": ["--config", str(self.folder / "importing.yaml")]}.get(
             stage, ["--config", str(self.config)])
-        command = ["mpirun", "-np", str(ranks), pipeline.PROGRAM, stage, *config,
+        command = ["mpirun", "-np", str(ranks), pipeline.PROGRAM, COMMANDS.get(stage, stage), *config,
                    "--set", f"run_dir={self.folder / 'run'}", *self.options, *options,
                    *(option.format(folder=self.folder) for option in OPTIONS.get(stage, ()))]
         self.log = open(self.folder / "output.txt", "wb")
@@ -254,6 +264,7 @@ def main():
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     parser.add_argument("--repeat", type=int, default=3, help="times the corpus of 700 pairs")
     parser.add_argument("--shards", type=int, default=3)
+    parser.add_argument("--stages", nargs="+", choices=[*STAGES, *CHANGING], help="that are killed (default: all)")
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="knnseq-kills-"))
@@ -261,12 +272,13 @@ def main():
     began = time.time()
     kills = trials = 0
     all_stages = [*STAGES, *CHANGING]
+    tried = arguments.stages or all_stages
     try:
         harness.make_reference()
         order = []
         while kills < arguments.kills:
             if not order:
-                order = harness.random.sample(all_stages, len(all_stages))
+                order = harness.random.sample(tried, len(tried))
             kills += harness.trial(order.pop())
             trials += 1
             if harness.differences:

@@ -135,8 +135,13 @@ DatastoreManifest DatastoreManifest::from_json(const store::Manifest& manifest) 
       before.push_back(identity.text());
     }
   }
-  return {manifest.identity, std::move(before), KeyInputs::from_json(manifest.input_fields()),
-          KeyFacts::from_json(content)};
+  const auto inputs = manifest.input_fields();
+  std::optional<std::int64_t> encoder_width;
+  if (inputs.has("imported") && inputs.at("imported").has("encoder_width")) {
+    encoder_width = inputs.at("imported").at("encoder_width").number(1, most_width);
+  }
+  return {manifest.identity, std::move(before), KeyInputs::from_json(inputs),
+          KeyFacts::from_json(content), encoder_width};
 }
 
 core::Json CodebookFacts::to_json() const { return {{"factory", factory}, {"lists", lists}}; }

@@ -74,6 +74,8 @@ struct DatastoreManifest {
   std::vector<std::string> before;  ///< identities that it had before remove took entries out
   KeyInputs made_from;
   KeyFacts keys;
+  /// Of the model's encoder, where sentence keys are features that came with imported keys.
+  std::optional<std::int64_t> encoder_width = {};
 
   bool stores_log_probs() const { return made_from.log_probs; }
   bool stores_keys() const { return made_from.store == KeyStore::keys; }

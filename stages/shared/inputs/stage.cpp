@@ -90,6 +90,23 @@ void require_text(const CorpusManifest& corpus, const std::string& command) {
                          " needs the text of the datastore, which was imported without any");
 }
 
+void require_similar_sentences(const CorpusManifest& corpus, const DatastoreManifest& datastore,
+                               const SubsetOptions& options) {
+  if (!corpus.imported) return;
+  if (!options.has_vectors()) {
+    throw core::InputError(
+        fmt::format("subset.encoder: {} compares the text of sources, which an imported datastore "
+                    "does not have; "
+                    "mean and torchscript search features that come with it (import.sentences)",
+                    core::name_of(options.encoder)));
+  }
+  if (datastore.made_from.sentence_keys) return;
+  throw core::InputError(
+      "subset needs features of the source sentences, which this datastore was imported without: "
+      "name knn-seq's files of them (keys.enc.bin) as import.sentences and run 'knnseq import "
+      "--force'");
+}
+
 core::Json sample_inputs(const SampleSpec& sample) {
   return {{"sample", sample.size},
           {"sample_seed", sample.seed},

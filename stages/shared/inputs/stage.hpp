@@ -48,6 +48,11 @@ void require_keys(const DatastoreManifest& datastore, const std::string& command
 /// Call it inside comm::agree.
 void require_text(const CorpusManifest& corpus, const std::string& command);
 
+/// Throws core::InputError if the datastore was imported without what subset.encoder needs to find
+/// similar sentences, saying what that is. Call it inside comm::agree.
+void require_similar_sentences(const CorpusManifest& corpus, const DatastoreManifest& datastore,
+                               const SubsetOptions& options);
+
 /// What the wanted sample of a datastore is, by name: inputs of the stages that use one.
 core::Json sample_inputs(const SampleSpec& sample);
 

@@ -56,6 +56,8 @@ void note_inputs_in_run_dir(const config::Config& config, const Options& options
   noter.look_at(root.section("import"), "keys", options.foreign.keys);
   noter.look_at(root.section("import"), "values", options.foreign.values);
   noter.look_at(root.section("import"), "index", options.foreign.index);
+  noter.look_at(root.section("import"), "sentences", options.foreign.sentences);
+  noter.look_at(root.section("import"), "source_values", options.foreign.source_values);
   noter.look_at(root.section("corpus"), "source", options.corpus.source);
   noter.look_at(root.section("corpus"), "target", options.corpus.target);
   const Folders folders(options.run_dir);

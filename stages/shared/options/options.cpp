@@ -52,6 +52,11 @@ ImportOptions read_import(const Section& section) {
   options.keys = paths(section, "keys");
   options.values = paths(section, "values");
   options.index = paths(section, "index");
+  options.sentences = paths(section, "sentences");
+  options.source_values = paths(section, "source_values");
+  if (options.sentences.empty() && !options.source_values.empty()) {
+    section.problem("source_values", "has no effect without sentences");
+  }
   options.entries = section.integer("entries", 0, {0, core::max_entry_number});
   return options;
 }

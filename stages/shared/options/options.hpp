@@ -43,6 +43,8 @@ struct ImportOptions {
   std::vector<std::filesystem::path> keys, values;  ///< in pairs; none: there is nothing to import
   std::vector<std::filesystem::path> index;         ///< faiss files of all keys, or of each file
   std::int64_t entries = 0;                         ///< how many, from the first; 0: all
+  /// Features of the source sentences of each file of values, and which lines they are of.
+  std::vector<std::filesystem::path> sentences = {}, source_values = {};
 
   bool on() const { return !keys.empty() || !values.empty(); }
 };

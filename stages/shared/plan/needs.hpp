@@ -25,7 +25,8 @@ struct Needs {
   std::int64_t model_bytes = 0;  ///< of weights, as files
   index::IndexSpec index;
   std::optional<KeyType> imported =
-      std::nullopt;  ///< keys of another program: what they are stored in
+      std::nullopt;                          ///< keys of another program: what they are stored in
+  std::int64_t imported_sentence_width = 0;  ///< of sentence features that come with them
 };
 
 }  // namespace knnseq::stages

@@ -65,6 +65,7 @@ std::vector<PlannedFolder> plan_folders(const Options& options, const Needs& nee
                            planned_sample(options, needs) * (key + id_bytes);
   if (stored) datastore += entries * key;
   if (options.datastore.sentence_keys && !needs.imported) datastore += sentences * sentence_key;
+  datastore += sentences * needs.imported_sentence_width * fp16;
   if (options.datastore.log_probs && !needs.imported) datastore += entries * fp16;
   // An appended corpus has as many shards as the first.
   const std::int64_t corpora = 1 + std::ssize(options.append);
@@ -88,7 +89,8 @@ std::vector<PlannedFolder> plan_folders(const Options& options, const Needs& nee
         index::parse_index_spec(options.subset.index, width, options.subset.metric);
     subset += sentences * entry_bytes(similar) + (options.shards + 1) * codebook_bytes(similar);
   }
-  if (options.subset.encoder == SentenceEncoder::torchscript) subset += sentences * sentence_key;
+  const bool encodes = options.subset.encoder == SentenceEncoder::torchscript && !needs.imported;
+  if (encodes) subset += sentences * sentence_key;
   planned.push_back({"subset", options.run_dir / "subset", subset});
   return planned;
 }

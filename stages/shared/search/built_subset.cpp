@@ -7,6 +7,7 @@
 #include "comm/agreement.hpp"
 #include "core/entry_id.hpp"
 #include "core/error.hpp"
+#include "model/sentence_encoder.hpp"
 #include "stages/shared/inputs/open_model.hpp"
 #include "stages/shared/inputs/stage.hpp"
 
@@ -27,8 +28,24 @@ BuiltCorpus read_coded_corpus(runtime::StageContext& context, const Options& opt
   comm::agree(context.comm, [&] {
     require_made_from({"corpus", built.datastore.made_from.corpus, paths.command("encode")},
                       built.corpus.identity);
+    require_similar_sentences(built.corpus, built.datastore, options.subset);
   });
   return built;
+}
+
+/// Features that came with an imported datastore: whose they are is not known, but how wide.
+void require_encoder_of_width(runtime::StageContext& context, const Options& options,
+                              const DatastoreManifest& datastore, std::int64_t width) {
+  comm::on_root(context.comm, [&] {
+    const bool own = options.subset.encoder == SentenceEncoder::torchscript;
+    const auto of_encoder = own ? model::SentenceEncoder(options.subset.model).width()
+                                : datastore.encoder_width.value_or(width);
+    if (width == of_encoder) return;
+    throw core::InputError(fmt::format(
+        "the datastore came with sentence features of width {}, and subset.encoder: {} gives {}: "
+        "they are another encoder's",
+        width, core::name_of(options.subset.encoder), of_encoder));
+  });
 }
 
 /// The codebooks that all corpora are coded with.
@@ -129,7 +146,8 @@ std::int64_t BuiltSubset::end_of_entries() const {
 SentenceVectors find_sentence_vectors(runtime::StageContext& context, const Options& options,
                                       const CorpusPaths& paths) {
   SentenceVectors vectors;
-  if (options.subset.encoder == SentenceEncoder::torchscript) {
+  const bool imported = corpus_manifest(context, options, paths).imported;
+  if (options.subset.encoder == SentenceEncoder::torchscript && !imported) {
     const StageRef encoded = SubsetSteps(paths).vectors;
     vectors.source = {encoded.folder, "sentence_vectors", CodedRows::sentences};
     const auto sentences = manifest_of<SentencesManifest>(context, encoded);
@@ -149,7 +167,7 @@ SentenceVectors find_sentence_vectors(runtime::StageContext& context, const Opti
     vectors.identity = datastore.identity;
     vectors.corpus = datastore.made_from.corpus;
     comm::agree(context.comm, [&] {
-      if (datastore.made_from.sentence_keys) return;
+      if (datastore.made_from.sentence_keys || imported) return;
       throw core::InputError(
           "subset.encoder: mean needs the sentence keys that encode writes unless "
           "datastore.sentence_keys is false; or use bm25 or tfidf");
@@ -158,6 +176,10 @@ SentenceVectors find_sentence_vectors(runtime::StageContext& context, const Opti
   comm::agree(context.comm, [&] {
     vectors.width = ShardKeys(vectors.source.folder, 0, vectors.source.dataset).width();
   });
+  if (imported) {
+    const auto datastore = manifest_of<DatastoreManifest>(context, paths.step("encode"));
+    require_encoder_of_width(context, options, datastore, vectors.width);
+  }
   return vectors;
 }
 

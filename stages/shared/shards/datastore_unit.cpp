@@ -72,7 +72,7 @@ std::vector<store::DatasetSpec> datastore_datasets(const StoredVectors& stored,
     specs.push_back({"sentence_keys",
                      DataType::float16,
                      {sentences, stored.sentence_width},
-                     {{"description", "mean of the encoder's output over the source"}}});
+                     {{"description", stored.sentence_description}}});
   }
   if (stored.log_probs) specs.push_back(log_probs_dataset(entries));
   return specs;

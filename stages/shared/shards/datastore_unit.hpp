@@ -21,6 +21,7 @@ struct StoredVectors {
   bool keys = true;         ///< all of them, or those of the sample only
   bool sentence_keys = false;
   std::int64_t sentence_width = 0;
+  std::string sentence_description = "mean of the encoder's output over the source";
   bool log_probs = false;
 };
 

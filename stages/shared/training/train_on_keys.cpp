@@ -10,11 +10,6 @@
 
 namespace knnseq::stages {
 
-namespace {
-
-/// The keys as inputs of the step. A codebook stays that of its datastore when remove has taken
-/// entries out since, and that of all corpora whatever was appended since: it is trained anew only
-/// when the command says so.
 core::Json trained_keys(runtime::StageContext& context, const DatastoreManifest& datastore,
                         const StageRef& step) {
   core::Json keys = {{"datastore", datastore.identity}};
@@ -33,8 +28,6 @@ core::Json trained_keys(runtime::StageContext& context, const DatastoreManifest&
   });
   return core::Json::parse(context.comm.broadcast_string(keys.dump()));
 }
-
-}  // namespace
 
 void train_on_keys(runtime::StageContext& context, const Options& options, const StageRef& step,
                    const std::function<index::IndexSpec(std::int64_t width)>& spec_for) {

@@ -1,13 +1,14 @@
 #include "model/layers/linear.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+
+#include "model/layers/int8_kernel.hpp"
 
 namespace knnseq::model {
 
@@ -64,6 +65,11 @@ Int8Rows round_rows(const at::Tensor& weight) {
   return {at::round(weight / scales.unsqueeze(1)).to(at::kChar), scales};
 }
 
+Int8Kernel best_int8_kernel() {
+  return core::kernels_of_this_cpu([]<core::InstructionSet set>() { return int8_kernel<set>(); })
+      .front();
+}
+
 /// Unsigned numbers that stand for (number - zero) * scale; signed ones would make oneDNN take a
 /// path that is thousands of times slower.
 struct Int8Input {
@@ -72,20 +78,12 @@ struct Int8Input {
   double scale;
 
   explicit Int8Input(const at::Tensor& x) : numbers(at::empty(x.sizes(), at::kByte)), scale() {
-    const auto [lowest, highest] = at::aminmax(x);
-    const double largest = std::max(-lowest.item<double>(), highest.item<double>());
-    scale = std::max(largest / 127, 1e-30);
-    const auto per_scale = static_cast<float>(1 / scale);
+    static const Int8Kernel kernel = best_int8_kernel();
     const at::Tensor given = x.contiguous();
-    const auto* const from = given.const_data_ptr<float>();
-    auto* const to = numbers.mutable_data_ptr<std::uint8_t>();
-    for (std::int64_t i = 0; i < x.numel(); ++i) to[i] = rounded(from[i] * per_scale);
-  }
-
-  /// The nearest whole number, of ties the even one, plus zero; values are within ±127.5.
-  static std::uint8_t rounded(float value) {
-    constexpr float integers = 12582912.0f;  // 1.5·2²³: adding it leaves an integer in the low bits
-    return static_cast<std::uint8_t>(std::bit_cast<std::uint32_t>(value + integers) + zero);
+    const auto* const values = given.const_data_ptr<float>();
+    scale = std::max(static_cast<double>(kernel.largest(values, x.numel())) / 127, 1e-30);
+    kernel.round(values, x.numel(), static_cast<float>(1 / scale),
+                 numbers.mutable_data_ptr<std::uint8_t>());
   }
 };
 

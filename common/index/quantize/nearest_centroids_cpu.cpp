@@ -14,7 +14,7 @@ namespace {
 
 // A tile of products stays in the second-level cache between the product and its use.
 constexpr std::int64_t product_rows = 1024;
-constexpr std::int64_t product_centroids = 512;
+constexpr std::int64_t product_centroids = 1024;
 
 // What a thread works on at a time: so many panels of rows, and as many centroids as stay in the
 // second-level cache while the panels pass by.

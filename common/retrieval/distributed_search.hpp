@@ -60,6 +60,7 @@ class DistributedSearch final : public KnnSearch {
 
   std::int64_t width() const override { return coder_.codebook().spec.d_in; }
   bool collective() const override { return comm_.size() > 1; }
+  comm::Communicator* group() const override { return collective() ? &comm_ : nullptr; }
   void set_status(std::int64_t status) override { status_ = status; }
   std::span<const std::int64_t> statuses() const override { return statuses_; }
   std::string summary() const override;

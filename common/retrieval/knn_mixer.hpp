@@ -1,9 +1,9 @@
 // kNN in decoding: from queries and the model's log-probs to mixed log-probs.
 //
 // How it is used depends on where the entries are:
-// - collective(), in a whole datastore whose entries are spread over the ranks: all ranks step
-//   together. A rank calls mix() at each step of a block that it translates, and serve() while it
-//   has none, so that the others can search its entries. All ranks' statuses come with each call.
+// - collective(), in a whole datastore whose entries are spread over a group of ranks, which step
+//   together: a rank calls mix() at each step of a block that it translates, and serve() while it
+//   has none, so that the others can search its entries. Their statuses come with each call.
 // - begins_together(), in subsets: all ranks work in rounds. In each round a rank has one block of
 //   sentences, or none; all call begin() together, and then each mixes by itself.
 // - else, in a whole datastore that each rank reads: a rank mixes by itself.
@@ -77,8 +77,9 @@ class KnnMixer {
 
   /// Takes part in one step without a query. Collective.
   void serve();
-  /// A word of this rank that reaches all ranks with each later step (0 before), and those [ranks]
-  /// that came with the last step. Of collective searches.
+  /// Of collective searches: the ranks that step together; a word of this rank that reaches all of
+  /// them with each later step (0 before), and those [ranks] that came with the last step.
+  comm::Communicator& group() const { return *searches_.front()->group(); }
   void set_status(std::int64_t status) { searches_.front()->set_status(status); }
   std::span<const std::int64_t> statuses() const { return searches_.front()->statuses(); }
 

@@ -9,6 +9,7 @@
 
 #include <ATen/ATen.h>
 
+#include "comm/communicator.hpp"
 #include "core/types.hpp"
 #include "index/core/top_k.hpp"
 #include "retrieval/search_options.hpp"
@@ -33,8 +34,8 @@ class KnnSearch {
 
   /// The k nearest of queries [q, width()] (fp32, fp16 or bf16; q may be 0), on the device where
   /// the search computes. sentences [q]: each query's sentence, by its place in the block.
-  /// Collective if collective(): then all ranks call it equally often, those without queries with
-  /// none.
+  /// Collective if collective(): then all ranks of the group call it equally often, those without
+  /// queries with none.
   virtual index::TopK search(const at::Tensor& queries,
                              std::span<const std::int64_t> sentences) = 0;
 
@@ -46,8 +47,10 @@ class KnnSearch {
   virtual bool collective() const = 0;     ///< search(): its entries lie in several ranks' memories
   virtual bool begins_together() const { return false; }
 
-  /// Of a collective search: a word of this rank that reaches all ranks with each later search, and
-  /// the words [ranks] that came with the last one.
+  /// Of a collective search: the ranks that exchange, of one or more groups that the job's ranks
+  /// form; a word of this rank that reaches all of them with each later search, and the words
+  /// [ranks of the group] that came with the last one.
+  virtual comm::Communicator* group() const { return nullptr; }
   virtual void set_status(std::int64_t /*status*/) {}
   virtual std::span<const std::int64_t> statuses() const { return {}; }
 

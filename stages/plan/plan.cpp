@@ -64,7 +64,8 @@ Options with_copies(Options options, const Needs& needs, const Cluster& cluster)
   for (auto& item : options.decode) {
     if (item.copies != IndexCopies::automatic) continue;
     const bool fits = index_bytes(needs) <= cluster.node_bytes;
-    item.copies = fits ? IndexCopies::node : IndexCopies::job;
+    const bool spread = cluster.nodes > 1 && cluster.ranks > cluster.nodes;
+    item.copies = fits ? IndexCopies::node : spread ? IndexCopies::nodes : IndexCopies::job;
   }
   return options;
 }

@@ -69,8 +69,8 @@ std::vector<std::string> propose(const Needs& needs, const Cluster& cluster) {
   const auto groups = (index + cluster.node_bytes - 1) / cluster.node_bytes;
   lines.push_back(groups <= 1 ? fmt::format("knn.copies: node (a copy takes {} of a node's {})",
                                             obs::as_bytes(index), obs::as_bytes(cluster.node_bytes))
-                              : fmt::format("knn.copies: job, on {} nodes at least (one holds {})",
-                                            groups, obs::as_bytes(cluster.node_bytes)));
+                              : fmt::format("knn.copies: nodes, {} at least (one holds {})", groups,
+                                            obs::as_bytes(cluster.node_bytes)));
   return lines;
 }
 

@@ -25,7 +25,7 @@ store::Manifest finished(const StageRef& step) {
   return runtime::require_manifest(step.folder, step.stage, step.command);
 }
 
-/// Takes the records of steps whose files were not computed away: merge links those of other run
+/// Drops the records of steps that computed nothing: merge links the files of other run
 /// directories, import and remove copy what is there.
 void leave_out_copied(const CorpusPaths& paths, bool removed,
                       std::map<std::string, core::Json>& records) {

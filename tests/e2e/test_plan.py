@@ -58,7 +58,7 @@ class Plan(pipeline.PipelineTest):
         self.assertIn("10,000,000,000 entries of width 256; 64 ranks on 8 nodes", printed)
         self.assertGreater(number_of(planned["encode"]["written"]), 1e10 * 256 * 2)
         self.assertIn("IVF524288", printed)
-        self.assertIn("knn.copies: job, on 2 nodes at least", printed)
+        self.assertIn("knn.copies: nodes, 2 at least", printed)
         again, _ = plan(*many, ranks=1)
         self.assertEqual(printed, again)
 

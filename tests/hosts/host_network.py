@@ -58,16 +58,16 @@ class HostNetwork:
         holder = self.holders[self.names.index(host)]
         return ["nsenter", "--target", str(holder.pid), "--net", "--uts", "--", *command]
 
-    def mpirun(self, *command, bound_seconds, settings=None):
-        """A rank on every host, started on the first; `settings` of Open MPI, by name. mpirun itself is ended
-        after so many seconds, as the batch scripts do."""
+    def mpirun(self, *command, bound_seconds, settings=None, hosts=None, ranks=1):
+        """So many ranks on each of the first hosts (all of them unless given), started on the first;
+        `settings` of Open MPI, by name. mpirun itself is ended after so many seconds, as the batch scripts do."""
         settings = {"plm_rsh_agent": self.folder / "agent", "btl_tcp_if_include": NET,
                     "oob_tcp_if_include": NET,
                     "mpi_yield_when_idle": 1,  # each host believes that it has all cores to itself
                     **(settings or {})}
         options = [str(word) for key, value in settings.items() for word in ("--mca", key, value)]
         return self.on(self.names[0], "timeout", "--kill-after=5", str(bound_seconds),
-                       "mpirun", "--host", ",".join(self.names), "--bind-to", "none", "--map-by", "node",
+                       "mpirun", "--host", ",".join(f"{name}:{ranks}" for name in self.names[:hosts]), "--bind-to", "none", "--map-by", "node",
                        *options, *command)
 
     def cut(self, host):

@@ -44,16 +44,16 @@ class Hosts(pipeline.PipelineTest):
         self.addCleanup(self.network.close)
         self.run_stage("run", "--set", f"run_dir={self.folder / 'whole'}")
 
-    def start(self, stage, *options, settings=None):
-        """On all hosts; what it prints goes to self.output."""
+    def start(self, stage, *options, settings=None, hosts=None, ranks=1):
+        """On all hosts, or the first ones; what it prints goes to self.output."""
         self.output = self.folder / "output"
         command = self.network.mpirun(pipeline.PROGRAM, *stage.split(), "--config", str(self.config), *options,
-                                      bound_seconds=150, settings=settings)
+                                      bound_seconds=150, settings=settings, hosts=hosts, ranks=ranks)
         with self.output.open("w") as output:
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 
-    def run_on_hosts(self, stage):
-        code = self.start(stage).wait(timeout=180)
+    def run_on_hosts(self, stage, *options, **where):
+        code = self.start(stage, *options, **where).wait(timeout=180)
         self.assertEqual(code, 0, self.output.read_text())
 
     def wait_until(self, holds, seconds=90):
@@ -81,6 +81,12 @@ class Hosts(pipeline.PipelineTest):
     def test_same_bytes_as_on_one_host(self):
         self.run_on_hosts("run")
         self.assertEqual(self.digests(*EVERYTHING), self.digests(*EVERYTHING, run="whole"))
+        # Where no node has room for a copy each holds a part, and rank i of a node asks rank i of the others.
+        for hosts, ranks, shards in ((2, 2, "half the shards"), (3, 2, "three or four")):
+            with self.subTest(hosts=hosts, ranks=ranks, each_has=shards):
+                self.run_on_hosts("decode knn", "--force", "--set", "knn.copies=nodes", hosts=hosts, ranks=ranks)
+                self.assertIn("one copy of the index over all nodes", self.output.read_text())
+                self.assertEqual(self.digests(*EVERYTHING), self.digests(*EVERYTHING, run="whole"))
 
     def test_cut_off_hosts(self):
         for stage in ("partition", "encode", "train", "add"):

@@ -149,7 +149,6 @@ bool lies_in_shared_memory(const IndexSpec& spec, Backend backend) {
 std::unique_ptr<LocalIndex> load_local_index(const Codebook& codebook,
                                              const std::vector<std::filesystem::path>& shard_files,
                                              const LocalIndexOptions& options) {
-  KNNSEQ_ASSERT(options.sharers == nullptr || options.parts == 1, "a part of what is shared");
   std::vector<FaissFile> files;
   const auto open = [&] { files = open_shards(codebook, shard_files, options.ids); };
   options.sharers != nullptr ? comm::agree(*options.sharers, open) : open();

@@ -39,7 +39,7 @@ struct LocalIndexOptions {
   IdBounds ids = {};  ///< of entries that are read from files
   /// Ranks of one node that hold the entries together, once, in memory that all of them read.
   /// Loading is then collective over them, and an error is thrown by all of them.
-  /// Only of what lies_in_shared_memory(); `parts` must be 1.
+  /// Only of what lies_in_shared_memory(); of a part, `part` and `parts` are the same for all.
   comm::Communicator* sharers = nullptr;
 };
 

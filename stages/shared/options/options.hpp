@@ -139,6 +139,7 @@ enum class IndexCopies {
   automatic,  ///< the smallest that has room for one
   device,     ///< each rank's own: its GPU, or what it allocates
   node,       ///< that of a node, read by all of its ranks
+  nodes,      ///< that of all nodes together: each holds a part, read by all of its ranks
   job         ///< that of all ranks together: each holds a part, and searches it for all
 };
 
@@ -146,7 +147,13 @@ constexpr auto names_of(IndexCopies) {
   return core::enum_names<IndexCopies>({{IndexCopies::automatic, "auto"},
                                         {IndexCopies::device, "device"},
                                         {IndexCopies::node, "node"},
+                                        {IndexCopies::nodes, "nodes"},
                                         {IndexCopies::job, "job"}});
+}
+
+/// Whether a node's ranks read one piece of memory.
+constexpr bool in_node_memory(IndexCopies copies) {
+  return copies == IndexCopies::node || copies == IndexCopies::nodes;
 }
 
 /// One translation of one test set.

@@ -38,13 +38,20 @@ ChosenCopies choose_copies(const CopyFacts& facts) {
   const std::string sizes =
       fmt::format("it takes {}, {} are free", obs::as_bytes(facts.index_bytes),
                   obs::as_bytes(facts.free_bytes));
-  if (facts.wanted == IndexCopies::node && facts.on_gpu) {
-    throw core::InputError("knn.copies: node is for CPUs: GPUs do not read each other's memory");
-  }
-  if (facts.wanted == IndexCopies::node && !facts.shareable) {
+  const bool shared = in_node_memory(facts.wanted);
+  if (shared && facts.on_gpu) {
     throw core::InputError(
-        "knn.copies: node is for lists of PQ codes that knnseq's own code scans "
-        "(knn.backend: knnseq): faiss keeps all others in memory of its own");
+        fmt::format("knn.copies: {} is for CPUs: GPUs do not read each other's memory",
+                    core::name_of(facts.wanted)));
+  }
+  if (shared && !facts.shareable) {
+    throw core::InputError(
+        fmt::format("knn.copies: {} is for lists of PQ codes that knnseq's own code scans "
+                    "(knn.backend: knnseq): faiss keeps all others in memory of its own",
+                    core::name_of(facts.wanted)));
+  }
+  if (facts.wanted == IndexCopies::nodes && !facts.even_nodes) {
+    throw core::InputError("knn.copies: nodes needs as many ranks on each node as on the others");
   }
   if (facts.wanted != IndexCopies::automatic) return {facts.wanted, "as knn.copies says"};
   if (facts.ranks == 1) return {IndexCopies::job, "there is one rank"};
@@ -58,7 +65,10 @@ ChosenCopies choose_copies(const CopyFacts& facts) {
   if (!facts.can_share) {
     return {IndexCopies::job, "ranks of a node cannot open each other's memory (/proc/PID/fd)"};
   }
-  return {fits ? IndexCopies::node : IndexCopies::job, sizes + " on the node with least"};
+  const std::string reason = sizes + " on the node with least";
+  if (fits) return {IndexCopies::node, reason};
+  const bool nodes_can = facts.nodes > 1 && facts.nodes < facts.ranks && facts.even_nodes;
+  return {nodes_can ? IndexCopies::nodes : IndexCopies::job, reason};
 }
 
 IndexCopies choose_copies(runtime::StageContext& context, const DecodeOptions& decoding,
@@ -80,15 +90,20 @@ IndexCopies choose_copies(runtime::StageContext& context, const DecodeOptions& d
   });
   // Lists that GPUs scan are not shared by ranks that ask them from the CPU.
   facts.shareable = facts.shareable && !cuda;
-  facts.can_share = context.comm.all(comm::can_share_memory(*context.comm.split_by_node()));
+  const auto node = context.comm.split_by_node();
+  facts.can_share = context.comm.all(comm::can_share_memory(*node));
+  facts.nodes =
+      context.comm.all_reduce(std::int64_t{node->is_root() ? 1 : 0}, comm::Reduction::sum);
+  facts.even_nodes = context.comm.all(node->size() * facts.nodes == facts.ranks);
   facts.free_bytes = context.comm.all_reduce(
       facts.on_gpu ? context.placement.facts.free_bytes : obs::available_memory_bytes(),
       comm::Reduction::min);
   ChosenCopies chosen;
   comm::agree(context.comm, [&] { chosen = choose_copies(facts); });
   if (context.comm.is_root()) {
-    context.log.info(
-        fmt::format("one copy of the index a {}: {}", core::name_of(chosen.copies), chosen.reason));
+    context.log.info(fmt::format("one copy of the index {}{}: {}",
+                                 chosen.copies == IndexCopies::nodes ? "over all " : "a ",
+                                 core::name_of(chosen.copies), chosen.reason));
   }
   return chosen.copies;
 }

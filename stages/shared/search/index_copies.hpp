@@ -15,6 +15,8 @@ namespace knnseq::stages {
 struct CopyFacts {
   IndexCopies wanted = IndexCopies::automatic;
   std::int64_t ranks = 1;
+  std::int64_t nodes = 1;        ///< that these are on
+  bool even_nodes = true;        ///< as many ranks on each
   bool on_gpu = false;           ///< the index is searched in the memories of GPUs
   bool shares_gpu = false;       ///< of ranks, two have the same GPU
   bool shareable = true;         ///< index::lies_in_shared_memory() of all datastores

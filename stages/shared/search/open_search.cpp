@@ -1,6 +1,7 @@
 #include "stages/shared/search/open_search.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include <fmt/format.h>
@@ -70,6 +71,25 @@ void require_entries(const BuiltDatastore& datastore, std::int64_t entries) {
                                      entries, expected));
 }
 
+/// Files of these shards of all searched corpora. Ranks that load them together share the work of
+/// comparing them with their manifests. Collective over the job.
+std::vector<std::filesystem::path> index_files(runtime::StageContext& context,
+                                               const BuiltDatastore& datastore,
+                                               const std::vector<std::int64_t>& shards,
+                                               const comm::Communicator& together) {
+  std::vector<std::filesystem::path> files;
+  comm::agree(context.comm, [&] {
+    for (const auto* corpus : datastore.searched()) {
+      for (const auto shard : shards) {
+        const bool mine = std::ssize(files) % together.size() == together.rank();
+        files.push_back(mine ? checked_index_file(corpus->paths, shard)
+                             : index_file(corpus->paths, shard));
+      }
+    }
+  });
+  return files;
+}
+
 /// All entries in memory that this rank reads: with IndexCopies::node that of its node, filled by
 /// its ranks together. Collective.
 std::shared_ptr<index::LocalIndex> load_copy(runtime::StageContext& context,
@@ -77,47 +97,31 @@ std::shared_ptr<index::LocalIndex> load_copy(runtime::StageContext& context,
                                              const index::Codebook& codebook,
                                              index::LocalIndexOptions how, IndexCopies copies) {
   const auto node = context.comm.split_by_node();
-  std::vector<std::filesystem::path> files;
-  comm::agree(context.comm, [&] {
-    // A node's ranks share the work of comparing files with their manifests.
-    for (const auto* corpus : datastore.searched()) {
-      for (std::int64_t shard = 0; shard < corpus->shards(); ++shard) {
-        const bool mine = std::ssize(files) % node->size() == node->rank();
-        files.push_back(mine ? checked_index_file(corpus->paths, shard)
-                             : index_file(corpus->paths, shard));
-      }
-    }
-  });
+  std::vector<std::int64_t> shards(datastore.first().shards());
+  std::iota(shards.begin(), shards.end(), 0);
+  const auto files = index_files(context, datastore, shards, *node);
+  if (copies == IndexCopies::node) how.sharers = node.get();
   std::shared_ptr<index::LocalIndex> entries;
-  if (copies == IndexCopies::node) {
-    how.sharers = node.get();
-    entries = index::load_local_index(codebook, files, how);
-  } else {
-    comm::agree(context.comm, [&] { entries = index::load_local_index(codebook, files, how); });
-  }
+  comm::agree(context.comm, [&] { entries = index::load_local_index(codebook, files, how); });
   comm::agree(context.comm, [&] { require_entries(datastore, entries->entries()); });
   return entries;
 }
 
-/// This rank's part of a copy that lies in the memories of all ranks. Collective.
+/// A part of a copy that lies in the memories of the group: this rank's, or with how.sharers that
+/// of its node. Collective over the job.
 std::shared_ptr<index::LocalIndex> load_part(runtime::StageContext& context,
                                              const BuiltDatastore& datastore,
                                              const index::Codebook& codebook,
-                                             index::LocalIndexOptions how) {
-  const auto team = runtime::make_shard_team(context.comm, datastore.first().shards());
+                                             index::LocalIndexOptions how,
+                                             comm::Communicator& group) {
+  const auto team = runtime::make_shard_team(group, datastore.first().shards());
   how.part = team.member();
   how.parts = team.members();
+  const auto& together = how.sharers != nullptr ? *how.sharers : comm::self_communicator();
+  const auto files = index_files(context, datastore, team.shards, together);
   std::shared_ptr<index::LocalIndex> part;
-  comm::agree(context.comm, [&] {
-    std::vector<std::filesystem::path> files;
-    for (const auto* corpus : datastore.searched()) {
-      for (const auto shard : team.shards) {
-        files.push_back(checked_index_file(corpus->paths, shard));
-      }
-    }
-    part = index::load_local_index(codebook, files, how);
-  });
-  const auto entries = context.comm.all_reduce(part->entries(), comm::Reduction::sum);
+  comm::agree(context.comm, [&] { part = index::load_local_index(codebook, files, how); });
+  const auto entries = group.all_reduce(part->entries(), comm::Reduction::sum);
   comm::agree(context.comm, [&] { require_entries(datastore, entries); });
   return part;
 }
@@ -188,13 +192,20 @@ OpenIndex open_index(runtime::StageContext& context, const BuiltDatastore& datas
     open.codebook = read_trained_codebook(datastore.first().paths.step("train"));
     how.launcher = launcher_for(context, open.codebook, search);
   });
-  open.entries = copies == IndexCopies::job
-                     ? load_part(context, datastore, open.codebook, std::move(how))
-                     : load_copy(context, datastore, open.codebook, std::move(how), copies);
+  if (copies == IndexCopies::nodes) {
+    const auto node = context.comm.split_by_node();
+    open.group = context.comm.split(node->rank());
+    how.sharers = node.get();
+    open.entries = load_part(context, datastore, open.codebook, std::move(how), *open.group);
+  } else if (copies == IndexCopies::job) {
+    open.entries = load_part(context, datastore, open.codebook, std::move(how), context.comm);
+  } else {
+    open.entries = load_copy(context, datastore, open.codebook, std::move(how), copies);
+  }
   const auto most = context.comm.all_reduce(open.entries->bytes(), comm::Reduction::max);
   context.log.info(fmt::format("searching {} entries, {} a {}",
                                obs::with_commas(datastore.searched_entries()), obs::as_bytes(most),
-                               copies == IndexCopies::node ? "node" : "rank"));
+                               in_node_memory(copies) ? "node" : "rank"));
   return open;
 }
 
@@ -211,6 +222,7 @@ std::unique_ptr<retrieval::DistributedSearch> make_search(runtime::StageContext&
                                                           const OpenIndex& index,
                                                           const retrieval::SearchOptions& search) {
   const bool together = index.copies == IndexCopies::job;
+  comm::Communicator& alone = comm::self_communicator();
   retrieval::SearchDevice device;  // if ranks have GPUs, queries and results stay on them
   if (context.placement.device.cuda) {
     device.device = gpu::torch_device(context.placement.device);
@@ -220,8 +232,8 @@ std::unique_ptr<retrieval::DistributedSearch> make_search(runtime::StageContext&
     }
   }
   return std::make_unique<retrieval::DistributedSearch>(
-      together ? context.comm : comm::self_communicator(), index.codebook, index.entries, search,
-      std::move(device));
+      together ? context.comm : (index.group ? *index.group : alone), index.codebook, index.entries,
+      search, std::move(device));
 }
 
 }  // namespace knnseq::stages

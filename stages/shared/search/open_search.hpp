@@ -30,11 +30,14 @@ struct OpenIndex {
   index::Codebook codebook;
   std::shared_ptr<index::LocalIndex> entries;
   IndexCopies copies = IndexCopies::job;
+  /// With IndexCopies::nodes: the ranks that this one exchanges with, one of each node.
+  std::shared_ptr<comm::Communicator> group = nullptr;
 };
 
 /// Loads a datastore's codebook and its index in so many copies. With IndexCopies::job a rank has
-/// its shards of all corpora; with more ranks than shards those of a team hold a part each. Else
-/// each rank reads all entries. Throws core::InputError (on all ranks) if a file is missing or
+/// its shards of all corpora; with more ranks than shards those of a team hold a part each. With
+/// IndexCopies::nodes the ranks of a node read the shards, or parts, that the node has. Else each
+/// rank reads all entries. Throws core::InputError (on all ranks) if a file is missing or
 /// damaged. Collective.
 OpenIndex open_index(runtime::StageContext& context, const BuiltDatastore& datastore,
                      const retrieval::SearchOptions& search, IndexCopies copies);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "comm/self_communicator.hpp"
@@ -71,25 +72,27 @@ class BlockTranslator {
     }
   }
 
-  /// All ranks step together: each step of a block is one exchange in which every rank searches its
-  /// part of the datastore for all (of several datastores one after the other). A rank without a
-  /// block goes on searching for the others.
+  /// All ranks of a group step together: each step of a block is one exchange in which every rank
+  /// searches its part of the datastore for all (of several datastores one after the other). A rank
+  /// without a block goes on searching for the others.
   void run_in_steps(retrieval::KnnMixer& mixer) {
-    BlockSchedule schedule(work_.blocks);
+    comm::Communicator& group = mixer.group();
+    const auto leader = group.all_reduce(std::int64_t{context_.comm.rank()}, comm::Reduction::min);
+    BlockSchedule schedule(share_of(leader));
     const auto tell = [&](RankStatus status) {
       mixer.set_status(static_cast<std::int64_t>(status));
     };
     const auto mix = mixing(mixer);
     const search::KnnStep knn = [&](const search::KnnQueries& asked, at::Tensor& log_probs) {
       mix(asked, log_probs);
-      schedule.update(mixer.statuses(), context_.comm.rank());
+      schedule.update(mixer.statuses(), group.rank());
     };
     auto status = RankStatus::waiting;
     while (!schedule.finished()) {
       if (stopped()) status = RankStatus::stopped;
       tell(status);
       mixer.serve();
-      const auto block = schedule.update(mixer.statuses(), context_.comm.rank());
+      const auto block = schedule.update(mixer.statuses(), group.rank());
       if (block) {
         tell(RankStatus::busy);
         translate(*block, &mixer, knn);
@@ -138,6 +141,19 @@ class BlockTranslator {
       mixer.mix(asked.vectors, asked.sentences, log_probs);
       between();
     };
+  }
+
+  /// The blocks of a group of ranks, of which this is the first.
+  std::vector<std::int64_t> share_of(std::int64_t leader) const {
+    const auto all = context_.comm.all_gather(std::span<const std::int64_t>(&leader, 1)).values;
+    const std::set<std::int64_t> leaders(all.begin(), all.end());
+    const auto groups = leaders.size();
+    const auto group = std::distance(leaders.begin(), leaders.find(leader));
+    std::vector<std::int64_t> share;
+    for (auto i = static_cast<std::size_t>(group); i < work_.blocks.size(); i += groups) {
+      share.push_back(work_.blocks[i]);
+    }
+    return share;
   }
 
   bool stopped() const { return work_.stops && runtime::stop_requested(); }

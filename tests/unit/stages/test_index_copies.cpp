@@ -24,6 +24,14 @@ TEST_CASE("the smallest memory that has room for the index holds it") {
   facts.index_bytes = 80;  // decoding needs memory too
   CHECK(chosen(facts) == IndexCopies::job);
   CHECK(stages::choose_copies(facts).reason.find("80 B, 100 B") != std::string::npos);
+  facts.ranks = 4;
+  facts.nodes = 2;
+  CHECK(chosen(facts) == IndexCopies::nodes);
+  facts.even_nodes = false;
+  CHECK(chosen(facts) == IndexCopies::job);
+  facts.even_nodes = true;
+  facts.nodes = 4;  // each rank is a node
+  CHECK(chosen(facts) == IndexCopies::job);
   facts = two_ranks(60, 100);
   facts.ranks = 1;
   CHECK(chosen(facts) == IndexCopies::job);
@@ -54,6 +62,11 @@ TEST_CASE("copies that the config asks for are made, or refused") {
   facts.shareable = false;
   CHECK_THROWS_AS(chosen(facts), core::InputError);
   facts.shareable = true;
+  facts.wanted = IndexCopies::nodes;
+  CHECK(chosen(facts) == IndexCopies::nodes);
+  facts.even_nodes = false;
+  CHECK_THROWS_WITH(chosen(facts), Catch::Contains("as many ranks on each node"));
+  facts.wanted = IndexCopies::node;
   facts.on_gpu = true;
   CHECK_THROWS_WITH(chosen(facts), Catch::Contains("knn.copies: node is for CPUs"));
 }

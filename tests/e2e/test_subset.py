@@ -45,7 +45,7 @@ class Subset(pipeline.PipelineTest):
                 if encoder == "mean":
                     self.encode(*common)
                 built = set()
-                for ranks in rank_counts:
+                for ranks in rank_counts if encoder == "mean" else pipeline.some(rank_counts):
                     with self.subTest(encoder=encoder, shards=shards, ranks=ranks):
                         self.run_stage("subset", "--force", *common, ranks=ranks)
                         printed = self.run_stage("decode subset", "--force", *common, ranks=ranks)

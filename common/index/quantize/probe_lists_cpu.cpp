@@ -22,6 +22,8 @@ struct Candidate {
   auto operator<=>(const Candidate&) const = default;
 };
 
+constexpr float worst_score = std::numeric_limits<float>::infinity();
+
 /// The candidates of one query with the lowest scores, in no order.
 class Shortlist {
  public:
@@ -31,7 +33,10 @@ class Shortlist {
   void add(const ScoreTile& tile, std::int64_t row) {
     const std::int64_t columns = tile.products.columns;
     std::vector<float> scores(columns);
-    for (std::int64_t j = 0; j < columns; ++j) scores[j] = tile.score(row, j);
+    for (std::int64_t j = 0; j < columns; ++j) {
+      const float score = tile.score(row, j);
+      scores[j] = score == score ? score : worst_score;  // what is not a number has no order
+    }
     const float limit = no_less_than_lowest(scores);
     std::size_t found = candidates_.size();
     candidates_.resize(found + scores.size());
@@ -53,7 +58,7 @@ class Shortlist {
   /// are more than scores are wanted.
   float no_less_than_lowest(const std::vector<float>& scores) const {
     const std::size_t groups = 2 * count_;
-    if (scores.size() <= groups) return std::numeric_limits<float>::infinity();
+    if (scores.size() <= groups) return worst_score;
     std::vector<float> minima(scores.begin(), scores.begin() + static_cast<std::ptrdiff_t>(groups));
     for (std::size_t first = groups; first < scores.size(); first += groups) {
       const std::size_t width = std::min(groups, scores.size() - first);

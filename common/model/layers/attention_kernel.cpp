@@ -189,18 +189,18 @@ inline void attend_one(const float* query, const Key& key, const Value& value, s
   const std::int64_t padded = (count + lanes - 1) / lanes * lanes;
   for (std::int64_t j = 0; j < count; ++j) weights[j] = dot(query, key(j), head_width);
   const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(head_width));
-  const float rest = 1.0f / exponentials(weights, count, padded, scale);
+  const float per_sum = 1.0f / exponentials(weights, count, padded, scale);
   std::int64_t column = 0;
   for (; column + 4 * lanes <= head_width; column += 4 * lanes) {
-    mix_one<4>(weights, count, value, column, rest, out);
+    mix_one<4>(weights, count, value, column, per_sum, out);
   }
   for (; column + lanes <= head_width; column += lanes) {
-    mix_one<1>(weights, count, value, column, rest, out);
+    mix_one<1>(weights, count, value, column, per_sum, out);
   }
   for (; column < head_width; ++column) {
     float sum = 0.0f;
     for (std::int64_t j = 0; j < count; ++j) sum += weights[j] * value(j)[column];
-    out[column] = sum * rest;
+    out[column] = sum * per_sum;
   }
 }
 

@@ -8,9 +8,6 @@
 
 namespace knnseq::index {
 
-/// A vector of d_out floats with each sub-vector filled up with zeros to a multiple of 4.
-using PaddedVector = std::vector<float>;
-
 /// Copies of the codebook's PQ centroids, with the distances' only fp32 sums. Not collective.
 class ScanCentroids {
  public:
@@ -25,7 +22,8 @@ class ScanCentroids {
   /// The largest norm of a sub-vector's centroids.
   float radius(std::int64_t sub_vector) const { return radii_[sub_vector]; }
 
-  /// Writes factor · vector [d_out] to padded [m · padded_dsub()], which holds zeros.
+  /// Writes factor · vector [d_out] to padded [m · padded_dsub()], which holds zeros: each
+  /// sub-vector is filled up to a multiple of 4.
   void pad(const float* vector, float factor, float* padded) const;
 
   /// ⟨vector, r̂⟩ for the padded vector and the code's decoded residual r̂; bytes of the code are

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/files.hpp"
+#include "core/keep_freed_memory.hpp"
 #include "index/quantize/vector_quantizer.hpp"
 #include "index/search/local_index.hpp"
 
@@ -42,6 +43,7 @@ int run(int argc, char** argv) {
     std::fprintf(stderr, "usage: search_speed INDEX QUERIES K NPROBE BATCH [RESULT]\n");
     return 2;
   }
+  core::keep_freed_memory();  // as the program does
   const auto codebook = index::read_codebook(argv[1]);
   const auto start = std::chrono::steady_clock::now();
   const auto scan = index::load_local_index(codebook, {argv[1]});

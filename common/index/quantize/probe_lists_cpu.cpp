@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "index/core/marks.hpp"
 #include "index/core/parallel.hpp"
 #include "index/core/plain_distance.hpp"
 #include "index/faiss_io/faiss_codebook.hpp"
@@ -27,7 +28,7 @@ constexpr float worst_score = std::numeric_limits<float>::infinity();
 /// The candidates of one query with the lowest scores, in no order.
 class Shortlist {
  public:
-  explicit Shortlist(std::size_t count) : count_(count), candidates_() {}
+  explicit Shortlist(std::size_t count) : count_(count), candidates_(), marks_() {}
 
   /// Takes a row of a tile.
   void add(const ScoreTile& tile, std::int64_t row) {
@@ -38,14 +39,15 @@ class Shortlist {
       scores[j] = score == score ? score : worst_score;  // what is not a number has no order
     }
     const float limit = no_less_than_lowest(scores);
-    std::size_t found = candidates_.size();
-    candidates_.resize(found + scores.size());
-    for (std::int64_t j = 0; j < columns; ++j) {  // without branches, which nothing could predict
-      candidates_[found] = {scores[j], static_cast<std::int32_t>(tile.first_centroid + j)};
-      found += static_cast<std::size_t>(!(scores[j] > limit));
-    }
-    candidates_.resize(found);
-    if (found <= count_) return;
+    const float* const row_scores = scores.data();
+    visit_chosen(
+        scores.size(), marks_, [&](std::size_t j) { return row_scores[j] <= limit; },
+        [&](std::size_t j) {
+          candidates_.push_back(
+              {row_scores[j],
+               static_cast<std::int32_t>(tile.first_centroid + static_cast<std::int64_t>(j))});
+        });
+    if (candidates_.size() <= count_) return;
     const auto end = candidates_.begin() + static_cast<std::ptrdiff_t>(count_);
     std::nth_element(candidates_.begin(), end, candidates_.end());
     candidates_.erase(end, candidates_.end());
@@ -73,6 +75,7 @@ class Shortlist {
 
   std::size_t count_;
   std::vector<Candidate> candidates_;
+  std::vector<std::uint8_t> marks_;  ///< of visit_chosen()
 };
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace knnseq::index {
 namespace {
 
 /// The most queries that go through the lists together: bounds the memory of their tables.
-constexpr std::int64_t most_group_queries = 256;
+constexpr std::int64_t most_group_queries = 1024;
 
 /// Halves the centroids [256, dsub] again and again where they are spread the most, until groups of
 /// four are left. Returns the centroids' numbers [256] by group and place in it.
@@ -115,8 +115,9 @@ TopK IvfPqScan::search(const at::Tensor& rotated, const Probes& probes, std::int
   const std::int64_t groups = std::min(
       q, std::max<std::int64_t>(at::get_num_threads(), core::ceil_div(q, most_group_queries)));
   parallel_for(groups, [&](std::int64_t g) {
-    ScanGroup group({centroids_, lists_, options_.kernels->scan, options_.inner_product}, batch,
-                    core::even_part(q, g, groups), k);
+    ScanGroup group(
+        {centroids_, lists_, options_.kernels->scan, options_.kernels->adc, options_.inner_product},
+        batch, core::even_part(q, g, groups), k);
     group.search();
     group.write(result);
   });

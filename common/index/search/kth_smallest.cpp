@@ -61,9 +61,10 @@ float kth_smallest_at_most(std::span<const float> values, std::int64_t k) {
   return infinity;
 }
 
-float above(double value) {
-  if (!(value < static_cast<double>(std::numeric_limits<float>::max()))) return infinity;
-  return std::nextafter(static_cast<float>(value), infinity);
+float kth_smallest_at_most(std::span<const float> scores, std::span<const float> minima,
+                           std::int64_t k) {
+  const bool enough = 2 * std::ssize(minima) >= 3 * k;
+  return kth_smallest_at_most(enough ? minima : scores, k);
 }
 
 }  // namespace knnseq::index

@@ -135,30 +135,4 @@ std::int64_t ScanLists::bytes() const {
          2 * lists * std::int64_t{sizeof(std::int64_t)};
 }
 
-std::int64_t ScanLists::block_count(std::int64_t list) const {
-  return core::ceil_div(size(list), scan_block_entries);
-}
-
-const std::uint8_t* ScanLists::blocks(std::int64_t list) const {
-  return blocks_ + first_blocks_[list] * scan_block_bytes(m_);
-}
-
-const std::uint8_t* ScanLists::code(std::int64_t list, std::int64_t position) const {
-  return blocks(list) + position / scan_block_entries * scan_block_bytes(m_) +
-         scan_byte_of(static_cast<int>(position % scan_block_entries));
-}
-
-float ScanLists::term(std::int64_t list, std::int64_t position) const {
-  const std::uint8_t* terms =
-      blocks(list) + position / scan_block_entries * scan_block_bytes(m_) + m_ * scan_block_entries;
-  float value = 0;
-  std::memcpy(&value, terms + position % scan_block_entries * std::int64_t{sizeof(float)},
-              sizeof(value));
-  return value;
-}
-
-const std::int64_t* ScanLists::ids(std::int64_t list) const {
-  return ids_.data() + first_ids_[list];
-}
-
 }  // namespace knnseq::index

@@ -3,9 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <vector>
+
+#include "core/types.hpp"
+#include "index/simd/scan_kernel.hpp"
 
 namespace knnseq::index {
 
@@ -51,20 +55,37 @@ class ScanLists {
   std::int64_t bytes() const;
 
   /// Blocks that hold entries.
-  std::int64_t block_count(std::int64_t list) const;
+  std::int64_t block_count(std::int64_t list) const {
+    return core::ceil_div(size(list), scan_block_entries);
+  }
   /// The first of the list's blocks; they follow one another. Aligned to 64 bytes.
-  const std::uint8_t* blocks(std::int64_t list) const;
+  const std::uint8_t* blocks(std::int64_t list) const {
+    return blocks_ + first_blocks_[list] * scan_block_bytes(m_);
+  }
   /// The largest absolute value of the list's terms.
   float largest_term(std::int64_t list) const { return largest_terms_[list]; }
 
   /// The ids of the list's entries [size].
-  const std::int64_t* ids(std::int64_t list) const;
+  const std::int64_t* ids(std::int64_t list) const { return ids_.data() + first_ids_[list]; }
 
   /// Of the list's `position`-th entry: its code, whose bytes are 64 bytes apart; its term.
-  const std::uint8_t* code(std::int64_t list, std::int64_t position) const;
-  float term(std::int64_t list, std::int64_t position) const;
+  const std::uint8_t* code(std::int64_t list, std::int64_t position) const {
+    return block_of(list, position) + scan_byte_of(static_cast<int>(position % scan_block_entries));
+  }
+  float term(std::int64_t list, std::int64_t position) const {
+    float value = 0;
+    std::memcpy(&value,
+                block_of(list, position) + m_ * scan_block_entries +
+                    position % scan_block_entries * std::int64_t{sizeof(float)},
+                sizeof(value));
+    return value;
+  }
 
  private:
+  const std::uint8_t* block_of(std::int64_t list, std::int64_t position) const {
+    return blocks(list) + position / scan_block_entries * scan_block_bytes(m_);
+  }
+
   std::int64_t m_;
   std::vector<std::int64_t> first_blocks_;  ///< [nlist + 1]
   std::vector<std::int64_t> first_ids_;     ///< [nlist + 1]

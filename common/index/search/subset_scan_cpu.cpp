@@ -40,8 +40,7 @@ class Searcher {
     find_minima();
     // A score is at most the distance, and less by at most the slack: the k-th best distance is at
     // most so much above the k-th smallest score, which is at most the k-th smallest minimum.
-    const bool enough = std::ssize(minima_of_groups_) >= 2 * k_;
-    const float kth = kth_smallest_at_most(enough ? minima_of_groups_ : scores_, k_);
+    const float kth = kth_smallest_at_most(scores_, minima_of_groups_, k_);
     collect_below(above(static_cast<double>(kth) + slack_ + 2 * error_));
     NeighbourHeap best = make_neighbour_heap(k_);
     float limit = missing_distance;

@@ -76,8 +76,8 @@ void make_adc_table(AdcTableJob& job) {
 void find_minima(const float* scores, std::int64_t chunks, float* minima) {
   for (; chunks > 0; --chunks, scores += score_chunk, minima += score_lanes) {
     for (int first = 0; first < score_lanes; first += lanes) {
-      Floats lowest = load(scores + first);
-      for (std::int64_t i = first + score_lanes; i < score_chunk; i += score_lanes) {
+      Floats lowest = Floats{} + __builtin_inff();
+      for (std::int64_t i = first; i < score_chunk; i += score_lanes) {
         const Floats row = load(scores + i);
         lowest = row < lowest ? row : lowest;
       }

@@ -31,8 +31,8 @@ inline constexpr std::int64_t score_chunk = score_lanes * score_lanes;
 struct AdcKernel {
   /// The same bits by every instruction set: no product is fused with a sum.
   void (*make_table)(AdcTableJob& job);
-  /// The smallest score of each group of whole chunks: scores [chunks · score_chunk] without NaN →
-  /// minima [chunks, score_lanes].
+  /// The smallest score of each group of whole chunks: scores [chunks · score_chunk] → minima
+  /// [chunks, score_lanes]. NaN counts as infinity.
   void (*find_minima)(const float* scores, std::int64_t chunks, float* minima);
 };
 

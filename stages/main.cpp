@@ -17,6 +17,7 @@
 #include "comm/agreement.hpp"
 #include "comm/mpi_environment.hpp"
 #include "core/error.hpp"
+#include "core/keep_freed_memory.hpp"
 #include "core/own_files.hpp"
 #include "gpu/placement.hpp"
 #include "obs/host_name.hpp"
@@ -270,6 +271,7 @@ bool is_told_to_end(std::span<char* const> arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  core::keep_freed_memory();
   runtime::hold_stop_signal();
   if (is_told_to_end(std::span(argv, static_cast<std::size_t>(argc)))) runtime::hold_end_signals();
   try {

@@ -22,7 +22,7 @@ struct TestSet {
 struct TestSetOptions {
   std::filesystem::path file;
   std::string preprocess;  ///< shell command, run by one rank; empty: none
-  std::int64_t block_sentences = 32;
+  std::int64_t block_sentences = 64;
   std::int64_t source_positions = 0;  ///< most tokens of a source
 };
 

@@ -171,7 +171,7 @@ struct DecodeOptions {
   retrieval::SearchOptions search;
   retrieval::MixingOptions interpolation;
   search::BeamOptions beam;
-  std::int64_t block_sentences = 32;
+  std::int64_t block_sentences = 64;
 };
 
 /// What the corpus of `corpus:` is called where corpora are named.

@@ -1,7 +1,6 @@
 #include "stages/shared/shards/code_shards.hpp"
 
 #include "comm/agreement.hpp"
-#include "core/keep_freed_memory.hpp"
 #include "gpu/torch_device.hpp"
 #include "index/faiss_io/crowded_entries.hpp"
 #include "runtime/shard_jobs.hpp"
@@ -33,7 +32,6 @@ runtime::StageOutcome code_shards(runtime::StageContext& context, const ShardCod
   const bool entries = coding.vectors.rows == CodedRows::entries;
   const char* unit_name = entries ? "entries" : "sentences";
   const std::int64_t rows = entries ? coding.corpus.entries : coding.corpus.sentences;
-  core::keep_freed_memory();
   index::Codebook codebook;
   comm::agree(context.comm, [&] { codebook = read_trained_codebook(coding.codebook); });
   const index::VectorQuantizer quantizer(codebook, gpu::torch_device(context.placement.device));

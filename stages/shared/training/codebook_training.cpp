@@ -7,7 +7,6 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
-#include "core/keep_freed_memory.hpp"
 #include "gpu/collectives.hpp"
 #include "gpu/device_memory.hpp"
 #include "gpu/torch_device.hpp"
@@ -78,7 +77,6 @@ index::Codebook train_on_devices(runtime::StageContext& context, const CodebookT
 runtime::StageOutcome train_in_folder(runtime::StageContext& context,
                                       const std::filesystem::path& folder, const CodebookTask& task,
                                       const std::function<index::SampleBlocks()>& read_sample) {
-  core::keep_freed_memory();
   auto& comm = context.comm;
   const auto checkpoint = folder / checkpoint_name;
   require_device_memory(context, task);

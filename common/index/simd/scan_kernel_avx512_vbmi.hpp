@@ -48,51 +48,31 @@ std::uint64_t score(const ScanRun& run, __m256i sums, const float* terms, float*
   return _mm512_cmp_ps_mask(values, _mm512_set1_ps(run.limit), _CMP_LT_OQ);
 }
 
-/// Blocks that are worked on together, so that each part of the table is loaded once for all.
-constexpr int most_blocks = 4;
-
-/// Blocks b … b + count − 1.
-template <int count>
-void scan_blocks(const ScanRun& run, std::int64_t b) {
-  const std::int64_t bytes = scan_block_bytes(run.m);
-  const std::uint8_t* codes = run.blocks + b * bytes;
-  // Prefetches as many blocks ahead: without this the processor waits for memory half of the time.
-  const bool is_last = b + most_blocks >= run.count && run.next != nullptr;
-  const std::uint8_t* ahead = is_last ? run.next : codes + most_blocks * bytes;
-  Sums sums[count];
-  for (std::int64_t s = 0; s < run.m; ++s) {
-    const Table table(run.table + s * 256);
-    for (int i = 0; i < count; ++i) {
-      _mm_prefetch(ahead + i * bytes + s * scan_block_entries, _MM_HINT_T0);
-      sums[i].add(table.look_up(_mm512_load_si512(codes + i * bytes + s * scan_block_entries)));
-    }
-  }
-  for (int i = 0; i < count; ++i) {
-    const auto* terms =
-        reinterpret_cast<const float*>(codes + i * bytes + run.m * scan_block_entries);
-    float* scores = run.scores + (b + i) * scan_block_entries;
-    const __m512i odd = sums[i].odd;
-    const __m512i even = _mm512_sub_epi16(sums[i].both, _mm512_slli_epi16(odd, 8));
-    run.passing[b + i] =
-        score(run, _mm512_castsi512_si256(even), terms, scores) |
-        score(run, _mm512_castsi512_si256(odd), terms + 16, scores + 16) << 16 |
-        score(run, _mm512_extracti64x4_epi64(even, 1), terms + 32, scores + 32) << 32 |
-        score(run, _mm512_extracti64x4_epi64(odd, 1), terms + 48, scores + 48) << 48;
-  }
-}
+/// How far ahead of its use memory is fetched. Blocks lie one after the other, and are gone through
+/// one by one: streams of several at a time keep the processor's own fetching from running ahead.
+constexpr std::int64_t blocks_ahead = 4;
 
 void scan(const ScanRun& run) {
-  std::int64_t b = 0;
-  for (; b + most_blocks <= run.count; b += most_blocks) scan_blocks<most_blocks>(run, b);
-  switch (run.count - b) {
-    case 3:
-      return scan_blocks<3>(run, b);
-    case 2:
-      return scan_blocks<2>(run, b);
-    case 1:
-      return scan_blocks<1>(run, b);
-    default:
-      return;
+  const std::int64_t bytes = scan_block_bytes(run.m);
+  for (std::int64_t b = 0; b < run.count; ++b) {
+    const std::uint8_t* codes = run.blocks + b * bytes;
+    const bool in_next = b + blocks_ahead >= run.count && run.next != nullptr;
+    const std::uint8_t* ahead =
+        in_next ? run.next + (b + blocks_ahead - run.count) * bytes : codes + blocks_ahead * bytes;
+    Sums sums;
+    for (std::int64_t s = 0; s < run.m; ++s) {
+      _mm_prefetch(ahead + s * scan_block_entries, _MM_HINT_T0);
+      sums.add(
+          Table(run.table + s * 256).look_up(_mm512_load_si512(codes + s * scan_block_entries)));
+    }
+    const auto* terms = reinterpret_cast<const float*>(codes + run.m * scan_block_entries);
+    float* scores = run.scores + b * scan_block_entries;
+    const __m512i odd = sums.odd;
+    const __m512i even = _mm512_sub_epi16(sums.both, _mm512_slli_epi16(odd, 8));
+    run.passing[b] = score(run, _mm512_castsi512_si256(even), terms, scores) |
+                     score(run, _mm512_castsi512_si256(odd), terms + 16, scores + 16) << 16 |
+                     score(run, _mm512_extracti64x4_epi64(even, 1), terms + 32, scores + 32) << 32 |
+                     score(run, _mm512_extracti64x4_epi64(odd, 1), terms + 48, scores + 48) << 48;
   }
 }
 

@@ -30,7 +30,7 @@ struct Kind {
 };
 
 /// Half of the keys are copies of a hundred.
-at::Tensor some_keys(float mean) {
+at::Tensor row_keys(float mean) {
   return at::cat({test::normal(n / 2, d, 3), test::normal(100, d, 4).repeat({n / 200, 1})}) + mean;
 }
 
@@ -42,7 +42,7 @@ struct Rows {
   explicit Rows(const Kind& kind)
       : codebook(test::random_codebook(index::parse_index_spec(kind.factory, d, kind.metric))) {
     if (codebook.pq_centroids.defined()) codebook.pq_centroids += kind.mean;
-    entries = test::coded_entries(codebook, some_keys(kind.mean), 1000);
+    entries = test::coded_entries(codebook, row_keys(kind.mean), 1000);
     queries = index::rotate_vectors(codebook, test::normal(300, d, 9) + kind.mean);
   }
 
@@ -90,7 +90,7 @@ bool are_nearest(const Rows& rows, std::int64_t i, const index::TopKRow& found) 
   return true;
 }
 
-bool same(const index::TopK& a, const index::TopK& b) {
+bool equal_results(const index::TopK& a, const index::TopK& b) {
   return at::equal(a.distances, b.distances) && at::equal(a.ids, b.ids);
 }
 
@@ -110,13 +110,13 @@ TEST_CASE("without lists every distance is the stated one, whatever is searched 
   for (const std::int64_t i : {0, 1, 150, 299}) CHECK(are_nearest(rows, i, together.row(i)));
   for (const std::int64_t i : {0, 7, 299}) {
     const auto alone = whole->search(rows.queries.narrow(0, i, 1), {}, k);
-    CHECK(same(alone, {together.distances.narrow(0, i, 1), together.ids.narrow(0, i, 1)}));
+    CHECK(equal_results(alone, {together.distances.narrow(0, i, 1), together.ids.narrow(0, i, 1)}));
   }
-  CHECK(same(whole->search(rows.queries, {}, 3),
-             {together.distances.slice(1, 0, 3), together.ids.slice(1, 0, 3)}));
+  CHECK(equal_results(whole->search(rows.queries, {}, 3),
+                      {together.distances.slice(1, 0, 3), together.ids.slice(1, 0, 3)}));
   const int threads = at::get_num_threads();
   at::set_num_threads(threads == 1 ? 3 : 1);
-  CHECK(same(whole->search(rows.queries, {}, k), together));
+  CHECK(equal_results(whole->search(rows.queries, {}, k), together));
   at::set_num_threads(threads);
   CHECK(whole->search(rows.queries.narrow(0, 0, 0), {}, k).ids.numel() == 0);
 }
@@ -136,7 +136,8 @@ TEST_CASE("rows are read from files piece by piece, also those of a part") {
                            test::select(rows.entries, at::empty({0}, at::kLong)));
   const at::Tensor some = rows.queries.narrow(0, 0, 20);
   const auto expected = index::make_local_index(rows.codebook, rows.entries)->search(some, {}, 50);
-  CHECK(same(index::load_local_index(rows.codebook, shards)->search(some, {}, 50), expected));
+  CHECK(equal_results(index::load_local_index(rows.codebook, shards)->search(some, {}, 50),
+                      expected));
   std::int64_t entries = 0;
   std::vector<std::tuple<float, std::int64_t>> merged;
   for (std::int64_t part = 0; part < 3; ++part) {

@@ -10,6 +10,7 @@
 #include "comm/agreement.hpp"
 #include "comm/gather_json.hpp"
 #include "core/error.hpp"
+#include "index/search/local_index.hpp"
 #include "obs/host_name.hpp"
 #include "obs/progress_meter.hpp"
 #include "obs/resources.hpp"
@@ -63,8 +64,9 @@ Cluster cluster_of(comm::Communicator& comm, const PlanOptions& options) {
 Options with_copies(Options options, const Needs& needs, const Cluster& cluster) {
   for (auto& item : options.decode) {
     if (item.copies != IndexCopies::automatic) continue;
-    const bool fits = index_bytes(needs) <= cluster.node_bytes;
-    const bool spread = cluster.nodes > 1 && cluster.ranks > cluster.nodes;
+    const bool shared = index::lies_in_shared_memory(needs.index, item.search.backend);
+    const bool fits = shared && index_bytes(needs) <= cluster.node_bytes;
+    const bool spread = shared && cluster.nodes > 1 && cluster.ranks > cluster.nodes;
     item.copies = fits ? IndexCopies::node : spread ? IndexCopies::nodes : IndexCopies::job;
   }
   return options;

@@ -57,8 +57,38 @@ class Determinism(pipeline.PipelineTest):
         self.assertNotEqual(self.digests("decode/one/nbest.jsonl")["decode/one/nbest.jsonl"],
                             self.digests("decode/four/nbest.jsonl")["decode/four/nbest.jsonl"])
         refused = ("--set", "knn.copies=node", "--set", "knn.backend=faiss")
-        self.assertIn("knn.copies: node is for lists", self.run_stage("decode knn", *shards, "--force", *refused,
-                                                                      code=2))
+        self.assertIn("knn.copies: node is for PQ", self.run_stage("decode knn", *shards, "--force", *refused, code=2))
+
+    def test_copies_without_lists(self):
+        """Flat and PQ lie in a node's memory as lists of codes do; what faiss holds does not."""
+        for stage in ("partition", "encode"):
+            self.run_stage(stage, "--set", "shards=3", ranks=3)
+        every = (("job", (1, 2, 3)), ("node", (1, 2, 3)), ("device", (1, 2, 3)), ("nodes", (2,)), ("auto", (2,)))
+        some = (("job", (1, 3)), ("node", (2, 3)), ("device", (2,)), ("auto", (2,)))
+        found = set()
+        for factory in ("Flat", "OPQ16_64,PQ16"):
+            options = ("--set", "shards=3", "--force", "--set", f"index.factory={factory}")
+            for stage in ("train", "add"):
+                self.run_stage(stage, *options, ranks=3)
+            translations = set()
+            for copies, rank_counts in every if pipeline.FULL else some:
+                for ranks in rank_counts:
+                    text = self.run_stage("decode knn", *options, "--set", f"knn.copies={copies}", ranks=ranks)
+                    used = "node" if copies == "auto" else copies
+                    self.assertRegex(text, f"one copy of the index (a|over all) {used}: ")
+                    self.assertIn(f"a {'node' if used.startswith('node') else 'rank'}\n", text)
+                    translations.add(self.digest("decode/knn/nbest.jsonl", "decode/knn/hyp.txt"))
+            self.assertEqual(len(translations), 1, factory)
+            found |= translations
+            self.assertIn("knn.copies: node is for PQ", self.run_stage(
+                "decode knn", *options, "--set", "knn.copies=node", "--set", "knn.backend=faiss", code=2))
+        self.assertEqual(len(found), 2)  # neighbours decide what is written
+        graph = ("--set", "shards=3", "--force", "--set", "index.factory=HNSW16")
+        for stage in ("train", "add"):
+            self.run_stage(stage, *graph)
+        self.assertRegex(self.run_stage("decode knn", *graph), "one copy of the index a job: faiss keeps such an index")
+        self.assertIn("knn.copies: nodes is for PQ",
+                      self.run_stage("decode knn", *graph, "--set", "knn.copies=nodes", code=2))
 
     def test_a_sample_is_the_same_written_aside_or_found_later(self):
         two = ("--set", "shards=2")

@@ -1,6 +1,8 @@
 #include "index/faiss_io/faiss_file.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <fstream>
 
 #include <faiss/IndexFlat.h>
 #include <faiss/IndexHNSW.h>
@@ -11,12 +13,12 @@
 #include <faiss/IndexPQFastScan.h>
 #include <faiss/IndexPreTransform.h>
 #include <faiss/VectorTransform.h>
+#include <faiss/impl/io.h>
 #include <faiss/index_io.h>
 
 #include "core/error.hpp"
 #include "core/types.hpp"
 #include "index/faiss_io/faiss_graph.hpp"
-#include "index/faiss_io/faiss_layout.hpp"
 
 namespace knnseq::index {
 
@@ -168,20 +170,58 @@ class FileReader {
   const std::vector<faiss::VectorTransform*>* chain_ = nullptr;
 };
 
-}  // namespace
-
-FaissFile read_faiss_file(const std::filesystem::path& path) {
-  if (!std::filesystem::is_regular_file(path)) throw core::InputError(path, "no such file");
-  verify_faiss_layout(path);
+template <class Read>
+FaissFile read_checked(const std::filesystem::path& path, const Read& read) {
   FaissFile file;
   try {
-    file.index.reset(faiss::read_index(path.c_str(),
-                                       faiss::IO_FLAG_SKIP_PRECOMPUTE_TABLE | faiss::IO_FLAG_MMAP));
+    file.index.reset(read());
   } catch (const std::exception& e) {  // from faiss, or for a size that no memory holds
     throw core::InputError(path, std::string("cannot be read as a faiss index: ") + e.what());
   }
   FileReader(path, file).read();
   return file;
+}
+
+constexpr int read_flags = faiss::IO_FLAG_SKIP_PRECOMPUTE_TABLE | faiss::IO_FLAG_MMAP;
+
+}  // namespace
+
+FaissFile read_faiss_file(const std::filesystem::path& path) {
+  if (!std::filesystem::is_regular_file(path)) throw core::InputError(path, "no such file");
+  verify_faiss_layout(path);
+  return read_checked(path, [&] { return faiss::read_index(path.c_str(), read_flags); });
+}
+
+FaissFile read_without_rows(const std::filesystem::path& path, const FaissRows& rows) {
+  const std::uint64_t codes_end = rows.codes + rows.entries * rows.code_bytes;
+  const std::uint64_t ids_end = rows.ids + rows.entries * sizeof(FaissId);
+  const std::uint64_t end = std::filesystem::file_size(path);
+  std::ifstream in(path, std::ios::binary);
+  faiss::VectorIOReader without;
+  const auto append = [&](std::uint64_t from, std::uint64_t to) {
+    const std::size_t before = without.data.size();
+    without.data.resize(before + (to - from));
+    in.seekg(static_cast<std::streamoff>(from));
+    in.read(reinterpret_cast<char*>(without.data.data() + before),
+            static_cast<std::streamsize>(to - from));
+    if (!in) throw core::InputError(path, "cannot be read");
+  };
+  /// Of the array that follows what was appended last.
+  const auto no_elements = [&] {
+    std::fill(without.data.end() - sizeof(std::uint64_t), without.data.end(), std::uint8_t{0});
+  };
+  append(0, rows.codes);
+  no_elements();
+  for (const auto count : rows.counts) {
+    std::fill_n(without.data.begin() + static_cast<std::ptrdiff_t>(count), sizeof(std::uint64_t),
+                std::uint8_t{0});
+  }
+  append(codes_end, rows.ids > 0 ? rows.ids : end);
+  if (rows.ids > 0) {
+    no_elements();
+    append(ids_end, end);
+  }
+  return read_checked(path, [&] { return faiss::read_index(&without, read_flags); });
 }
 
 std::unique_ptr<faiss::Index> release_core(FaissFile& file) {

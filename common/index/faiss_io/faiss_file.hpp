@@ -7,6 +7,7 @@
 
 #include "index/faiss_io/codebook.hpp"
 #include "index/faiss_io/faiss_codebook.hpp"
+#include "index/faiss_io/faiss_layout.hpp"
 
 namespace knnseq::index {
 
@@ -23,6 +24,9 @@ struct FaissFile {
 /// core::InputError naming the file if it is missing, truncated, not faiss's or not of a
 /// supported type.
 FaissFile read_faiss_file(const std::filesystem::path& path);
+
+/// The same as if it held no entries, of a file of rows: nothing else of it is read.
+FaissFile read_without_rows(const std::filesystem::path& path, const FaissRows& rows);
 
 /// Takes `core` out of its wrappers.
 std::unique_ptr<faiss::Index> release_core(FaissFile& file);

@@ -32,7 +32,7 @@ class Walk {
     left_ = bytes_;
   }
 
-  void file() {
+  FaissRows file() {
     std::string kind = name();
     if (kind == "IxPT") {
       header();
@@ -44,11 +44,13 @@ class Walk {
       const Header outer = header();
       const Header inner = index(name());
       require(outer.ntotal == inner.ntotal, "its numbers of entries differ");
-      require(vector<std::int64_t>() == inner.ntotal, "its numbers of ids and entries differ");
+      require(vector<std::int64_t>(&rows_.ids) == inner.ntotal,
+              "its numbers of ids and entries differ");
     } else {
       index(kind);
     }
     require(left_ == 0, "it continues after its end");
+    return rows_;
   }
 
  private:
@@ -97,8 +99,9 @@ class Walk {
   }
   /// Passes over an array of T; returns its length.
   template <class T>
-  std::uint64_t vector() {
+  std::uint64_t vector(std::uint64_t* first = nullptr) {
     const auto size = length<T>();
+    if (first != nullptr) *first = bytes_ - left_;
     skip(size * sizeof(T));
     return size;
   }
@@ -106,6 +109,7 @@ class Walk {
   Header header() {
     Header found;
     const auto d = number<std::int32_t>();
+    rows_.counts.push_back(bytes_ - left_);
     const auto ntotal = number<std::int64_t>();
     require(d > 0, "its width is not positive");
     require(ntotal >= 0 && static_cast<std::uint64_t>(ntotal) <= bytes_,
@@ -161,7 +165,14 @@ class Walk {
     if (kind == "IwFl" || kind == "IwPQ") return lists(kind == "IwPQ");
     if (kind == "IxPq") return codes();
     if (kind == "IPfs") return packed_codes();
-    return vectors(kind);
+    const Header found = vectors(kind);
+    if (kind != "IHNf") set_rows(found, found.d * sizeof(float));
+    return found;
+  }
+
+  void set_rows(const Header& of, std::uint64_t code_bytes) {
+    rows_.entries = of.ntotal;
+    rows_.code_bytes = code_bytes;
   }
 
   /// fp32 vectors, with or without a graph.
@@ -186,7 +197,7 @@ class Walk {
             "it is of a type that is not supported: it is none of Flat, PQm, PQmx4fs, HNSWk, "
             "IVFn,Flat and IVFn,PQm");
     const Header found = header();
-    require(is_product(vector<float>(), found.d, found.ntotal),
+    require(is_product(vector<float>(&rows_.codes), found.d, found.ntotal),
             "its numbers of vectors and entries differ");
     return found;
   }
@@ -206,11 +217,12 @@ class Walk {
   Header codes() {
     const Header found = header();
     const auto code_bytes = quantizer(found);
-    require(is_product(vector<std::uint8_t>(), found.ntotal, code_bytes),
+    require(is_product(vector<std::uint8_t>(&rows_.codes), found.ntotal, code_bytes),
             "its numbers of codes and entries differ");
     require(number<std::int32_t>() == 0, "its codes are searched in another way than by PQ");
     flag();
     number<std::int32_t>();  // of polysemous codes
+    set_rows(found, code_bytes);
     return found;
   }
 
@@ -285,10 +297,11 @@ class Walk {
   std::ifstream in_;
   std::uint64_t bytes_;     ///< of the file
   std::uint64_t left_ = 0;  ///< bytes that were not looked at
+  FaissRows rows_;
 };
 
 }  // namespace
 
-void verify_faiss_layout(const std::filesystem::path& path) { Walk(path).file(); }
+FaissRows verify_faiss_layout(const std::filesystem::path& path) { return Walk(path).file(); }
 
 }  // namespace knnseq::index

@@ -7,40 +7,19 @@
 #include <faiss/invlists/InvertedLists.h>
 
 #include "comm/agreement.hpp"
-#include "comm/shared_memory.hpp"
 #include "core/error.hpp"
 #include "core/types.hpp"
 #include "index/faiss_io/open_shards.hpp"
+#include "index/search/entry_parts.hpp"
 #include "index/search/faiss_list_index.hpp"
 #include "index/search/ivfpq_scan.hpp"
 #include "index/search/list_index.hpp"
+#include "index/search/row_index.hpp"
 #include "index/search/whole_index.hpp"
 
 namespace knnseq::index {
 
 namespace {
-
-/// The positions of a list that a part takes.
-struct Stride {
-  std::size_t part;
-  std::size_t parts;
-
-  explicit Stride(const LocalIndexOptions& options) : part(options.part), parts(options.parts) {
-    KNNSEQ_ASSERT(options.part >= 0 && options.part < options.parts, "no such part of a shard");
-  }
-  std::size_t count(std::size_t size) const { return size / parts + (part < size % parts ? 1 : 0); }
-};
-
-/// Some entries of a list.
-struct Entries {
-  std::vector<std::uint8_t> codes;
-  std::vector<std::int64_t> ids;
-
-  void add(const std::uint8_t* code, std::size_t code_bytes, std::int64_t id) {
-    codes.insert(codes.end(), code, code + code_bytes);
-    ids.push_back(id);
-  }
-};
 
 /// Hands a part of a mapped list over. Its ids need not be aligned.
 void append_part(ListIndex& index, const faiss::InvertedLists& lists, std::size_t list,
@@ -73,9 +52,6 @@ void append_part(ListIndex& index, const faiss::InvertedLists& lists, std::size_
 std::unique_ptr<ListIndex> make_list_index(const Codebook& codebook,
                                            const std::vector<std::int64_t>& sizes,
                                            const LocalIndexOptions& options) {
-  KNNSEQ_ASSERT(options.sharers == nullptr ||
-                    (lies_in_shared_memory(codebook.spec, options.backend) && !options.launcher),
-                "an index that cannot be shared");
   if (options.launcher && scans_on_gpu(codebook.spec, options.backend)) {
     if (options.backend == Backend::faiss) {
       return make_faiss_list_index_cuda(codebook, sizes, options.launcher);
@@ -86,10 +62,7 @@ std::unique_ptr<ListIndex> make_list_index(const Codebook& codebook,
   }
   if (codebook.spec.storage == Storage::pq && options.backend == Backend::knnseq) {
     ScanOptions scan{.inner_product = is_inner_product(codebook.spec.metric)};
-    if (options.sharers != nullptr) {
-      scan.memory = comm::make_shared_memory(*options.sharers,
-                                             ScanLists::memory_bytes(codebook.spec.m, sizes));
-    }
+    scan.memory = shared_memory(options, ScanLists::memory_bytes(codebook.spec.m, sizes));
     return std::make_unique<IvfPqScan>(codebook, sizes, std::move(scan));
   }
   return make_faiss_list_index(codebook, sizes);
@@ -106,10 +79,7 @@ std::unique_ptr<LocalIndex> load_lists(const Codebook& codebook, std::vector<Fai
     }
   }
   auto index = make_list_index(codebook, sizes, options);
-  core::Range mine{0, codebook.spec.nlist};
-  if (options.sharers != nullptr) {
-    mine = core::even_part(mine.end, options.sharers->rank(), options.sharers->size());
-  }
+  const core::Range mine = own_lists(options, codebook.spec.nlist);
   for (auto list = mine.begin; list < mine.end; ++list) {
     for (const FaissFile& file : files) append_part(*index, *file.lists->invlists, list, stride);
   }
@@ -143,12 +113,19 @@ bool scans_on_gpu(const IndexSpec& spec, Backend backend) {
 }
 
 bool lies_in_shared_memory(const IndexSpec& spec, Backend backend) {
-  return spec.has_lists() && spec.storage == Storage::pq && backend == Backend::knnseq;
+  const bool lists = spec.has_lists() && spec.storage == Storage::pq;
+  return (lists && backend == Backend::knnseq) || is_row_index(spec, backend);
 }
 
 std::unique_ptr<LocalIndex> load_local_index(const Codebook& codebook,
                                              const std::vector<std::filesystem::path>& shard_files,
                                              const LocalIndexOptions& options) {
+  KNNSEQ_ASSERT(options.sharers == nullptr ||
+                    (lies_in_shared_memory(codebook.spec, options.backend) && !options.launcher),
+                "an index that cannot be shared");
+  if (is_row_index(codebook.spec, options.backend)) {
+    return load_row_index(codebook, shard_files, options);
+  }
   std::vector<FaissFile> files;
   const auto open = [&] { files = open_shards(codebook, shard_files, options.ids); };
   options.sharers != nullptr ? comm::agree(*options.sharers, open) : open();
@@ -160,7 +137,8 @@ std::unique_ptr<LocalIndex> load_local_index(const Codebook& codebook,
 
 std::unique_ptr<LocalIndex> make_local_index(const Codebook& codebook, const CodedEntries& entries,
                                              const LocalIndexOptions& options) {
-  KNNSEQ_ASSERT(options.parts == 1, "entries in memory are not divided");
+  KNNSEQ_ASSERT(options.parts == 1 && options.sharers == nullptr,
+                "entries in memory are not divided");
   const ListOrder order = order_by_list(entries, codebook.spec.nlist);
   const auto codes = span_of<std::uint8_t>(entries.codes);
   const auto ids = span_of<std::int64_t>(entries.ids);
@@ -183,6 +161,9 @@ std::unique_ptr<LocalIndex> make_local_index(const Codebook& codebook, const Cod
   if (lists) {
     lists->finish();
     return lists;
+  }
+  if (is_row_index(codebook.spec, options.backend)) {
+    return make_row_index(codebook, sorted.codes, sorted.ids);
   }
   std::vector<WholePart> parts;
   parts.push_back({make_filled_index(codebook, sorted.codes), std::move(sorted.ids)});

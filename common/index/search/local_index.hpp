@@ -17,8 +17,8 @@
 
 namespace knnseq::index {
 
-/// Whose code scans inverted lists of PQ codes. Both find the same neighbours; distances differ by
-/// rounding. All other types are always faiss's.
+/// Whose code searches inverted lists of PQ codes, and PQ and Flat without lists. Both find the
+/// same neighbours; distances differ by rounding. All other types are always faiss's.
 enum class Backend { knnseq, faiss };
 
 constexpr auto names_of(Backend) {
@@ -43,8 +43,8 @@ struct LocalIndexOptions {
   comm::Communicator* sharers = nullptr;
 };
 
-/// Whether ranks can hold an index of this kind together: inverted lists of PQ codes that our own
-/// code scans on the CPU. faiss keeps all others in objects of its own.
+/// Whether ranks can hold an index of this kind together: what our own code searches on the CPU.
+/// faiss keeps all else in objects of its own.
 bool lies_in_shared_memory(const IndexSpec& spec, Backend backend);
 
 /// Whether an index of this kind is searched by LocalIndexOptions::launcher if there is one; its

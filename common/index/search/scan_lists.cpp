@@ -4,10 +4,10 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <new>
 #include <numeric>
 
 #include "core/types.hpp"
+#include "index/core/own_memory.hpp"
 #include "index/simd/scan_kernel.hpp"
 
 namespace knnseq::index {
@@ -24,17 +24,6 @@ struct Layout {
         largest_terms(sizes + lists * std::int64_t{sizeof(std::int64_t)}),
         end(largest_terms + lists * std::int64_t{sizeof(float)}) {}
 };
-
-std::shared_ptr<std::byte> own_memory(std::int64_t bytes) {
-  constexpr std::align_val_t alignment{64};
-  auto* const memory = static_cast<std::byte*>(::operator new(bytes, alignment));
-  return {memory, [](std::byte* p) { ::operator delete(p, alignment); }};
-}
-
-template <class T>
-std::span<T> array_at(std::byte* memory, std::int64_t offset, std::int64_t count) {
-  return {reinterpret_cast<T*>(memory + offset), static_cast<std::size_t>(count)};
-}
 
 /// Writes what stands for a code [m] to `column`, whose bytes are scan_block_entries apart.
 /// Returns the entry's term, summed as term_of() does.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "index/search/local_index.hpp"
 #include "stages/shared/plan/planned_bytes.hpp"
 #include "store/corpus_shard.hpp"
 
@@ -35,8 +36,12 @@ std::vector<StageMemory> plan_memory(const Options& options, const Needs& needs,
   }
   for (const auto& decoding : options.decode) {
     if (!decoding.knn || decoding.mode != KnnMode::plain) continue;
-    if (decoding.copies == IndexCopies::node) stages.back() = {"decode", 0, index};
-    if (decoding.copies == IndexCopies::device) stages.back() = {"decode", index};
+    // Beside codes and ids our own code keeps a number of each entry: its term, or its norm.
+    const bool ours = index::lies_in_shared_memory(spec, decoding.search.backend);
+    const std::int64_t copy = index + (ours ? corpus.entries * fp32 : 0);
+    stages.back() = {"decode", copy / working};
+    if (decoding.copies == IndexCopies::node) stages.back() = {"decode", 0, copy};
+    if (decoding.copies == IndexCopies::device) stages.back() = {"decode", copy};
   }
   return stages;
 }

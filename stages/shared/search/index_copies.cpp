@@ -23,7 +23,8 @@ index::IndexSpec spec_of(const BuiltDatastore& datastore) {
                                  datastore.first().datastore.keys.width, "l2");
 }
 
-/// Codes, ids and terms of all entries, with half a block of each list for padding.
+/// Codes, ids and terms (of vectors: norms) of all entries, with half a block of each list for
+/// padding.
 std::int64_t bytes_of(const index::IndexSpec& spec, std::int64_t entries) {
   constexpr std::int64_t beside_code = 12;
   constexpr std::int64_t padding = 32;
@@ -46,8 +47,8 @@ ChosenCopies choose_copies(const CopyFacts& facts) {
   }
   if (shared && !facts.shareable) {
     throw core::InputError(
-        fmt::format("knn.copies: {} is for lists of PQ codes that knnseq's own code scans "
-                    "(knn.backend: knnseq): faiss keeps all others in memory of its own",
+        fmt::format("knn.copies: {} is for PQ, Flat and lists of PQ codes that knnseq's own code "
+                    "searches (knn.backend: knnseq): faiss keeps all else in memory of its own",
                     core::name_of(facts.wanted)));
   }
   if (facts.wanted == IndexCopies::nodes && !facts.even_nodes) {
@@ -82,14 +83,13 @@ IndexCopies choose_copies(runtime::StageContext& context, const DecodeOptions& d
   comm::agree(context.comm, [&] {
     for (const auto& datastore : datastores) {
       const auto spec = spec_of(datastore);
-      facts.on_gpu = facts.on_gpu && index::scans_on_gpu(spec, decoding.search.backend);
+      const bool on_gpu = cuda && index::scans_on_gpu(spec, decoding.search.backend);
+      facts.on_gpu = facts.on_gpu && on_gpu;
       facts.shareable =
-          facts.shareable && index::lies_in_shared_memory(spec, decoding.search.backend);
+          facts.shareable && !on_gpu && index::lies_in_shared_memory(spec, decoding.search.backend);
       facts.index_bytes += bytes_of(spec, datastore.searched_entries());
     }
   });
-  // Lists that GPUs scan are not shared by ranks that ask them from the CPU.
-  facts.shareable = facts.shareable && !cuda;
   const auto node = context.comm.split_by_node();
   facts.can_share = context.comm.all(comm::can_share_memory(*node));
   facts.nodes =

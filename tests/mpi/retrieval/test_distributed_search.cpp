@@ -16,10 +16,12 @@ namespace {
 struct Datastore {
   test::TemporaryFolder own;  ///< rank 0's is used
   std::filesystem::path folder{world().broadcast_string(own.path().string())};
-  index::Codebook codebook = test::quick_codebook();
+  index::Codebook codebook;
+
+  Datastore() : Datastore(test::quick_codebook()) {}
 
   /// Rank r's file holds the entries ≡ r (mod ranks); "all" holds all. Half of the keys repeat.
-  Datastore() {
+  explicit Datastore(index::Codebook of) : codebook(std::move(of)) {
     const at::Tensor keys =
         at::cat({test::clustered(600, 16, 3), test::normal(20, 16, 4).repeat({30, 1})});
     const auto entries = test::coded_entries(codebook, keys);
@@ -103,7 +105,8 @@ TEST_CASE("a rank may hold no entries, and no rank need ask anything") {
 }
 
 TEST_CASE("the ranks of a node fill one copy together, and each searches it by itself") {
-  const Datastore datastore;
+  const std::string factory = GENERATE("OPQ4_8,IVF8,PQ4", "OPQ4_8,PQ4", "Flat");
+  const Datastore datastore(test::random_codebook(index::parse_index_spec(factory, 16)));
   const retrieval::SearchOptions options{16, 4};
   std::vector<std::filesystem::path> files;
   for (int rank = 0; rank < world().size(); ++rank) files.push_back(datastore.shard(rank));
@@ -111,10 +114,16 @@ TEST_CASE("the ranks of a node fill one copy together, and each searches it by i
   const auto node = world().split(world().rank() % 2);
   index::LocalIndexOptions shared;
   shared.sharers = node.get();
-  const auto one = index::load_local_index(datastore.codebook, {datastore.folder / "all"});
+  const auto one = index::load_local_index(datastore.codebook, files);
   auto copy = index::load_local_index(datastore.codebook, files, shared);
   REQUIRE_ALL(copy->entries() == one->entries());
   REQUIRE_ALL(copy->bytes() == one->bytes());
+  // A part of it, as a node has with others.
+  const auto even = index::load_local_index(datastore.codebook, files,
+                                            {.part = 0, .parts = 2, .sharers = node.get()});
+  const auto odd = index::load_local_index(datastore.codebook, files,
+                                           {.part = 1, .parts = 2, .sharers = node.get()});
+  REQUIRE_ALL(even->entries() + odd->entries() == one->entries() && odd->entries() > 0);
   retrieval::DistributedSearch alone(comm::self_communicator(), datastore.codebook, std::move(copy),
                                      options);
   REQUIRE_ALL(!alone.collective());
@@ -127,17 +136,26 @@ TEST_CASE("the ranks of a node fill one copy together, and each searches it by i
 }
 
 TEST_CASE("a damaged file is an error of all ranks that would share its entries") {
-  const Datastore datastore;
+  const std::string factory = GENERATE("OPQ4_8,IVF8,PQ4", "Flat");
+  const Datastore datastore(test::random_codebook(index::parse_index_spec(factory, 16)));
   index::LocalIndexOptions shared;
   shared.sharers = &world();
+  const auto refused = [&](const std::vector<std::filesystem::path>& files,
+                           const std::string& message) {
+    try {
+      index::load_local_index(datastore.codebook, files, shared);
+    } catch (const comm::AgreedError& error) {
+      return std::string(error.what()).find(message) != std::string::npos;
+    }
+    return false;
+  };
   const auto missing = datastore.folder / "none";
-  bool refused = false;
-  try {
-    index::load_local_index(datastore.codebook, {missing}, shared);
-  } catch (const comm::AgreedError& error) {
-    refused = std::string(error.what()).find(missing.string()) != std::string::npos;
-  }
-  REQUIRE_ALL(refused);
+  REQUIRE_ALL(refused({missing}, missing.string()));
+  // An entry that only the rank sees which fills its rows: the last of one file.
+  shared.ids.entries = 1199;
+  std::vector<std::filesystem::path> files;
+  for (int rank = 0; rank < world().size(); ++rank) files.push_back(datastore.shard(rank));
+  REQUIRE_ALL(refused(files, "holds the entry 1199"));
 }
 
 TEST_CASE("settings can change between searches") {

@@ -38,9 +38,11 @@ TEST_CASE("the smallest memory that has room for the index holds it") {
   facts = two_ranks(60, 100);
   facts.shareable = false;
   CHECK(chosen(facts) == IndexCopies::job);
+  CHECK(stages::choose_copies(facts).reason.starts_with("faiss keeps such an index"));
   facts = two_ranks(60, 100);
   facts.can_share = false;
   CHECK(chosen(facts) == IndexCopies::job);
+  CHECK(stages::choose_copies(facts).reason.find("/proc/PID/fd") != std::string::npos);
   facts = two_ranks(60, 100);
   facts.on_gpu = true;
   facts.shareable = false;
@@ -58,9 +60,14 @@ TEST_CASE("copies that the config asks for are made, or refused") {
     facts.wanted = copies;
     CHECK(chosen(facts) == copies);
   }
-  facts.wanted = IndexCopies::node;
   facts.shareable = false;
-  CHECK_THROWS_AS(chosen(facts), core::InputError);
+  for (const auto& [copies, key] :
+       {std::pair{IndexCopies::node, "knn.copies: node is for PQ, Flat"},
+        {IndexCopies::nodes, "knn.copies: nodes is for PQ, Flat"}}) {
+    facts.wanted = copies;
+    CHECK_THROWS_AS(chosen(facts), core::InputError);
+    CHECK_THROWS_WITH(chosen(facts), Catch::Contains(key) && Catch::Contains("knn.backend"));
+  }
   facts.shareable = true;
   facts.wanted = IndexCopies::nodes;
   CHECK(chosen(facts) == IndexCopies::nodes);

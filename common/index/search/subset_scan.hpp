@@ -35,14 +35,15 @@ struct SubsetCodebook {
 ///
 /// How: sums of the table rounded down to bytes, made 64 entries at a time, bound the distance from
 /// below (as in IvfPqScan), and are less by a known slack at most; only entries whose bound is
-/// under the k-th smallest plus that slack are measured. Not collective. Codes are kept twice, in
-/// blocks for the sums and in rows for measuring.
+/// under the k-th smallest plus that slack are measured: their codes are read where they came from,
+/// as those in the blocks of the sums lie apart. Not collective.
 class SubsetScan {
  public:
   /// Room for sets of these sizes. The centroids must outlive this.
   SubsetScan(const SubsetCodebook& codebook, std::span<const std::int64_t> sizes);
 
-  /// Adds entries to a set: codes [n, m] row-major, ids [n] (packed entry ids).
+  /// Adds entries to a set: codes [n, m] row-major, which must outlive this; ids [n] (packed entry
+  /// ids).
   void append(std::int64_t set, std::span<const std::uint8_t> codes,
               std::span<const std::int64_t> ids);
 
@@ -52,14 +53,14 @@ class SubsetScan {
 
   std::int64_t entries() const { return lists_.entries(); }
   std::int64_t bytes() const {  ///< of memory
-    return lists_.bytes() + static_cast<std::int64_t>(rows_.size());
+    return lists_.bytes() + static_cast<std::int64_t>(rows_.size() * sizeof(rows_.front()));
   }
 
  private:
   SubsetCodebook codebook_;
   ScanLists lists_;
-  std::vector<std::int64_t> first_rows_;  ///< [sets + 1]
-  std::vector<std::uint8_t> rows_;        ///< [entries, m]
+  std::vector<std::int64_t> first_rows_;   ///< [sets + 1]
+  std::vector<const std::uint8_t*> rows_;  ///< [entries]: where each one's code lies
 };
 
 /// Finds what SubsetScan finds, with the same distances bit by bit for the same rotated queries, by

@@ -30,8 +30,9 @@ class Searcher {
         minima_of_groups_(),
         passed_() {}
 
-  /// rows: the set's codes [entries, m].
-  std::vector<Neighbour> search(const float* query, std::int64_t set, const std::uint8_t* rows) {
+  /// rows: where the set's codes lie [entries].
+  std::vector<Neighbour> search(const float* query, std::int64_t set,
+                                const std::uint8_t* const* rows) {
     rows_ = rows;
     set_ = set;
     ids_ = lists_.ids(set);
@@ -120,17 +121,13 @@ class Searcher {
   /// Prefetches its code and id.
   void pass(std::size_t position) {
     passed_.push_back(position);
-    __builtin_prefetch(row(position));
+    __builtin_prefetch(rows_[position]);
     __builtin_prefetch(ids_ + position);
-  }
-
-  const std::uint8_t* row(std::size_t position) const {
-    return rows_ + static_cast<std::int64_t>(position) * lists_.m();
   }
 
   /// Whether it is among the best so far.
   bool measure(std::size_t position, NeighbourHeap& best) const {
-    const std::uint8_t* code = row(position);
+    const std::uint8_t* code = rows_[position];
     const float* table = table_.data();
     float sums[4] = {};
     std::int64_t s = 0;
@@ -149,12 +146,12 @@ class Searcher {
   const SubsetCodebook& codebook_;
   const ScanLists& lists_;
   std::int64_t k_;
-  std::int64_t set_ = -1;      ///< that is searched
-  const std::uint8_t* rows_;   ///< its codes
-  const std::int64_t* ids_;    ///< its entries
-  std::vector<float> table_;   ///< [m, 256]
-  std::vector<float> minima_;  ///< [m]
-  at::Tensor bytes_;           ///< [m, 256], aligned
+  std::int64_t set_ = -1;            ///< that is searched
+  const std::uint8_t* const* rows_;  ///< its codes
+  const std::int64_t* ids_;          ///< its entries
+  std::vector<float> table_;         ///< [m, 256]
+  std::vector<float> minima_;        ///< [m]
+  at::Tensor bytes_;                 ///< [m, 256], aligned
   float scale_ = 0;
   double floor_ = 0, slack_ = 0, error_ = 0;
   std::vector<float> scores_;  ///< of the set's entries, then infinity up to whole blocks
@@ -169,7 +166,7 @@ SubsetScan::SubsetScan(const SubsetCodebook& codebook, std::span<const std::int6
     : codebook_(codebook), lists_(codebook.centroids.m(), sizes), first_rows_(), rows_() {
   first_rows_.push_back(0);
   for (const auto size : sizes) first_rows_.push_back(first_rows_.back() + size);
-  rows_.resize(first_rows_.back() * lists_.m());
+  rows_.resize(first_rows_.back());
   if (codebook_.kernels == nullptr) codebook_.kernels = &simd_kernels();
 }
 
@@ -181,7 +178,9 @@ void SubsetScan::append(std::int64_t set, std::span<const std::uint8_t> codes,
   const auto row = first_rows_[set] + lists_.size(set);
   KNNSEQ_ASSERT(row + std::ssize(ids) <= first_rows_[static_cast<std::size_t>(set) + 1],
                 "a set has no room left");
-  std::copy(codes.begin(), codes.end(), rows_.begin() + row * lists_.m());
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    rows_[static_cast<std::size_t>(row) + i] = codes.data() + i * m;
+  }
   lists_.append(set, codes, ids);
 }
 
@@ -200,8 +199,8 @@ TopK SubsetScan::search(const at::Tensor& rotated, std::span<const std::int64_t>
     for (auto i = range.begin; i < range.end; ++i) {
       const auto set = sets[i];
       const auto row = first_rows_[set];
-      result.set_row(i, searcher.search(queries.const_data_ptr<float>() + i * d, set,
-                                        rows_.data() + row * lists_.m()));
+      result.set_row(
+          i, searcher.search(queries.const_data_ptr<float>() + i * d, set, rows_.data() + row));
     }
   });
   return result;

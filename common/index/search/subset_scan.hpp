@@ -35,15 +35,15 @@ struct SubsetCodebook {
 ///
 /// How: sums of the table rounded down to bytes, made 64 entries at a time, bound the distance from
 /// below (as in IvfPqScan), and are less by a known slack at most; only entries whose bound is
-/// under the k-th smallest plus that slack are measured: their codes are read where they came from,
-/// as those in the blocks of the sums lie apart. Not collective.
+/// under the k-th smallest plus that slack are measured. Their codes lie apart in the blocks that
+/// the sums are made of, but reading them there costs no more than a second copy of all codes by
+/// rows would, and begins sooner. Not collective.
 class SubsetScan {
  public:
   /// Room for sets of these sizes. The centroids must outlive this.
   SubsetScan(const SubsetCodebook& codebook, std::span<const std::int64_t> sizes);
 
-  /// Adds entries to a set: codes [n, m] row-major, which must outlive this; ids [n] (packed entry
-  /// ids).
+  /// Adds entries to a set: codes [n, m] row-major, ids [n] (packed entry ids).
   void append(std::int64_t set, std::span<const std::uint8_t> codes,
               std::span<const std::int64_t> ids);
 
@@ -52,15 +52,11 @@ class SubsetScan {
   TopK search(const at::Tensor& rotated, std::span<const std::int64_t> sets, std::int64_t k) const;
 
   std::int64_t entries() const { return lists_.entries(); }
-  std::int64_t bytes() const {  ///< of memory
-    return lists_.bytes() + static_cast<std::int64_t>(rows_.size() * sizeof(rows_.front()));
-  }
+  std::int64_t bytes() const { return lists_.bytes(); }  ///< of memory
 
  private:
   SubsetCodebook codebook_;
   ScanLists lists_;
-  std::vector<std::int64_t> first_rows_;   ///< [sets + 1]
-  std::vector<const std::uint8_t*> rows_;  ///< [entries]: where each one's code lies
 };
 
 /// Finds what SubsetScan finds, with the same distances bit by bit for the same rotated queries, by

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "obs/progress_meter.hpp"
+#include "retrieval/subset/sentence_exchange.hpp"
 #include "retrieval/timed.hpp"
 
 namespace knnseq::retrieval {
@@ -70,7 +71,6 @@ SubsetSearch::SubsetSearch(comm::Communicator& comm, std::shared_ptr<Parts> part
 void SubsetSearch::begin(const SentenceBlock& block) {
   subsets_.reset();  // before the next ones take memory
   device_subsets_.reset();
-  fetched_ = {};
   index::TopK similar;
   {
     const Timed timed(times_.find_seconds);
@@ -81,7 +81,7 @@ void SubsetSearch::begin(const SentenceBlock& block) {
       similar.ids.const_data_ptr<std::int64_t>(),
       similar.ids.const_data_ptr<std::int64_t>() + similar.ids.numel());
   std::erase(wanted, index::missing_id);
-  auto fetched = fetch_sentences(comm_, parts_->held, parts_->holders, wanted);
+  const auto fetched = fetch_sentences(comm_, parts_->held, parts_->holders, wanted);
   SubsetPlaces places = places_of(similar, fetched);
   times_.blocks += block.sentences > 0 ? 1 : 0;
   times_.sentences += block.sentences;
@@ -92,7 +92,6 @@ void SubsetSearch::begin(const SentenceBlock& block) {
   } else {
     const index::SubsetCodebook codebook{*centroids_, parts_->codebook.spec.metric};
     fill(subsets_.emplace(codebook, sizes_of(places, fetched)), places, fetched);
-    fetched_ = std::move(fetched);
   }
   times_.entries += adc_ ? device_subsets_->entries() : subsets_->entries();
   times_.most_bytes =

@@ -11,7 +11,6 @@
 #include "index/search/subset_scan.hpp"
 #include "retrieval/knn_search.hpp"
 #include "retrieval/subset/local_sentence_store.hpp"
-#include "retrieval/subset/sentence_exchange.hpp"
 #include "retrieval/subset/sentence_finder.hpp"
 #include "retrieval/subset/shard_holders.hpp"
 
@@ -80,7 +79,6 @@ class SubsetSearch final : public KnnSearch {
   std::shared_ptr<Parts> parts_;
   index::VectorQuantizer coder_;
   std::int64_t k_;
-  FetchedSentences fetched_;  ///< of the block; subsets_ refers to their codes
   // Of kernels or of tensors: the codebook, and the subsets of the block's sentences.
   std::optional<index::ScanCentroids> centroids_;
   std::optional<index::SubsetScan> subsets_;

@@ -26,7 +26,7 @@ SubsetMemory subset_memory(const index::IndexSpec& codes,
 
 std::int64_t block_bytes(const index::IndexSpec& codes, std::int64_t block_sentences,
                          std::int64_t subset_sentences, const CorpusSize& corpus) {
-  constexpr std::int64_t beside_codes = 28;  // ids twice, where a code lies, a term
+  constexpr std::int64_t beside_codes = 20;  // ids twice, a term
   const auto of_one = std::min(subset_sentences, corpus.sentences) * corpus.entries /
                       std::max<std::int64_t>(corpus.sentences, 1);
   return block_sentences * of_one * (codes.code_bytes() + beside_codes);

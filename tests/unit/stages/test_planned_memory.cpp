@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::int64_t entries = 3000;
 constexpr std::int64_t codes = entries * (16 + 4) + 100 * 32;  ///< and values, places of sentences
-constexpr std::int64_t block = 5 * 40 * 30 * (16 + 28);        ///< 5 sentences with 40 of 30 each
+constexpr std::int64_t block = 5 * 40 * 30 * (16 + 20);        ///< 5 sentences with 40 of 30 each
 
 stages::StageMemory planned(IndexCopies copies, const std::string& sentence_index,
                             stages::SentenceEncoder encoder = stages::SentenceEncoder::mean) {

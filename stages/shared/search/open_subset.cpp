@@ -316,11 +316,14 @@ std::shared_ptr<retrieval::SubsetSearch::Parts> open_subset(runtime::StageContex
   std::int64_t entries = 0;
   for (const auto& corpus : built.corpora) entries += corpus.built.corpus.entries;
   const auto most = context.comm.all_reduce(held.bytes(), comm::Reduction::max);
-  context.log.info(
-      fmt::format("subsets of {} sentences by {}, of {} entries; codes and values: {} a {}",
-                  std::min(options.subset.sentences, built.sentences()),
-                  core::name_of(options.subset.encoder), obs::with_commas(entries),
-                  obs::as_bytes(most), copies == IndexCopies::node ? "node" : "rank"));
+  const bool shared = copies == IndexCopies::node;
+  context.log.info(fmt::format(
+      "subsets of {} sentences by {}, of {} entries; codes and values: {} a {}{}",
+      std::min(options.subset.sentences, built.sentences()), core::name_of(options.subset.encoder),
+      obs::with_commas(entries), obs::as_bytes(most), shared ? "node" : "rank",
+      shared && copy.of_rank > 0
+          ? "; each rank has an index of sentences, as it is none of lists of PQ codes"
+          : ""));
   const retrieval::ShardHolders holders{copies == IndexCopies::job ? context.comm.size() : 1,
                                         options.shards};
   return std::make_shared<retrieval::SubsetSearch::Parts>(retrieval::SubsetSearch::Parts{

@@ -33,8 +33,7 @@ KnnMixer::KnnMixer(std::vector<std::unique_ptr<KnnSearch>> searches,
   KNNSEQ_ASSERT(!searches_.empty() && policy_, "a search and a policy");
   for (const auto& search : searches_) {
     KNNSEQ_ASSERT(search->collective() == collective(), "searches that work differently");
-    KNNSEQ_ASSERT(!search->begins_together() || searches_.size() == 1,
-                  "several searches in subsets");
+    KNNSEQ_ASSERT(!search->in_subsets() || searches_.size() == 1, "several searches in subsets");
   }
 }
 

@@ -4,9 +4,11 @@
 // - collective(), in a whole datastore whose entries are spread over a group of ranks, which step
 //   together: a rank calls mix() at each step of a block that it translates, and serve() while it
 //   has none, so that the others can search its entries. Their statuses come with each call.
-// - begins_together(), in subsets: all ranks work in rounds. In each round a rank has one block of
-//   sentences, or none; all call begin() together, and then each mixes by itself.
-// - else, in a whole datastore that each rank reads: a rank mixes by itself.
+// - begins_together(), in subsets of sentences that are spread over all ranks, which work in
+// rounds.
+//   In each round a rank has one block of sentences, or none; all call begin() together, and then
+//   each mixes by itself.
+// - else, where each rank reads all: a rank mixes by itself, in subsets after a begin() of its own.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +37,7 @@ struct Explained {
 
 class KnnMixer {
  public:
-  /// At least one search: one for each datastore, all alike; only one that begins together.
+  /// At least one search: one for each datastore, all alike; only one that is in subsets.
   /// Everywhere the queries' columns are those of the first search, then those of the next. `path`
   /// other than that of the log-probs' device is for tests.
   KnnMixer(std::vector<std::unique_ptr<KnnSearch>> searches, std::unique_ptr<MixingPolicy> policy,
@@ -53,10 +55,11 @@ class KnnMixer {
   void set_later(std::unique_ptr<KnnSearch> later) { later_ = std::move(later); }
 
   bool collective() const { return searches_.front()->collective(); }
+  bool in_subsets() const { return searches_.front()->in_subsets(); }
   bool begins_together() const { return searches_.front()->begins_together(); }
 
   /// The sentences of this rank's queries from now on; there may be none. Collective if
-  /// begins_together(); of no effect if not.
+  /// begins_together(); of no effect unless in_subsets().
   void begin(const SentenceBlock& block);
 
   /// log_probs [q, V] (fp32, contiguous), changed in place: where the policy searches, the

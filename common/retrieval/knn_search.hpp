@@ -45,6 +45,7 @@ class KnnSearch {
 
   virtual std::int64_t width() const = 0;  ///< of queries
   virtual bool collective() const = 0;     ///< search(): its entries lie in several ranks' memories
+  virtual bool in_subsets() const { return false; }  ///< begin() comes before a block's search()
   virtual bool begins_together() const { return false; }
 
   /// Of a collective search: the ranks that exchange, of one or more groups that the job's ranks

@@ -167,7 +167,7 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
   const BlockTools tools{options, beam, *tokenizer, *model};
   Decoder decoder(context, decoding, set, *translations);
   if (decoding.knn && decoding.mode == KnnMode::memory) {
-    decoder.run_from_memory(tools, *open_memory(context, options, data, resident));
+    decoder.run_from_memory(tools, *open_memory(context, options, decoding, data, resident));
   } else if (decoding.knn) {
     auto mixer = open_mixer(context, options, decoding, data, resident);
     decoder.run(tools, &mixer);

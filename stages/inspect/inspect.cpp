@@ -216,7 +216,7 @@ void inspect(runtime::StageContext& context, const Options& given) {
   std::unique_ptr<retrieval::SubsetSearch> memory;
   Resident resident;
   if (decoding.mode == KnnMode::memory) {
-    memory = open_memory(context, options, data, resident);
+    memory = open_memory(context, options, decoding, data, resident);
     traced.memory = memory.get();
   } else {
     mixer.emplace(open_mixer(context, options, decoding, data, resident));

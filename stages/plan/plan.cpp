@@ -60,13 +60,26 @@ Cluster cluster_of(comm::Communicator& comm, const PlanOptions& options) {
   return cluster;
 }
 
+std::int64_t ranks_a_node(const Cluster& cluster) {
+  return (cluster.ranks + cluster.nodes - 1) / cluster.nodes;
+}
+
+/// What a node would hold of all that an item searches in.
+std::int64_t copy_bytes(const DecodeOptions& item, const Options& options, const Needs& needs,
+                        const Cluster& cluster) {
+  if (item.mode == KnnMode::plain) return index_bytes(needs);
+  const auto [shared, of_rank] = subset_copy(options, needs);
+  return shared + ranks_a_node(cluster) * of_rank;
+}
+
 /// The options with what knn.copies: auto will choose on these nodes.
 Options with_copies(Options options, const Needs& needs, const Cluster& cluster) {
   for (auto& item : options.decode) {
     if (item.copies != IndexCopies::automatic) continue;
-    const bool shared = index::lies_in_shared_memory(needs.index, item.search.backend);
-    const bool fits = shared && index_bytes(needs) <= cluster.node_bytes;
-    const bool spread = shared && cluster.nodes > 1 && cluster.ranks > cluster.nodes;
+    const bool plain = item.mode == KnnMode::plain;
+    const bool shared = !plain || index::lies_in_shared_memory(needs.index, item.search.backend);
+    const bool fits = shared && copy_bytes(item, options, needs, cluster) <= cluster.node_bytes;
+    const bool spread = plain && shared && cluster.nodes > 1 && cluster.ranks > cluster.nodes;
     item.copies = fits ? IndexCopies::node : spread ? IndexCopies::nodes : IndexCopies::job;
   }
   return options;
@@ -118,7 +131,9 @@ class PlanTable {
     for (const auto& item : options_.decode) {
       const auto speed =
           rates_ ? planned_speed(item, needs_, cluster_.ranks, *rates_) : std::nullopt;
-      const auto part = item.knn && item.mode == KnnMode::plain ? "decode" : "decode alone";
+      const auto part = !item.knn                     ? "decode alone"
+                        : item.mode == KnnMode::plain ? "decode"
+                                                      : subset_decoding;
       lines.push_back({"decode " + item.name, "-", memory(part, false), memory(part, true),
                        speed ? obs::with_commas(std::llround(*speed)) + " tokens/s" : "-"});
     }
@@ -144,8 +159,7 @@ class PlanTable {
     }
     const auto rank = fixed_memory(stage.substr(0, stage.find(' ')), needs_, rates_) + part.of_rank;
     if (!of_node) return obs::as_bytes(rank + part.of_host);
-    const auto ranks = (cluster_.ranks + cluster_.nodes - 1) / cluster_.nodes;
-    return obs::as_bytes(ranks * rank + part.of_host);
+    return obs::as_bytes(ranks_a_node(cluster_) * rank + part.of_host);
   }
 
   const Options& options_;

@@ -48,14 +48,39 @@ class Subset(pipeline.PipelineTest):
                 for ranks in rank_counts if encoder == "mean" else pipeline.some(rank_counts):
                     with self.subTest(encoder=encoder, shards=shards, ranks=ranks):
                         self.run_stage("subset", "--force", *common, ranks=ranks)
-                        printed = self.run_stage("decode subset", "--force", *common, ranks=ranks)
-                        self.assertIn(f"subsets of 40 sentences by {encoder}", printed)
-                        translations.add(self.digest("decode/subset/nbest.jsonl", run=f"s{shards}"))
+                        for copies in ("job", "node") if ranks > 1 else ("job",):
+                            printed = self.run_stage("decode subset", "--force", *common, "--set",
+                                                     f"knn.copies={copies}", ranks=ranks)
+                            self.assertIn(f"subsets of 40 sentences by {encoder}", printed)
+                            self.assertIn(f"one copy of the subsets' codes a {copies}: ", printed)
+                            own = copies == "node" and encoder in ("mean", "torchscript")  # no lists of PQ codes
+                            self.assertEqual("each rank has an index of sentences" in printed, own)
+                            translations.add(self.digest("decode/subset/nbest.jsonl", run=f"s{shards}"))
                         codebooks.add(self.digest("subset/*/codebook.faiss", run=f"s{shards}"))
                         built.add(self.digest(*BUILT, run=f"s{shards}"))
                 self.assertEqual(len(built), 1)
             self.assertEqual(len(translations), 1)
             self.assertEqual(len(codebooks), 1)
+
+    def test_copies_of_all_that_subsets_are_made_of(self):
+        """Also with an index of sentences that the ranks of a node share, and of more ranks than shards."""
+        common = ("--set", "shards=2", "--set", "subset.index=IVF8,PQ16")
+        self.encode(*common)
+        self.run_stage("subset", *common)
+        subset, memory = "decode.2.mode=subset", "decode.2.mode=memory"
+        found = {subset: set(), memory: set()}
+        for copies, ranks, modes in (("job", 1, (subset, memory)), ("node", 3, (subset, memory)),
+                                     ("device", 2, pipeline.some((subset, memory))), ("auto", 4, (subset,)),
+                                     ("nodes", 4, pipeline.some((memory, subset)))):
+            for mode in modes:
+                with self.subTest(copies=copies, ranks=ranks, mode=mode):
+                    printed = self.run_stage("decode subset", "--force", *common, "--set", mode, "--set",
+                                             f"knn.copies={copies}", ranks=ranks)
+                    used = {"auto": "node", "nodes": "job"}.get(copies, copies)
+                    self.assertIn(f"one copy of the subsets' codes a {used}: ", printed)
+                    self.assertRegex(printed, f"codes and values: .* a {'node' if used == 'node' else 'rank'}\n")
+                    found[mode].add(self.digest("decode/subset/nbest.jsonl", "decode/subset/hyp.txt"))
+        self.assertEqual([len(made) for made in found.values()], [1, 1])
 
     def test_a_subset_of_everything_is_plain_knn_without_lists(self):
         all_sentences = ("--set", "subset.sentences=700", "--set", "subset.index=Flat",
@@ -90,8 +115,9 @@ class Subset(pipeline.PipelineTest):
         same = [a == b for a, b in zip(made, right)]
         self.assertGreaterEqual(sum(same[:15]), 14)  # these stand in the datastore
         self.assertLess(sum(same[15:]), 8)
-        self.run_stage("decode subset", *memory, "--force", ranks=3)
-        self.assertEqual(self.digest("decode/subset/*"), one)
+        for copies in ("job", "node"):
+            self.run_stage("decode subset", *memory, "--force", "--set", f"knn.copies={copies}", ranks=3)
+            self.assertEqual(self.digest("decode/subset/*"), one)
 
     def test_tuning_finds_the_same_settings_for_any_number_of_ranks(self):
         self.encode()

@@ -40,18 +40,20 @@ class SubsetDecoding {
   static constexpr std::int64_t similar = 12;  // sentences
 
   retrieval::LocalSentenceStore held() const {
-    retrieval::LocalSentenceStore made(codebook_.spec.m);
+    retrieval::LocalSentenceStore made(codebook_.spec.m,
+                                       {std::ssize(demo_.targets), codes_.size(0)});
     const auto codes = index::span_of<std::uint8_t>(codes_);
     const auto m = static_cast<std::size_t>(codebook_.spec.m);
     std::int64_t entry = 0;
     for (std::size_t i = 0; i < demo_.targets.size(); ++i) {
       const auto& target = demo_.targets[i];
       const std::vector<std::uint32_t> values(target.begin(), target.end());
-      made.add({static_cast<std::int64_t>(i), entry, values,
+      made.put({static_cast<std::int64_t>(i), entry},
+               {static_cast<std::int64_t>(i), entry, values,
                 codes.subspan(static_cast<std::size_t>(entry) * m, target.size() * m)});
       entry += std::ssize(target);
     }
-    made.finish();
+    made.sort();
     return made;
   }
 

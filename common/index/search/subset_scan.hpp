@@ -35,8 +35,9 @@ struct SubsetCodebook {
 ///
 /// How: sums of the table rounded down to bytes, made 64 entries at a time, bound the distance from
 /// below (as in IvfPqScan), and are less by a known slack at most; only entries whose bound is
-/// under the k-th smallest plus that slack are measured. Not collective. Codes are kept twice, in
-/// blocks for the sums and in rows for measuring.
+/// under the k-th smallest plus that slack are measured. Their codes lie apart in the blocks that
+/// the sums are made of, but reading them there costs no more than a second copy of all codes by
+/// rows would, and begins sooner. Not collective.
 class SubsetScan {
  public:
   /// Room for sets of these sizes. The centroids must outlive this.
@@ -51,15 +52,11 @@ class SubsetScan {
   TopK search(const at::Tensor& rotated, std::span<const std::int64_t> sets, std::int64_t k) const;
 
   std::int64_t entries() const { return lists_.entries(); }
-  std::int64_t bytes() const {  ///< of memory
-    return lists_.bytes() + static_cast<std::int64_t>(rows_.size());
-  }
+  std::int64_t bytes() const { return lists_.bytes(); }  ///< of memory
 
  private:
   SubsetCodebook codebook_;
   ScanLists lists_;
-  std::vector<std::int64_t> first_rows_;  ///< [sets + 1]
-  std::vector<std::uint8_t> rows_;        ///< [entries, m]
 };
 
 /// Finds what SubsetScan finds, with the same distances bit by bit for the same rotated queries, by

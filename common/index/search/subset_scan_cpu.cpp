@@ -6,6 +6,7 @@
 #include "index/core/parallel.hpp"
 #include "index/search/kth_smallest.hpp"
 #include "index/search/subset_scan.hpp"
+#include "index/simd/scan_kernel.hpp"
 
 namespace knnseq::index {
 
@@ -20,7 +21,6 @@ class Searcher {
       : codebook_(codebook),
         lists_(lists),
         k_(k),
-        rows_(nullptr),
         ids_(nullptr),
         table_(lists.m() * 256),
         minima_(lists.m()),
@@ -30,9 +30,7 @@ class Searcher {
         minima_of_groups_(),
         passed_() {}
 
-  /// rows: the set's codes [entries, m].
-  std::vector<Neighbour> search(const float* query, std::int64_t set, const std::uint8_t* rows) {
-    rows_ = rows;
+  std::vector<Neighbour> search(const float* query, std::int64_t set) {
     set_ = set;
     ids_ = lists_.ids(set);
     make_table(query);
@@ -116,28 +114,23 @@ class Searcher {
     }
   }
 
-  /// Prefetches its code and id.
+  /// Prefetches its id; its code is still in a cache from the scan.
   void pass(std::size_t position) {
     passed_.push_back(position);
-    __builtin_prefetch(row(position));
     __builtin_prefetch(ids_ + position);
-  }
-
-  const std::uint8_t* row(std::size_t position) const {
-    return rows_ + static_cast<std::int64_t>(position) * lists_.m();
   }
 
   /// Whether it is among the best so far.
   bool measure(std::size_t position, NeighbourHeap& best) const {
-    const std::uint8_t* code = row(position);
+    const std::uint8_t* code = lists_.code(set_, static_cast<std::int64_t>(position));
     const float* table = table_.data();
     float sums[4] = {};
     std::int64_t s = 0;
     for (; s + 4 <= lists_.m(); s += 4, table += 4 * 256) {
-      for (int i = 0; i < 4; ++i) sums[i] += table[i * 256 + code[s + i]];
+      for (int i = 0; i < 4; ++i) sums[i] += table[i * 256 + code[(s + i) * scan_block_entries]];
     }
     for (; s < lists_.m(); ++s, table += 256) {
-      sums[s % 4] += table[code[s]];
+      sums[s % 4] += table[code[s * scan_block_entries]];
     }
     const float distance = (sums[0] + sums[1]) + (sums[2] + sums[3]);
     if (!(distance <= best.limit().distance)) return false;
@@ -149,7 +142,6 @@ class Searcher {
   const ScanLists& lists_;
   std::int64_t k_;
   std::int64_t set_ = -1;      ///< that is searched
-  const std::uint8_t* rows_;   ///< its codes
   const std::int64_t* ids_;    ///< its entries
   std::vector<float> table_;   ///< [m, 256]
   std::vector<float> minima_;  ///< [m]
@@ -165,10 +157,7 @@ class Searcher {
 }  // namespace
 
 SubsetScan::SubsetScan(const SubsetCodebook& codebook, std::span<const std::int64_t> sizes)
-    : codebook_(codebook), lists_(codebook.centroids.m(), sizes), first_rows_(), rows_() {
-  first_rows_.push_back(0);
-  for (const auto size : sizes) first_rows_.push_back(first_rows_.back() + size);
-  rows_.resize(first_rows_.back() * lists_.m());
+    : codebook_(codebook), lists_(codebook.centroids.m(), sizes) {
   if (codebook_.kernels == nullptr) codebook_.kernels = &simd_kernels();
 }
 
@@ -177,10 +166,6 @@ void SubsetScan::append(std::int64_t set, std::span<const std::uint8_t> codes,
   const auto m = static_cast<std::size_t>(lists_.m());
   KNNSEQ_ASSERT(set >= 0 && set < lists_.lists() && codes.size() == ids.size() * m,
                 "codes and ids of one set");
-  const auto row = first_rows_[set] + lists_.size(set);
-  KNNSEQ_ASSERT(row + std::ssize(ids) <= first_rows_[static_cast<std::size_t>(set) + 1],
-                "a set has no room left");
-  std::copy(codes.begin(), codes.end(), rows_.begin() + row * lists_.m());
   lists_.append(set, codes, ids);
 }
 
@@ -197,10 +182,7 @@ TopK SubsetScan::search(const at::Tensor& rotated, std::span<const std::int64_t>
   parallel_ranges(q, [&](core::Range range) {
     Searcher searcher(codebook_, lists_, k);
     for (auto i = range.begin; i < range.end; ++i) {
-      const auto set = sets[i];
-      const auto row = first_rows_[set];
-      result.set_row(i, searcher.search(queries.const_data_ptr<float>() + i * d, set,
-                                        rows_.data() + row * lists_.m()));
+      result.set_row(i, searcher.search(queries.const_data_ptr<float>() + i * d, sets[i]));
     }
   });
   return result;

@@ -1,7 +1,9 @@
 #include "retrieval/subset/lexical_finder.hpp"
 
-#include <numeric>
+#include <algorithm>
 
+#include "comm/self_communicator.hpp"
+#include "comm/shared_memory.hpp"
 #include "core/error.hpp"
 #include "index/core/merge_top_k.hpp"
 #include "index/core/parallel.hpp"
@@ -40,30 +42,55 @@ GatheredLists gather(comm::Communicator& comm,
 }  // namespace
 
 LexicalFinder::LexicalFinder(comm::Communicator& comm, const PieceLists& mine,
-                             std::vector<std::int64_t> ids, const LexicalOptions& options)
-    : comm_(comm),
+                             std::span<const std::int64_t> ids, const LexicalOptions& options,
+                             bool shared)
+    : comm_(shared ? comm::self_communicator() : comm),
       options_(options),
-      weights_(comm, options.score, mine, options.vocabulary),
-      ids_(std::move(ids)),
-      starts_(static_cast<std::size_t>(options.vocabulary) + 1, 0),
-      postings_() {
-  KNNSEQ_ASSERT(std::ssize(ids_) == mine.sentences(), "an id for each sentence");
+      weights_(comm, options.score, mine, options.vocabulary) {
+  KNNSEQ_ASSERT(std::ssize(ids) == mine.sentences(), "an id for each sentence");
+  hold(shared ? comm : comm::self_communicator(), mine, ids);
+}
+
+std::int64_t LexicalFinder::memory_bytes(std::int64_t sentences, std::int64_t postings) {
+  return sentences * static_cast<std::int64_t>(sizeof(std::int64_t)) +
+         postings * static_cast<std::int64_t>(sizeof(Posting));
+}
+
+/// Each rank writes its own sentences and their postings: of a piece, those of lower ranks first.
+void LexicalFinder::hold(comm::Communicator& sharers, const PieceLists& mine,
+                         std::span<const std::int64_t> ids) {
+  const auto vocabulary = static_cast<std::size_t>(options_.vocabulary);
+  std::vector<std::int64_t> counts(vocabulary, 0);
   for (std::int64_t i = 0; i < mine.sentences(); ++i) {
-    for (const auto& piece : count_pieces(mine.of(i))) {
-      ++starts_[static_cast<std::size_t>(piece.piece) + 1];
-    }
+    for (const auto& piece : count_pieces(mine.of(i))) ++counts[piece.piece];
   }
-  std::partial_sum(starts_.begin(), starts_.end(), starts_.begin());
-  postings_.resize(starts_.back());
-  std::vector<std::int64_t> next(starts_.begin(), std::prev(starts_.end()));
+  const auto all_counts = sharers.all_gather(std::span<const std::int64_t>(counts));
+  std::vector<std::int64_t> next;  // of each piece: where this rank's postings begin
+  starts_ = {0};
+  for (std::size_t piece = 0; piece < vocabulary; ++piece) {
+    std::int64_t end = starts_.back();
+    for (int rank = 0; rank < sharers.size(); ++rank) {
+      if (rank == sharers.rank()) next.push_back(end);
+      end += all_counts.of(rank)[piece];
+    }
+    starts_.push_back(end);
+  }
+  const auto first = sharers.exclusive_scan(mine.sentences());
+  const auto sentences = sharers.all_reduce(mine.sentences(), comm::Reduction::sum);
+  memory_ = comm::make_shared_memory(sharers, memory_bytes(sentences, starts_.back()));
+  ids_ = {reinterpret_cast<std::int64_t*>(memory_.get()), static_cast<std::size_t>(sentences)};
+  postings_ = {reinterpret_cast<Posting*>(ids_.data() + sentences),
+               static_cast<std::size_t>(starts_.back())};
+  std::ranges::copy(ids, ids_.begin() + first);
   for (std::int64_t i = 0; i < mine.sentences(); ++i) {
     const auto pieces = count_pieces(mine.of(i));
     const auto weights = weights_.in_sentence(pieces);
     for (std::size_t j = 0; j < pieces.size(); ++j) {
       const auto at = next[pieces[j].piece]++;
-      postings_[at] = {core::narrow<std::int32_t>(i), static_cast<float>(weights[j])};
+      postings_[at] = {core::narrow<std::int32_t>(first + i), static_cast<float>(weights[j])};
     }
   }
+  sharers.barrier();
 }
 
 index::TopK LexicalFinder::find(const SentenceBlock& block) {
@@ -106,8 +133,7 @@ index::TopK LexicalFinder::search(const PieceLists& queries) const {
 }
 
 std::int64_t LexicalFinder::bytes() const {
-  return static_cast<std::int64_t>(postings_.size() * sizeof(Posting) +
-                                   (starts_.size() + ids_.size()) * sizeof(std::int64_t));
+  return memory_bytes(std::ssize(ids_), std::ssize(postings_));
 }
 
 }  // namespace knnseq::retrieval

@@ -6,42 +6,47 @@
 
 namespace knnseq::retrieval {
 
-void LocalSentenceStore::reserve(std::int64_t sentences, std::int64_t entries) {
-  sentences_.reserve(sentences);
-  values_.reserve(entries);
-  codes_.reserve(entries * m_);
+LocalSentenceStore::LocalSentenceStore(std::int64_t m, const SentenceCounts& counts,
+                                       std::shared_ptr<std::byte> memory)
+    : m_(m), memory_(std::move(memory)) {
+  if (!memory_) {
+    memory_ = {new std::byte[memory_bytes(m, counts)], std::default_delete<std::byte[]>()};
+  }
+  const auto sentences = static_cast<std::size_t>(counts.sentences);
+  const auto entries = static_cast<std::size_t>(counts.entries);
+  places_ = {reinterpret_cast<Place*>(memory_.get()), sentences};
+  values_ = {reinterpret_cast<std::uint32_t*>(places_.data() + sentences), entries};
+  codes_ = {reinterpret_cast<std::uint8_t*>(values_.data() + entries),
+            entries * static_cast<std::size_t>(m)};
 }
 
-void LocalSentenceStore::add(const HeldSentence& sentence) {
-  KNNSEQ_ASSERT(std::ssize(sentence.codes) == std::ssize(sentence.values) * m_,
-                "a code for each value");
-  sentences_.push_back(
-      {sentence.number, sentence.first_entry, entries(), std::ssize(sentence.values)});
-  values_.insert(values_.end(), sentence.values.begin(), sentence.values.end());
-  codes_.insert(codes_.end(), sentence.codes.begin(), sentence.codes.end());
+std::int64_t LocalSentenceStore::memory_bytes(std::int64_t m, const SentenceCounts& counts) {
+  return counts.sentences * static_cast<std::int64_t>(sizeof(Place)) +
+         counts.entries * (static_cast<std::int64_t>(sizeof(std::uint32_t)) + m);
 }
 
-void LocalSentenceStore::finish() {
-  std::sort(sentences_.begin(), sentences_.end(),
-            [](const Place& a, const Place& b) { return a.number < b.number; });
+void LocalSentenceStore::put(const SentenceCounts& place, const HeldSentence& sentence) {
+  const auto count = std::ssize(sentence.values);
+  KNNSEQ_ASSERT(std::ssize(sentence.codes) == count * m_, "a code for each value");
+  KNNSEQ_ASSERT(place.sentences >= 0 && place.sentences < sentences() && place.entries >= 0 &&
+                    place.entries + count <= entries(),
+                "more sentences or entries than there is room for");
+  places_[place.sentences] = {sentence.number, sentence.first_entry, place.entries, count};
+  std::ranges::copy(sentence.values, values_.begin() + place.entries);
+  std::ranges::copy(sentence.codes, codes_.begin() + place.entries * m_);
 }
+
+void LocalSentenceStore::sort() { std::ranges::sort(places_, {}, &Place::number); }
 
 HeldSentence LocalSentenceStore::find(std::int64_t number) const {
-  const auto place =
-      std::lower_bound(sentences_.begin(), sentences_.end(), number,
-                       [](const Place& a, std::int64_t wanted) { return a.number < wanted; });
-  KNNSEQ_ASSERT(place != sentences_.end() && place->number == number,
+  const auto place = std::ranges::lower_bound(places_, number, {}, &Place::number);
+  KNNSEQ_ASSERT(place != places_.end() && place->number == number,
                 "a sentence that this rank does not hold");
   const auto row = static_cast<std::size_t>(place->row);
   const auto entries = static_cast<std::size_t>(place->entries);
   const auto m = static_cast<std::size_t>(m_);
-  return {number, place->first_entry, std::span(values_).subspan(row, entries),
-          std::span(codes_).subspan(row * m, entries * m)};
-}
-
-std::int64_t LocalSentenceStore::bytes() const {
-  return static_cast<std::int64_t>(sentences_.size() * sizeof(Place) +
-                                   values_.size() * sizeof(std::uint32_t) + codes_.size());
+  return {number, place->first_entry, values_.subspan(row, entries),
+          codes_.subspan(row * m, entries * m)};
 }
 
 }  // namespace knnseq::retrieval

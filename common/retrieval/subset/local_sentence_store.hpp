@@ -1,9 +1,10 @@
-// The part of the datastore's sentences that a rank holds for all.
+// The datastore's sentences that a rank holds: its part of all, or all of them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
-#include <vector>
 
 namespace knnseq::retrieval {
 
@@ -15,24 +16,41 @@ struct HeldSentence {
   std::span<const std::uint8_t> codes = {};    ///< [entries, m]
 };
 
-/// Codes and values in memory. Not collective.
+/// How much there is.
+struct SentenceCounts {
+  std::int64_t sentences = 0;
+  std::int64_t entries = 0;
+};
+
+/// Codes and values in one piece of memory, which processes can share. Not copied; not collective.
 class LocalSentenceStore {
  public:
-  /// m: bytes of a code.
-  explicit LocalSentenceStore(std::int64_t m) : m_(m) {}
+  /// Room for so many. m: bytes of a code. memory: of memory_bytes(), aligned to 8 bytes; its own
+  /// if none is given. Processes that share it may each put() other sentences.
+  LocalSentenceStore(std::int64_t m, const SentenceCounts& counts,
+                     std::shared_ptr<std::byte> memory = nullptr);
 
-  void reserve(std::int64_t sentences, std::int64_t entries);
-  void add(const HeldSentence& sentence);
-  /// Makes find() ready; to be called once, after the last add().
-  void finish();
+  static std::int64_t memory_bytes(std::int64_t m, const SentenceCounts& counts);
+
+  LocalSentenceStore(LocalSentenceStore&&) noexcept = default;
+  LocalSentenceStore& operator=(LocalSentenceStore&&) noexcept = default;
+  LocalSentenceStore(const LocalSentenceStore&) = delete;
+  LocalSentenceStore& operator=(const LocalSentenceStore&) = delete;
+  ~LocalSentenceStore() = default;
+
+  /// Takes a sentence as the place-th of all, its entries from `row` on. Each place and row is
+  /// filled once, in any order.
+  void put(const SentenceCounts& place, const HeldSentence& sentence);
+  /// Makes find() ready once all is filled: to be called by one of the processes that share it.
+  void sort();
 
   /// Throws std::logic_error if the sentence is not held.
   HeldSentence find(std::int64_t number) const;
 
   std::int64_t m() const { return m_; }
-  std::int64_t sentences() const { return std::ssize(sentences_); }
+  std::int64_t sentences() const { return std::ssize(places_); }
   std::int64_t entries() const { return std::ssize(values_); }
-  std::int64_t bytes() const;  ///< of memory
+  std::int64_t bytes() const { return memory_bytes(m_, {sentences(), entries()}); }
 
  private:
   struct Place {
@@ -42,9 +60,10 @@ class LocalSentenceStore {
     std::int64_t entries;
   };
   std::int64_t m_;
-  std::vector<Place> sentences_;  ///< after finish(): by number
-  std::vector<std::uint32_t> values_;
-  std::vector<std::uint8_t> codes_;  ///< [entries, m]
+  std::shared_ptr<std::byte> memory_;  ///< holds all that follows
+  std::span<Place> places_;            ///< after sort(): by number
+  std::span<std::uint32_t> values_;
+  std::span<std::uint8_t> codes_;  ///< [entries, m]
 };
 
 }  // namespace knnseq::retrieval

@@ -56,19 +56,25 @@ class Reader {
   std::span<const std::byte> rest_;
 };
 
+/// Appends a sentence's ids; its codes are the caller's matter.
+void add_ids(std::int64_t first_entry, std::span<const std::uint32_t> values,
+             FetchedSentences& fetched) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    fetched.ids.push_back(core::pack_entry_id(static_cast<core::TokenId>(values[i]),
+                                              first_entry + static_cast<std::int64_t>(i)));
+  }
+  fetched.starts.push_back(std::ssize(fetched.ids));
+}
+
 void take_sentence(Reader& reader, std::int64_t m, FetchedSentences& fetched) {
   Header header{};
   reader.take(std::span(&header, 1));
   std::vector<std::uint32_t> values(header.entries);
   reader.take(std::span(values));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    fetched.ids.push_back(core::pack_entry_id(static_cast<core::TokenId>(values[i]),
-                                              header.first_entry + static_cast<std::int64_t>(i)));
-  }
-  const std::size_t codes = fetched.codes.size();
-  fetched.codes.resize(codes + values.size() * static_cast<std::size_t>(m));
-  reader.take(std::span(fetched.codes).subspan(codes));
-  fetched.starts.push_back(std::ssize(fetched.ids));
+  add_ids(header.first_entry, values, fetched);
+  const std::size_t codes = fetched.received.size();
+  fetched.received.resize(codes + values.size() * static_cast<std::size_t>(m));
+  reader.take(std::span(fetched.received).subspan(codes));
 }
 
 /// One exchange; the sentences are appended in their order.
@@ -101,7 +107,16 @@ void fetch_piece(comm::Communicator& comm, const LocalSentenceStore& held,
   for (const auto id : piece) {
     const auto holder = holders.rank_of(shard_of(id), number_of(id));
     take_sentence(readers[holder], held.m(), fetched);
-    fetched.sentences.push_back(id);
+  }
+}
+
+/// Where each sentence's codes have come to lie.
+void find_received(std::int64_t m, FetchedSentences& fetched) {
+  const std::span<const std::uint8_t> received = fetched.received;
+  for (std::size_t place = 0; place < fetched.sentences.size(); ++place) {
+    const auto begin = static_cast<std::size_t>(fetched.starts[place] * m);
+    const auto end = static_cast<std::size_t>(fetched.starts[place + 1] * m);
+    fetched.codes.push_back(received.subspan(begin, end - begin));
   }
 }
 
@@ -118,27 +133,29 @@ std::span<const std::int64_t> FetchedSentences::ids_of(std::size_t place) const 
   return std::span(ids).subspan(begin, static_cast<std::size_t>(starts[place + 1]) - begin);
 }
 
-std::span<const std::uint8_t> FetchedSentences::codes_of(std::size_t place) const {
-  const std::size_t m = ids.empty() ? 0 : codes.size() / ids.size();
-  const auto begin = static_cast<std::size_t>(starts[place]);
-  const auto count = static_cast<std::size_t>(starts[place + 1]) - begin;
-  return std::span(codes).subspan(begin * m, count * m);
-}
-
 FetchedSentences fetch_sentences(comm::Communicator& comm, const LocalSentenceStore& held,
                                  const ShardHolders& holders,
                                  std::span<const std::int64_t> wanted) {
-  std::vector<std::int64_t> ids(wanted.begin(), wanted.end());
+  FetchedSentences fetched;
+  auto& ids = fetched.sentences;
+  ids.assign(wanted.begin(), wanted.end());
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-  FetchedSentences fetched;
-  fetched.starts.push_back(0);
+  if (comm.size() == 1) {
+    for (const auto id : ids) {
+      const HeldSentence sentence = held.find(number_of(id));
+      add_ids(sentence.first_entry, sentence.values, fetched);
+      fetched.codes.push_back(sentence.codes);
+    }
+    return fetched;
+  }
   const auto most = comm.all_reduce(std::ssize(ids), comm::Reduction::max);
   for (std::int64_t begin = 0; begin < most; begin += piece_sentences) {
     const auto first = static_cast<std::size_t>(std::min(begin, std::ssize(ids)));
     const auto end = static_cast<std::size_t>(std::min(begin + piece_sentences, std::ssize(ids)));
     fetch_piece(comm, held, holders, std::span(ids).subspan(first, end - first), fetched);
   }
+  find_received(held.m(), fetched);
   return fetched;
 }
 

@@ -23,7 +23,7 @@ class SentenceFinder {
 
   /// Ids (pack_sentence_id) of the nearest sentences of each of the block's, in the order of
   /// (distance, sentence number); as many as the finder was made for, missing ones last. The same
-  /// for any number of ranks and shards. Collective.
+  /// for any number of ranks and shards. Collective, except where a rank reads all sentences.
   virtual index::TopK find(const SentenceBlock& block) = 0;
 };
 

@@ -38,20 +38,21 @@ struct NearestSentence {
 
 /// (Deguchi et al., "Subset Retrieval Nearest Neighbor Machine Translation", ACL 2023.) begin()
 /// finds the sentences most similar to each of the block's and fetches their entries' codes from
-/// the ranks that hold them, to the device where the model computes; search() is local, and on a
-/// GPU it waits for nothing. Memory: the subsets of one block, in that device's memory, and on a
-/// GPU what SubsetScanTorch works in.
+/// the ranks that hold them, to the device where the model computes; a rank that reads all
+/// sentences does so by itself. search() is local, and on a GPU it waits for nothing. Memory: the
+/// subsets of one block, in that device's memory, and on a GPU what SubsetScanTorch works in.
 class SubsetSearch final : public KnnSearch {
  public:
-  /// What a rank holds of the datastore; one search after another may use it.
+  /// What a rank reads of the datastore; one search after another may use it.
   struct Parts {
     index::Codebook codebook;  ///< of the codes: without lists
     LocalSentenceStore held;
     ShardHolders holders;
     std::unique_ptr<SentenceFinder> finder;
   };
-  /// k: neighbours of a query. `comm` must outlive this object. The host's memory is searched by
-  /// kernels, a device's by tensors; a `path` other than the device's own is for tests.
+  /// comm: the ranks that hold each sentence once together: of a rank that reads all, itself; it
+  /// must outlive this object. k: neighbours of a query. The host's memory is searched by kernels,
+  /// a device's by tensors; a `path` other than the device's own is for tests.
   SubsetSearch(comm::Communicator& comm, std::shared_ptr<Parts> parts, std::int64_t k,
                at::Device device = at::kCPU)
       : SubsetSearch(comm, std::move(parts), k, device, gpu::compute_path_on(device)) {}
@@ -63,9 +64,11 @@ class SubsetSearch final : public KnnSearch {
   void set_options(const SearchOptions& options) override { k_ = options.k; }
   std::int64_t width() const override { return parts_->codebook.spec.d_in; }
   bool collective() const override { return false; }
-  bool begins_together() const override { return true; }
+  bool in_subsets() const override { return true; }
+  bool begins_together() const override { return comm_.size() > 1; }
 
-  /// What a translation memory would give for the block's sentences. Collective.
+  /// What a translation memory would give for the block's sentences. Collective if
+  /// begins_together().
   std::vector<NearestSentence> find_nearest(const SentenceBlock& block);
   std::string summary() const override;
 

@@ -35,7 +35,11 @@ CorpusSize& CorpusSize::operator+=(const CorpusSize& other) {
 }
 
 std::int64_t index_bytes(const Needs& needs) {
-  return needs.corpus.entries * entry_bytes(needs.index);
+  return index_bytes(needs.index, needs.corpus.entries);
+}
+
+std::int64_t index_bytes(const index::IndexSpec& spec, std::int64_t entries) {
+  return entries * entry_bytes(spec);
 }
 
 std::int64_t codebook_bytes(const index::IndexSpec& spec) {
@@ -87,7 +91,7 @@ std::vector<PlannedFolder> plan_folders(const Options& options, const Needs& nee
   if (options.subset.has_vectors()) {
     const auto similar =
         index::parse_index_spec(options.subset.index, width, options.subset.metric);
-    subset += sentences * entry_bytes(similar) + (options.shards + 1) * codebook_bytes(similar);
+    subset += index_bytes(similar, sentences) + (options.shards + 1) * codebook_bytes(similar);
   }
   const bool encodes = options.subset.encoder == SentenceEncoder::torchscript && !needs.imported;
   if (encodes) subset += sentences * sentence_key;

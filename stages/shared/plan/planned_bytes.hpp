@@ -23,6 +23,7 @@ std::vector<PlannedFolder> plan_folders(const Options& options, const Needs& nee
 
 /// Of the index alone: codes, ids and graph of all entries, without what each shard repeats.
 std::int64_t index_bytes(const Needs& needs);
+std::int64_t index_bytes(const index::IndexSpec& spec, std::int64_t entries);
 
 /// What every shard's file of an index repeats, so that faiss can read it: rotation, coarse
 /// centroids, product quantiser, sizes of the lists.

@@ -8,6 +8,39 @@
 
 namespace knnseq::stages {
 
+namespace {
+
+index::IndexSpec subset_codes(const Options& options, const Needs& needs) {
+  return index::parse_index_spec(options.subset.codes, needs.width, options.index.metric);
+}
+
+/// Of decoding in subsets; `working` ranks have shards.
+StageMemory plan_subsets(const Options& options, const Needs& needs, std::int64_t working) {
+  const auto [shared, of_rank] = subset_copy(options, needs);
+  StageMemory stage{subset_decoding, (shared + of_rank) / working};
+  std::int64_t block = 0;
+  for (const auto& decoding : options.decode) {
+    if (!decoding.knn || decoding.mode == KnnMode::plain) continue;
+    const auto similar = decoding.mode == KnnMode::memory ? 1 : options.subset.sentences;
+    block = std::max(block, block_bytes(subset_codes(options, needs), decoding.block_sentences,
+                                        similar, needs.corpus));
+    if (decoding.copies == IndexCopies::node) stage = {subset_decoding, of_rank, shared};
+    if (decoding.copies == IndexCopies::device) stage = {subset_decoding, shared + of_rank};
+  }
+  stage.of_rank += block;
+  return stage;
+}
+
+}  // namespace
+
+SubsetMemory subset_copy(const Options& options, const Needs& needs) {
+  std::optional<index::IndexSpec> sentences;
+  if (options.subset.has_vectors()) {
+    sentences = index::parse_index_spec(options.subset.index, needs.width, options.subset.metric);
+  }
+  return subset_memory(subset_codes(options, needs), sentences, needs.corpus);
+}
+
 std::vector<StageMemory> plan_memory(const Options& options, const Needs& needs,
                                      std::int64_t ranks) {
   constexpr std::int64_t fp32 = 4;
@@ -43,6 +76,7 @@ std::vector<StageMemory> plan_memory(const Options& options, const Needs& needs,
     if (decoding.copies == IndexCopies::node) stages.back() = {"decode", 0, copy};
     if (decoding.copies == IndexCopies::device) stages.back() = {"decode", copy};
   }
+  if (options.decodes_subsets()) stages.push_back(plan_subsets(options, needs, working));
   return stages;
 }
 

@@ -31,14 +31,40 @@ std::int64_t bytes_of(const index::IndexSpec& spec, std::int64_t entries) {
   return (entries + spec.nlist * padding) * (spec.code_bytes() + beside_code);
 }
 
+/// The choice with what is known of the ranks and nodes too; rank 0 logs it. Collective.
+IndexCopies choose_among_ranks(runtime::StageContext& context, CopyFacts facts,
+                               const char* of_what) {
+  facts.ranks = context.comm.size();
+  const auto node = context.comm.split_by_node();
+  facts.can_share = context.comm.all(comm::can_share_memory(*node));
+  facts.nodes =
+      context.comm.all_reduce(std::int64_t{node->is_root() ? 1 : 0}, comm::Reduction::sum);
+  facts.node_ranks = context.comm.all_reduce(std::int64_t{node->size()}, comm::Reduction::max);
+  facts.even_nodes = context.comm.all(node->size() * facts.nodes == facts.ranks);
+  facts.free_bytes = context.comm.all_reduce(
+      facts.on_gpu ? context.placement.facts.free_bytes : obs::available_memory_bytes(),
+      comm::Reduction::min);
+  ChosenCopies chosen;
+  comm::agree(context.comm, [&] { chosen = choose_copies(facts); });
+  if (context.comm.is_root()) {
+    context.log.info(fmt::format("one copy of {} {}{}: {}", of_what,
+                                 chosen.copies == IndexCopies::nodes ? "over all " : "a ",
+                                 core::name_of(chosen.copies), chosen.reason));
+  }
+  return chosen.copies;
+}
+
 }  // namespace
 
 ChosenCopies choose_copies(const CopyFacts& facts) {
-  const auto fits = static_cast<double>(facts.index_bytes) <=
-                    usable_share * static_cast<double>(facts.free_bytes);
-  const std::string sizes =
-      fmt::format("it takes {}, {} are free", obs::as_bytes(facts.index_bytes),
-                  obs::as_bytes(facts.free_bytes));
+  const auto bytes = facts.index_bytes + facts.node_ranks * facts.rank_bytes;
+  const auto fits =
+      static_cast<double>(bytes) <= usable_share * static_cast<double>(facts.free_bytes);
+  const std::string sizes = fmt::format("it takes {}, {} are free", obs::as_bytes(bytes),
+                                        obs::as_bytes(facts.free_bytes));
+  if (facts.in_subsets && facts.wanted == IndexCopies::nodes) {
+    return {IndexCopies::job, "knn.copies: nodes is of plain kNN; subsets have no copy over nodes"};
+  }
   const bool shared = in_node_memory(facts.wanted);
   if (shared && facts.on_gpu) {
     throw core::InputError(
@@ -68,7 +94,8 @@ ChosenCopies choose_copies(const CopyFacts& facts) {
   }
   const std::string reason = sizes + " on the node with least";
   if (fits) return {IndexCopies::node, reason};
-  const bool nodes_can = facts.nodes > 1 && facts.nodes < facts.ranks && facts.even_nodes;
+  const bool nodes_can =
+      !facts.in_subsets && facts.nodes > 1 && facts.nodes < facts.ranks && facts.even_nodes;
   return {nodes_can ? IndexCopies::nodes : IndexCopies::job, reason};
 }
 
@@ -76,7 +103,6 @@ IndexCopies choose_copies(runtime::StageContext& context, const DecodeOptions& d
                           const std::vector<BuiltDatastore>& datastores) {
   CopyFacts facts;
   facts.wanted = decoding.copies;
-  facts.ranks = context.comm.size();
   facts.shares_gpu = context.placement.shares_gpu;
   const bool cuda = context.placement.device.cuda;
   facts.on_gpu = cuda;
@@ -90,22 +116,17 @@ IndexCopies choose_copies(runtime::StageContext& context, const DecodeOptions& d
       facts.index_bytes += bytes_of(spec, datastore.searched_entries());
     }
   });
-  const auto node = context.comm.split_by_node();
-  facts.can_share = context.comm.all(comm::can_share_memory(*node));
-  facts.nodes =
-      context.comm.all_reduce(std::int64_t{node->is_root() ? 1 : 0}, comm::Reduction::sum);
-  facts.even_nodes = context.comm.all(node->size() * facts.nodes == facts.ranks);
-  facts.free_bytes = context.comm.all_reduce(
-      facts.on_gpu ? context.placement.facts.free_bytes : obs::available_memory_bytes(),
-      comm::Reduction::min);
-  ChosenCopies chosen;
-  comm::agree(context.comm, [&] { chosen = choose_copies(facts); });
-  if (context.comm.is_root()) {
-    context.log.info(fmt::format("one copy of the index {}{}: {}",
-                                 chosen.copies == IndexCopies::nodes ? "over all " : "a ",
-                                 core::name_of(chosen.copies), chosen.reason));
-  }
-  return chosen.copies;
+  return choose_among_ranks(context, facts, "the index");
+}
+
+IndexCopies choose_subset_copies(runtime::StageContext& context, IndexCopies wanted,
+                                 const SubsetMemory& copy) {
+  CopyFacts facts;
+  facts.wanted = wanted;
+  facts.in_subsets = true;
+  facts.index_bytes = copy.shared;
+  facts.rank_bytes = copy.of_rank;
+  return choose_among_ranks(context, facts, "the subsets' codes");
 }
 
 }  // namespace knnseq::stages

@@ -117,7 +117,8 @@ retrieval::KnnMixer open_mixer(runtime::StageContext& context, const Options& op
   std::vector<std::unique_ptr<retrieval::KnnSearch>> searches;
   if (data.subset) {
     searches.push_back(make_subset_search(
-        context, resident.subset_parts(context, options, *data.subset), decoding.search.k));
+        context, resident.subset_parts(context, options, *data.subset, decoding.copies),
+        decoding.search.k));
   }
   if (!data.datastores.empty()) {
     const auto copies = choose_copies(context, decoding, data.datastores);
@@ -143,11 +144,12 @@ std::unique_ptr<retrieval::MixingPolicy> make_policy(const runtime::StageContext
 
 std::unique_ptr<retrieval::SubsetSearch> open_memory(runtime::StageContext& context,
                                                      const Options& options,
+                                                     const DecodeOptions& decoding,
                                                      const SearchedData& data, Resident& resident) {
   Options nearest = options;
   nearest.subset.sentences = 1;
-  return make_subset_search(context, resident.subset_parts(context, nearest, *data.subset),
-                            /*k=*/1);
+  return make_subset_search(
+      context, resident.subset_parts(context, nearest, *data.subset, decoding.copies), /*k=*/1);
 }
 
 }  // namespace knnseq::stages

@@ -43,6 +43,7 @@ std::unique_ptr<retrieval::MixingPolicy> make_policy(const runtime::StageContext
 /// What mode memory searches in. Throws as open_subset(). Collective.
 std::unique_ptr<retrieval::SubsetSearch> open_memory(runtime::StageContext& context,
                                                      const Options& options,
+                                                     const DecodeOptions& decoding,
                                                      const SearchedData& data, Resident& resident);
 
 }  // namespace knnseq::stages

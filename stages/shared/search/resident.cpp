@@ -47,17 +47,18 @@ std::vector<OpenIndex> Resident::indexes(runtime::StageContext& context,
 }
 
 std::shared_ptr<retrieval::SubsetSearch::Parts> Resident::subset_parts(
-    runtime::StageContext& context, const Options& options, const BuiltSubset& built) {
+    runtime::StageContext& context, const Options& options, const BuiltSubset& built,
+    IndexCopies wanted) {
   std::string identities;
   for (const auto& corpus : built.corpora) {
     identities += corpus.codes.identity + ", " + corpus.sentence_index.identity + ", ";
   }
   const std::string key =
-      fmt::format("{}{}, {}, {}", identities, core::name_of(options.subset.encoder),
-                  options.subset.sentences, options.subset.nprobe);
+      fmt::format("{}{}, {}, {}, {}", identities, core::name_of(options.subset.encoder),
+                  options.subset.sentences, options.subset.nprobe, core::name_of(wanted));
   if (!subset_ || subset_key_ != key) {
     subset_.reset();  // before the next one takes memory
-    subset_ = open_subset(context, options, built);
+    subset_ = open_subset(context, options, built, wanted);
     subset_key_ = key;
   }
   return subset_;

@@ -29,7 +29,8 @@ class Resident {
   /// What open_subset() loads; kept until another one is asked for. Throws as it does. Collective.
   std::shared_ptr<retrieval::SubsetSearch::Parts> subset_parts(runtime::StageContext& context,
                                                                const Options& options,
-                                                               const BuiltSubset& built);
+                                                               const BuiltSubset& built,
+                                                               IndexCopies wanted);
 
  private:
   std::string model_key_;

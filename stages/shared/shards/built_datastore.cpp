@@ -191,16 +191,20 @@ void require_config(runtime::StageContext& context, const Options& options,
   });
 }
 
+std::filesystem::path shard_file(const std::filesystem::path& folder, std::int64_t shard) {
+  return folder / (runtime::shard_name(shard) + ".faiss");
+}
+
 std::filesystem::path checked_shard_file(const std::filesystem::path& folder, std::int64_t shard,
                                          const std::string& remedy) {
-  const auto file = folder / (runtime::shard_name(shard) + ".faiss");
+  const auto file = shard_file(folder, shard);
   const core::Json manifest = runtime::read_shard_manifest(folder, shard);
   if (manifest.at("fingerprint") == core::fingerprint_file(file)) return file;
   throw core::InputError(file, "is damaged (its bytes do not match its manifest); " + remedy);
 }
 
 std::filesystem::path index_file(const CorpusPaths& paths, std::int64_t shard) {
-  return searched_step(paths).folder / (runtime::shard_name(shard) + ".faiss");
+  return shard_file(searched_step(paths).folder, shard);
 }
 
 std::filesystem::path checked_index_file(const CorpusPaths& paths, std::int64_t shard) {

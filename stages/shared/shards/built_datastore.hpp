@@ -65,6 +65,7 @@ std::vector<CorpusPaths> corpora_appended_in(runtime::StageContext& context, con
 void require_config(runtime::StageContext& context, const Options& options,
                     const BuiltCorpus& built, const std::filesystem::path& model);
 
+std::filesystem::path shard_file(const std::filesystem::path& folder, std::int64_t shard);
 /// Throws core::InputError if the bytes of `folder`/shard-*.faiss are not those of its manifest;
 /// `remedy` says what to do. Not collective.
 std::filesystem::path checked_shard_file(const std::filesystem::path& folder, std::int64_t shard,

@@ -101,7 +101,9 @@ class Tracer {
   }
 
   void serve() {
-    if (traced_.memory != nullptr) traced_.memory->find_nearest({});
+    if (traced_.memory != nullptr && traced_.memory->begins_together()) {
+      traced_.memory->find_nearest({});
+    }
     if (traced_.mixer == nullptr) return;
     if (traced_.mixer->begins_together()) traced_.mixer->begin({});
     if (traced_.mixer->collective()) traced_.mixer->serve();
@@ -242,7 +244,7 @@ class Tracer {
     const at::Tensor mixed = log_probs.clone();
     retrieval::KnnMixer::Explanation explanation;
     retrieval::SentenceBlock block;
-    if (traced_.mixer != nullptr && traced_.mixer->begins_together()) block = block_of(sources);
+    if (traced_.mixer != nullptr && traced_.mixer->in_subsets()) block = block_of(sources);
     trace["seconds"]["model"] = short_number(of_model.seconds());
     const obs::Stopwatch of_search;
     if (traced_.mixer != nullptr) {

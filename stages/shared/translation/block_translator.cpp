@@ -53,23 +53,11 @@ class BlockTranslator {
   BlockTranslator(runtime::StageContext& context, const BlockTools& tools, const BlockWork& work)
       : context_(context), tools_(tools), work_(work) {}
 
-  /// Every rank translates by itself and takes the next block as soon as it is done with one.
-  /// mixer: null without kNN.
+  /// Every rank translates by itself. mixer: null without kNN.
   void run_alone(retrieval::KnnMixer* mixer) {
     search::KnnStep knn;
     if (mixer != nullptr) knn = mixing(*mixer);
-    if (work_.blocks.size() == 1) {  // nothing to be dealt
-      if (context_.comm.is_root() && !stopped()) {
-        translate(work_.blocks.front(), mixer, knn);
-      }
-      return;
-    }
-    BlockDealer dealer(context_.comm, work_.blocks);
-    while (!stopped()) {
-      const auto block = dealer.next();
-      if (!block) break;
-      translate(*block, mixer, knn);
-    }
+    deal([&](std::int64_t block) { translate(block, mixer, knn); });
   }
 
   /// All ranks of a group step together: each step of a block is one exchange in which every rank
@@ -108,30 +96,18 @@ class BlockTranslator {
   void run_in_subsets(retrieval::KnnMixer& mixer) {
     const auto knn = mixing(mixer);
     run_in_rounds([&](std::optional<std::int64_t> block) {
-      if (!block) return mixer.begin({});
-      const auto sources = work_.sources(*block);
-      const auto encoded = tools_.model.encode(sources);
-      mixer.begin(make_sentence_block(tools_.options.subset, tools_.tokenizer, sources, encoded));
-      auto made = search::beam_search(tools_.model, sources, encoded, beam_of(*block), knn);
-      mixer.check();
-      work_.done(*block, std::move(made));
+      if (block) return translate(*block, &mixer, knn);
+      mixer.begin({});
     });
   }
 
   void run_from_memory(retrieval::SubsetSearch& memory) {
+    if (!memory.begins_together()) {
+      return deal([&](std::int64_t block) { recall(block, memory); });
+    }
     run_in_rounds([&](std::optional<std::int64_t> block) {
-      retrieval::SentenceBlock looked_for;
-      if (block) {
-        const auto sources = work_.sources(*block);
-        looked_for = make_sentence_block(tools_.options.subset, tools_.tokenizer, sources,
-                                         tools_.model.encode(sources));
-      }
-      std::vector<std::vector<search::Hypothesis>> found;
-      for (auto& nearest : memory.find_nearest(looked_for)) {
-        if (nearest.target.empty()) nearest.target = {tools_.model.info().eos};
-        found.push_back({{std::move(nearest.target), -double{nearest.distance}, {}}});
-      }
-      if (block) work_.done(*block, std::move(found));
+      if (block) return recall(*block, memory);
+      memory.find_nearest({});
     });
   }
 
@@ -169,9 +145,43 @@ class BlockTranslator {
   }
 
   void translate(std::int64_t block, retrieval::KnnMixer* mixer, const search::KnnStep& knn) {
-    auto made = search::beam_search(tools_.model, work_.sources(block), beam_of(block), knn);
+    const auto sources = work_.sources(block);
+    const auto encoded = tools_.model.encode(sources);
+    if (mixer != nullptr && mixer->in_subsets()) mixer->begin(sentence_block(sources, encoded));
+    auto made = search::beam_search(tools_.model, sources, encoded, beam_of(block), knn);
     if (mixer != nullptr) mixer->check();
     work_.done(block, std::move(made));
+  }
+
+  void recall(std::int64_t block, retrieval::SubsetSearch& memory) {
+    const auto sources = work_.sources(block);
+    std::vector<std::vector<search::Hypothesis>> found;
+    for (auto& nearest :
+         memory.find_nearest(sentence_block(sources, tools_.model.encode(sources)))) {
+      if (nearest.target.empty()) nearest.target = {tools_.model.info().eos};
+      found.push_back({{std::move(nearest.target), -double{nearest.distance}, {}}});
+    }
+    work_.done(block, std::move(found));
+  }
+
+  retrieval::SentenceBlock sentence_block(model::Sentences sources,
+                                          const model::EncodedSource& encoded) const {
+    return make_sentence_block(tools_.options.subset, tools_.tokenizer, sources, encoded);
+  }
+
+  /// Calls `work` with one block after another, on the rank that takes it: the next one as soon as
+  /// it is done with one.
+  void deal(const std::function<void(std::int64_t)>& work) {
+    if (work_.blocks.size() == 1) {  // nothing to be dealt
+      if (context_.comm.is_root() && !stopped()) work(work_.blocks.front());
+      return;
+    }
+    BlockDealer dealer(context_.comm, work_.blocks);
+    while (!stopped()) {
+      const auto block = dealer.next();
+      if (!block) break;
+      work(*block);
+    }
   }
 
   /// Calls `work` with one of the blocks, on all ranks together; without one if there are no more

@@ -81,7 +81,7 @@ ResidentTranslator::Opened& ResidentTranslator::open(const DecodeOptions& decodi
     Opened opened;
     opened.text = std::make_unique<DatastoreText>(context_.comm, data, *tokenizer_);
     if (decoding.mode == KnnMode::memory) {
-      opened.memory = open_memory(context_, options_, data, resident_);
+      opened.memory = open_memory(context_, options_, decoding, data, resident_);
     } else {
       opened.mixer.emplace(open_mixer(context_, options_, decoding, data, resident_));
       opened.policy = decoding.interpolation.inputs().dump();

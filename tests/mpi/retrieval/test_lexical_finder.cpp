@@ -23,7 +23,7 @@ struct Reference {
 /// Sentence i is in shard i mod 3; rank r holds those with i ≡ r (mod ranks), the last rank none
 /// if there are several.
 retrieval::LexicalFinder make_finder(const Reference& reference, retrieval::LexicalScore score,
-                                     std::int64_t count) {
+                                     std::int64_t count, bool shared = false) {
   const int holders = std::max(1, world().size() - 1);
   retrieval::PieceLists mine;
   std::vector<std::int64_t> ids;
@@ -32,7 +32,7 @@ retrieval::LexicalFinder make_finder(const Reference& reference, retrieval::Lexi
     mine.add(reference.sentences[i]);
     ids.push_back(retrieval::pack_sentence_id(i % 3, i));
   }
-  return {world(), mine, ids, {score, reference.json.at("vocabulary"), count}};
+  return {world(), mine, ids, {score, reference.json.at("vocabulary"), count}, shared};
 }
 
 struct Scored {
@@ -118,5 +118,14 @@ TEST_CASE("scores are the same bits for any number of ranks") {
     const test::HostTopK expected = alone.find(block);
     REQUIRE_ALL(together.ids == expected.ids);
     REQUIRE_ALL(together.distances == expected.distances);
+
+    // Of a node the ranks hold all, once, and each searches by itself.
+    auto of_node = make_finder(reference, score, 20, /*shared=*/true);
+    REQUIRE_ALL(of_node.bytes() == alone.bytes());
+    if (world().rank() == 0) {
+      const test::HostTopK own = of_node.find(block);
+      CHECK(own.ids == expected.ids);
+      CHECK(own.distances == expected.distances);
+    }
   }
 }

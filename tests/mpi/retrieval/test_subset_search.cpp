@@ -2,6 +2,7 @@
 #include <set>
 
 #include "comm/self_communicator.hpp"
+#include "comm/shared_memory.hpp"
 #include "index/train/product_quantizer_training.hpp"
 #include "retrieval/subset/subset_search.hpp"
 #include "retrieval/subset/vector_finder.hpp"
@@ -43,28 +44,63 @@ struct Corpus {
   static std::uint32_t value(std::int64_t entry) { return static_cast<std::uint32_t>(entry * 7); }
 };
 
-/// The subset search over the ranks of `comm`.
-retrieval::SubsetSearch make_search(comm::Communicator& comm, const Corpus& corpus,
-                                    gpu::ComputePath path = gpu::ComputePath::cpu) {
+/// What the ranks of `comm` hold; `shared`: once, together.
+retrieval::LocalSentenceStore make_store(comm::Communicator& comm, const Corpus& corpus,
+                                         bool shared) {
   const retrieval::ShardHolders holders{comm.size(), corpus.shards};
   const index::VectorQuantizer quantizer(corpus.codebook);
-  retrieval::LocalSentenceStore held(corpus.codebook.spec.m);
+  const auto m = corpus.codebook.spec.m;
+  std::vector<std::int64_t> mine;
+  retrieval::SentenceCounts counts{sentences, corpus.first_entries.back()};
+  if (!shared) counts = {};
+  for (std::int64_t i = sentences - 1; i >= 0; --i) {
+    if (holders.rank_of(i * 7 % corpus.shards, i) != comm.rank()) continue;
+    mine.push_back(i);
+    if (shared) continue;
+    ++counts.sentences;
+    counts.entries += corpus.keys[static_cast<std::size_t>(i)].size(0);
+  }
+  retrieval::LocalSentenceStore held(
+      m, counts,
+      shared
+          ? comm::make_shared_memory(comm, retrieval::LocalSentenceStore::memory_bytes(m, counts))
+          : nullptr);
+  retrieval::SentenceCounts place;
+  for (const auto i : mine) {
+    const auto at = static_cast<std::size_t>(i);
+    const auto first = corpus.first_entries[at];
+    const at::Tensor codes = quantizer.encode(quantizer.rotate(corpus.keys[at]), {});
+    std::vector<std::uint32_t> values;
+    for (auto entry = first; entry < corpus.first_entries[at + 1]; ++entry) {
+      values.push_back(Corpus::value(entry));
+    }
+    // Backwards, so that they are to be sorted.
+    if (shared) place = {sentences - 1 - i, first};
+    held.put(place, {i, first, values, index::span_of<std::uint8_t>(codes)});
+    ++place.sentences;
+    place.entries += std::ssize(values);
+  }
+  comm.barrier();
+  if (!shared || comm.is_root()) held.sort();
+  comm.barrier();
+  return held;
+}
+
+/// The subset search over the ranks of `comm`. shared: all run on one node and hold the entries
+/// there together, and each finds sentences by itself.
+retrieval::SubsetSearch make_search(comm::Communicator& comm, const Corpus& corpus,
+                                    gpu::ComputePath path = gpu::ComputePath::cpu,
+                                    bool shared = false) {
+  comm::Communicator& together = shared ? comm::self_communicator() : comm;
+  const retrieval::ShardHolders holders{together.size(), corpus.shards};
   std::vector<std::int64_t> rows;
   at::Tensor ids = at::empty({0}, at::kLong);
   for (std::int64_t i = sentences - 1; i >= 0; --i) {
     const std::int64_t shard = i * 7 % corpus.shards;
-    if (holders.rank_of(shard, i) != comm.rank()) continue;
+    if (holders.rank_of(shard, i) != together.rank()) continue;
     rows.push_back(i);
     ids = at::cat({ids, at::full({1}, retrieval::pack_sentence_id(shard, i), at::kLong)});
-    const auto at = static_cast<std::size_t>(i);
-    const at::Tensor codes = quantizer.encode(quantizer.rotate(corpus.keys[at]), {});
-    std::vector<std::uint32_t> values;
-    for (auto entry = corpus.first_entries[at]; entry < corpus.first_entries[at + 1]; ++entry) {
-      values.push_back(Corpus::value(entry));
-    }
-    held.add({i, corpus.first_entries[at], values, index::span_of<std::uint8_t>(codes)});
   }
-  held.finish();
   index::Codebook flat;
   flat.spec = index::parse_index_spec("Flat", width);
   const at::Tensor mine =
@@ -72,11 +108,11 @@ retrieval::SubsetSearch make_search(comm::Communicator& comm, const Corpus& corp
   auto local =
       index::make_local_index(flat, {{}, index::VectorQuantizer(flat).encode(mine, {}), ids});
   auto finder = std::make_unique<retrieval::VectorFinder>(
-      retrieval::DistributedSearch(comm, flat, std::move(local), {.k = similar}),
+      retrieval::DistributedSearch(together, flat, std::move(local), {.k = similar}),
       [](const retrieval::SentenceBlock& block) { return block.means; });
-  return {comm,
+  return {together,
           std::make_shared<retrieval::SubsetSearch::Parts>(retrieval::SubsetSearch::Parts{
-              corpus.codebook, std::move(held), holders, std::move(finder)}),
+              corpus.codebook, make_store(comm, corpus, shared), holders, std::move(finder)}),
           nearest, at::kCPU, path};
 }
 
@@ -138,6 +174,9 @@ TEST_CASE("subset search finds what one process finds by the definition") {
   const auto self = comm::make_self_communicator();
   auto alone = make_search(*self, corpus);
   auto by_tensors = make_search(world(), corpus, gpu::ComputePath::torch);
+  auto of_node = make_search(world(), corpus, gpu::ComputePath::cpu, /*shared=*/true);
+  REQUIRE_ALL(search.begins_together() == (world().size() > 1));
+  REQUIRE_ALL(!of_node.begins_together());
   for (std::int64_t round = 0; round < 3; ++round) {
     const auto block = my_block(corpus, round);
     search.begin(block);
@@ -153,6 +192,15 @@ TEST_CASE("subset search finds what one process finds by the definition") {
     const auto found = search.search(queries, of);
     const auto same = alone.search(queries, of);
     REQUIRE_ALL(at::equal(found.ids, same.ids) && at::equal(found.distances, same.distances));
+    of_node.begin(block);
+    const auto shared = of_node.search(queries, of);
+    REQUIRE_ALL(at::equal(found.ids, shared.ids) && at::equal(found.distances, shared.distances));
+    const auto recalled = search.find_nearest(block);
+    const auto recalled_alone = of_node.find_nearest(block);
+    REQUIRE_ALL(recalled.size() == static_cast<std::size_t>(block.sentences));
+    REQUIRE_ALL(std::ranges::equal(recalled, recalled_alone, [](const auto& a, const auto& b) {
+      return a.distance == b.distance && a.target == b.target && a.first_entry == b.first_entry;
+    }));
     const auto on_device = by_tensors.search(queries, of);
     REQUIRE_ALL(at::equal(found.ids, on_device.ids) &&
                 at::equal(found.distances, on_device.distances));
@@ -180,6 +228,24 @@ TEST_CASE("subset search finds what one process finds by the definition") {
   REQUIRE_ALL(by_tensors.times().entries == search.times().entries);
   REQUIRE_ALL(by_tensors.times().most_bytes > 0);
   REQUIRE_ALL(by_tensors.times().most_bytes < search.times().most_bytes);
+}
+
+TEST_CASE("a store refuses what there is no room for, and sentences that it does not hold") {
+  retrieval::LocalSentenceStore held(2, {2, 3});
+  const std::vector<std::uint32_t> values = {7, 8};
+  const std::vector<std::uint8_t> codes = {1, 2, 3, 4};
+  held.put({1, 1}, {5, 40, values, codes});
+  held.put({0, 0}, {9, 50, {}, {}});
+  CHECK_THROWS_AS(held.put({2, 0}, {6, 0, {}, {}}), std::logic_error);
+  CHECK_THROWS_AS(held.put({0, 2}, {6, 0, values, codes}), std::logic_error);
+  CHECK_THROWS_AS(held.put({0, 0}, {6, 0, values, {}}), std::logic_error);
+  held.sort();
+  CHECK(held.find(5).first_entry == 40);
+  CHECK(held.find(5).values[1] == 8);
+  CHECK(held.find(5).codes[3] == 4);
+  CHECK(held.find(9).values.empty());
+  CHECK_THROWS_AS(held.find(6), std::logic_error);
+  CHECK(held.bytes() == 2 * 32 + 3 * 6);
 }
 
 TEST_CASE("every sentence has one holder, the one that its shard's team takes it to") {

@@ -54,6 +54,27 @@ TEST_CASE("the smallest memory that has room for the index holds it") {
   CHECK(chosen(facts) == IndexCopies::job);
 }
 
+TEST_CASE("subsets have a copy a node, or one a job") {
+  CopyFacts facts = two_ranks(40, 100);
+  facts.in_subsets = true;
+  facts.node_ranks = 2;
+  facts.rank_bytes = 10;  // each rank's index of sentences
+  CHECK(chosen(facts) == IndexCopies::node);
+  facts.rank_bytes = 20;
+  CHECK(chosen(facts) == IndexCopies::job);
+  facts.ranks = 4;
+  facts.nodes = 2;
+  CHECK(chosen(facts) == IndexCopies::job);
+  facts.wanted = IndexCopies::nodes;
+  facts.rank_bytes = 0;
+  CHECK(chosen(facts) == IndexCopies::job);
+  CHECK(stages::choose_copies(facts).reason.find("of plain kNN") != std::string::npos);
+  for (const auto copies : {IndexCopies::device, IndexCopies::node, IndexCopies::job}) {
+    facts.wanted = copies;
+    CHECK(chosen(facts) == copies);
+  }
+}
+
 TEST_CASE("copies that the config asks for are made, or refused") {
   CopyFacts facts = two_ranks(60, 10);
   for (const auto copies : {IndexCopies::device, IndexCopies::node, IndexCopies::job}) {

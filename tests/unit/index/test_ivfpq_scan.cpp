@@ -6,6 +6,7 @@
 
 #include "core/entry_id.hpp"
 #include "core/random.hpp"
+#include "index/core/marks.hpp"
 #include "index/core/neighbour.hpp"
 #include "index/faiss_io/faiss_codebook.hpp"
 #include "index/search/ivfpq_scan.hpp"
@@ -192,6 +193,37 @@ TEST_CASE("the bound of the k-th smallest is one, and close") {
   CHECK(index::kth_smallest_at_most(std::vector<float>(5, 2.5F), 5) == 2.5F);
   CHECK(index::kth_smallest_at_most(std::vector<float>{-3e38F, 3e38F}, 1) == 3e38F);
   CHECK(index::kth_smallest_at_most({}, 1) == infinity);
+}
+
+TEST_CASE("a number above another is above it, and near") {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  for (const float value : {0.0F, 1.0F, -1.0F, 3e38F, -3e38F, 1e-40F, -1e-40F, 123.456F}) {
+    CHECK(index::above(value) > value);
+    CHECK(index::above(value) <= value + std::abs(value) * 3e-7F + 2e-38F);
+  }
+  CHECK(index::above(1 - 1e-12) > 1 - 1e-12);  // which fp32 does not tell from 1
+  CHECK(index::above(1e300) == infinity);
+  CHECK(index::above(-1e300) == infinity);
+  CHECK(index::above(std::numeric_limits<double>::quiet_NaN()) == infinity);
+}
+
+TEST_CASE("what is chosen among many is visited once, in order") {
+  core::Random random(5);
+  std::vector<std::uint8_t> marks(100, 1);  // of another time
+  for (const std::size_t count : {0, 1, 7, 8, 9, 64, 1003}) {
+    std::vector<float> values(count);
+    for (float& value : values) value = static_cast<float>(test::normal(random));
+    for (const float limit : {-9.0F, -1.5F, 0.0F, 9.0F}) {
+      std::vector<std::size_t> expected, found;
+      for (std::size_t i = 0; i < count; ++i) {
+        if (values[i] < limit) expected.push_back(i);
+      }
+      index::visit_chosen(
+          count, marks, [&](std::size_t i) { return values[i] < limit; },
+          [&](std::size_t i) { found.push_back(i); });
+      CHECK(found == expected);
+    }
+  }
 }
 
 TEST_CASE("results depend neither on threads and batches nor on where the entries are") {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -22,6 +21,15 @@ using RowPointers = std::vector<const float*>;
 
 /// Appends pointers to all rows of a contiguous fp32 tensor [n, d], which must outlive them.
 void append_rows(const at::Tensor& x, RowPointers& rows);
+
+struct PanelShape {
+  std::int64_t rows;
+  std::int64_t d;
+};
+
+/// The rows of these numbers as columns [d, panel rows]; where there is no row, zeros.
+void transpose_rows(const RowPointers& rows, std::span<const std::int32_t> numbers,
+                    const PanelShape& panel, float* columns);
 
 /// Centroids [k, d] and their norms: a score is norms[c] − 2 · product.
 struct ScoredCentroids {
@@ -78,10 +86,6 @@ class CentroidScan {
   explicit CentroidScan(const at::Tensor& centroids, Metric metric = Metric::l2)
       : CentroidScan(centroids, metric, gpu::compute_path_on(centroids.device())) {}
   CentroidScan(const at::Tensor& centroids, Metric metric, gpu::ComputePath path);
-
-  /// Calls `visit` for all tiles of x [n, d] fp32: centroids ascend for any one row. Products round
-  /// as the matrix library does for these rows. Only of gpu::ComputePath::cpu.
-  void visit_tiles(const at::Tensor& x, const std::function<void(const ScoreTile&)>& visit) const;
 
   /// The nearest centroid of each row, int32 [n], on the device of x and the centroids; ties go to
   /// the lowest. Compared in fp32 (by gpu::ComputePath::torch: as BoundedNearest does); a row's

@@ -12,10 +12,6 @@ namespace knnseq::index {
 
 namespace {
 
-// A tile of products stays in the second-level cache between the product and its use.
-constexpr std::int64_t product_rows = 1024;
-constexpr std::int64_t product_centroids = 1024;
-
 // What a thread works on at a time: so many panels of rows, and as many centroids as stay in the
 // second-level cache while the panels pass by.
 constexpr std::int64_t panels_together = 8;
@@ -40,24 +36,6 @@ std::vector<Task> cut(std::span<const NearestJob> jobs) {
   return tasks;
 }
 
-/// The panel's rows as columns; lanes without a row get zeros.
-void transpose(const RowPointers& rows, std::span<const std::int32_t> numbers, std::int64_t d,
-               float* columns) {
-  constexpr std::int64_t together = 32;  // columns: what is written stays in the first-level cache
-  const std::int64_t width = simd_kernels().nearest.panel_rows;
-  const auto filled = std::ssize(numbers);
-  for (std::int64_t first = 0; first < d; first += together) {
-    const std::int64_t end = std::min(first + together, d);
-    for (std::int64_t i = 0; i < filled; ++i) {
-      const float* row = rows[numbers[i]];
-      for (std::int64_t j = first; j < end; ++j) columns[j * width + i] = row[j];
-    }
-    for (std::int64_t j = first; j < end; ++j) {
-      std::fill(columns + j * width + filled, columns + (j + 1) * width, 0.0F);
-    }
-  }
-}
-
 /// One thread's memory.
 struct Work {
   explicit Work(std::int64_t d)
@@ -76,7 +54,8 @@ void run(const Task& task, const RowPointers& rows, const ScoredCentroids& centr
   for (std::int64_t p = 0; p < panels; ++p) {
     const auto first = static_cast<std::size_t>(p * width);
     const std::size_t count = std::min(static_cast<std::size_t>(width), task.rows.size() - first);
-    transpose(rows, task.rows.subspan(first, count), d, work.columns.data() + p * width * d);
+    transpose_rows(rows, task.rows.subspan(first, count), {width, d},
+                   work.columns.data() + p * width * d);
   }
   std::fill(work.best.begin(), work.best.end(), std::numeric_limits<float>::infinity());
   std::fill(work.nearest.begin(), work.nearest.end(), task.list.front());
@@ -98,6 +77,22 @@ void run(const Task& task, const RowPointers& rows, const ScoredCentroids& centr
 }
 
 }  // namespace
+
+void transpose_rows(const RowPointers& rows, std::span<const std::int32_t> numbers,
+                    const PanelShape& panel, float* columns) {
+  constexpr std::int64_t together = 32;  // columns: what is written stays in the first-level cache
+  const auto filled = std::ssize(numbers);
+  for (std::int64_t first = 0; first < panel.d; first += together) {
+    const std::int64_t end = std::min(first + together, panel.d);
+    for (std::int64_t i = 0; i < filled; ++i) {
+      const float* row = rows[numbers[i]];
+      for (std::int64_t j = first; j < end; ++j) columns[j * panel.rows + i] = row[j];
+    }
+    for (std::int64_t j = first; j < end; ++j) {
+      std::fill(columns + j * panel.rows + filled, columns + (j + 1) * panel.rows, 0.0F);
+    }
+  }
+}
 
 void append_rows(const at::Tensor& x, RowPointers& rows) {
   KNNSEQ_ASSERT(x.dim() == 2 && x.scalar_type() == at::kFloat && x.is_contiguous(),
@@ -129,30 +124,6 @@ CentroidScan::CentroidScan(const at::Tensor& centroids, Metric metric, gpu::Comp
                 "centroids are fp32 [k, d]");
   if (path == gpu::ComputePath::torch) by_bounds_.emplace(centroids_, metric);
   std::iota(all_.begin(), all_.end(), 0);
-}
-
-void CentroidScan::visit_tiles(const at::Tensor& x,
-                               const std::function<void(const ScoreTile&)>& visit) const {
-  KNNSEQ_ASSERT(x.dim() == 2 && x.scalar_type() == at::kFloat && x.size(1) == centroids_.size(1),
-                "vectors are fp32 [n, d]");
-  const at::Tensor rows = x.contiguous();
-  const std::int64_t n = rows.size(0);
-  const std::int64_t k = centroids_.size(0);
-  at::Tensor buffer =
-      at::empty({std::min(n, product_rows) * std::min(k, product_centroids)}, at::kFloat);
-  for (std::int64_t row = 0; row < n; row += product_rows) {
-    const std::int64_t row_count = std::min(product_rows, n - row);
-    const at::Tensor row_tile = rows.narrow(0, row, row_count);
-    for (std::int64_t first = 0; first < k; first += product_centroids) {
-      const std::int64_t count = std::min(product_centroids, k - first);
-      at::Tensor products = buffer.narrow(0, 0, row_count * count).view({row_count, count});
-      at::mm_out(products, row_tile, centroids_.narrow(0, first, count).t());
-      visit({row,
-             first,
-             {products.const_data_ptr<float>(), row_count, count},
-             norms_.const_data_ptr<float>() + first});
-    }
-  }
 }
 
 at::Tensor CentroidScan::nearest(const at::Tensor& x) const {

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <compare>
 #include <limits>
+#include <numeric>
+#include <span>
 #include <vector>
 
 #include <faiss/IndexHNSW.h>
@@ -12,6 +14,7 @@
 #include "index/core/plain_distance.hpp"
 #include "index/faiss_io/faiss_codebook.hpp"
 #include "index/quantize/probe_lists.hpp"
+#include "index/simd/simd_kernels.hpp"
 
 namespace knnseq::index {
 
@@ -23,59 +26,95 @@ struct Candidate {
   auto operator<=>(const Candidate&) const = default;
 };
 
-constexpr float worst_score = std::numeric_limits<float>::infinity();
+/// Centroids whose scores are made together: they stay in the second-level cache.
+constexpr std::int64_t probe_tile = 1024;
 
-/// The candidates of one query with the lowest scores, in no order.
-class Shortlist {
+/// Some queries' nearest lists: how they are looked for, and one thread's memory for that.
+class ProbePanel {
  public:
-  explicit Shortlist(std::size_t count) : count_(count), candidates_(), marks_() {}
-
-  /// Takes a row of a tile.
-  void add(const ScoreTile& tile, std::int64_t row) {
-    const std::int64_t columns = tile.products.columns;
-    std::vector<float> scores(columns);
-    for (std::int64_t j = 0; j < columns; ++j) {
-      const float score = tile.score(row, j);
-      scores[j] = score == score ? score : worst_score;  // what is not a number has no order
-    }
-    const float limit = no_less_than_lowest(scores);
-    const float* const row_scores = scores.data();
-    visit_chosen(
-        scores.size(), marks_, [&](std::size_t j) { return row_scores[j] <= limit; },
-        [&](std::size_t j) {
-          candidates_.push_back(
-              {row_scores[j],
-               static_cast<std::int32_t>(tile.first_centroid + static_cast<std::int64_t>(j))});
-        });
-    if (candidates_.size() <= count_) return;
-    const auto end = candidates_.begin() + static_cast<std::ptrdiff_t>(count_);
-    std::nth_element(candidates_.begin(), end, candidates_.end());
-    candidates_.erase(end, candidates_.end());
+  /// count: candidates of each query.
+  ProbePanel(const CentroidScan& scan, std::int64_t count)
+      : kernel_(simd_kernels().nearest), centroids_(scan.scored()), count_(count) {
+    const std::int64_t most = kernel_.panel_rows;
+    const std::int64_t tile = std::min(probe_tile, scan.centroids().size(0));
+    total_ = scan.centroids().size(0);
+    columns_.resize(centroids_.d * most);
+    scores_.resize(tile * most);
+    minima_.resize(2 * count_ * most);
+    marks_.resize(tile * most);
+    limits_.resize(most);
+    candidates_.resize(most);
   }
 
-  std::vector<Candidate>& candidates() { return candidates_; }
+  /// The candidates of queries [numbers], in no order: those with the lowest scores.
+  std::span<std::vector<Candidate>> find(const RowPointers& queries,
+                                         std::span<const std::int32_t> numbers) {
+    const auto filled = std::ssize(numbers);
+    const std::int64_t rows = kernel_.score_panel_rows(filled);
+    transpose_rows(queries, numbers, {rows, centroids_.d}, columns_.data());
+    for (auto& of_row : candidates_) of_row.clear();
+    ScorePanel panel{.columns = columns_.data(),
+                     .rows = rows,
+                     .d = centroids_.d,
+                     .groups = 2 * count_,
+                     .scores = scores_.data(),
+                     .minima = minima_.data(),
+                     .limits = limits_.data(),
+                     .marks = marks_.data()};
+    for (std::int64_t first = 0; first < total_; first += probe_tile) {
+      panel.centroids = centroids_.centroids + first * centroids_.d;
+      panel.norms = centroids_.norms + first;
+      panel.count = std::min(probe_tile, total_ - first);
+      kernel_.score(panel);
+      choose_limits(panel, filled);
+      kernel_.mark(panel);
+      take(panel, first);
+    }
+    return std::span(candidates_).first(filled);
+  }
 
  private:
-  /// At least the count-th lowest score: that of the lowest of each of some groups, of which there
-  /// are more than scores are wanted.
-  float no_less_than_lowest(const std::vector<float>& scores) const {
-    const std::size_t groups = 2 * count_;
-    if (scores.size() <= groups) return worst_score;
-    std::vector<float> minima(scores.begin(), scores.begin() + static_cast<std::ptrdiff_t>(groups));
-    for (std::size_t first = groups; first < scores.size(); first += groups) {
-      const std::size_t width = std::min(groups, scores.size() - first);
-      for (std::size_t g = 0; g < width; ++g) {
-        minima[g] = scores[first + g] < minima[g] ? scores[first + g] : minima[g];
-      }
+  /// At least the count-th lowest score of the tile: that of the lowest of each of some groups, of
+  /// which there are more than scores are wanted.
+  void choose_limits(const ScorePanel& panel, std::int64_t filled) {
+    std::vector<float> minima(panel.groups);
+    for (std::int64_t row = 0; row < panel.rows; ++row) {
+      float& limit = limits_[row];
+      limit = row < filled ? std::numeric_limits<float>::infinity()
+                           : -std::numeric_limits<float>::infinity();
+      if (row >= filled || panel.count <= panel.groups) continue;
+      for (std::int64_t g = 0; g < panel.groups; ++g)
+        minima[g] = panel.minima[g * panel.rows + row];
+      const auto last = minima.begin() + count_ - 1;
+      std::nth_element(minima.begin(), last, minima.end());
+      limit = *last;
     }
-    const auto last = minima.begin() + static_cast<std::ptrdiff_t>(count_) - 1;
-    std::nth_element(minima.begin(), last, minima.end());
-    return *last;
   }
 
-  std::size_t count_;
-  std::vector<Candidate> candidates_;
-  std::vector<std::uint8_t> marks_;  ///< of visit_chosen()
+  void take(const ScorePanel& panel, std::int64_t first) {
+    const auto rows = static_cast<std::size_t>(panel.rows);
+    visit_marked(panel.marks, static_cast<std::size_t>(panel.count) * rows, [&](std::size_t place) {
+      const auto list = static_cast<std::int32_t>(first + static_cast<std::int64_t>(place / rows));
+      candidates_[place % rows].push_back({panel.scores[place], list});
+    });
+    const auto count = static_cast<std::size_t>(count_);
+    for (auto& of_row : candidates_) {
+      if (of_row.size() <= count) continue;
+      std::nth_element(of_row.begin(), of_row.begin() + count_, of_row.end());
+      of_row.resize(count);
+    }
+  }
+
+  const NearestKernel& kernel_;
+  ScoredCentroids centroids_;
+  std::int64_t count_;
+  std::int64_t total_ = 0;                          ///< of centroids
+  std::vector<float> columns_;                      ///< [d, rows]
+  std::vector<float> scores_;                       ///< [tile, rows]
+  std::vector<float> minima_;                       ///< [groups, rows]
+  std::vector<std::uint8_t> marks_;                 ///< [tile, rows]
+  std::vector<float> limits_;                       ///< [rows]
+  std::vector<std::vector<Candidate>> candidates_;  ///< [rows]
 };
 
 }  // namespace
@@ -84,30 +123,38 @@ Probes probe_lists_cpu(const CentroidScan& scan, const at::Tensor& queries, std:
                        Metric metric) {
   const std::int64_t q = queries.size(0);
   const std::int64_t d = queries.size(1);
-  // The matrix product rounds; a few more candidates than needed are measured again exactly.
-  const auto count = static_cast<std::size_t>(
-      std::min(scan.centroids().size(0), width + std::max<std::int64_t>(8, width / 4)));
-  std::vector<Shortlist> nearest(q, Shortlist(count));
-  scan.visit_tiles(queries, [&](const ScoreTile& tile) {
-    parallel_for(tile.products.rows,
-                 [&](std::int64_t i) { nearest[tile.first_row + i].add(tile, i); });
-  });
-
+  // Scores round; a few more candidates than needed are measured again exactly.
+  const std::int64_t count =
+      std::min(scan.centroids().size(0), width + std::max<std::int64_t>(8, width / 4));
+  RowPointers rows;
+  append_rows(queries, rows);
+  std::vector<std::int32_t> numbers(rows.size());
+  std::iota(numbers.begin(), numbers.end(), 0);
   Probes probes{at::empty({q, width}, at::kLong), at::empty({q, width}, at::kFloat)};
   auto* lists = probes.lists.mutable_data_ptr<std::int64_t>();
   auto* distances = probes.distances.mutable_data_ptr<float>();
-  const float* query = queries.const_data_ptr<float>();
   const float* centroids = scan.centroids().const_data_ptr<float>();
-  parallel_for(q, [&](std::int64_t i) {
-    auto& candidates = nearest[i].candidates();
-    for (Candidate& candidate : candidates) {
-      candidate.distance = plain_distance(metric, query + i * d, centroids + candidate.list * d, d);
+  const auto probe = [&](ProbePanel& panel, core::Range range) {
+    const auto of_range = std::span(numbers).subspan(range.begin, range.size());
+    auto found = panel.find(rows, of_range);
+    for (std::int64_t i = 0; i < range.size(); ++i) {
+      auto& candidates = found[i];
+      const std::int64_t row = range.begin + i;
+      for (Candidate& candidate : candidates) {
+        candidate.distance = plain_distance(metric, rows[row], centroids + candidate.list * d, d);
+      }
+      std::sort(candidates.begin(), candidates.end());
+      for (std::int64_t j = 0; j < width; ++j) {
+        lists[row * width + j] = candidates[j].list;
+        distances[row * width + j] = candidates[j].distance;
+      }
     }
-    std::sort(candidates.begin(), candidates.end());
-    for (std::int64_t j = 0; j < width; ++j) {
-      const Candidate& chosen = candidates[j];
-      lists[i * width + j] = chosen.list;
-      distances[i * width + j] = chosen.distance;
+  };
+  const std::int64_t together = simd_kernels().nearest.panel_rows;
+  parallel_ranges(q, [&](core::Range range) {
+    ProbePanel panel(scan, count);
+    for (auto first = range.begin; first < range.end; first += together) {
+      probe(panel, {first, std::min(first + together, range.end)});
     }
   });
   return probes;

@@ -1,9 +1,12 @@
+#include <limits>
+
 #include <ATen/Parallel.h>
 #include <catch2/catch.hpp>
 
 #include "index/quantize/nearest_centroids.hpp"
 #include "index/quantize/pq_codes.hpp"
 #include "index/quantize/vector_quantizer.hpp"
+#include "index/simd/simd_kernels.hpp"
 #include "unit/index/synthetic.hpp"
 
 using namespace knnseq;
@@ -52,6 +55,59 @@ TEST_CASE("probes over several tiles are the nearest lists in the order of (dist
                             (distance[i - 1] == distance[i] && list[i - 1] < list[i]));
   }
   CHECK(in_order);
+}
+
+TEST_CASE("scores of a panel, their minima and marks are those of plain loops") {
+  constexpr std::int64_t d = 19;
+  constexpr std::int64_t count = 131;
+  constexpr std::int64_t groups = 40;
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  at::Tensor centroids = test::normal(count, d, 3);
+  centroids[7][2] = std::numeric_limits<float>::quiet_NaN();
+  const at::Tensor norms = (centroids * centroids).sum(1);
+  for (const index::SimdKernels& kernels : index::simd_kernels_of_this_cpu()) {
+    const index::NearestKernel& kernel = kernels.nearest;
+    for (const std::int64_t wanted : {1, 5, 13, 30, 64}) {
+      const std::int64_t rows = kernel.score_panel_rows(wanted);
+      INFO(core::to_string(kernels.set) << ", rows " << rows);
+      CHECK((rows >= wanted || rows == kernel.panel_rows));
+      const at::Tensor x = test::normal(rows, d, 4);
+      const at::Tensor columns = x.t().contiguous();
+      std::vector<float> scores(count * rows), minima(groups * rows), limits(rows, 10);
+      std::vector<std::uint8_t> marks(count * rows, 9);
+      const index::ScorePanel panel{.columns = columns.const_data_ptr<float>(),
+                                    .rows = rows,
+                                    .d = d,
+                                    .centroids = centroids.const_data_ptr<float>(),
+                                    .norms = norms.const_data_ptr<float>(),
+                                    .count = count,
+                                    .groups = groups,
+                                    .scores = scores.data(),
+                                    .minima = minima.data(),
+                                    .limits = limits.data(),
+                                    .marks = marks.data()};
+      kernel.score(panel);
+      kernel.mark(panel);
+      const at::Tensor plain = (norms.unsqueeze(1) - 2 * at::mm(centroids, columns))
+                                   .nan_to_num(/*nan=*/infinity, /*posinf=*/infinity);
+      const at::Tensor got = at::from_blob(scores.data(), {count, rows}, at::kFloat);
+      CHECK(at::allclose(got, plain, 1e-4, 1e-4));
+      std::int64_t wrong = 0;
+      for (std::int64_t row = 0; row < rows; ++row) {
+        for (std::int64_t g = 0; g < groups; ++g) {
+          float least = infinity;
+          for (std::int64_t c = g; c < count; c += groups) {
+            least = std::min(least, scores[c * rows + row]);
+          }
+          wrong += minima[g * rows + row] == least ? 0 : 1;
+        }
+        for (std::int64_t c = 0; c < count; ++c) {
+          wrong += marks[c * rows + row] == (scores[c * rows + row] <= 10 ? 1 : 0) ? 0 : 1;
+        }
+      }
+      CHECK(wrong == 0);
+    }
+  }
 }
 
 TEST_CASE("codes do not depend on the number of threads") {

@@ -45,8 +45,11 @@ TEST_CASE("subsets take a copy a node, a rank or a job") {
   CHECK(node.of_host == codes + lists);
   CHECK(node.of_rank == block);
   const auto flat = planned(IndexCopies::node, "Flat");
-  CHECK(flat.of_host == codes);
-  CHECK(flat.of_rank == block + vectors);
+  CHECK(flat.of_host == codes + vectors);
+  CHECK(flat.of_rank == block);
+  const auto of_faiss = planned(IndexCopies::node, "IVF4,Flat");
+  CHECK(of_faiss.of_host == codes);
+  CHECK(of_faiss.of_rank == block + vectors);
   const auto device = planned(IndexCopies::device, "IVF4,PQ8");
   CHECK(device.of_host == 0);
   CHECK(device.of_rank == block + codes + lists);

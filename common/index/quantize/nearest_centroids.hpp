@@ -40,8 +40,6 @@ struct ScoredCentroids {
 
 /// Inner products of some rows with some centroids.
 struct ScoreTile {
-  std::int64_t first_row = 0;
-  std::int64_t first_centroid = 0;
   core::MatrixView<const float> products;  ///< [rows, centroids]
   const float* norms = nullptr;            ///< [centroids] squared norms; zeros for inner products
 

@@ -51,8 +51,7 @@ std::vector<std::int32_t> nearest_to_cells(comm::Communicator& comm, const at::T
     const std::int64_t first = group * cells_together;
     const std::int64_t rows = std::min(cells_together, cells.size(0) - first);
     const at::Tensor products = at::mm(cells.narrow(0, first, rows), transposed);
-    const ScoreTile tile{
-        first, 0, {products.const_data_ptr<float>(), rows, k}, centroids.scored().norms};
+    const ScoreTile tile{{products.const_data_ptr<float>(), rows, k}, centroids.scored().norms};
     for (std::int64_t row = 0; row < rows; ++row) {
       const auto list = lowest(tile, row, count);
       mine.insert(mine.end(), list.begin(), list.end());

@@ -30,15 +30,16 @@ struct ScanOptions {
 /// nor on where entries are kept.
 ///
 /// How: each query has a table of 8-bit numbers, its products with the PQ centroids rounded down
-/// (for that the term must be the entry's and not the query's). Sums of table entries, made 64
-/// entries at a time by byte permutations, bound the distance from below; only entries whose bound
-/// is under the k-th best distance so far are measured. (Byte tables and transposed blocks as a
-/// filter: André, Kermarrec, Le Scouarnec, "Cache locality is not enough", VLDB 2015, and faiss's
-/// fast scan; unlike there, codes keep 8 bits and nothing is lost.) Where byte permutations are
-/// short, the least table bytes of four near centroids, as that paper has them of 16, bound it from
-/// a quarter of the look-ups first; so codes are renumbered by nearness. The nearest lists of a
-/// query come first; then all queries of a thread go through the lists together, so that a list is
-/// read once. Not collective.
+/// (for that the term must be the entry's and not the query's), in steps that are half or a quarter
+/// as wide for sub-vectors that differ less; so sub-vectors lie in blocks in that order. Sums of
+/// table entries, made 64 entries at a time by byte permutations, bound the distance from below;
+/// only entries whose bound is under the k-th best distance so far are measured. (Byte tables and
+/// transposed blocks as a filter: André, Kermarrec, Le Scouarnec, "Cache locality is not enough",
+/// VLDB 2015, and faiss's fast scan; unlike there, codes keep 8 bits and nothing is lost.) Where
+/// byte permutations are short, the least table bytes of four near centroids, as that paper has
+/// them of 16, bound it from a quarter of the look-ups first; so codes are renumbered by nearness.
+/// The nearest lists of a query come first; then all queries of a thread go through the lists
+/// together, so that a list is read once. Not collective.
 class IvfPqScan final : public ListIndex {
  public:
   /// Room for lists of these sizes [nlist]. Copies what it needs of the codebook but the coarse

@@ -91,7 +91,9 @@ void IvfPqScan::append(std::int64_t list, std::span<const std::uint8_t> codes,
       coarse_centroids_.const_data_ptr<float>() + list * coarse_centroids_.size(1);
   const auto terms = options_.inner_product ? std::vector<float>(centroids_.m() * 256, 0)
                                             : centroids_.terms_of(centroid);
-  lists_.append(list, codes, ids, {.numbers = numbers_.data(), .terms = terms.data()});
+  lists_.append(
+      list, codes, ids,
+      {.numbers = numbers_.data(), .terms = terms.data(), .places = centroids_.places().data()});
 }
 
 TopK IvfPqScan::search(const at::Tensor& rotated, const Probes& probes, std::int64_t k) const {

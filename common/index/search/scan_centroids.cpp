@@ -3,8 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
+#include <numeric>
+
+#include <ATen/ATen.h>
 
 #include "core/types.hpp"
+#include "index/simd/scan_kernel.hpp"
 
 namespace knnseq::index {
 
@@ -30,11 +35,11 @@ struct Rows {
 /// only.
 template <std::int64_t fixed_width>
 float dot_of_code(const Rows& rows, const float* vector, const std::uint8_t* code,
-                  std::int64_t stride) {
+                  const std::int64_t* places) {
   const std::int64_t width = fixed_width > 0 ? fixed_width : rows.width;
   Floats sums[4] = {};
   const auto add = [&](std::int64_t s, Floats& sum) {
-    const float* centroid = rows.centroids + (s * 256 + code[s * stride]) * width;
+    const float* centroid = rows.centroids + (s * 256 + code[places[s]]) * width;
     for (std::int64_t t = 0; t < width; t += lanes) {
       sum += load(vector + s * width + t) * load(centroid + t);
     }
@@ -51,6 +56,17 @@ float dot_of_code(const Rows& rows, const float* vector, const std::uint8_t* cod
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
+/// About how long a query's sub-vectors are, squared [m]: as long as those of the vectors coded.
+at::Tensor mean_squares(const Codebook& codebook) {
+  at::Tensor squares = codebook.pq_centroids.square().sum(2).mean(1);
+  const at::Tensor& coarse = codebook.coarse_centroids;
+  if (coarse.defined() && coarse.size(0) > 0) {
+    squares =
+        squares + coarse.view({-1, squares.size(0), codebook.spec.dsub()}).square().sum(2).mean(0);
+  }
+  return squares.contiguous();
+}
+
 }  // namespace
 
 ScanCentroids::ScanCentroids(const Codebook& codebook)
@@ -59,7 +75,9 @@ ScanCentroids::ScanCentroids(const Codebook& codebook)
       padded_dsub_(core::ceil_div(dsub_, lanes) * lanes),
       centroids_(m_ * 256 * padded_dsub_, 0),
       columns_(m_ * 256 * dsub_),
-      radii_(m_, 0) {
+      radii_(m_, 0),
+      order_(m_),
+      places_(m_) {
   KNNSEQ_ASSERT(codebook.spec.nbits() == 8, "codes have 8 bits a sub-vector");
   const float* from = codebook.pq_centroids.const_data_ptr<float>();
   for (std::int64_t i = 0; i < m_ * 256; ++i, from += dsub_) {
@@ -73,6 +91,12 @@ ScanCentroids::ScanCentroids(const Codebook& codebook)
     float& radius = radii_[s];
     radius = std::max(radius, std::sqrt(norm));
   }
+  const at::Tensor squares = mean_squares(codebook);
+  std::iota(order_.begin(), order_.end(), 0);
+  std::ranges::stable_sort(order_, std::ranges::greater(), [&](std::int64_t s) {
+    return squares.const_data_ptr<float>()[s] * radii_[s] * radii_[s];
+  });
+  for (std::int64_t row = 0; row < m_; ++row) places_[order_[row]] = row * scan_block_entries;
 }
 
 std::int64_t ScanCentroids::bytes() const {
@@ -88,11 +112,12 @@ void ScanCentroids::pad(const float* vector, float factor, float* padded) const 
   }
 }
 
-float ScanCentroids::dot(const float* padded, const std::uint8_t* code, std::int64_t stride) const {
+float ScanCentroids::dot(const float* padded, const std::uint8_t* code,
+                         const std::int64_t* places) const {
   const Rows rows{centroids_.data(), m_, padded_dsub_};
-  if (padded_dsub_ == 4) return dot_of_code<4>(rows, padded, code, stride);
-  if (padded_dsub_ == 8) return dot_of_code<8>(rows, padded, code, stride);
-  return dot_of_code<0>(rows, padded, code, stride);
+  if (padded_dsub_ == 4) return dot_of_code<4>(rows, padded, code, places);
+  if (padded_dsub_ == 8) return dot_of_code<8>(rows, padded, code, places);
+  return dot_of_code<0>(rows, padded, code, places);
 }
 
 std::vector<float> ScanCentroids::terms_of(const float* centroid) const {

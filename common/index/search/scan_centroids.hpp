@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "index/faiss_io/codebook.hpp"
@@ -22,15 +23,22 @@ class ScanCentroids {
   /// The largest norm of a sub-vector's centroids.
   float radius(std::int64_t sub_vector) const { return radii_[sub_vector]; }
 
+  /// The sub-vectors [m] in the order of rows of a block and of tables: those first by which
+  /// distances of queries are likely to differ most, so that rows of a table whose steps are wide
+  /// come before those whose steps are narrow (ScanTableJob).
+  std::span<const std::int64_t> order() const { return order_; }
+  /// How far into a code of a block the byte of each sub-vector lies [m].
+  std::span<const std::int64_t> places() const { return places_; }
+
   /// Writes factor · vector [d_out] to padded [m · padded_dsub()], which holds zeros: each
   /// sub-vector is filled up to a multiple of 4.
   void pad(const float* vector, float factor, float* padded) const;
 
-  /// ⟨vector, r̂⟩ for the padded vector and the code's decoded residual r̂; bytes of the code are
-  /// `stride` apart. The product of component t of sub-vector s is added to partial sum
+  /// ⟨vector, r̂⟩ for the padded vector and the code's decoded residual r̂; the byte of sub-vector s
+  /// is code[places[s]]. The product of component t of sub-vector s is added to partial sum
   /// (s mod 4, t mod 4), in ascending (s, t); the 16 sums are then added up as a balanced tree. So
   /// the value depends on nothing but vector and code.
-  float dot(const float* padded, const std::uint8_t* code, std::int64_t stride) const;
+  float dot(const float* padded, const std::uint8_t* code, const std::int64_t* places) const;
 
   /// What each code contributes to the terms of entries in the list of `centroid` [d_out], fp32
   /// [m, 256]: ⟨2c + r, r⟩ with the list's part c and the code's r of a sub-vector, summed over
@@ -44,6 +52,8 @@ class ScanCentroids {
   std::vector<float> centroids_;  ///< [m, 256, padded_dsub]
   std::vector<float> columns_;    ///< [m, dsub, 256]
   std::vector<float> radii_;      ///< [m]
+  std::vector<std::int64_t> order_;
+  std::vector<std::int64_t> places_;
 };
 
 /// The term of an entry with this code [m], of terms_of() its list: four sums of every fourth

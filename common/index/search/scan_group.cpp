@@ -173,6 +173,7 @@ void ScanGroup::run_kernel(const Visit& visit, float limit, std::size_t first) {
                        .m = target_.lists.m(),
                        .table = query.table,
                        .near_table = query.near_table,
+                       .weights = query.weights,
                        .scale = query.scale,
                        .limit = limit,
                        .next = next_blocks_,
@@ -182,8 +183,10 @@ void ScanGroup::run_kernel(const Visit& visit, float limit, std::size_t first) {
 
 void ScanGroup::measure(const Visit& visit, std::size_t position) {
   const auto entry = static_cast<std::int64_t>(position);
-  const float product = target_.centroids.dot(
-      queries_[visit.query].padded, target_.lists.code(visit.list, entry), scan_block_entries);
+  const ScanCentroids& centroids = target_.centroids;
+  const float product =
+      centroids.dot(queries_[visit.query].padded, target_.lists.code(visit.list, entry),
+                    centroids.places().data());
   const float base = probe_distance(visit) + target_.lists.term(visit.list, entry);
   best_[visit.query].offer({base + product, target_.lists.ids(visit.list) + entry});
 }

@@ -38,7 +38,7 @@ float put(const std::uint8_t* code, std::int64_t m, const ScanLists::Appending& 
   float sums[4] = {};
   const auto put_one = [&](std::size_t s, std::uint8_t value) {
     const std::uint8_t number = numbers[s * 256 + value];
-    column[s * scan_block_entries] = number;
+    column[how.places[s]] = number;
     sums[s % 4] += terms[s * 256 + number];
   };
   std::int64_t s = 0;

@@ -37,6 +37,7 @@ class ScanLists {
   struct Appending {
     const std::uint8_t* numbers = nullptr;  ///< [m, 256]: what stands for each
     const float* terms = nullptr;           ///< [m, 256]: of term_of()
+    const std::int64_t* places = nullptr;   ///< [m]: where in a block's column each byte goes
   };
 
   /// Entries at the end of a list that has room: codes [n, m] row-major, ids [n]. Without tables

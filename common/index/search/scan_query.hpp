@@ -10,11 +10,12 @@
 namespace knnseq::index {
 
 /// For an entry of a list: bound = probe distance + floor + (term + scale · sum of table bytes) is,
-/// up to error(), at most the distance.
+/// up to error(), at most the distance. Bytes of a sum count as often as the weights say.
 struct ScanQuery {
   const float* padded = nullptr;             ///< [m · padded_dsub], times the metric's factor
   const std::uint8_t* table = nullptr;       ///< [m, 256]
   const std::uint8_t* near_table = nullptr;  ///< [m, scan_near_groups]
+  ScanWeights weights = {};
   float scale = 0;
   double floor = 0;      ///< sum of the tables' minima
   double magnitude = 0;  ///< no sum of products exceeds it, partial or whole

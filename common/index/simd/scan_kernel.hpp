@@ -31,21 +31,31 @@ static constexpr int scan_code_of(int group, int member) {
   return (group & 15) | member << 4 | group >> 4 << 6;
 }
 
+/// How many steps a byte of a table stands for. A row is that of one sub-vector.
+struct ScanWeights {
+  std::int64_t fours = 0;  ///< four in rows [0, fours)
+  std::int64_t twos = 0;   ///< two in rows [fours, twos), one in the others
+};
+
 /// One query's look-up tables: of every sub-vector the contributions of all 256 centroids, less
-/// their minimum, in whole steps of `scale`, rounded down; and the smallest byte of each group of
-/// near codes, for a first and looser bound from a quarter of the table.
+/// their minimum, in whole steps, rounded down; and half the smallest byte of each group of near
+/// codes, for a first and looser bound from a quarter of the table.
 struct ScanTableJob {
-  const float* query = nullptr;    ///< [m, dsub], times the metric's factor
-  std::int64_t query_stride = 0;   ///< floats from one sub-vector of the query to the next
-  const float* columns = nullptr;  ///< [m, dsub, 256], the centroids transposed
+  const float* query = nullptr;         ///< [m, dsub], times the metric's factor
+  std::int64_t query_stride = 0;        ///< floats from one sub-vector of the query to the next
+  const float* columns = nullptr;       ///< [m, dsub, 256], the centroids transposed
+  const std::int64_t* order = nullptr;  ///< [m], the sub-vector of each row
   std::int64_t m = 0;
   std::int64_t dsub = 0;
-  float levels = 0;                    ///< the largest number of steps: m · levels < 2^16
+  float levels = 0;                    ///< the largest byte
+  int halvings = 0;                    ///< of steps, 0 to 2: m · levels · 2^halvings < 2^16
   float* products = nullptr;           ///< [m, 256], scratch
-  float* minima = nullptr;             ///< out: [m]
+  float* minima = nullptr;             ///< out: [m], of rows
+  float* widths = nullptr;             ///< out: [m], the largest differences within rows
   std::uint8_t* table = nullptr;       ///< out: [m, 256]
   std::uint8_t* near_table = nullptr;  ///< out: [m, scan_near_groups]
-  float widest = 0;                    ///< out: the largest difference within a sub-vector
+  ScanWeights weights;                 ///< out
+  float widest = 0;                    ///< out: the largest of the widths
 };
 
 /// Differences below this are not told apart in a table.
@@ -58,15 +68,27 @@ struct ScanRun {
   std::int64_t m = 0;
   const std::uint8_t* table = nullptr;       ///< [m, 256], aligned to 64 bytes
   const std::uint8_t* near_table = nullptr;  ///< [m, scan_near_groups], likewise; or none
-  float scale = 0;
+  ScanWeights weights = {};
+  float scale = 0;  ///< a step
   float limit = 0;
   const std::uint8_t* next =
       nullptr;  ///< blocks that will be read after these: a hint, may be null
-  /// out: [count, 64], term + scale · sum of table bytes; if limit is finite, anything that is not
-  /// below it stands for scores that are not either
+  /// out: [count, 64], term + scale · sum of table bytes and their weights; if limit is finite,
+  /// anything that is not below it stands for scores that are not either
   float* scores = nullptr;
   std::uint64_t* passing = nullptr;  ///< out: [count], bit i: scores[i] < limit
 };
+
+/// Calls add(begin, end) for the rows of each weight, and twice() when sums so far count double.
+template <class Add, class Twice>
+[[gnu::always_inline]] static inline void add_by_weight(const ScanRun& run, const Add& add,
+                                                        const Twice& twice) {
+  add(std::int64_t{0}, run.weights.fours);
+  twice();
+  add(run.weights.fours, run.weights.twos);
+  twice();
+  add(run.weights.twos, run.m);
+}
 
 /// Sums of bytes are exact, so that kernels differ only in how tables and scores are rounded.
 struct ScanKernel {

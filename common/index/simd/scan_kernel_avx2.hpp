@@ -59,47 +59,61 @@ struct Sums {
     both = _mm256_add_epi16(both, bytes);
     odd = _mm256_add_epi16(odd, _mm256_srli_epi16(bytes, 8));
   }
+  void twice() {
+    both = _mm256_slli_epi16(both, 1);
+    odd = _mm256_slli_epi16(odd, 1);
+  }
   __m256i even() const { return _mm256_sub_epi16(both, _mm256_slli_epi16(odd, 8)); }
 };
 
 Sums sum_up(const ScanRun& run, const std::uint8_t* codes) {
   Sums sums;
-  for (std::int64_t s = 0; s < run.m; ++s) {
-    sums.add(Codes(codes + s * scan_block_entries).look_up<4>(run.table + s * 256));
-  }
+  const auto add = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      sums.add(Codes(codes + row * scan_block_entries).look_up<4>(run.table + row * 256));
+    }
+  };
+  add_by_weight(run, add, [&] { sums.twice(); });
   return sums;
 }
 
-/// Of the near table, for both halves of a block: no more than its bytes' sums, and less only where
-/// those of two sub-vectors that follow one another exceed 255 together.
+/// Of the near table, for both halves of a block: at most half of its bytes' sums. Those of two
+/// rows fit into a byte, as none exceeds 127.
 std::pair<Sums, Sums> sum_up_near(const ScanRun& run, const std::uint8_t* codes) {
   Sums first, second;
-  const auto look_up = [&](std::int64_t s) {
-    const std::uint8_t* table = run.near_table + s * scan_near_groups;
+  const auto look_up = [&](std::int64_t row) {
+    const std::uint8_t* table = run.near_table + row * scan_near_groups;
     const __m256i parts[4] = {load_part(table), load_part(table + 16), load_part(table + 32),
                               load_part(table + 48)};
-    return std::pair(Codes(codes + s * scan_block_entries).look_up_near(parts),
-                     Codes(codes + s * scan_block_entries + 32).look_up_near(parts));
+    return std::pair(Codes(codes + row * scan_block_entries).look_up_near(parts),
+                     Codes(codes + row * scan_block_entries + 32).look_up_near(parts));
   };
-  std::int64_t s = 0;
-  for (; s + 2 <= run.m; s += 2) {
-    const auto [a, b] = look_up(s);
-    const auto [c, d] = look_up(s + 1);
-    first.add(_mm256_adds_epu8(a, c));
-    second.add(_mm256_adds_epu8(b, d));
-  }
-  if (s < run.m) {
-    const auto [a, b] = look_up(s);
-    first.add(a);
-    second.add(b);
-  }
+  const auto add = [&](std::int64_t begin, std::int64_t end) {
+    std::int64_t row = begin;
+    for (; row + 2 <= end; row += 2) {
+      const auto [a, b] = look_up(row);
+      const auto [c, d] = look_up(row + 1);
+      first.add(_mm256_add_epi8(a, c));
+      second.add(_mm256_add_epi8(b, d));
+    }
+    if (row < end) {
+      const auto [a, b] = look_up(row);
+      first.add(a);
+      second.add(b);
+    }
+  };
+  add_by_weight(run, add, [&] {
+    first.twice();
+    second.twice();
+  });
   return {first, second};
 }
 
-/// Scores of 8 entries; bits of those that pass.
-std::uint64_t score(const ScanRun& run, __m128i sums, const float* terms, float* scores) {
+/// Scores of 8 entries; bits of those that pass. scale: of the sums.
+std::uint64_t score(const ScanRun& run, float scale, __m128i sums, const float* terms,
+                    float* scores) {
   const __m256 values =
-      _mm256_fmadd_ps(_mm256_set1_ps(run.scale), _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(sums)),
+      _mm256_fmadd_ps(_mm256_set1_ps(scale), _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(sums)),
                       _mm256_load_ps(terms));
   _mm256_storeu_ps(scores, values);
   const __m256 passing = _mm256_cmp_ps(values, _mm256_set1_ps(run.limit), _CMP_LT_OQ);
@@ -107,23 +121,33 @@ std::uint64_t score(const ScanRun& run, __m128i sums, const float* terms, float*
 }
 
 /// Scores of 32 entries; bits of those that pass.
-std::uint64_t score(const ScanRun& run, const Sums& sums, const float* terms, float* scores) {
-  return score(run, _mm256_castsi256_si128(sums.even()), terms, scores) |
-         score(run, _mm256_extracti128_si256(sums.even(), 1), terms + 8, scores + 8) << 8 |
-         score(run, _mm256_castsi256_si128(sums.odd), terms + 16, scores + 16) << 16 |
-         score(run, _mm256_extracti128_si256(sums.odd, 1), terms + 24, scores + 24) << 24;
+std::uint64_t score(const ScanRun& run, float scale, const Sums& sums, const float* terms,
+                    float* scores) {
+  return score(run, scale, _mm256_castsi256_si128(sums.even()), terms, scores) |
+         score(run, scale, _mm256_extracti128_si256(sums.even(), 1), terms + 8, scores + 8) << 8 |
+         score(run, scale, _mm256_castsi256_si128(sums.odd), terms + 16, scores + 16) << 16 |
+         score(run, scale, _mm256_extracti128_si256(sums.odd, 1), terms + 24, scores + 24) << 24;
 }
 
 /// The score of one entry. codes: its first byte.
 float score_alone(const ScanRun& run, const std::uint8_t* codes, float term) {
   std::uint32_t even = 0;  // two sums, so that additions need not wait for each other
   std::uint32_t odd = 0;
-  std::int64_t s = 0;
-  for (; s + 2 <= run.m; s += 2) {
-    even += run.table[s * 256 + codes[s * scan_block_entries]];
-    odd += run.table[(s + 1) * 256 + codes[(s + 1) * scan_block_entries]];
-  }
-  if (s < run.m) even += run.table[s * 256 + codes[s * scan_block_entries]];
+  const auto byte_of = [&](std::int64_t row) {
+    return std::uint32_t{run.table[row * 256 + codes[row * scan_block_entries]]};
+  };
+  const auto add = [&](std::int64_t begin, std::int64_t end) {
+    std::int64_t row = begin;
+    for (; row + 2 <= end; row += 2) {
+      even += byte_of(row);
+      odd += byte_of(row + 1);
+    }
+    if (row < end) even += byte_of(row);
+  };
+  add_by_weight(run, add, [&] {
+    even *= 2;
+    odd *= 2;
+  });
   return term + run.scale * static_cast<float>(even + odd);
 }
 
@@ -136,7 +160,7 @@ std::uint64_t scan_half(const ScanRun& run, std::int64_t b, int first, std::uint
   const float* terms = reinterpret_cast<const float*>(block + run.m * scan_block_entries) + first;
   float* scores = run.scores + b * scan_block_entries + first;
   if (__builtin_popcount(near) > most_alone) {
-    return score(run, sum_up(run, block + first), terms, scores);
+    return score(run, run.scale, sum_up(run, block + first), terms, scores);
   }
   std::uint64_t passing = 0;
   for (; near != 0; near &= near - 1) {
@@ -154,7 +178,9 @@ std::uint64_t find_near(const ScanRun& run, std::int64_t b) {
   const auto [first, second] = sum_up_near(run, block);
   const float* terms = reinterpret_cast<const float*>(block + run.m * scan_block_entries);
   float* scores = run.scores + b * scan_block_entries;
-  return score(run, first, terms, scores) | score(run, second, terms + 32, scores + 32) << 32;
+  const float scale = 2 * run.scale;
+  return score(run, scale, first, terms, scores) |
+         score(run, scale, second, terms + 32, scores + 32) << 32;
 }
 
 void scan(const ScanRun& run) {

@@ -37,6 +37,10 @@ struct Sums {
     both = _mm512_add_epi16(both, bytes);
     odd = _mm512_add_epi16(odd, _mm512_srli_epi16(bytes, 8));
   }
+  void twice() {
+    both = _mm512_slli_epi16(both, 1);
+    odd = _mm512_slli_epi16(odd, 1);
+  }
 };
 
 /// Scores of 16 entries; bits of those that pass.
@@ -60,11 +64,14 @@ void scan(const ScanRun& run) {
     const std::uint8_t* ahead =
         in_next ? run.next + (b + blocks_ahead - run.count) * bytes : codes + blocks_ahead * bytes;
     Sums sums;
-    for (std::int64_t s = 0; s < run.m; ++s) {
-      _mm_prefetch(ahead + s * scan_block_entries, _MM_HINT_T0);
-      sums.add(
-          Table(run.table + s * 256).look_up(_mm512_load_si512(codes + s * scan_block_entries)));
-    }
+    const auto add = [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t row = begin; row < end; ++row) {
+        _mm_prefetch(ahead + row * scan_block_entries, _MM_HINT_T0);
+        sums.add(Table(run.table + row * 256)
+                     .look_up(_mm512_load_si512(codes + row * scan_block_entries)));
+      }
+    };
+    add_by_weight(run, add, [&] { sums.twice(); });
     const auto* terms = reinterpret_cast<const float*>(codes + run.m * scan_block_entries);
     float* scores = run.scores + b * scan_block_entries;
     const __m512i odd = sums.odd;

@@ -15,12 +15,17 @@ void scan_block(const ScanRun& run, std::int64_t b) {
   std::uint32_t sums[scan_block_entries];
   for (int first = 0; first < scan_block_entries; first += group) {
     std::uint32_t group_sums[group] = {};
-    const std::uint8_t* table = run.table;
-    for (std::int64_t s = 0; s < run.m; ++s, table += 256) {
-      std::uint64_t bytes = 0;
-      __builtin_memcpy(&bytes, codes + s * scan_block_entries + first, sizeof(bytes));
-      for (int i = 0; i < group; ++i) group_sums[i] += table[bytes >> (8 * i) & 255];
-    }
+    const auto add = [&](std::int64_t begin, std::int64_t end) {
+      const std::uint8_t* table = run.table + begin * 256;
+      for (std::int64_t row = begin; row < end; ++row, table += 256) {
+        std::uint64_t bytes = 0;
+        __builtin_memcpy(&bytes, codes + row * scan_block_entries + first, sizeof(bytes));
+        for (int i = 0; i < group; ++i) group_sums[i] += table[bytes >> (8 * i) & 255];
+      }
+    };
+    add_by_weight(run, add, [&] {
+      for (std::uint32_t& sum : group_sums) sum *= 2;
+    });
     __builtin_memcpy(sums + first, group_sums, sizeof(group_sums));
   }
   float terms[scan_block_entries];

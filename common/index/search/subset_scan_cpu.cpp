@@ -1,8 +1,10 @@
 #include <algorithm>
+#include <bit>
 #include <vector>
 
 #include "core/error.hpp"
 #include "index/core/certain_top_k.hpp"
+#include "index/core/marks.hpp"
 #include "index/core/parallel.hpp"
 #include "index/search/kth_smallest.hpp"
 #include "index/search/subset_scan.hpp"
@@ -28,6 +30,7 @@ class Searcher {
         scores_(),
         passing_(),
         minima_of_groups_(),
+        marks_(),
         passed_() {}
 
   std::vector<Neighbour> search(const float* query, std::int64_t set) {
@@ -102,13 +105,19 @@ class Searcher {
   /// Positions of the entries whose score is below the limit.
   void collect_below(float limit) {
     passed_.clear();
-    for (std::size_t group = 0; group < minima_of_groups_.size(); ++group) {
-      if (!(minima_of_groups_[group] < limit)) continue;
-      const std::size_t first = group / score_lanes * chunk + group % score_lanes;
-      for (std::size_t i = first; i < first + chunk; i += score_lanes) {
-        if (scores_[i] < limit) pass(i);
-      }
-    }
+    const float* const minima = minima_of_groups_.data();
+    visit_chosen(
+        minima_of_groups_.size(), marks_, [&](std::size_t group) { return minima[group] < limit; },
+        [&](std::size_t group) {
+          const std::size_t first = group / score_lanes * chunk + group % score_lanes;
+          std::uint32_t below = 0;  // a bit a row
+          for (std::size_t row = 0; row < score_lanes; ++row) {
+            below |= std::uint32_t{scores_[first + row * score_lanes] < limit} << row;
+          }
+          for (; below != 0; below &= below - 1) {
+            pass(first + static_cast<std::size_t>(std::countr_zero(below)) * score_lanes);
+          }
+        });
     for (std::size_t i = minima_of_groups_.size() * score_lanes; i < scores_.size(); ++i) {
       if (scores_[i] < limit) pass(i);
     }
@@ -151,6 +160,7 @@ class Searcher {
   std::vector<float> scores_;  ///< of the set's entries, then infinity up to whole blocks
   std::vector<std::uint64_t> passing_;
   std::vector<float> minima_of_groups_;
+  std::vector<std::uint8_t> marks_;  ///< of visit_chosen()
   std::vector<std::size_t> passed_;  ///< positions of entries that may be near
 };
 

@@ -63,10 +63,10 @@ class IvfPqScan final : public ListIndex {
   }  ///< of memory
 
  private:
-  ScanOptions options_;
+  ScanOptions options_;  ///< with kernels
   at::Tensor coarse_centroids_;
-  std::vector<std::uint8_t>
-      numbers_;  ///< [m, 256], of the codebook's codes in centroids_ and lists_
+  /// [m, 256], of the codebook's codes in centroids_ and lists_; none: they are the same.
+  std::vector<std::uint8_t> numbers_;
   ScanCentroids centroids_;
   ScanLists lists_;
 };

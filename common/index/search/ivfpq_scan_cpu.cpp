@@ -64,6 +64,7 @@ std::vector<std::uint8_t> number_by_nearness(const Codebook& codebook) {
 
 /// The codebook whose code numbers[s][c] of sub-vector s is code c of the given one.
 Codebook renumbered(Codebook codebook, const std::vector<std::uint8_t>& numbers) {
+  if (numbers.empty()) return codebook;
   const at::Tensor places = at::empty({codebook.spec.m, 256, 1}, at::kLong);
   std::ranges::copy(numbers, places.mutable_data_ptr<std::int64_t>());
   codebook.pq_centroids = codebook.pq_centroids.scatter(1, places.expand_as(codebook.pq_centroids),
@@ -71,17 +72,22 @@ Codebook renumbered(Codebook codebook, const std::vector<std::uint8_t>& numbers)
   return codebook;
 }
 
+ScanOptions with_kernels(ScanOptions options) {
+  if (options.kernels == nullptr) options.kernels = &simd_kernels();
+  return options;
+}
+
 }  // namespace
 
 IvfPqScan::IvfPqScan(const Codebook& codebook, std::span<const std::int64_t> list_sizes,
                      ScanOptions options)
-    : options_(std::move(options)),
+    : options_(with_kernels(std::move(options))),
       coarse_centroids_(codebook.coarse_centroids.contiguous()),
-      numbers_(number_by_nearness(codebook)),
+      numbers_(options_.kernels->scan.near_tables ? number_by_nearness(codebook)
+                                                  : std::vector<std::uint8_t>()),
       centroids_(renumbered(codebook, numbers_)),
       lists_(codebook.spec.m, list_sizes, options_.memory) {
   KNNSEQ_ASSERT(std::cmp_equal(list_sizes.size(), codebook.spec.nlist), "a size for each list");
-  if (options_.kernels == nullptr) options_.kernels = &simd_kernels();
 }
 
 void IvfPqScan::append(std::int64_t list, std::span<const std::uint8_t> codes,
@@ -89,11 +95,11 @@ void IvfPqScan::append(std::int64_t list, std::span<const std::uint8_t> codes,
   KNNSEQ_ASSERT(list >= 0 && list < lists_.lists(), "no such list");
   const float* centroid =
       coarse_centroids_.const_data_ptr<float>() + list * coarse_centroids_.size(1);
-  const auto terms = options_.inner_product ? std::vector<float>(centroids_.m() * 256, 0)
-                                            : centroids_.terms_of(centroid);
-  lists_.append(
-      list, codes, ids,
-      {.numbers = numbers_.data(), .terms = terms.data(), .places = centroids_.places().data()});
+  const auto terms = options_.inner_product ? nullptr : centroids_.terms_of(centroid);
+  lists_.append(list, codes, ids,
+                {.numbers = numbers_.empty() ? nullptr : numbers_.data(),
+                 .terms = terms.get(),
+                 .places = centroids_.places().data()});
 }
 
 TopK IvfPqScan::search(const at::Tensor& rotated, const Probes& probes, std::int64_t k) const {

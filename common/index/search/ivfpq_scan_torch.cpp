@@ -88,7 +88,7 @@ void IvfPqScanTorch::append(std::int64_t list, std::span<const std::uint8_t> cod
     const auto code = codes.subspan(i * m, m);
     const std::int64_t position = group * group_entries + size % group_entries;
     terms_.mutable_data_ptr<float>()[position] =
-        options_.inner_product ? 0 : term_of(terms.data(), code.data(), centroids_.m());
+        options_.inner_product ? 0 : term_of(terms.get(), code.data(), centroids_.m());
     ids_.mutable_data_ptr<std::int64_t>()[position] = ids[i];
     std::uint8_t* to = codes_.mutable_data_ptr<std::uint8_t>() + group * group_entries * padded_m_ +
                        size % group_entries * chunk_bytes_;

@@ -10,6 +10,7 @@
 
 #include "core/types.hpp"
 #include "index/simd/scan_kernel.hpp"
+#include "index/simd/simd_kernels.hpp"
 
 namespace knnseq::index {
 
@@ -120,20 +121,13 @@ float ScanCentroids::dot(const float* padded, const std::uint8_t* code,
   return dot_of_code<0>(rows, padded, code, places);
 }
 
-std::vector<float> ScanCentroids::terms_of(const float* centroid) const {
-  std::vector<float> terms(m_ * 256);
-  for (std::int64_t s = 0; s < m_; ++s) {
-    const float* const part = centroid + s * dsub_;
-    const float* const columns = columns_.data() + s * dsub_ * 256;
-    for (std::int64_t j = 0; j < 256; j += lanes) {
-      Floats sum{};
-      for (std::int64_t t = 0; t < dsub_; ++t) {
-        const Floats r = load(columns + t * 256 + j);
-        sum += (2 * part[t] + r) * r;
-      }
-      std::memcpy(terms.data() + s * 256 + j, &sum, sizeof(sum));
-    }
-  }
+std::unique_ptr<float[]> ScanCentroids::terms_of(const float* centroid) const {
+  auto terms = std::make_unique_for_overwrite<float[]>(m_ * 256);
+  simd_kernels().adc.make_terms({.centroid = centroid,
+                                 .columns = columns_.data(),
+                                 .m = m_,
+                                 .dsub = dsub_,
+                                 .terms = terms.get()});
   return terms;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -43,7 +44,7 @@ class ScanCentroids {
   /// What each code contributes to the terms of entries in the list of `centroid` [d_out], fp32
   /// [m, 256]: ⟨2c + r, r⟩ with the list's part c and the code's r of a sub-vector, summed over
   /// its components in order. Entries' terms are sums of these: term_of().
-  std::vector<float> terms_of(const float* centroid) const;
+  std::unique_ptr<float[]> terms_of(const float* centroid) const;
 
  private:
   std::int64_t m_;

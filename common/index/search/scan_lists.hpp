@@ -33,15 +33,15 @@ class ScanLists {
   ScanLists& operator=(const ScanLists&) = delete;
   ~ScanLists() = default;
 
-  /// What codes become when they are appended.
+  /// What becomes of codes when they are appended.
   struct Appending {
-    const std::uint8_t* numbers = nullptr;  ///< [m, 256]: what stands for each
-    const float* terms = nullptr;           ///< [m, 256]: of term_of()
-    const std::int64_t* places = nullptr;   ///< [m]: where in a block's column each byte goes
+    const std::uint8_t* numbers = nullptr;  ///< [m, 256]: what stands for each; none: they stay
+    const float* terms = nullptr;           ///< [m, 256]: of term_of(); none: terms are 0
+    /// [m]: how far into a code of a block each sub-vector's byte is; none: in their order.
+    const std::int64_t* places = nullptr;
   };
 
-  /// Entries at the end of a list that has room: codes [n, m] row-major, ids [n]. Without tables
-  /// codes stay as they are and terms are 0.
+  /// Entries at the end of a list that has room: codes [n, m] row-major, ids [n].
   void append(std::int64_t list, std::span<const std::uint8_t> codes,
               std::span<const std::int64_t> ids) {
     append(list, codes, ids, {});

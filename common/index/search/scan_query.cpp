@@ -29,7 +29,7 @@ ScanQuery make_scan_query(const ScanKernel& kernel, const ScanCentroids& centroi
   job.minima = minima.data();
   job.widths = widths.data();
   job.table = tables;
-  job.near_table = tables + m * 256;
+  job.near_table = kernel.near_tables ? tables + m * 256 : nullptr;
   kernel.make_table(job);
 
   ScanQuery query{.padded = padded,

@@ -14,7 +14,7 @@ namespace knnseq::index {
 struct ScanQuery {
   const float* padded = nullptr;             ///< [m · padded_dsub], times the metric's factor
   const std::uint8_t* table = nullptr;       ///< [m, 256]
-  const std::uint8_t* near_table = nullptr;  ///< [m, scan_near_groups]
+  const std::uint8_t* near_table = nullptr;  ///< [m, scan_near_groups], or none
   ScanWeights weights = {};
   float scale = 0;
   double floor = 0;      ///< sum of the tables' minima
@@ -27,10 +27,12 @@ struct ScanQuery {
 };
 
 /// Bytes of a query's tables.
-inline std::int64_t scan_table_bytes(std::int64_t m) { return m * (256 + scan_near_groups); }
+inline std::int64_t scan_table_bytes(const ScanKernel& kernel, std::int64_t m) {
+  return m * (256 + (kernel.near_tables ? scan_near_groups : 0));
+}
 
-/// Makes the tables. padded: [m · padded_dsub] and tables: [scan_table_bytes(m)] (aligned to 64
-/// bytes) must outlive the result.
+/// Makes the tables. padded: [m · padded_dsub] and tables: [scan_table_bytes(kernel, m)] (aligned
+/// to 64 bytes) must outlive the result.
 ScanQuery make_scan_query(const ScanKernel& kernel, const ScanCentroids& centroids,
                           const float* padded, std::uint8_t* tables);
 

@@ -73,6 +73,21 @@ void make_adc_table(AdcTableJob& job) {
   for (std::int64_t s = 0; s < job.m; ++s) round_down(job, s, steps);
 }
 
+void make_terms(const TermJob& job) {
+  for (std::int64_t s = 0; s < job.m; ++s) {
+    const float* const part = job.centroid + s * job.dsub;
+    const float* const columns = job.columns + s * job.dsub * 256;
+    for (std::int64_t j = 0; j < 256; j += lanes) {
+      Floats sum{};
+      for (std::int64_t t = 0; t < job.dsub; ++t) {
+        const Floats r = load(columns + t * 256 + j);
+        sum += (2 * part[t] + r) * r;
+      }
+      __builtin_memcpy(job.terms + s * 256 + j, &sum, sizeof(sum));
+    }
+  }
+}
+
 void find_minima(const float* scores, std::int64_t chunks, float* minima) {
   for (; chunks > 0; --chunks, scores += score_chunk, minima += score_lanes) {
     for (int first = 0; first < score_lanes; first += lanes) {
@@ -90,7 +105,7 @@ void find_minima(const float* scores, std::int64_t chunks, float* minima) {
 
 template <>
 AdcKernel adc_kernel<core::compiled_for>() {
-  return {make_adc_table, find_minima};
+  return {make_adc_table, make_terms, find_minima};
 }
 
 }  // namespace knnseq::index

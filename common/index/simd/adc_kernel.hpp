@@ -28,9 +28,19 @@ struct AdcTableJob {
 inline constexpr std::int64_t score_lanes = 16;
 inline constexpr std::int64_t score_chunk = score_lanes * score_lanes;
 
+/// What the codes contribute to the terms of a list's entries (ScanCentroids::terms_of()).
+struct TermJob {
+  const float* centroid = nullptr;  ///< [m, dsub], the list's
+  const float* columns = nullptr;   ///< [m, dsub, 256], the codes' centroids transposed
+  std::int64_t m = 0;
+  std::int64_t dsub = 0;
+  float* terms = nullptr;  ///< out: [m, 256], Σ (2c + r) · r over t ascending
+};
+
 struct AdcKernel {
   /// The same bits by every instruction set: no product is fused with a sum.
   void (*make_table)(AdcTableJob& job);
+  void (*make_terms)(const TermJob& job);  ///< likewise
   /// The smallest score of each group of whole chunks: scores [chunks · score_chunk] → minima
   /// [chunks, score_lanes]. NaN counts as infinity.
   void (*find_minima)(const float* scores, std::int64_t chunks, float* minima);

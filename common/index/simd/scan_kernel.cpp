@@ -38,7 +38,7 @@ void multiply(const ScanTableJob& job, std::int64_t row) {
 }
 
 /// row [256], near [scan_near_groups]
-void make_near_table(const std::uint8_t* row, std::uint8_t* near) {
+[[maybe_unused]] void make_near_row(const std::uint8_t* row, std::uint8_t* near) {
   using Groups [[gnu::vector_size(16)]] = std::uint8_t;
   for (int group = 0; group < scan_near_groups; group += 16) {
     Groups least;
@@ -83,7 +83,9 @@ void make_table(ScanTableJob& job) {
       const Bytes bytes = to_bytes(above * (steps / weight));
       __builtin_memcpy(job.table + row * 256 + j, &bytes, sizeof(bytes));
     }
-    make_near_table(job.table + row * 256, job.near_table + row * scan_near_groups);
+    if constexpr (near_tables) {
+      make_near_row(job.table + row * 256, job.near_table + row * scan_near_groups);
+    }
   }
 }
 
@@ -91,7 +93,7 @@ void make_table(ScanTableJob& job) {
 
 template <>
 ScanKernel scan_kernel<core::compiled_for>() {
-  return {make_table, scan};
+  return {near_tables, make_table, scan};
 }
 
 }  // namespace knnseq::index

@@ -53,7 +53,7 @@ struct ScanTableJob {
   float* minima = nullptr;             ///< out: [m], of rows
   float* widths = nullptr;             ///< out: [m], the largest differences within rows
   std::uint8_t* table = nullptr;       ///< out: [m, 256]
-  std::uint8_t* near_table = nullptr;  ///< out: [m, scan_near_groups]
+  std::uint8_t* near_table = nullptr;  ///< out: [m, scan_near_groups], if the kernel has any
   ScanWeights weights;                 ///< out
   float widest = 0;                    ///< out: the largest of the widths
 };
@@ -92,6 +92,7 @@ template <class Add, class Twice>
 
 /// Sums of bytes are exact, so that kernels differ only in how tables and scores are rounded.
 struct ScanKernel {
+  bool near_tables;  ///< whether it reads and makes them
   void (*make_table)(ScanTableJob& job);
   void (*scan)(const ScanRun& run);
 };

@@ -11,6 +11,8 @@ namespace knnseq::index {
 
 namespace {
 
+constexpr bool near_tables = true;
+
 /// 16 bytes of a table, for both halves of a register.
 __m256i load_part(const std::uint8_t* table) {
   return _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(table)));

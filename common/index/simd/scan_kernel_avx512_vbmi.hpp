@@ -11,6 +11,8 @@ namespace knnseq::index {
 
 namespace {
 
+constexpr bool near_tables = false;
+
 /// A table of 256 bytes in four registers.
 struct Table {
   __m512i quarters[4];

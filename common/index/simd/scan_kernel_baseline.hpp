@@ -7,6 +7,8 @@ namespace knnseq::index {
 
 namespace {
 
+constexpr bool near_tables = false;
+
 /// Entries whose sums are kept in registers.
 constexpr int group = 8;
 

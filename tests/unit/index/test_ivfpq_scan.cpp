@@ -129,7 +129,7 @@ TEST_CASE("sums of table bytes bound distances from both sides") {
     for (std::int64_t q = 0; q < 5; ++q) {
       std::vector<float> padded(m * 4, 0);
       centroids.pad(test.queries.const_data_ptr<float>() + q * m * 4, -2, padded.data());
-      at::Tensor table = at::empty({index::scan_table_bytes(m)}, at::kByte);
+      at::Tensor table = at::empty({index::scan_table_bytes(kernels.scan, m)}, at::kByte);
       const auto query = index::make_scan_query(kernels.scan, centroids, padded.data(),
                                                 table.mutable_data_ptr<std::uint8_t>());
       const auto scan = [&](float limit, std::vector<float>& scores) {

@@ -73,7 +73,7 @@ std::vector<float> stated_distances(const Rows& rows, std::int64_t i) {
   const float norm = index::sum_of_terms(query, query, d, [](float x, float y) { return x * y; });
   for (std::int64_t entry = 0; entry < n; ++entry) {
     const auto* code = rows.entries.codes.const_data_ptr<std::uint8_t>() + entry * spec.m;
-    const float base = inner_product ? 0 : norm + index::term_of(terms.data(), code, spec.m);
+    const float base = inner_product ? 0 : norm + index::term_of(terms.get(), code, spec.m);
     distances.push_back(base + centroids.dot(padded.data(), code, places.data()));
   }
   return distances;

@@ -15,25 +15,24 @@ constexpr std::size_t buckets = 1024;
 struct Extent {
   float low = infinity;    ///< of all numbers
   float high = -infinity;  ///< of those below infinity
-
-  void include(float value) {
-    low = value < low ? value : low;
-    high = value > high && value < infinity ? value : high;
-  }
 };
 
 Extent extent_of(std::span<const float> values) {
-  std::array<Extent, 8> lanes;
+  constexpr std::size_t lanes = 16;
+  std::array<float, lanes> low, high;
+  low.fill(infinity);
+  high.fill(-infinity);
+  const auto include = [&](std::size_t lane, float value) {
+    low[lane] = value < low[lane] ? value : low[lane];
+    const float finite = value < infinity ? value : -infinity;
+    high[lane] = finite > high[lane] ? finite : high[lane];
+  };
   std::size_t i = 0;
-  for (; i + lanes.size() <= values.size(); i += lanes.size()) {
-    for (std::size_t lane = 0; lane < lanes.size(); ++lane) lanes[lane].include(values[i + lane]);
+  for (; i + lanes <= values.size(); i += lanes) {
+    for (std::size_t lane = 0; lane < lanes; ++lane) include(lane, values[i + lane]);
   }
-  for (; i < values.size(); ++i) lanes[0].include(values[i]);
-  for (const Extent& lane : lanes) {
-    lanes[0].low = std::min(lanes[0].low, lane.low);
-    lanes[0].high = std::max(lanes[0].high, lane.high);
-  }
-  return lanes[0];
+  for (; i < values.size(); ++i) include(0, values[i]);
+  return {std::ranges::min(low), std::ranges::max(high)};
 }
 
 }  // namespace
@@ -43,11 +42,15 @@ float kth_smallest_at_most(std::span<const float> values, std::int64_t k) {
   const float width = high - low;
   float per_value = static_cast<float>(buckets - 1) / width;
   if (!(width < infinity && per_value < infinity)) per_value = 0;  // one bucket for all
-  std::array<std::int32_t, buckets> counts{};
-  for (const float value : values) {
-    if (!(value <= high)) continue;  // infinite or not a number
-    const float position = per_value > 0 ? (value - low) * per_value : 0;
-    ++counts[static_cast<std::int32_t>(position)];
+  std::array<std::int32_t, buckets + 1> counts{};  // the last of what is infinite or not a number
+  std::array<std::int32_t, 64> places;  // of some values at a time: by vector instructions
+  for (std::size_t first = 0; first < values.size(); first += places.size()) {
+    const auto some = values.subspan(first, std::min(places.size(), values.size() - first));
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      const float place = per_value > 0 ? (some[i] - low) * per_value : 0;
+      places[i] = static_cast<std::int32_t>(some[i] <= high ? place : static_cast<float>(buckets));
+    }
+    for (std::size_t i = 0; i < some.size(); ++i) ++counts[places[i]];
   }
   std::int64_t found = 0;
   for (std::size_t b = 0; b < buckets; ++b) {

@@ -75,11 +75,14 @@ class BlockTranslator {
     comm::Communicator& group = mixer.group();
     const auto leader = group.all_reduce(std::int64_t{context_.comm.rank()}, comm::Reduction::min);
     const auto blocks = share_of(leader);
-    const int most = mixer.lanes();
     std::list<Lane> lanes;
-    for (int i = 0; i < most && i < std::ssize(blocks); ++i) {
-      // Each begins with other ranks, so that few blocks are not all one rank's.
-      lanes.emplace_back(tools_, work_, mixer, every_nth(blocks, most, i), group.size() * i / most);
+    std::int64_t dealt = 0;
+    for (int i = 0; i < mixer.lanes() && i < std::ssize(blocks); ++i) {
+      auto of_lane = every_nth(blocks, mixer.lanes(), i);
+      // The next lane begins with other ranks, so that each rank gets one of few blocks.
+      const auto first =
+          static_cast<int>(std::exchange(dealt, dealt + std::ssize(of_lane)) % group.size());
+      lanes.emplace_back(tools_, work_, mixer, std::move(of_lane), first);
     }
     while (!lanes.empty()) {
       for (Lane& lane : lanes) lane.advance();

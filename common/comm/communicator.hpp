@@ -56,6 +56,17 @@ class Communicator {
   /// A posted message, if one has arrived; not collective.
   virtual std::optional<std::vector<std::int64_t>> poll() = 0;
 
+  // Exchanges that are under way while the ranks do other work. Several may be; they are collected
+  // in the order in which they were started, the same on all ranks.
+
+  /// Starts an exchange in which all ranks get `mine`. Waits for nobody.
+  virtual void start_all_gather(std::vector<std::byte> mine) = 0;
+  /// Starts one in which rank r gets parts[r] [size]; any may be empty. Waits for nobody.
+  virtual void start_all_to_all(std::vector<std::vector<std::byte>> parts) = 0;
+  /// What each rank sent to this one, in rank order, in the exchange that was started first among
+  /// those that are under way. Waits for the others to have started it.
+  virtual std::vector<std::vector<std::byte>> collect() = 0;
+
   // Typed conveniences over the above, for trivially copyable T.
 
   template <class T>

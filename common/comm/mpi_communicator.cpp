@@ -14,6 +14,7 @@ namespace knnseq::comm {
 namespace {
 
 constexpr int progress_tag = 1;
+constexpr int exchange_tag = 2;
 /// MPI's counts are ints; longer transfers go in pieces of this many bytes (also a whole number of
 /// every element type).
 constexpr std::int64_t piece_bytes = std::int64_t{1} << 30;
@@ -111,7 +112,7 @@ std::shared_ptr<Watchdog> watchdog_of(const Communicator& communicator) {
 }
 
 MpiCommunicator::MpiCommunicator(MPI_Comm handle, std::shared_ptr<Watchdog> watchdog)
-    : handle_(handle), watchdog_(std::move(watchdog)) {
+    : handle_(handle), watchdog_(std::move(watchdog)), exchanges_(handle, exchange_tag) {
   KNNSEQ_MPI(handle_, MPI_Comm_set_errhandler, handle_, MPI_ERRORS_RETURN);
   KNNSEQ_MPI(handle_, MPI_Comm_rank, handle_, &rank_);
   KNNSEQ_MPI(handle_, MPI_Comm_size, handle_, &size_);
@@ -213,6 +214,21 @@ std::optional<std::vector<std::int64_t>> MpiCommunicator::poll() {
   KNNSEQ_MPI(handle_, MPI_Recv, message.data(), count, MPI_INT64_T, status.MPI_SOURCE, progress_tag,
              handle_, MPI_STATUS_IGNORE);
   return message;
+}
+
+void MpiCommunicator::start_all_gather(std::vector<std::byte> mine) {
+  const Watchdog::Guard guard(*watchdog_, "the start of an exchange");
+  exchanges_.start_all_gather(std::move(mine));
+}
+
+void MpiCommunicator::start_all_to_all(std::vector<std::vector<std::byte>> parts) {
+  const Watchdog::Guard guard(*watchdog_, "the start of an exchange");
+  exchanges_.start_all_to_all(std::move(parts));
+}
+
+std::vector<std::vector<std::byte>> MpiCommunicator::collect() {
+  const Watchdog::Guard guard(*watchdog_, "an exchange");
+  return exchanges_.collect();
 }
 
 }  // namespace knnseq::comm

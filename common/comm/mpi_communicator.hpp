@@ -6,6 +6,7 @@
 #include <mpi.h>
 
 #include "comm/communicator.hpp"
+#include "comm/mpi_exchanges.hpp"
 #include "comm/watchdog.hpp"
 
 namespace knnseq::comm {
@@ -33,12 +34,16 @@ class MpiCommunicator final : public Communicator {
   std::unique_ptr<Communicator> split_by_node() override;
   void post(int destination, std::span<const std::int64_t> message) override;
   std::optional<std::vector<std::int64_t>> poll() override;
+  void start_all_gather(std::vector<std::byte> mine) override;
+  void start_all_to_all(std::vector<std::vector<std::byte>> parts) override;
+  std::vector<std::vector<std::byte>> collect() override;
 
  private:
   MPI_Comm handle_;
   std::shared_ptr<Watchdog> watchdog_;
   int rank_ = 0;
   int size_ = 1;
+  MpiExchanges exchanges_;
 };
 
 }  // namespace knnseq::comm

@@ -2,6 +2,8 @@
 
 #include <deque>
 
+#include "core/error.hpp"
+
 namespace knnseq::comm {
 
 namespace {
@@ -37,9 +39,23 @@ class SelfCommunicator final : public Communicator {
     messages_.pop_front();
     return message;
   }
+  void start_all_gather(std::vector<std::byte> mine) override {
+    under_way_.push_back(std::move(mine));
+  }
+  void start_all_to_all(std::vector<std::vector<std::byte>> parts) override {
+    KNNSEQ_ASSERT(parts.size() == 1, "one part a rank");
+    under_way_.push_back(std::move(parts.front()));
+  }
+  std::vector<std::vector<std::byte>> collect() override {
+    KNNSEQ_ASSERT(!under_way_.empty(), "no exchange is under way");
+    std::vector<std::vector<std::byte>> messages = {std::move(under_way_.front())};
+    under_way_.pop_front();
+    return messages;
+  }
 
  private:
   std::deque<std::vector<std::int64_t>> messages_;
+  std::deque<std::vector<std::byte>> under_way_;
 };
 
 }  // namespace

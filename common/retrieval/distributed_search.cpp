@@ -16,8 +16,7 @@ DistributedSearch::DistributedSearch(comm::Communicator& comm, const index::Code
       device_(std::move(device)),
       coder_(codebook, device_.device, device_.path.value_or(gpu::compute_path_on(device_.device))),
       local_index_(std::move(local_index)),
-      options_(options),
-      statuses_() {
+      options_(options) {
   DistributedSearch::set_options(options);
 }
 
@@ -27,17 +26,72 @@ void DistributedSearch::set_options(const SearchOptions& options) {
   local_index_->set_ef_search(options.ef_search);
 }
 
-index::TopK DistributedSearch::search(const at::Tensor& queries, std::span<const std::int64_t>) {
-  const PreparedQueries prepared = prepare(queries);
-  ++times_.exchanges;
-  times_.queries += queries.size(0);
-  if (comm_.size() == 1) {
-    statuses_ = {status_};
-    return scan(prepared);
+/// One exchange, from the queries of a rank to what all have found for them.
+class DistributedSearch::Pending final : public PendingSearch {
+ public:
+  Pending(DistributedSearch& own, const at::Tensor& queries, std::int64_t status)
+      : own_(own), status_(status), mine_(own.prepare(queries)) {
+    ++own_.times_.exchanges;
+    own_.times_.queries += queries.size(0);
+    if (alone() || collectives() != nullptr) return;
+    const Timed timed(own_.times_.exchange_seconds);
+    start_gathering(own_.comm_, mine_, status_);
   }
-  const GatheredQueries gathered = gather(prepared);
-  statuses_ = gathered.statuses;
-  return return_and_merge(scan(gathered.all), gathered);
+
+  void serve() override {
+    gathered_ = gather();
+    found_ = own_.scan(std::exchange(gathered_.all, {}));
+    if (alone() || collectives() != nullptr) return;
+    const Timed timed(own_.times_.exchange_seconds);
+    start_returning(own_.comm_, found_, gathered_.counts);
+  }
+
+  std::span<const std::int64_t> statuses() const override { return gathered_.statuses; }
+
+  index::TopK finish() override {
+    if (alone()) return std::move(found_);
+    const index::TopK partial = collect();
+    const Timed timed(own_.times_.merge_seconds);
+    return collectives() != nullptr ? index::merge_top_k_torch(partial, found_.k())
+                                    : index::merge_top_k_cpu(partial, found_.k());
+  }
+
+ private:
+  bool alone() const { return own_.comm_.size() == 1; }
+  gpu::Collectives* collectives() const { return own_.device_.collectives.get(); }
+
+  GatheredQueries gather() {
+    if (alone()) return {{status_}, {mine_.rotated.size(0)}, mine_};
+    const Timed timed(own_.times_.exchange_seconds);
+    return collectives() != nullptr ? gather_queries(own_.comm_, *collectives(), mine_, status_)
+                                    : collect_queries(own_.comm_, mine_);
+  }
+
+  index::TopK collect() {
+    const Timed timed(own_.times_.exchange_seconds);
+    return collectives() != nullptr
+               ? return_results(*collectives(), found_, gathered_.counts)
+               : collect_results(own_.comm_, mine_.rotated.size(0), found_.k());
+  }
+
+  DistributedSearch& own_;
+  std::int64_t status_;
+  PreparedQueries mine_;
+  GatheredQueries gathered_;
+  index::TopK found_;  ///< in this rank's entries, for all ranks' queries
+};
+
+index::TopK DistributedSearch::search(const at::Tensor& queries,
+                                      std::span<const std::int64_t> sentences) {
+  const auto pending = start(queries, sentences, 0);
+  pending->serve();
+  return pending->finish();
+}
+
+std::unique_ptr<PendingSearch> DistributedSearch::start(const at::Tensor& queries,
+                                                        std::span<const std::int64_t>,
+                                                        std::int64_t status) {
+  return std::make_unique<Pending>(*this, queries, status);
 }
 
 PreparedQueries DistributedSearch::prepare(const at::Tensor& queries) {
@@ -46,12 +100,6 @@ PreparedQueries DistributedSearch::prepare(const at::Tensor& queries) {
   prepared.rotated = coder_.rotate(queries.to(device_.device));
   prepared.probes = coder_.probe(prepared.rotated, options_.nprobe, options_.probing);
   return prepared;
-}
-
-GatheredQueries DistributedSearch::gather(const PreparedQueries& prepared) {
-  const Timed timed(times_.exchange_seconds);
-  return device_.collectives ? gather_queries(comm_, *device_.collectives, prepared, status_)
-                             : gather_queries(comm_, prepared, status_);
 }
 
 /// Queries and results are copied if the entries lie elsewhere.
@@ -63,19 +111,6 @@ index::TopK DistributedSearch::scan(const PreparedQueries& queries) {
       ->search(queries.rotated.to(there),
                {queries.probes.lists.to(there), queries.probes.distances.to(there)}, options_.k)
       .to(device_.device);
-}
-
-index::TopK DistributedSearch::return_and_merge(const index::TopK& found,
-                                                const GatheredQueries& gathered) {
-  index::TopK partial;
-  {
-    const Timed timed(times_.exchange_seconds);
-    partial = device_.collectives ? return_results(*device_.collectives, found, gathered.counts)
-                                  : return_results(comm_, found, gathered.counts);
-  }
-  const Timed timed(times_.merge_seconds);
-  return device_.collectives ? index::merge_top_k_torch(partial, options_.k)
-                             : index::merge_top_k_cpu(partial, options_.k);
 }
 
 std::string DistributedSearch::summary() const {

@@ -50,36 +50,38 @@ class DistributedSearch final : public KnnSearch {
                     std::shared_ptr<index::LocalIndex> local_index, const SearchOptions& options,
                     SearchDevice device = {});
 
-  /// One lockstep exchange of the group; collective over it. queries [q, d_in] (fp32, fp16 or
-  /// bf16), q may be 0 and differs by rank; their sentences are of no matter. Results are those of
-  /// one unsharded index, and on the device.
+  /// queries [q, d_in] (fp32, fp16 or bf16), q may be 0 and differs by rank; their sentences are of
+  /// no matter. Results are those of one unsharded index, and on the device.
   index::TopK search(const at::Tensor& queries,
                      std::span<const std::int64_t> sentences = {}) override;
+  /// start() sends the queries to all ranks, serve() searches for all and sends the results.
+  std::unique_ptr<PendingSearch> start(const at::Tensor& queries,
+                                       std::span<const std::int64_t> sentences,
+                                       std::int64_t status) override;
+  /// Two by messages. One with collectives of devices: these are not in two parts, and two lanes
+  /// have not been run on GPUs yet.
+  int lanes() const override { return collective() && !device_.collectives ? 2 : 1; }
 
   void set_options(const SearchOptions& options) override;
 
   std::int64_t width() const override { return coder_.codebook().spec.d_in; }
   bool collective() const override { return comm_.size() > 1; }
   comm::Communicator* group() const override { return collective() ? &comm_ : nullptr; }
-  void set_status(std::int64_t status) override { status_ = status; }
-  std::span<const std::int64_t> statuses() const override { return statuses_; }
   std::string summary() const override;
 
   const SearchTimes& times() const { return times_; }
 
  private:
+  class Pending;
+
   PreparedQueries prepare(const at::Tensor& queries);
-  GatheredQueries gather(const PreparedQueries& prepared);
   index::TopK scan(const PreparedQueries& queries);
-  index::TopK return_and_merge(const index::TopK& found, const GatheredQueries& gathered);
 
   comm::Communicator& comm_;
   SearchDevice device_;
   index::VectorQuantizer coder_;
   std::shared_ptr<index::LocalIndex> local_index_;
   SearchOptions options_;
-  std::int64_t status_ = 0;
-  std::vector<std::int64_t> statuses_;
   SearchTimes times_;
 };
 

@@ -25,6 +25,11 @@ index::TopK nearest_of_both(const index::TopK& first, const index::TopK& second)
                                        : index::merge_top_k_torch(both, first.k());
 }
 
+/// The queries of one search, whose first column is `column`.
+at::Tensor columns_of(const PendingMix& step, std::int64_t column, const KnnSearch& search) {
+  return step.queries.narrow(1, column, search.width()).contiguous();
+}
+
 }  // namespace
 
 KnnMixer::KnnMixer(std::vector<std::unique_ptr<KnnSearch>> searches,
@@ -48,68 +53,117 @@ void KnnMixer::begin(const SentenceBlock& block) {
 
 void KnnMixer::mix(const at::Tensor& queries, std::span<const std::int64_t> sentences,
                    const at::Tensor& log_probs) {
-  mix(queries, sentences, log_probs, nullptr);
+  PendingMix step = start(queries, sentences, log_probs, 0);
+  serve(step);
+  finish(step);
 }
 
 KnnMixer::Explanation KnnMixer::mix_and_explain(const at::Tensor& queries,
                                                 std::span<const std::int64_t> sentences,
                                                 const at::Tensor& log_probs) {
   Explanation explanation(searches_.size(), std::vector<Explained>(queries.size(0)));
-  mix(queries, sentences, log_probs, &explanation);
+  PendingMix step = start(queries, sentences, log_probs, 0);
+  serve(step);
+  finish(step, &explanation);
   return explanation;
 }
 
-void KnnMixer::mix(const at::Tensor& queries, std::span<const std::int64_t> sentences,
-                   const at::Tensor& log_probs, Explanation* explanation) {
+std::vector<index::TopK> KnnMixer::find(const at::Tensor& queries,
+                                        std::span<const std::int64_t> sentences) {
+  PendingMix step;
+  step.queries = queries;
+  step.sentences.assign(sentences.begin(), sentences.end());
+  start_searches(step, 0);
+  serve(step);
+  return finish_searches(step);
+}
+
+void KnnMixer::serve() {
+  PendingMix step = start(0);
+  serve(step);
+  finish(step);
+}
+
+PendingMix KnnMixer::start(const at::Tensor& queries, std::span<const std::int64_t> sentences,
+                           const at::Tensor& log_probs, std::int64_t status) {
   KNNSEQ_ASSERT(queries.size(0) == log_probs.size(0) && std::ssize(sentences) == queries.size(0),
                 "a query and its sentence for each row of log-probs");
+  PendingMix step;
+  step.log_probs = log_probs;
   queries_ += queries.size(0);
-  // Without queries there is nothing to choose from, and other ranks may wait for this one.
-  const at::Tensor rows =
-      queries.size(0) > 0 ? policy_->choose({queries, log_probs}) : at::Tensor();
-  if (!rows.defined()) {
-    mix_all(queries, sentences, log_probs, explanation);
-    return;
+  // Without queries there is nothing to choose from.
+  if (queries.size(0) > 0) step.rows = policy_->choose({queries, log_probs});
+  if (step.rows.defined()) {
+    step.queries = queries.index_select(0, step.rows);
+    for (const auto row : to_vector(step.rows)) step.sentences.push_back(sentences[row]);
+  } else {
+    step.queries = queries;
+    step.sentences.assign(sentences.begin(), sentences.end());
   }
-  if (rows.numel() == 0 && !collective()) return;
-  std::vector<std::int64_t> of_chosen;
-  const auto chosen = to_vector(rows);
-  for (const auto row : chosen) of_chosen.push_back(sentences[row]);
-  const at::Tensor mixed = log_probs.index_select(0, rows);
-  Explanation of_rows;
-  if (explanation != nullptr) {
-    of_rows.assign(searches_.size(), std::vector<Explained>(chosen.size()));
-  }
-  mix_all(queries.index_select(0, rows), of_chosen, mixed,
-          explanation == nullptr ? nullptr : &of_rows);
-  log_probs.index_copy_(0, rows, mixed);
-  for (std::size_t datastore = 0; datastore < of_rows.size(); ++datastore) {
-    for (std::size_t i = 0; i < chosen.size(); ++i) {
-      (*explanation)[datastore][chosen[i]] = std::move(of_rows[datastore][i]);
-    }
+  searched_ += step.queries.size(0);
+  // Other ranks may wait for this one, whatever it asks.
+  if (step.queries.size(0) > 0 || collective()) start_searches(step, status);
+  return step;
+}
+
+PendingMix KnnMixer::start(std::int64_t status) {
+  PendingMix step;
+  std::int64_t width = 0;
+  for (const auto& search : searches_) width += search->width();
+  step.queries = at::empty({0, width});
+  start_searches(step, status);
+  return step;
+}
+
+void KnnMixer::start_searches(PendingMix& step, std::int64_t status) {
+  std::int64_t column = 0;
+  for (const auto& search : searches_) {
+    step.searches.push_back(
+        search->start(columns_of(step, column, *search), step.sentences, status));
+    column += search->width();
   }
 }
 
-/// All queries are searched.
-void KnnMixer::mix_all(const at::Tensor& queries, std::span<const std::int64_t> sentences,
-                       const at::Tensor& log_probs, Explanation* explanation) {
-  searched_ += queries.size(0);
+void KnnMixer::serve(PendingMix& step) {
+  for (const auto& search : step.searches) search->serve();
+}
+
+std::vector<index::TopK> KnnMixer::finish_searches(PendingMix& step) {
   std::vector<index::TopK> found;
-  for (const auto& of_datastore : find(queries, sentences)) {
-    found.push_back(of_datastore.to(log_probs.device()));
+  for (const auto& search : step.searches) found.push_back(search->finish());
+  if (later_ && step.queries.size(0) > 0) {
+    const at::Tensor own = columns_of(step, 0, *searches_.front());
+    found.front() = nearest_of_both(found.front(), later_->search(own, step.sentences));
   }
+  return found;
+}
+
+void KnnMixer::finish(PendingMix& step) { finish(step, nullptr); }
+
+void KnnMixer::finish(PendingMix& step, Explanation* explanation) {
+  const auto found = finish_searches(step);
+  if (step.queries.size(0) == 0) return;
+  const at::Tensor& all = step.log_probs;
+  const at::Tensor log_probs = step.rows.defined() ? all.index_select(0, step.rows) : all;
+  std::vector<index::TopK> there;
   std::vector<Mixing> how;
-  how.reserve(found.size());
   for (const auto& of_datastore : found) {
-    how.push_back(policy_->decide({queries, log_probs}, of_datastore));
-    if (!weights_.empty()) how.back().log_weights = weights_[how.size() - 1].of(of_datastore);
+    there.push_back(of_datastore.to(log_probs.device()));
+    how.push_back(policy_->decide({step.queries, log_probs}, there.back()));
+    if (!weights_.empty()) how.back().log_weights = weights_[how.size() - 1].of(there.back());
   }
   share_among_datastores(how);
-  for (std::size_t i = 0; i < found.size(); ++i) interpolate(log_probs, found[i], how[i]);
-  if (explanation == nullptr) return;
+  for (std::size_t i = 0; i < there.size(); ++i) interpolate(log_probs, there[i], how[i]);
+  if (step.rows.defined()) all.index_copy_(0, step.rows, log_probs);
+  if (explanation != nullptr) explain(step, there, how, *explanation);
+}
+
+void KnnMixer::explain(const PendingMix& step, const std::vector<index::TopK>& found,
+                       std::vector<Mixing>& how, Explanation& explanation) {
   const auto there = [](const at::Tensor& tensor) {
     return tensor.defined() ? tensor.to(at::kCPU) : tensor;
   };
+  const auto rows = step.rows.defined() ? to_vector(step.rows) : std::vector<std::int64_t>();
   for (std::size_t i = 0; i < found.size(); ++i) {
     const index::TopK neighbours = found[i].to(at::kCPU);
     how[i].lambda.each = there(how[i].lambda.each);
@@ -118,8 +172,8 @@ void KnnMixer::mix_all(const at::Tensor& queries, std::span<const std::int64_t> 
     how[i].shares = there(how[i].shares);
     how[i].log_weights = there(how[i].log_weights);
     for (std::int64_t query = 0; query < neighbours.queries(); ++query) {
-      (*explanation)[i][query] = {true, how[i].lambda.of(query),
-                                  neighbour_shares(neighbours, query, how[i])};
+      explanation[i][rows.empty() ? query : rows[query]] = {
+          true, how[i].lambda.of(query), neighbour_shares(neighbours, query, how[i])};
     }
   }
 }
@@ -135,25 +189,6 @@ void KnnMixer::interpolate(const at::Tensor& log_probs, const index::TopK& found
   vocabulary_ = log_probs.size(1);
   const at::Tensor greatest = interpolate_torch(log_probs, found, how);
   greatest_ = greatest_.defined() ? at::maximum(greatest_, greatest) : greatest;
-}
-
-std::vector<index::TopK> KnnMixer::find(const at::Tensor& queries,
-                                        std::span<const std::int64_t> sentences) {
-  std::vector<index::TopK> found;
-  std::int64_t column = 0;
-  for (const auto& search : searches_) {
-    const at::Tensor own = queries.narrow(1, column, search->width()).contiguous();
-    found.push_back(search->search(own, sentences));
-    if (later_ && column == 0) {
-      found.back() = nearest_of_both(found.back(), later_->search(own, sentences));
-    }
-    column += search->width();
-  }
-  return found;
-}
-
-void KnnMixer::serve() {
-  for (const auto& search : searches_) search->search(at::empty({0, search->width()}), {});
 }
 
 void KnnMixer::check() {

@@ -1,9 +1,10 @@
 // kNN in decoding: from queries and the model's log-probs to mixed log-probs.
 //
 // How it is used depends on where the entries are:
-// - collective(), in a whole datastore whose entries are spread over a group of ranks, which step
-//   together: a rank calls mix() at each step of a block that it translates, and serve() while it
-//   has none, so that the others can search its entries. Their statuses come with each call.
+// - collective(), in a whole datastore whose entries are spread over a group of ranks, which take
+//   the same steps: a rank calls mix() at each step of a block that it translates, and serve()
+//   while it has none, so that the others can search its entries. With start(), serve() and
+//   finish(), which are the parts of mix(), it can work on another block meanwhile.
 // - begins_together(), in subsets of sentences that are spread over all ranks, which work in
 // rounds.
 //   In each round a rank has one block of sentences, or none; all call begin() together, and then
@@ -33,6 +34,19 @@ struct Explained {
   /// The weight with which its p_knn went in; several datastores go in one after the other.
   float lambda = 0;
   std::vector<NeighbourShare> neighbours = {};  ///< the usable ones, nearest first
+};
+
+/// A step of mixing that was started (KnnMixer::start()).
+struct PendingMix {
+  at::Tensor log_probs;  ///< of all queries that were asked
+  at::Tensor rows;       ///< int64: those of them that are searched; undefined: all
+  // Of the searched ones:
+  at::Tensor queries;
+  std::vector<std::int64_t> sentences;
+  std::vector<std::unique_ptr<PendingSearch>> searches;  ///< [datastores], or none
+
+  /// As they came with it, after serve(): [ranks of the group].
+  std::span<const std::int64_t> statuses() const { return searches.front()->statuses(); }
 };
 
 class KnnMixer {
@@ -80,11 +94,20 @@ class KnnMixer {
 
   /// Takes part in one step without a query. Collective.
   void serve();
-  /// Of collective searches: the ranks that step together; a word of this rank that reaches all of
-  /// them with each later step (0 before), and those [ranks] that came with the last step.
+
+  /// mix() is these three, one after the other, and serve() is start() of a status alone with the
+  /// other two. `status` is a word of this rank to all of the group. Up to lanes() steps can be
+  /// under way: all are served in the order in which they were started, and then finished in that
+  /// order; each may be started again as soon as it is finished.
+  PendingMix start(const at::Tensor& queries, std::span<const std::int64_t> sentences,
+                   const at::Tensor& log_probs, std::int64_t status);
+  PendingMix start(std::int64_t status);
+  void serve(PendingMix& step);
+  /// Changes the log-probs that start() was given.
+  void finish(PendingMix& step);
+  int lanes() const { return searches_.front()->lanes(); }
+  /// Of collective searches: the ranks that step together.
   comm::Communicator& group() const { return *searches_.front()->group(); }
-  void set_status(std::int64_t status) { searches_.front()->set_status(status); }
-  std::span<const std::int64_t> statuses() const { return searches_.front()->statuses(); }
 
   /// How many queries mix() was given, and how many of them were searched.
   std::int64_t queries() const { return queries_; }
@@ -97,10 +120,11 @@ class KnnMixer {
   std::vector<std::string> summaries() const;
 
  private:
-  void mix(const at::Tensor& queries, std::span<const std::int64_t> sentences,
-           const at::Tensor& log_probs, Explanation* explanation);
-  void mix_all(const at::Tensor& queries, std::span<const std::int64_t> sentences,
-               const at::Tensor& log_probs, Explanation* explanation);
+  void start_searches(PendingMix& step, std::int64_t status);
+  std::vector<index::TopK> finish_searches(PendingMix& step);
+  void finish(PendingMix& step, Explanation* explanation);
+  static void explain(const PendingMix& step, const std::vector<index::TopK>& found,
+                      std::vector<Mixing>& how, Explanation& explanation);
   void interpolate(const at::Tensor& log_probs, const index::TopK& found, const Mixing& how);
 
   std::vector<std::unique_ptr<KnnSearch>> searches_;

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -24,6 +26,25 @@ struct SentenceBlock {
   std::vector<std::string> texts;                  ///< [sentences]: the sources
 };
 
+/// A search that was started (KnnSearch::start()); must not outlive it.
+class PendingSearch {
+ public:
+  virtual ~PendingSearch() = default;
+  /// Once, before the rest: this rank's part of the search for all ranks. Collective.
+  virtual void serve() {}
+  /// The statuses [ranks of the group] that came with it; none if it is not collective.
+  virtual std::span<const std::int64_t> statuses() const { return {}; }
+  /// Once: the neighbours, as search() gives them. Collective.
+  virtual index::TopK finish() = 0;
+
+ protected:
+  PendingSearch() = default;
+  PendingSearch(const PendingSearch&) = default;
+  PendingSearch(PendingSearch&&) = default;
+  PendingSearch& operator=(const PendingSearch&) = default;
+  PendingSearch& operator=(PendingSearch&&) = default;
+};
+
 class KnnSearch {
  public:
   virtual ~KnnSearch() = default;
@@ -39,6 +60,27 @@ class KnnSearch {
   virtual index::TopK search(const at::Tensor& queries,
                              std::span<const std::int64_t> sentences) = 0;
 
+  /// The same in parts, between which a rank can do other work while the messages of a collective
+  /// search are on their way; `status` is a word of this rank to all others. If several searches of
+  /// one group are under way, all are served in the order in which they were started, and then
+  /// finished in that order; each may be started again as soon as it is finished. A search that is
+  /// not collective is made at once.
+  virtual std::unique_ptr<PendingSearch> start(const at::Tensor& queries,
+                                               std::span<const std::int64_t> sentences,
+                                               std::int64_t /*status*/) {
+    class Finished final : public PendingSearch {
+     public:
+      explicit Finished(index::TopK found) : found_(std::move(found)) {}
+      index::TopK finish() override { return std::move(found_); }
+
+     private:
+      index::TopK found_;
+    };
+    return std::make_unique<Finished>(search(queries, sentences));
+  }
+  /// How many searches may be under way at a time.
+  virtual int lanes() const { return 1; }
+
   /// For later searches, as far as they make use of it; the backend stays as it is. The same on
   /// every rank.
   virtual void set_options(const SearchOptions& options) = 0;
@@ -49,11 +91,8 @@ class KnnSearch {
   virtual bool begins_together() const { return false; }
 
   /// Of a collective search: the ranks that exchange, of one or more groups that the job's ranks
-  /// form; a word of this rank that reaches all of them with each later search, and the words
-  /// [ranks of the group] that came with the last one.
+  /// form.
   virtual comm::Communicator* group() const { return nullptr; }
-  virtual void set_status(std::int64_t /*status*/) {}
-  virtual std::span<const std::int64_t> statuses() const { return {}; }
 
   /// Where the time went on this rank, in one line for the log.
   virtual std::string summary() const = 0;

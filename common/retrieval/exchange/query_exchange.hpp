@@ -27,21 +27,37 @@ struct GatheredQueries {
   PreparedQueries all;
 };
 
-/// All ranks' queries from each rank's own; any rank may have none. `status` is free for the
-/// caller. Collective.
-/// By messages between hosts' memories (query_exchange_cpu.cpp): one collective.
-GatheredQueries gather_queries(comm::Communicator& comm, const PreparedQueries& mine,
-                               std::int64_t status);
-/// By tensors that stay on their devices (query_exchange_torch.cpp). Statuses and counts go first,
-/// through the host; then one collective of the devices, and none if nobody asks anything.
-GatheredQueries gather_queries(comm::Communicator& comm, gpu::Collectives& collectives,
-                               const PreparedQueries& mine, std::int64_t status);
+// gather_queries(): all ranks' queries from each rank's own; any rank may have none. `status` is
+// free for the caller.
+//
+// return_results(): `found` holds what this rank has found for the queries of rank 0, then of rank
+// 1, … (counts [ranks]). Each rank gets what all ranks have found for its own queries, side by side
+// in rank order: [q, ranks · k], to be merged by index::merge_top_k_cpu() or _torch().
+//
+// All are collective.
 
-/// `found` holds what this rank has found for the queries of rank 0, then of rank 1, … (counts
-/// [ranks]). Each rank gets what all ranks have found for its own queries, side by side in rank
-/// order: [q, ranks · k], to be merged by index::merge_top_k_cpu() or _torch(). Collective.
+// By messages between hosts' memories (query_exchange_cpu.cpp): one exchange of the communicator
+// each, which is under way from start_…() to collect_…().
+
+void start_gathering(comm::Communicator& comm, const PreparedQueries& mine, std::int64_t status);
+/// nprobe and width are those of `mine`.
+GatheredQueries collect_queries(comm::Communicator& comm, const PreparedQueries& mine);
+
+void start_returning(comm::Communicator& comm, const index::TopK& found,
+                     std::span<const std::int64_t> counts);
+/// For the rank's own `queries`, k from each rank.
+index::TopK collect_results(comm::Communicator& comm, std::int64_t queries, std::int64_t k);
+
+/// Both at once.
 index::TopK return_results(comm::Communicator& comm, const index::TopK& found,
                            std::span<const std::int64_t> counts);
+
+// By tensors that stay on their devices (query_exchange_torch.cpp).
+
+/// Statuses and counts go first, through the host; then one collective of the devices, and none if
+/// nobody asks anything.
+GatheredQueries gather_queries(comm::Communicator& comm, gpu::Collectives& collectives,
+                               const PreparedQueries& mine, std::int64_t status);
 index::TopK return_results(gpu::Collectives& collectives, const index::TopK& found,
                            std::span<const std::int64_t> counts);
 

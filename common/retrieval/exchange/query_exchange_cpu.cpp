@@ -1,9 +1,9 @@
 #include <cstddef>
 #include <cstring>
 #include <numeric>
+#include <utility>
 
 #include "core/error.hpp"
-#include "core/types.hpp"
 #include "retrieval/exchange/query_exchange.hpp"
 
 namespace knnseq::retrieval {
@@ -51,12 +51,14 @@ Bytes pack_queries(const PreparedQueries& queries, std::int64_t status) {
 
 }  // namespace
 
-GatheredQueries gather_queries(comm::Communicator& comm, const PreparedQueries& mine,
-                               std::int64_t status) {
-  const auto messages = comm.all_gather_bytes(pack_queries(mine, status));
+void start_gathering(comm::Communicator& comm, const PreparedQueries& mine, std::int64_t status) {
+  comm.start_all_gather(pack_queries(mine, status));
+}
+
+GatheredQueries collect_queries(comm::Communicator& comm, const PreparedQueries& mine) {
+  const auto messages = comm.collect();
   GatheredQueries gathered;
-  for (int rank = 0; rank < comm.size(); ++rank) {
-    const std::span<const std::byte> message = messages.of(rank);
+  for (const Bytes& message : messages) {
     MessageHeader header{};
     KNNSEQ_ASSERT(message.size() >= sizeof(header), "a message is too short");
     std::memcpy(&header, message.data(), sizeof(header));
@@ -72,7 +74,7 @@ GatheredQueries gather_queries(comm::Communicator& comm, const PreparedQueries& 
   std::int64_t row = 0;
   for (int rank = 0; rank < comm.size(); ++rank) {
     const auto count = gathered.counts[rank];
-    std::span<const std::byte> rest = messages.of(rank).subspan(sizeof(MessageHeader));
+    auto rest = std::span<const std::byte>(messages[rank]).subspan(sizeof(MessageHeader));
     take(rest, gathered.all.rotated.narrow(0, row, count));
     take(rest, gathered.all.probes.distances.narrow(0, row, count));
     take(rest, lists.narrow(0, row, count));
@@ -83,26 +85,26 @@ GatheredQueries gather_queries(comm::Communicator& comm, const PreparedQueries& 
   return gathered;
 }
 
-index::TopK return_results(comm::Communicator& comm, const index::TopK& found,
-                           std::span<const std::int64_t> counts) {
-  Bytes outgoing;
-  std::vector<std::int64_t> sizes;
-  core::Range rows;
+void start_returning(comm::Communicator& comm, const index::TopK& found,
+                     std::span<const std::int64_t> counts) {
+  std::vector<Bytes> parts;
+  std::int64_t row = 0;
   for (const auto count : counts) {
-    rows = {rows.end, rows.end + count};
-    const auto before = std::ssize(outgoing);
-    append(outgoing, found.distances.narrow(0, rows.begin, count));
-    append(outgoing, found.ids.narrow(0, rows.begin, count));
-    sizes.push_back(std::ssize(outgoing) - before);
+    Bytes& part = parts.emplace_back();
+    append(part, found.distances.narrow(0, row, count));
+    append(part, found.ids.narrow(0, row, count));
+    row += count;
   }
-  const auto incoming = comm.all_to_all_bytes(outgoing, sizes);
-  const std::int64_t queries = counts[comm.rank()];
-  const std::int64_t k = found.k();
+  comm.start_all_to_all(std::move(parts));
+}
+
+index::TopK collect_results(comm::Communicator& comm, std::int64_t queries, std::int64_t k) {
+  const auto messages = comm.collect();
   // [ranks, queries, k] → [queries, ranks · k]
   const index::TopK partial{at::empty({comm.size(), queries, k}, at::kFloat),
                             at::empty({comm.size(), queries, k}, at::kLong)};
   for (int rank = 0; rank < comm.size(); ++rank) {
-    std::span<const std::byte> message = incoming.of(rank);
+    std::span<const std::byte> message = messages[rank];
     take(message, partial.distances[rank]);
     take(message, partial.ids[rank]);
     KNNSEQ_ASSERT(message.empty(), "a message is too long");
@@ -111,6 +113,12 @@ index::TopK return_results(comm::Communicator& comm, const index::TopK& found,
     return of_ranks.transpose(0, 1).contiguous().view({queries, comm.size() * k});
   };
   return {side_by_side(partial.distances), side_by_side(partial.ids)};
+}
+
+index::TopK return_results(comm::Communicator& comm, const index::TopK& found,
+                           std::span<const std::int64_t> counts) {
+  start_returning(comm, found, counts);
+  return collect_results(comm, counts[comm.rank()], found.k());
 }
 
 }  // namespace knnseq::retrieval

@@ -9,7 +9,8 @@ std::optional<std::int64_t> BlockSchedule::update(std::span<const std::int64_t> 
     if (static_cast<RankStatus>(status) == RankStatus::stopped) next_ = blocks_.size();
   }
   std::optional<std::int64_t> mine;
-  for (std::size_t r = 0; r < statuses.size(); ++r) {
+  for (std::size_t i = 0; i < statuses.size(); ++i) {
+    const auto r = (static_cast<std::size_t>(first_) + i) % statuses.size();
     const auto status = static_cast<RankStatus>(statuses[r]);
     if (status == RankStatus::busy || status == RankStatus::waiting) finished_ = false;
     if (status != RankStatus::waiting || next_ == blocks_.size()) continue;

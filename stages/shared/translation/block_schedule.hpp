@@ -17,11 +17,12 @@ enum class RankStatus : std::int64_t {
 };
 
 /// Every rank keeps one and feeds it the same statuses, so all agree without another message:
-/// blocks go in order to the ranks that wait, lowest rank first.
+/// blocks go in order to the ranks that wait: first, first + 1, …, and then those before it.
 class BlockSchedule {
  public:
   /// blocks: numbers of those that are left to do.
-  explicit BlockSchedule(std::vector<std::int64_t> blocks) : blocks_(std::move(blocks)) {}
+  explicit BlockSchedule(std::vector<std::int64_t> blocks, int first = 0)
+      : blocks_(std::move(blocks)), first_(first) {}
 
   /// Takes the statuses of one exchange; returns the block that `rank` got in it, if any.
   std::optional<std::int64_t> update(std::span<const std::int64_t> statuses, int rank);
@@ -30,6 +31,7 @@ class BlockSchedule {
 
  private:
   std::vector<std::int64_t> blocks_;
+  int first_;
   std::size_t next_ = 0;
   bool finished_ = false;
 };

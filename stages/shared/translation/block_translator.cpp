@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <list>
 #include <memory>
 #include <optional>
 #include <set>
@@ -9,9 +10,9 @@
 
 #include "comm/self_communicator.hpp"
 #include "comm/shared_memory.hpp"
-#include "runtime/stop_signal.hpp"
 #include "search/beam_search.hpp"
 #include "stages/shared/text/sentence_block.hpp"
+#include "stages/shared/translation/lane.hpp"
 
 namespace knnseq::stages {
 
@@ -47,6 +48,14 @@ class BlockDealer {
   std::shared_ptr<std::byte> counter_;  ///< an int64: of blocks that were dealt
 };
 
+/// values[first], values[first + n], …
+std::vector<std::int64_t> every_nth(const std::vector<std::int64_t>& values, std::int64_t n,
+                                    std::int64_t first) {
+  std::vector<std::int64_t> chosen;
+  for (auto i = first; i < std::ssize(values); i += n) chosen.push_back(values[i]);
+  return chosen;
+}
+
 /// One rank's part.
 class BlockTranslator {
  public:
@@ -60,34 +69,25 @@ class BlockTranslator {
     deal([&](std::int64_t block) { translate(block, mixer, knn); });
   }
 
-  /// All ranks of a group step together: each step of a block is one exchange in which every rank
-  /// searches its part of the datastore for all (of several datastores one after the other). A rank
-  /// without a block goes on searching for the others.
+  /// The ranks of a group take the same steps, with their blocks in lanes: by the time a rank comes
+  /// to what the others have sent in one lane, it has worked in the other.
   void run_in_steps(retrieval::KnnMixer& mixer) {
     comm::Communicator& group = mixer.group();
     const auto leader = group.all_reduce(std::int64_t{context_.comm.rank()}, comm::Reduction::min);
-    BlockSchedule schedule(share_of(leader));
-    const auto tell = [&](RankStatus status) {
-      mixer.set_status(static_cast<std::int64_t>(status));
-    };
-    const auto mix = mixing(mixer);
-    const search::KnnStep knn = [&](const search::KnnQueries& asked, at::Tensor& log_probs) {
-      mix(asked, log_probs);
-      schedule.update(mixer.statuses(), group.rank());
-    };
-    auto status = RankStatus::waiting;
-    while (!schedule.finished()) {
-      if (stopped()) status = RankStatus::stopped;
-      tell(status);
-      mixer.serve();
-      const auto block = schedule.update(mixer.statuses(), group.rank());
-      if (block) {
-        tell(RankStatus::busy);
-        translate(*block, &mixer, knn);
-      } else {
-        if (status == RankStatus::waiting) status = RankStatus::idle;
-        between();
-      }
+    const auto blocks = share_of(leader);
+    std::list<Lane> lanes;
+    std::int64_t dealt = 0;
+    for (int i = 0; i < mixer.lanes() && i < std::ssize(blocks); ++i) {
+      auto of_lane = every_nth(blocks, mixer.lanes(), i);
+      // The next lane begins with other ranks, so that each rank gets one of few blocks.
+      const auto first =
+          static_cast<int>(std::exchange(dealt, dealt + std::ssize(of_lane)) % group.size());
+      lanes.emplace_back(tools_, work_, mixer, std::move(of_lane), first);
+    }
+    while (!lanes.empty()) {
+      for (Lane& lane : lanes) lane.advance();
+      lanes.remove_if([](const Lane& lane) { return lane.finished(); });
+      for (Lane& lane : lanes) lane.serve();
     }
   }
 
@@ -115,7 +115,7 @@ class BlockTranslator {
   search::KnnStep mixing(retrieval::KnnMixer& mixer) const {
     return [this, &mixer](const search::KnnQueries& asked, at::Tensor& log_probs) {
       mixer.mix(asked.vectors, asked.sentences, log_probs);
-      between();
+      work_.step_done();
     };
   }
 
@@ -123,32 +123,16 @@ class BlockTranslator {
   std::vector<std::int64_t> share_of(std::int64_t leader) const {
     const auto all = context_.comm.all_gather(std::span<const std::int64_t>(&leader, 1)).values;
     const std::set<std::int64_t> leaders(all.begin(), all.end());
-    const auto groups = leaders.size();
-    const auto group = std::distance(leaders.begin(), leaders.find(leader));
-    std::vector<std::int64_t> share;
-    for (auto i = static_cast<std::size_t>(group); i < work_.blocks.size(); i += groups) {
-      share.push_back(work_.blocks[i]);
-    }
-    return share;
-  }
-
-  bool stopped() const { return work_.stops && runtime::stop_requested(); }
-
-  void between() const {
-    if (work_.between) work_.between();
-  }
-
-  search::BeamOptions beam_of(std::int64_t block) const {
-    search::BeamOptions beam = tools_.beam;
-    if (work_.prefixes) beam.prefixes = work_.prefixes(block);
-    return beam;
+    return every_nth(work_.blocks, std::ssize(leaders),
+                     std::distance(leaders.begin(), leaders.find(leader)));
   }
 
   void translate(std::int64_t block, retrieval::KnnMixer* mixer, const search::KnnStep& knn) {
     const auto sources = work_.sources(block);
     const auto encoded = tools_.model.encode(sources);
     if (mixer != nullptr && mixer->in_subsets()) mixer->begin(sentence_block(sources, encoded));
-    auto made = search::beam_search(tools_.model, sources, encoded, beam_of(block), knn);
+    auto made =
+        search::beam_search(tools_.model, sources, encoded, work_.beam_of(block, tools_.beam), knn);
     if (mixer != nullptr) mixer->check();
     work_.done(block, std::move(made));
   }
@@ -173,11 +157,11 @@ class BlockTranslator {
   /// it is done with one.
   void deal(const std::function<void(std::int64_t)>& work) {
     if (work_.blocks.size() == 1) {  // nothing to be dealt
-      if (context_.comm.is_root() && !stopped()) work(work_.blocks.front());
+      if (context_.comm.is_root() && !work_.stopped()) work(work_.blocks.front());
       return;
     }
     BlockDealer dealer(context_.comm, work_.blocks);
-    while (!stopped()) {
+    while (!work_.stopped()) {
       const auto block = dealer.next();
       if (!block) break;
       work(*block);
@@ -190,7 +174,7 @@ class BlockTranslator {
     const auto ranks = static_cast<std::size_t>(context_.comm.size());
     for (auto i = static_cast<std::size_t>(context_.comm.rank());
          i - i % ranks < work_.blocks.size(); i += ranks) {
-      if (!context_.comm.all(!stopped())) break;
+      if (!context_.comm.all(!work_.stopped())) break;
       work(i < work_.blocks.size() ? std::optional(work_.blocks[i]) : std::nullopt);
     }
   }

@@ -2,43 +2,14 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <vector>
 
-#include "model/base/translation_model.hpp"
 #include "retrieval/knn_mixer.hpp"
 #include "retrieval/subset/subset_search.hpp"
 #include "runtime/stage_context.hpp"
-#include "search/beam_options.hpp"
-#include "search/hypothesis.hpp"
-#include "stages/shared/options/options.hpp"
-#include "stages/shared/translation/block_schedule.hpp"
-#include "text/tokenizers/tokenizer.hpp"
+#include "stages/shared/translation/block_work.hpp"
 
 namespace knnseq::stages {
-
-/// Sentences that are translated in blocks, and what becomes of their translations.
-struct BlockWork {
-  /// Numbers of blocks, in the order in which they are dealt; the same on all ranks.
-  std::vector<std::int64_t> blocks;
-  /// The sentences of a block as the encoder takes them; none is empty.
-  std::function<std::vector<std::vector<core::TokenId>>(std::int64_t block)> sources;
-  /// What their translations begin with (BeamOptions::prefixes); null: nothing.
-  std::function<std::vector<std::vector<core::TokenId>>(std::int64_t block)> prefixes;
-  /// Takes the translations of a block, on the rank that made them: for each sentence the best.
-  std::function<void(std::int64_t block, std::vector<std::vector<search::Hypothesis>> best)> done;
-  /// Called between two steps of a block; null: nothing is.
-  std::function<void()> between;
-  bool stops = true;  ///< whether SIGUSR1 ends it between two blocks; if not, all are translated
-};
-
-/// What blocks are translated with.
-struct BlockTools {
-  const Options& options;  ///< of the subset
-  const search::BeamOptions& beam;
-  const text::Tokenizer& tokenizer;
-  model::TranslationModel& model;
-};
 
 /// Translates blocks until there are none left, or a rank is asked to stop; mixer: null without
 /// kNN. A block's bytes depend on its own sentences alone, and not on the ranks. Collective;

@@ -44,6 +44,10 @@ at::Tensor my_queries(std::uint64_t seed) {
       .contiguous();
 }
 
+bool same(const index::TopK& a, const index::TopK& b) {
+  return at::equal(a.ids, b.ids) && at::equal(a.distances, b.distances);
+}
+
 /// Messages of the communicator, or tensors as between GPUs.
 retrieval::SearchDevice exchanging(bool tensors) {
   if (!tensors) return {};
@@ -73,13 +77,11 @@ TEST_CASE("distributed search equals search in one index") {
         exchanging(tensors));
     for (std::uint64_t step = 0; step < 3; ++step) {
       const at::Tensor queries = my_queries(100 * step);
-      together.set_status(world().rank() * 10);
-      const auto found = together.search(queries);
-      const auto expected = search_alone(datastore, queries, options);
-      REQUIRE_ALL(at::equal(found.ids, expected.ids));
-      REQUIRE_ALL(at::equal(found.distances, expected.distances));
-      REQUIRE_ALL(together.statuses().size() == static_cast<std::size_t>(world().size()));
-      REQUIRE_ALL(together.statuses().back() == (world().size() - 1) * 10);
+      const auto search = together.start(queries, {}, world().rank() * 10);
+      search->serve();
+      REQUIRE_ALL(search->statuses().size() == static_cast<std::size_t>(world().size()));
+      REQUIRE_ALL(search->statuses().back() == (world().size() - 1) * 10);
+      REQUIRE_ALL(same(search->finish(), search_alone(datastore, queries, options)));
     }
     REQUIRE_ALL(together.times().exchanges == 3);
     REQUIRE_ALL(together.times().scanned_queries >= 3);
@@ -98,10 +100,61 @@ TEST_CASE("a rank may hold no entries, and no rank need ask anything") {
   const at::Tensor queries = my_queries(7);
   const auto found = together.search(queries);
   REQUIRE_ALL(at::equal(found.ids, search_alone(datastore, queries, options).ids));
-  together.set_status(5);
   const auto nothing = together.search(queries.narrow(0, 0, 0));
   REQUIRE_ALL(nothing.ids.size(0) == 0 && nothing.ids.size(1) == 16);
-  REQUIRE_ALL(together.statuses().front() == 5);
+}
+
+TEST_CASE("two searches under way find what one index does, and one may go on without the other") {
+  const Datastore datastore;
+  const retrieval::SearchOptions options{16, 4};
+  // Two datastores a step, as of an ensemble.
+  std::vector<std::unique_ptr<retrieval::DistributedSearch>> datastores;
+  for (int i = 0; i < 2; ++i) {
+    datastores.push_back(std::make_unique<retrieval::DistributedSearch>(
+        world(), datastore.codebook,
+        index::load_local_index(datastore.codebook, {datastore.shard(world().rank())}), options));
+  }
+  REQUIRE_ALL(datastores[0]->lanes() == (world().size() > 1 ? 2 : 1));
+  struct Step {
+    at::Tensor queries;
+    std::vector<std::unique_ptr<retrieval::PendingSearch>> searches;
+  };
+  std::uint64_t seed = 0;
+  const auto start = [&](std::int64_t status) {
+    Step step{my_queries(++seed), {}};
+    for (const auto& search : datastores) {
+      step.searches.push_back(search->start(step.queries, {}, status));
+    }
+    return step;
+  };
+  const auto serve = [](Step& step) {
+    for (const auto& search : step.searches) search->serve();
+  };
+  const auto is_right = [&](Step& step, std::int64_t status) {
+    const auto expected = search_alone(datastore, step.queries, options);
+    bool right = true;
+    for (const auto& search : step.searches) {
+      right = right && search->statuses().back() == status && same(search->finish(), expected);
+    }
+    return right;
+  };
+  Step first = start(100);
+  Step second = start(200);
+  for (std::int64_t round = 1; round < 4; ++round) {
+    serve(first);
+    serve(second);
+    REQUIRE_ALL(is_right(first, 99 + round));
+    first = start(100 + round);
+    REQUIRE_ALL(is_right(second, 199 + round));
+    second = start(200 + round);
+  }
+  serve(first);
+  serve(second);
+  REQUIRE_ALL(is_right(first, 103));
+  REQUIRE_ALL(is_right(second, 203));
+  second = start(7);
+  serve(second);
+  REQUIRE_ALL(is_right(second, 7));
 }
 
 TEST_CASE("the ranks of a node fill one copy together, and each searches it by itself") {

@@ -18,7 +18,7 @@ constexpr std::int64_t vocabulary = 8;
 class TwoNeighbours final : public retrieval::KnnSearch {
  public:
   TwoNeighbours(std::int64_t width, std::int64_t first, bool collective, std::vector<int>& calls)
-      : width_(width), first_(first), collective_(collective), calls_(calls), statuses_() {}
+      : width_(width), first_(first), collective_(collective), calls_(calls) {}
 
   index::TopK search(const at::Tensor& queries, std::span<const std::int64_t> sentences) override {
     REQUIRE(queries.size(1) == width_);
@@ -29,7 +29,6 @@ class TwoNeighbours final : public retrieval::KnnSearch {
       }
     }
     calls_.push_back(static_cast<int>(queries.size(0)));
-    statuses_ = {status_, status_ + 1};
     const index::TopK found = index::missing_top_k(queries.size(0), k_);
     for (std::int64_t row = 0; row < queries.size(0); ++row) {
       const auto token = static_cast<core::TokenId>(queries[row][0].item<float>() + first_);
@@ -38,19 +37,42 @@ class TwoNeighbours final : public retrieval::KnnSearch {
     }
     return found;
   }
+  /// Searches in finish(); as if another rank had given the next status.
+  std::unique_ptr<retrieval::PendingSearch> start(const at::Tensor& queries,
+                                                  std::span<const std::int64_t> sentences,
+                                                  std::int64_t status) override {
+    class Pending final : public retrieval::PendingSearch {
+     public:
+      Pending(TwoNeighbours& own, at::Tensor queries, std::vector<std::int64_t> sentences,
+              std::int64_t status)
+          : own_(own),
+            queries_(std::move(queries)),
+            sentences_(std::move(sentences)),
+            all_{status, status + 1} {}
+      void serve() override { statuses_ = all_; }
+      std::span<const std::int64_t> statuses() const override { return statuses_; }
+      index::TopK finish() override {
+        REQUIRE(!statuses_.empty());  // it was served
+        return own_.search(queries_, sentences_);
+      }
+
+     private:
+      TwoNeighbours& own_;
+      at::Tensor queries_;
+      std::vector<std::int64_t> sentences_, all_, statuses_;
+    };
+    return std::make_unique<Pending>(
+        *this, queries, std::vector<std::int64_t>(sentences.begin(), sentences.end()), status);
+  }
   void set_options(const retrieval::SearchOptions& options) override { k_ = options.k; }
   std::int64_t width() const override { return width_; }
   bool collective() const override { return collective_; }
-  void set_status(std::int64_t status) override { status_ = status; }
-  std::span<const std::int64_t> statuses() const override { return statuses_; }
   std::string summary() const override { return "of " + std::to_string(first_); }
 
  private:
   std::int64_t width_, first_, k_ = 3;
   bool collective_;
   std::vector<int>& calls_;
-  std::int64_t status_ = 0;
-  std::vector<std::int64_t> statuses_;
 };
 
 /// λ = 0.6 where the first distance is below the query's third column, else 0.2; only the nearest
@@ -175,15 +197,39 @@ TEST_CASE("a collective search is asked in every step, whatever the policy skips
   retrieval::KnnMixer mixer(one_search(3, true, calls), std::make_unique<OddSentences>());
   const at::Tensor query = at::tensor({2.F, 0.F, 9.F}).view({1, 3});
   const at::Tensor log_probs = uniform(1);
-  mixer.set_status(7);
   mixer.mix(query, std::vector<std::int64_t>{0}, log_probs);
   CHECK(calls == std::vector<int>{0});
   CHECK(at::equal(log_probs, uniform(1)));
-  CHECK(mixer.statuses().back() == 8);
-  mixer.set_status(2);
   mixer.serve();
   CHECK(calls == std::vector<int>{0, 0});
-  CHECK(mixer.statuses().front() == 2);
+}
+
+TEST_CASE("two steps of mixing under way give what each gives by itself") {
+  std::vector<int> calls;
+  retrieval::KnnMixer mixer(one_search(3, true, calls), std::make_unique<OddSentences>());
+  const at::Tensor queries = at::tensor({2.F, 1.F, 9.F, 4.F, 2.F, 9.F}).view({2, 3});
+  const at::Tensor other = at::tensor({5.F, 3.F, 0.F}).view({1, 3});
+  const std::vector<std::int64_t> sentences = {1, 2}, other_sentences = {3};
+  const at::Tensor alone = uniform(2), other_alone = uniform(1);
+  mixer.mix(queries, sentences, alone);
+  mixer.mix(other, other_sentences, other_alone);
+  const at::Tensor log_probs = uniform(2), other_log_probs = uniform(1);
+  auto first = mixer.start(queries, sentences, log_probs, 4);
+  auto second = mixer.start(other, other_sentences, other_log_probs, 7);
+  mixer.serve(first);
+  mixer.serve(second);
+  CHECK(first.statuses().back() == 5);
+  CHECK(second.statuses().back() == 8);
+  mixer.finish(first);
+  auto third = mixer.start(9);
+  mixer.finish(second);
+  mixer.serve(third);
+  CHECK(third.statuses().front() == 9);
+  mixer.finish(third);
+  CHECK(at::equal(log_probs, alone));
+  CHECK(at::equal(other_log_probs, other_alone));
+  CHECK_FALSE(at::equal(alone, uniform(2)));
+  CHECK(calls == std::vector<int>{1, 1, 1, 1, 0});
 }
 
 TEST_CASE("a token beyond the vocabulary is refused, by tensors from check()") {

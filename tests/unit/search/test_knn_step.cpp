@@ -87,6 +87,44 @@ TEST_CASE("interpolated log-probs decide the search", "[search]") {
   }
 }
 
+TEST_CASE("two searches in turns find what each finds by itself", "[search]") {
+  const BeamOptions options{.beam = 3, .max_length_a = 1.0, .nbest = 3};
+  test::FakeModel model({.seed = 17});
+  const auto vocab_size = model.info().vocab_size;
+  const auto mixed = [&](const KnnQueries& asked, at::Tensor& log_probs) {
+    for (std::int64_t row = 0; row < asked.vectors.size(0); ++row) {
+      interpolate(asked.vectors[row], log_probs.mutable_data_ptr<float>() + row * vocab_size,
+                  vocab_size);
+    }
+  };
+  const std::vector<std::vector<Tokens>> blocks = {testing::random_sources(18, 7, vocab_size),
+                                                   testing::random_sources(19, 4, vocab_size)};
+  std::vector<std::unique_ptr<BeamSearch>> searches;
+  for (const auto& sources : blocks) {
+    searches.push_back(
+        std::make_unique<BeamSearch>(model, sources, model.encode(sources), options));
+  }
+  std::vector<BeamSearch::Question> questions(2);
+  while (!searches[0]->done() || !searches[1]->done()) {
+    for (std::size_t i = 0; i < 2; ++i) {  // both ask before one is answered
+      if (!searches[i]->done()) questions[i] = searches[i]->ask();
+    }
+    for (std::size_t i = 0; i < 2; ++i) {
+      if (searches[i]->done()) continue;
+      auto& [asked, log_probs] = questions[i];
+      if (log_probs.defined()) mixed(asked, log_probs);
+      searches[i]->answer(log_probs);
+    }
+  }
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto expected = beam_search(model, blocks[i], options, mixed);
+    const auto made = searches[i]->take_results();
+    for (std::size_t sentence = 0; sentence < expected.size(); ++sentence) {
+      CHECK(testing::same(made[sentence], expected[sentence]));
+    }
+  }
+}
+
 TEST_CASE("masks come after the kNN step, and forced steps ask nothing", "[search]") {
   test::FakeModel model({.seed = 13});
   const auto sources = testing::random_sources(14, 5, model.info().vocab_size);

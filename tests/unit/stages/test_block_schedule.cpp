@@ -40,6 +40,14 @@ TEST_CASE("it is finished when nobody is busy or waiting") {
   CHECK(schedule.finished());
 }
 
+TEST_CASE("the rank that comes first can be another one") {
+  BlockSchedule on_0({4, 7}, 1), on_1({4, 7}, 1), on_2({4, 7}, 1);
+  const auto all = statuses({waiting, waiting, waiting});
+  CHECK_FALSE(on_0.update(all, 0).has_value());
+  CHECK(on_1.update(all, 1) == 4);
+  CHECK(on_2.update(all, 2) == 7);
+}
+
 TEST_CASE("after one rank was told to stop nobody begins another block") {
   BlockSchedule schedule({1, 2, 3});
   CHECK_FALSE(schedule.update(statuses({waiting, stopped}), 0).has_value());

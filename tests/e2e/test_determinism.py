@@ -52,6 +52,7 @@ class Determinism(pipeline.PipelineTest):
                          for name, nprobe in (("one", 1), ("four", 4)))
         text = self.run_stage("decode", *shards, "--set", f"decode=[{sets}]", ranks=2)
         self.assertEqual(len(re.findall(r"searching [\d,]+ entries", text)), 1, text)
+        self.assertEqual(text.count("one copy of the index"), 1, text)  # chosen when it is loaded
         self.assertEqual(self.digests("decode/four/hyp.txt")["decode/four/hyp.txt"],
                          self.digests("decode/knn/hyp.txt")["decode/knn/hyp.txt"])
         self.assertNotEqual(self.digests("decode/one/nbest.jsonl")["decode/one/nbest.jsonl"],

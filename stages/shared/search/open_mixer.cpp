@@ -8,7 +8,6 @@
 #include "core/error.hpp"
 #include "gpu/torch_device.hpp"
 #include "index/search/faiss_list_index.hpp"
-#include "stages/shared/search/index_copies.hpp"
 #include "stages/shared/search/open_search.hpp"
 #include "stages/shared/search/open_subset.hpp"
 
@@ -121,8 +120,7 @@ retrieval::KnnMixer open_mixer(runtime::StageContext& context, const Options& op
         decoding.search.k));
   }
   if (!data.datastores.empty()) {
-    const auto copies = choose_copies(context, decoding, data.datastores);
-    for (const auto& open : resident.indexes(context, decoding, data.datastores, copies)) {
+    for (const auto& open : resident.indexes(context, decoding, data.datastores)) {
       searches.push_back(make_search(context, open, decoding.search));
     }
   }

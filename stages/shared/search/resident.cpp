@@ -1,10 +1,12 @@
 #include "stages/shared/search/resident.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "stages/shared/inputs/open_model.hpp"
+#include "stages/shared/search/index_copies.hpp"
 
 namespace knnseq::stages {
 
@@ -24,25 +26,28 @@ model::TranslationModel& Resident::model(const runtime::StageContext& context,
 
 std::vector<OpenIndex> Resident::indexes(runtime::StageContext& context,
                                          const DecodeOptions& decoding,
-                                         const std::vector<BuiltDatastore>& datastores,
-                                         IndexCopies copies) {
+                                         const std::vector<BuiltDatastore>& datastores) {
   std::vector<std::string> keys;
   std::map<std::string, OpenIndex> kept;
   for (const auto& datastore : datastores) {
     std::string identities;
     for (const auto* corpus : datastore.searched()) identities += corpus->identity() + ", ";
     keys.push_back(fmt::format("{}{}, {}", identities, core::name_of(decoding.search.backend),
-                               core::name_of(copies)));
+                               core::name_of(decoding.copies)));
     if (auto open = indexes_.extract(keys.back())) kept.insert(std::move(open));
   }
   indexes_ = std::move(kept);
-  std::vector<OpenIndex> all;
-  for (std::size_t i = 0; i < datastores.size(); ++i) {
-    if (!indexes_.contains(keys[i])) {
+  const auto there = [&](const std::string& key) { return indexes_.contains(key); };
+  if (!std::ranges::all_of(keys, there)) {
+    const IndexCopies copies = choose_copies(context, decoding, datastores);
+    std::erase_if(indexes_, [&](const auto& open) { return open.second.copies != copies; });
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (there(keys[i])) continue;
       indexes_[keys[i]] = open_index(context, datastores[i], decoding.search, copies);
     }
-    all.push_back(indexes_[keys[i]]);
   }
+  std::vector<OpenIndex> all;
+  for (const auto& key : keys) all.push_back(indexes_[key]);
   return all;
 }
 

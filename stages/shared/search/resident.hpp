@@ -21,10 +21,12 @@ class Resident {
   model::TranslationModel& model(const runtime::StageContext& context, const Options& options,
                                  const DecodeOptions& decoding, const text::Tokenizer& tokenizer);
 
-  /// The datastores' indexes, in their order, in so many copies; those that were opened for the
-  /// decoding before, and no others, are kept. Throws as open_index() does. Collective.
+  /// The datastores' indexes, in their order; those that were opened for the decoding before, and
+  /// no others, are kept. How many copies there are is chosen when one is opened: those that are
+  /// there take the memory that a later choice would ask for. Throws as choose_copies() and
+  /// open_index() do. Collective.
   std::vector<OpenIndex> indexes(runtime::StageContext& context, const DecodeOptions& decoding,
-                                 const std::vector<BuiltDatastore>& datastores, IndexCopies copies);
+                                 const std::vector<BuiltDatastore>& datastores);
 
   /// What open_subset() loads; kept until another one is asked for. Throws as it does. Collective.
   std::shared_ptr<retrieval::SubsetSearch::Parts> subset_parts(runtime::StageContext& context,

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -14,15 +13,13 @@ namespace knnseq::core {
 template <class T>
 class BoundedHeap {
  public:
-  /// Takes every item until it is full.
-  explicit BoundedHeap(std::size_t capacity) : capacity_(capacity), limit_(), items_() {}
   /// Takes only items that are smaller than `limit`.
   BoundedHeap(std::size_t capacity, const T& limit)
       : capacity_(capacity), limit_(limit), items_() {}
 
   /// What an item must be smaller than to be kept: the largest item kept, or the limit while there
-  /// is room. The heap has a limit or is full.
-  const T& limit() const { return items_.size() < capacity_ ? *limit_ : items_.front(); }
+  /// is room.
+  const T& limit() const { return items_.size() < capacity_ ? limit_ : items_.front(); }
 
   void offer(const T& item) {
     if (items_.size() == capacity_) {
@@ -30,7 +27,7 @@ class BoundedHeap {
       std::pop_heap(items_.begin(), items_.end());
       items_.back() = item;
     } else {
-      if (limit_ && !(item < *limit_)) return;
+      if (!(item < limit_)) return;
       items_.push_back(item);
     }
     std::push_heap(items_.begin(), items_.end());
@@ -44,7 +41,7 @@ class BoundedHeap {
 
  private:
   std::size_t capacity_;
-  std::optional<T> limit_;
+  T limit_;
   std::vector<T> items_;  ///< the largest in front
 };
 

@@ -6,9 +6,8 @@
 //   while it has none, so that the others can search its entries. With start(), serve() and
 //   finish(), which are the parts of mix(), it can work on another block meanwhile.
 // - begins_together(), in subsets of sentences that are spread over all ranks, which work in
-// rounds.
-//   In each round a rank has one block of sentences, or none; all call begin() together, and then
-//   each mixes by itself.
+//   rounds: in each a rank has one block of sentences, or none; all call begin() together, and
+//   then each mixes by itself.
 // - else, where each rank reads all: a rank mixes by itself, in subsets after a begin() of its own.
 #pragma once
 

@@ -102,7 +102,8 @@ ScanCentroids::ScanCentroids(const Codebook& codebook)
 
 std::int64_t ScanCentroids::bytes() const {
   const std::size_t floats = centroids_.size() + columns_.size() + radii_.size();
-  return static_cast<std::int64_t>(floats * sizeof(float));
+  const std::size_t numbers = order_.size() + places_.size();
+  return static_cast<std::int64_t>(floats * sizeof(float) + numbers * sizeof(std::int64_t));
 }
 
 void ScanCentroids::pad(const float* vector, float factor, float* padded) const {

@@ -50,11 +50,11 @@ class ScanCentroids {
   std::int64_t m_;
   std::int64_t dsub_;
   std::int64_t padded_dsub_;
-  std::vector<float> centroids_;  ///< [m, 256, padded_dsub]
-  std::vector<float> columns_;    ///< [m, dsub, 256]
-  std::vector<float> radii_;      ///< [m]
-  std::vector<std::int64_t> order_;
-  std::vector<std::int64_t> places_;
+  std::vector<float> centroids_;      ///< [m, 256, padded_dsub]
+  std::vector<float> columns_;        ///< [m, dsub, 256]
+  std::vector<float> radii_;          ///< [m]
+  std::vector<std::int64_t> order_;   ///< [m]
+  std::vector<std::int64_t> places_;  ///< [m]
 };
 
 /// The term of an entry with this code [m], of terms_of() its list: four sums of every fourth

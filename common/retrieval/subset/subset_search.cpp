@@ -12,47 +12,55 @@ namespace knnseq::retrieval {
 
 namespace {
 
-/// Where the entries of a subset's sentences are in what was fetched, for each subset.
-using SubsetPlaces = std::vector<std::vector<std::size_t>>;
+/// The sentences of each subset.
+using Subsets = std::vector<std::span<HeldSentence>>;
 
-/// The most similar sentences first.
-SubsetPlaces places_of(const index::TopK& similar, const FetchedSentences& fetched) {
-  SubsetPlaces places(similar.queries());
+/// Of the sentences found for each of a block's, which lie one after another.
+Subsets cut_subsets(std::span<HeldSentence> sentences, const index::TopK& similar) {
+  Subsets subsets;
   for (std::int64_t i = 0; i < similar.queries(); ++i) {
-    for (const auto id : similar.row(i).ids) {
-      if (id == index::missing_id) break;
-      places[i].push_back(fetched.place_of(id));
-    }
+    const auto ids = similar.row(i).ids;
+    const auto count = std::ranges::find(ids, index::missing_id) - ids.begin();
+    subsets.push_back(sentences.first(static_cast<std::size_t>(count)));
+    sentences = sentences.subspan(static_cast<std::size_t>(count));
   }
-  return places;
+  return subsets;
 }
 
-/// In the order of the entries' numbers, without sentences that have none.
-void sort_by_entry(SubsetPlaces& places, const FetchedSentences& fetched) {
-  for (auto& of_subset : places) {
-    std::erase_if(of_subset, [&](std::size_t place) { return fetched.ids_of(place).empty(); });
-    std::ranges::sort(of_subset, {}, [&](std::size_t place) {
-      return core::entry_number_of(fetched.ids_of(place).front());
-    });
-  }
-}
-
-std::vector<std::int64_t> sizes_of(const SubsetPlaces& places, const FetchedSentences& fetched) {
+std::vector<std::int64_t> sizes_of(const Subsets& subsets) {
   std::vector<std::int64_t> sizes;
-  for (const auto& of_subset : places) {
+  for (const auto subset : subsets) {
     sizes.push_back(0);
-    for (const auto place : of_subset) sizes.back() += std::ssize(fetched.ids_of(place));
+    for (const auto& sentence : subset) sizes.back() += std::ssize(sentence.values);
   }
   return sizes;
 }
 
+/// Appends the entries of each subset, in the order of its sentences.
 template <class Scan>
-void fill(Scan& subsets, const SubsetPlaces& places, const FetchedSentences& fetched) {
-  for (std::size_t i = 0; i < places.size(); ++i) {
-    for (const auto place : places[i]) {
-      subsets.append(static_cast<std::int64_t>(i), fetched.codes_of(place), fetched.ids_of(place));
+void fill(Scan& scan, const Subsets& subsets) {
+  std::vector<std::uint8_t> codes;
+  std::vector<std::int64_t> ids;
+  for (std::size_t i = 0; i < subsets.size(); ++i) {
+    codes.clear();
+    ids.clear();
+    for (const auto& sentence : subsets[i]) {
+      codes.insert(codes.end(), sentence.codes.begin(), sentence.codes.end());
+      std::int64_t entry = sentence.first_entry;
+      for (const auto value : sentence.values) {
+        ids.push_back(core::pack_entry_id(static_cast<core::TokenId>(value), entry++));
+      }
     }
+    scan.append(static_cast<std::int64_t>(i), codes, ids);
   }
+}
+
+/// Those that were found, without what stands for missing ones.
+std::vector<std::int64_t> found_ids(const at::Tensor& ids) {
+  std::vector<std::int64_t> found(ids.const_data_ptr<std::int64_t>(),
+                                  ids.const_data_ptr<std::int64_t>() + ids.numel());
+  std::erase(found, index::missing_id);
+  return found;
 }
 
 }  // namespace
@@ -77,21 +85,19 @@ void SubsetSearch::begin(const SentenceBlock& block) {
     similar = parts_->finder->find(block);
   }
   const Timed timed(times_.fetch_seconds);
-  std::vector<std::int64_t> wanted(
-      similar.ids.const_data_ptr<std::int64_t>(),
-      similar.ids.const_data_ptr<std::int64_t>() + similar.ids.numel());
-  std::erase(wanted, index::missing_id);
-  const auto fetched = fetch_sentences(comm_, parts_->held, parts_->holders, wanted);
-  SubsetPlaces places = places_of(similar, fetched);
+  auto fetched = fetch_sentences(comm_, parts_->held, parts_->holders, found_ids(similar.ids));
+  const Subsets subsets = cut_subsets(fetched.sentences, similar);
   times_.blocks += block.sentences > 0 ? 1 : 0;
   times_.sentences += block.sentences;
   if (adc_) {
-    sort_by_entry(places, fetched);
-    fill(device_subsets_.emplace(*adc_, sizes_of(places, fetched)), places, fetched);
+    for (const auto subset : subsets) {
+      std::ranges::sort(subset, {}, &HeldSentence::first_entry);
+    }
+    fill(device_subsets_.emplace(*adc_, sizes_of(subsets)), subsets);
     device_subsets_->finish();
   } else {
     const index::SubsetCodebook codebook{*centroids_, parts_->codebook.spec.metric};
-    fill(subsets_.emplace(codebook, sizes_of(places, fetched)), places, fetched);
+    fill(subsets_.emplace(codebook, sizes_of(subsets)), subsets);
   }
   times_.entries += adc_ ? device_subsets_->entries() : subsets_->entries();
   times_.most_bytes =
@@ -110,20 +116,17 @@ index::TopK SubsetSearch::search(const at::Tensor& queries,
 
 std::vector<NearestSentence> SubsetSearch::find_nearest(const SentenceBlock& block) {
   const index::TopK similar = parts_->finder->find(block);
-  std::vector<std::int64_t> wanted;
-  for (std::int64_t i = 0; i < similar.queries(); ++i) {
-    const auto id = similar.row(i).ids.front();
-    if (id != index::missing_id) wanted.push_back(id);
-  }
-  const auto fetched = fetch_sentences(comm_, parts_->held, parts_->holders, wanted);
+  const at::Tensor firsts = similar.ids.narrow(1, 0, 1).contiguous();
+  const auto fetched = fetch_sentences(comm_, parts_->held, parts_->holders, found_ids(firsts));
   std::vector<NearestSentence> nearest(similar.queries());
+  auto sentence = fetched.sentences.begin();
   for (std::size_t i = 0; i < nearest.size(); ++i) {
     const auto [distances, ids] = similar.row(static_cast<std::int64_t>(i));
     if (ids.front() == index::missing_id) continue;
     nearest[i].distance = distances.front();
-    const auto entries = fetched.ids_of(fetched.place_of(ids.front()));
-    if (!entries.empty()) nearest[i].first_entry = core::entry_number_of(entries.front());
-    for (const auto entry : entries) nearest[i].target.push_back(core::token_of(entry));
+    if (!sentence->values.empty()) nearest[i].first_entry = sentence->first_entry;
+    nearest[i].target.assign(sentence->values.begin(), sentence->values.end());
+    ++sentence;
   }
   return nearest;
 }
@@ -131,7 +134,7 @@ std::vector<NearestSentence> SubsetSearch::find_nearest(const SentenceBlock& blo
 std::string SubsetSearch::summary() const {
   return fmt::format(
       "{} queries of {} sentences in subsets of {} entries on average, {} a block at most; finding "
-      "sentences {:.1f} s, fetching {:.1f} s, scanning {:.1f} s",
+      "sentences {:.2f} s, fetching {:.2f} s, scanning {:.2f} s",
       times_.queries, times_.sentences,
       obs::with_commas(times_.entries / std::max<std::int64_t>(times_.sentences, 1)),
       obs::as_bytes(times_.most_bytes), times_.find_seconds, times_.fetch_seconds,

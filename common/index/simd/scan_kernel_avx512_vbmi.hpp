@@ -54,12 +54,14 @@ std::uint64_t score(const ScanRun& run, __m256i sums, const float* terms, float*
   return _mm512_cmp_ps_mask(values, _mm512_set1_ps(run.limit), _CMP_LT_OQ);
 }
 
-/// How far ahead of its use memory is fetched. Blocks lie one after the other, and are gone through
-/// one by one: streams of several at a time keep the processor's own fetching from running ahead.
-constexpr std::int64_t blocks_ahead = 4;
+/// How far ahead of its use memory is fetched, in rows of 64 codes. Blocks lie one after the other,
+/// and are gone through one by one: streams of several at a time keep the processor's own fetching
+/// from running ahead.
+constexpr std::int64_t rows_ahead = 128;
 
 void scan(const ScanRun& run) {
   const std::int64_t bytes = scan_block_bytes(run.m);
+  const std::int64_t blocks_ahead = (rows_ahead + run.m - 1) / run.m;
   for (std::int64_t b = 0; b < run.count; ++b) {
     const std::uint8_t* codes = run.blocks + b * bytes;
     const bool in_next = b + blocks_ahead >= run.count && run.next != nullptr;

@@ -25,8 +25,7 @@ ExactSearch::ExactSearch(const at::Tensor& queries, index::Metric metric, std::i
       subsets_(subsets),
       k_(k),
       slack_(static_cast<float>(queries.size(1)) * 0x1p-21f),
-      nearest_(static_cast<std::size_t>(queries.size(0)) * subsets_,
-               index::make_neighbour_heap(k)) {
+      nearest_(static_cast<std::size_t>(queries.size(0)) * subsets_, index::make_nearest(k)) {
   KNNSEQ_ASSERT(queries.scalar_type() == at::kFloat && subsets > 0 && subsets <= 64 && k > 0,
                 "queries are fp32 [q, d], subsets 1 to 64, k positive");
 }
@@ -59,11 +58,11 @@ void ExactSearch::scan(const ExactKeys& tile, const float* bounds, std::int64_t 
   const float* vector = queries_.const_data_ptr<float>() + query * d;
   const float of_query = norms_.const_data_ptr<float>()[query] *
                          ((index::is_inner_product(metric_) ? 0.0f : 1.0f) - slack_);
-  const auto heaps =
+  const auto nearest =
       std::span(nearest_).subspan(static_cast<std::size_t>(query) * subsets_, subsets_);
   const auto loosest = [&] {
-    float limit = heaps[0].limit().distance;
-    for (const auto& heap : heaps) limit = std::max(limit, heap.limit().distance);
+    float limit = nearest[0].limit().distance;
+    for (const auto& of_subset : nearest) limit = std::max(limit, of_subset.limit().distance);
     return limit - of_query;
   };
   float limit = loosest();
@@ -73,7 +72,7 @@ void ExactSearch::scan(const ExactKeys& tile, const float* bounds, std::int64_t 
     const float* key = tile.keys.const_data_ptr<float>() + static_cast<std::int64_t>(j) * d;
     const index::Neighbour candidate{distance(vector, key), tile.entries[j]};
     for (std::size_t subset = 0; subset < subsets_; ++subset) {
-      if ((tile.subsets[j] >> subset & 1) != 0) heaps[subset].offer(candidate);
+      if ((tile.subsets[j] >> subset & 1) != 0) nearest[subset].offer(candidate);
     }
     limit = loosest();
   }
@@ -87,7 +86,7 @@ index::TopK ExactSearch::result(std::int64_t subset) const {
   const std::int64_t q = queries_.size(0);
   const index::TopK found = index::missing_top_k(q, k_);
   for (std::int64_t query = 0; query < q; ++query) {
-    index::NeighbourHeap nearest =
+    index::NearestNeighbours nearest =
         nearest_[static_cast<std::size_t>(query) * subsets_ + static_cast<std::size_t>(subset)];
     found.set_row(query, nearest.take_sorted());
   }

@@ -45,7 +45,7 @@ class ExactSearch {
   std::size_t subsets_;
   std::int64_t k_;
   float slack_;  ///< most that a product can be off by, as a share of both squared norms
-  std::vector<index::NeighbourHeap> nearest_;  ///< [q · subsets]; ids are entry numbers
+  std::vector<index::NearestNeighbours> nearest_;  ///< [q · subsets]; ids are entry numbers
 };
 
 /// Each rank's neighbours of the same queries, merged. Collective; every rank gets all.

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <span>
 
-#include "core/bounded_heap.hpp"
 #include "core/error.hpp"
+#include "core/smallest.hpp"
 #include "core/views.hpp"
 #include "search/candidates.hpp"
 
@@ -30,7 +30,7 @@ std::vector<Candidate> best_candidates(core::MatrixView<const float> log_probs,
                                        std::span<const float> scores, std::size_t count) {
   constexpr std::size_t block = 64;
   // Nothing at −∞ comes before the first token of the first hypothesis at −∞.
-  core::BoundedHeap<Candidate> best(count, {minus_infinity, 0, 0});
+  core::Smallest<Candidate> best(count, {minus_infinity, 0, 0});
   for (std::int64_t beam = 0; beam < log_probs.rows; ++beam) {
     const float score = scores[beam];
     const std::span<const float> row = log_probs.row(beam);

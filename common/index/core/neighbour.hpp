@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <limits>
 
-#include "core/bounded_heap.hpp"
 #include "core/entry_id.hpp"
+#include "core/smallest.hpp"
 
 namespace knnseq::index {
 
@@ -26,11 +26,11 @@ struct Neighbour {
 };
 
 /// The k nearest of the neighbours offered.
-using NeighbourHeap = core::BoundedHeap<Neighbour>;
+using NearestNeighbours = core::Smallest<Neighbour>;
 
 /// Infinite distances and those that are not numbers are not kept: nothing infinite comes before
 /// (∞, entry number 0).
-inline NeighbourHeap make_neighbour_heap(std::int64_t k) {
+inline NearestNeighbours make_nearest(std::int64_t k) {
   return {static_cast<std::size_t>(k), Neighbour{missing_distance, /*id=*/0}};
 }
 

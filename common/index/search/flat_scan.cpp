@@ -43,7 +43,7 @@ struct FlatScan::Batch {
   const float* norms = nullptr;     ///< [q], squared
   core::Range tile = {};            ///< of vectors
   const float* products = nullptr;  ///< [q, tile], times the metric's factor
-  std::vector<NeighbourHeap>* best = nullptr;
+  std::vector<NearestNeighbours>* best = nullptr;
 };
 
 FlatScan::FlatScan(const IndexSpec& spec, std::span<const std::int64_t> sizes,
@@ -107,7 +107,7 @@ void FlatScan::search_some(const at::Tensor& queries, std::int64_t k, const TopK
   const float* data = queries.const_data_ptr<float>();
   std::vector<float> norms;
   for (std::int64_t i = 0; i < q; ++i) norms.push_back(flat_norm(data + i * width_, width_));
-  std::vector<NeighbourHeap> best(q, make_neighbour_heap(k));
+  std::vector<NearestNeighbours> best(q, make_nearest(k));
   const at::Tensor factors = queries * (is_inner_product(metric_) ? -1 : -2);
   const std::int64_t tile = std::max(least_flat_tile, most_flat_products / q);
   at::Tensor products = at::empty({0});
@@ -128,7 +128,7 @@ void FlatScan::scan(const Batch& batch, std::int64_t query) const {
   const float factor = (is_inner_product(metric_) ? 0.0f : 1.0f) - slack_;
   const float* norms = norms_.data() + batch.tile.begin;
   const float* products = batch.products + query * batch.tile.size();
-  NeighbourHeap& best = (*batch.best)[query];
+  NearestNeighbours& best = (*batch.best)[query];
   const auto limit = [&] { return best.limit().distance - factor * batch.norms[query]; };
   const auto passes = [&](std::int64_t i, float most) {  // also what is no number
     return !(factor * norms[i] + products[i] > most);

@@ -17,7 +17,7 @@ namespace {
 constexpr std::int64_t first_entries_per_k = 8;
 constexpr std::int64_t least_first_entries = 512;
 
-/// With an infinite distance, what nothing infinite comes before; see make_neighbour_heap().
+/// With an infinite distance, what nothing infinite comes before; see make_nearest().
 constexpr std::int64_t first_id = 0;
 
 }  // namespace
@@ -32,7 +32,7 @@ ScanGroup::ScanGroup(const ScanTarget& target, const ScanBatch& batch, core::Ran
       tables_(at::empty({rows.size(), scan_table_bytes(target.kernel, target.centroids.m())},
                         at::kByte)),
       queries_(),
-      best_(rows.size(), FoundHeap(static_cast<std::size_t>(k), {missing_distance, &first_id})),
+      best_(rows.size(), NearestFound(static_cast<std::size_t>(k), {missing_distance, &first_id})),
       scores_(),
       passing_(),
       minima_(),
@@ -120,7 +120,7 @@ std::int64_t ScanGroup::search_nearest_lists(std::int64_t query) {
   minima_.resize(scores_.size() / score_lanes);
   target_.adc.find_minima(scores_.data(), std::ssize(scores_) / score_chunk, minima_.data());
   // The k entries with the lowest bounds tell how far the k-th nearest is at most.
-  const FoundHeap& best = best_[query];
+  const NearestFound& best = best_[query];
   const auto limit = [&] {
     return above(static_cast<double>(best.limit().distance) - first_base + 2 * error);
   };
@@ -147,7 +147,7 @@ void ScanGroup::measure_between(float low, float high, std::int64_t query, const
 }
 
 void ScanGroup::visit(const Visit& visit) {
-  const FoundHeap& best = best_[visit.query];
+  const NearestFound& best = best_[visit.query];
   const double margin = error_of(visit) - base_of(visit);
   const auto limit_of = [&] { return above(static_cast<double>(best.limit().distance) + margin); };
   float limit = limit_of();

@@ -58,7 +58,7 @@ class ScanGroup {
       return core::entry_number_of(*id) < core::entry_number_of(*other.id);
     }
   };
-  using FoundHeap = core::BoundedHeap<Found>;
+  using NearestFound = core::Smallest<Found>;
   std::int64_t search_nearest_lists(std::int64_t query);
   template <class Limit>
   void measure_between(float low, float high, std::int64_t query, const Limit& limit);
@@ -78,7 +78,7 @@ class ScanGroup {
   std::vector<float> padded_;  ///< [rows, m · padded_dsub]
   at::Tensor tables_;          ///< uint8 [rows, scan_table_bytes(m)]
   std::vector<ScanQuery> queries_;
-  std::vector<FoundHeap> best_;
+  std::vector<NearestFound> best_;
   std::vector<float> scores_;                  ///< of the lists visited last
   std::vector<std::uint64_t> passing_;         ///< likewise
   std::vector<std::size_t> starts_;            ///< of a query's nearest lists in scores_

@@ -43,7 +43,7 @@ class Searcher {
     // most so much above the k-th smallest score, which is at most the k-th smallest minimum.
     const float kth = kth_smallest_at_most(scores_, minima_of_groups_, k_);
     collect_below(above(static_cast<double>(kth) + slack_ + 2 * error_));
-    NeighbourHeap best = make_neighbour_heap(k_);
+    NearestNeighbours best = make_nearest(k_);
     float limit = missing_distance;
     for (const auto position : passed_) {
       if (scores_[position] < limit && measure(position, best)) {
@@ -130,7 +130,7 @@ class Searcher {
   }
 
   /// Whether it is among the best so far.
-  bool measure(std::size_t position, NeighbourHeap& best) const {
+  bool measure(std::size_t position, NearestNeighbours& best) const {
     const std::uint8_t* code = lists_.code(set_, static_cast<std::int64_t>(position));
     const float* table = table_.data();
     float sums[4] = {};

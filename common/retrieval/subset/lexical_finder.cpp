@@ -118,7 +118,7 @@ index::TopK LexicalFinder::search(const PieceLists& queries) const {
           scores[sentence] += weights[i] * static_cast<double>(posting.weight);
         }
       }
-      index::NeighbourHeap best = index::make_neighbour_heap(options_.count);
+      index::NearestNeighbours best = index::make_nearest(options_.count);
       for (const auto sentence : found) {
         const auto at = static_cast<std::size_t>(sentence);
         best.offer({-static_cast<float>(scores[at]), ids_[at]});

@@ -273,7 +273,7 @@ TEST_CASE("results depend neither on threads and batches nor on where the entrie
     const HostTopK alone = whole.search(
         test.queries.slice(0, i, i + 1),
         {test.probes.lists.slice(0, i, i + 1), test.probes.distances.slice(0, i, i + 1)}, k);
-    index::NeighbourHeap merged = index::make_neighbour_heap(k);
+    index::NearestNeighbours merged = index::make_nearest(k);
     for (auto slot = static_cast<std::size_t>(i * k); slot < static_cast<std::size_t>((i + 1) * k);
          ++slot) {
       merged.offer({of_even.distances[slot], of_even.ids[slot]});

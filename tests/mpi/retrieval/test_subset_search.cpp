@@ -4,6 +4,7 @@
 #include "comm/self_communicator.hpp"
 #include "comm/shared_memory.hpp"
 #include "index/train/product_quantizer_training.hpp"
+#include "retrieval/subset/sentence_exchange.hpp"
 #include "retrieval/subset/subset_search.hpp"
 #include "retrieval/subset/vector_finder.hpp"
 #include "support/mpi_main.hpp"
@@ -246,6 +247,82 @@ TEST_CASE("a store refuses what there is no room for, and sentences that it does
   CHECK(held.find(9).values.empty());
   CHECK_THROWS_AS(held.find(6), std::logic_error);
   CHECK(held.bytes() == 2 * 32 + 3 * 6);
+}
+
+namespace {
+
+/// So many sentences that they come in several messages, some without entries, and with numbers
+/// missing in the second half.
+struct ManySentences {
+  static constexpr std::int64_t count = 20'000;
+  static constexpr std::int64_t m = 3;
+  static constexpr std::int64_t shards = 3;
+  static std::int64_t number(std::int64_t i) { return i < count / 2 ? i : 2 * i; }
+  static std::int64_t id(std::int64_t i) {
+    return retrieval::pack_sentence_id(i % shards, number(i));
+  }
+
+  std::vector<std::uint32_t> values;
+  std::vector<std::uint8_t> codes;
+  explicit ManySentences(std::int64_t i) : values(i % 4), codes(values.size() * m) {
+    for (std::size_t e = 0; e < values.size(); ++e) {
+      values[e] = static_cast<std::uint32_t>(5 * i) + static_cast<std::uint32_t>(e);
+    }
+    for (std::size_t b = 0; b < codes.size(); ++b) {
+      codes[b] = static_cast<std::uint8_t>(static_cast<std::size_t>(7 * i) + 3 * b);
+    }
+  }
+};
+
+/// What a rank of `comm` holds of them.
+retrieval::LocalSentenceStore hold_many(comm::Communicator& comm,
+                                        const retrieval::ShardHolders& holders) {
+  std::vector<std::int64_t> mine;
+  retrieval::SentenceCounts counts;
+  for (std::int64_t i = 0; i < ManySentences::count; ++i) {
+    const auto shard = i % ManySentences::shards;
+    if (holders.rank_of(shard, ManySentences::number(i)) != comm.rank()) continue;
+    mine.push_back(i);
+    counts.entries += i % 4;
+  }
+  counts.sentences = std::ssize(mine);
+  retrieval::LocalSentenceStore held(ManySentences::m, counts);
+  retrieval::SentenceCounts place;
+  for (const auto i : mine) {
+    const ManySentences sentence(i);
+    held.put(place, {ManySentences::number(i), 4 * i, sentence.values, sentence.codes});
+    ++place.sentences;
+    place.entries += i % 4;
+  }
+  held.sort();
+  return held;
+}
+
+}  // namespace
+
+TEST_CASE("sentences come from whoever holds them, as often and in the order that they are asked") {
+  const auto self = comm::make_self_communicator();
+  for (comm::Communicator* comm : {&world(), self.get()}) {
+    const retrieval::ShardHolders holders{comm->size(), ManySentences::shards};
+    const auto held = hold_many(*comm, holders);
+    std::vector<std::int64_t> asked, wanted;
+    for (std::int64_t j = 0; j < ManySentences::count + 500; ++j) {
+      if (comm->rank() == 2) break;  // it wants nothing
+      asked.push_back((j * 7919 + comm->rank()) % ManySentences::count);
+      wanted.push_back(ManySentences::id(asked.back()));
+    }
+    const auto fetched = retrieval::fetch_sentences(*comm, held, holders, wanted);
+    bool right = fetched.sentences.size() == asked.size();
+    for (std::size_t j = 0; right && j < asked.size(); ++j) {
+      const ManySentences expected(asked[j]);
+      const auto& found = fetched.sentences[j];
+      right = found.number == ManySentences::number(asked[j]) &&
+              found.first_entry == 4 * asked[j] &&
+              std::ranges::equal(found.values, expected.values) &&
+              std::ranges::equal(found.codes, expected.codes);
+    }
+    REQUIRE_ALL(right);
+  }
 }
 
 TEST_CASE("every sentence has one holder, the one that its shard's team takes it to") {

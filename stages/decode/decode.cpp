@@ -129,6 +129,21 @@ class Decoder {
   std::int64_t sentences_done_ = 0;
 };
 
+/// Says so if blocks are so large that ranks have nothing to do.
+void report_idle_ranks(runtime::StageContext& context, const TestSet& set,
+                       std::int64_t block_sentences) {
+  const std::int64_t ranks = context.comm.size();
+  const std::int64_t sentences =
+      std::ranges::count_if(set.sources, [](const auto& source) { return !source.empty(); });
+  const std::int64_t busy = std::min(std::int64_t{std::ssize(set.blocks)}, ranks);
+  const std::int64_t most = std::min(sentences, ranks);
+  if (busy == most) return;
+  context.log.info(
+      fmt::format("{} of {} ranks get no block of sentences: beam_search.block_sentences is {}; "
+                  "with {} it is {}",
+                  ranks - busy, ranks, block_sentences, sentences / most, ranks - most));
+}
+
 runtime::StageOutcome translate_set(runtime::StageContext& context, const Options& options,
                                     const DecodeOptions& decoding, const SearchedData& data,
                                     const std::filesystem::path& folder, Resident& resident) {
@@ -153,6 +168,7 @@ runtime::StageOutcome translate_set(runtime::StageContext& context, const Option
                                     {decoding.source, options.preprocess.source,
                                      decoding.block_sentences, model->info().source_positions},
                                     *tokenizer);
+  report_idle_ranks(context, set, decoding.block_sentences);
   // All ranks have read the journals before any is written to.
   runtime::require_unchanged_inputs(context);
   const auto& unused = model->info().unused_settings;

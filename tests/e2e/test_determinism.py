@@ -37,6 +37,7 @@ class Determinism(pipeline.PipelineTest):
                 used = "node" if copies == "auto" else copies
                 self.assertIn(f"one copy of the index a {used}: ", text)
                 self.assertIn(f"a {'node' if used == 'node' else 'rank'}\n", text)
+                self.assertNotIn("get no block", text)
                 translations.add(self.digest("decode/knn/nbest.jsonl", "decode/knn/hyp.txt"))
         self.assertEqual(len(translations), 1)
         int8 = set()
@@ -46,6 +47,8 @@ class Determinism(pipeline.PipelineTest):
             int8.add(self.digest("decode/knn/nbest.jsonl", "decode/knn/hyp.txt"))
         self.assertEqual(len(int8), 1)
         self.assertFalse(int8 & translations)
+        text = self.run_stage("decode knn", *shards, "--force", "--set", "decode.1.block_sentences=20", ranks=4)
+        self.assertIn("2 of 4 ranks get no block of sentences: beam_search.block_sentences is 20; with 7 it is 0", text)
         self.run_stage("decode knn", *shards, "--force")
         # An index is loaded once for several test sets, and searched as each asks.
         sets = ", ".join(f"{{name: {name}, source: {self.folder}/test.de, block_sentences: 6, nprobe: {nprobe}}}"

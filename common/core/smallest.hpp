@@ -10,8 +10,8 @@ namespace knnseq::core {
 
 /// Keeps the `capacity` (at least 1) smallest items by operator<, whatever the order in which they
 /// come. Where operator< is a total order the result depends on nothing else. A new item is put
-/// into its place among those kept: for some dozens this takes less time than a heap, and for
-/// hundreds no more.
+/// into its place among those kept. Up to some hundreds that takes less time than a heap, at 512 as
+/// much, and with thousands several times as much.
 template <class T>
 class Smallest {
  public:
@@ -22,6 +22,7 @@ class Smallest {
   /// is room.
   const T& limit() const { return items_.size() < capacity_ ? limit_ : items_.back(); }
 
+  /// Keeps the item if it is smaller than limit(), in place of the largest if there is no room.
   void offer(const T& item) {
     if (!(item < limit())) return;
     if (items_.size() == capacity_) items_.pop_back();

@@ -7,12 +7,12 @@
 
 namespace knnseq::model {
 
-/// Matrix products of row counts that differ each need a kernel compiled (about 1 ms), so callers
-/// round row counts up to a multiple of this.
-inline constexpr std::int64_t row_multiple = 32;
-
+/// What row counts of matrix products are rounded up to: each that differs needs a kernel compiled
+/// (about 1 ms). Few rows, as of a single sentence, are rounded less, since they take as long as
+/// what they are rounded to.
 constexpr std::int64_t rounded_rows(std::int64_t rows) {
-  return (rows + row_multiple - 1) / row_multiple * row_multiple;
+  const std::int64_t multiple = rows > 32 ? 32 : 8;
+  return (rows + multiple - 1) / multiple * multiple;
 }
 
 /// Which code multiplies. On AVX-512 machines oneDNN's kernels took half the time of MKL's on an

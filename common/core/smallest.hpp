@@ -15,7 +15,8 @@ template <class T>
 class Smallest {
  public:
   /// Takes only items that are smaller than `limit`.
-  Smallest(std::size_t capacity, const T& limit) : capacity_(capacity), limit_(limit), items_() {}
+  Smallest(std::size_t capacity, const T& limit)
+      : capacity_(capacity), first_limit_(limit), limit_(limit), items_() {}
 
   /// What an item must be smaller than to be kept: the largest item kept, or the limit while there
   /// is room.
@@ -33,9 +34,10 @@ class Smallest {
     }
   }
 
-  /// What was kept, ascending. The last call.
+  /// What was kept, ascending; nothing is kept afterwards.
   std::vector<T> take_sorted() {
     if (capacity_ > most_in_order) std::sort_heap(items_.begin(), items_.end());
+    limit_ = first_limit_;
     return std::exchange(items_, {});
   }
 
@@ -66,6 +68,7 @@ class Smallest {
   }
 
   std::size_t capacity_;
+  T first_limit_;
   T limit_;
   std::vector<T> items_;  ///< ascending, or a heap with the largest on top
 };

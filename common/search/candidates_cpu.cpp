@@ -5,43 +5,37 @@
 #include "core/smallest.hpp"
 #include "core/views.hpp"
 #include "search/candidates.hpp"
+#include "search/candidates_kernel.hpp"
 
 namespace knnseq::search {
 
 namespace {
 
-/// Greatest of the values; NaN counts as −∞.
-float greatest(std::span<const float> values) {
-  constexpr std::size_t lanes = 16;
-  float lane[lanes];
-  std::fill_n(lane, lanes, minus_infinity);
-  std::size_t i = 0;
-  for (; i + lanes <= values.size(); i += lanes) {
-    for (std::size_t l = 0; l < lanes; ++l) {
-      lane[l] = values[i + l] > lane[l] ? values[i + l] : lane[l];
-    }
-  }
-  for (; i < values.size(); ++i) lane[0] = values[i] > lane[0] ? values[i] : lane[0];
-  return *std::max_element(lane, lane + lanes);
+const CandidatesKernel& best_kernel() {
+  static const CandidatesKernel best = core::kernels_of_this_cpu([]<core::InstructionSet set>() {
+                                         return candidates_kernel<set>();
+                                       }).front();
+  return best;
 }
 
 /// Of one sentence; scores: one for each row.
 std::vector<Candidate> best_candidates(core::MatrixView<const float> log_probs,
                                        std::span<const float> scores, std::size_t count) {
-  constexpr std::size_t block = 64;
+  const CandidatesKernel& kernel = best_kernel();
   // Nothing at −∞ comes before the first token of the first hypothesis at −∞.
   core::Smallest<Candidate> best(count, {minus_infinity, 0, 0});
   for (std::int64_t beam = 0; beam < log_probs.rows; ++beam) {
     const float score = scores[beam];
     const std::span<const float> row = log_probs.row(beam);
-    for (std::size_t begin = 0; begin < row.size(); begin += block) {
-      const auto values = row.subspan(begin, std::min(block, row.size() - begin));
-      // All that was kept has a smaller (beam, token), so only a greater score is better. Adding is
-      // monotonic: where the greatest value does not suffice none does.
-      if (!(score + greatest(values) > best.limit().score)) continue;
-      for (std::size_t i = 0; i < values.size(); ++i) {
-        best.offer({score + values[i], static_cast<std::int32_t>(beam),
-                    static_cast<core::TokenId>(begin + i)});
+    // All that was kept has a smaller (beam, token), so only a greater score is better.
+    const auto next = [&](std::int64_t begin) {
+      return kernel.next_above(row.data(), begin, std::ssize(row), score, best.limit().score);
+    };
+    for (auto begin = next(0); begin < std::ssize(row); begin = next(begin + candidates_together)) {
+      const auto end = std::min(begin + candidates_together, std::ssize(row));
+      for (auto i = begin; i < end; ++i) {
+        best.offer(
+            {score + row[i], static_cast<std::int32_t>(beam), static_cast<core::TokenId>(i)});
       }
     }
   }

@@ -3,22 +3,18 @@
 
 #include <cstdint>
 
-#include "core/compiled_for.hpp"
+#include "core/lanes.hpp"
 
 namespace knnseq::index {
 
 namespace {
 
-constexpr int lanes = core::float_lanes;
-using Floats [[gnu::vector_size(lanes * sizeof(float))]] = float;
-using Ints [[gnu::vector_size(lanes * sizeof(std::int32_t))]] = std::int32_t;
-using Bytes [[gnu::vector_size(lanes)]] = std::uint8_t;
+using core::Floats;
+using core::Ints;
+using core::load;
 
-[[gnu::always_inline]] inline Floats load(const float* from) {
-  Floats value;
-  __builtin_memcpy(&value, from, sizeof(value));
-  return value;
-}
+constexpr int lanes = core::float_lanes;
+using Bytes [[gnu::vector_size(lanes)]] = std::uint8_t;
 
 /// Rounds towards zero. Values are in [0, 256).
 [[gnu::always_inline]] inline Bytes to_bytes(Floats values) {

@@ -2,6 +2,7 @@
 #include "model/layers/attention_kernel.hpp"
 
 #include "core/compiled_for.hpp"
+#include "model/layers/exponential.hpp"
 
 namespace knnseq::model {
 
@@ -14,46 +15,23 @@ static_assert(attention_column_tile % column_tile == 0);
 
 inline std::int64_t least(std::int64_t a, std::int64_t b) { return b < a ? b : a; }
 
-/// e^x for x ≤ 0, within 2 ulp (Cephes' polynomial); 0 below −87.
-inline float exponential(float x) {
-  constexpr float rounding = 12582912.0f;  // 1.5·2²³: adding it leaves an integer in the low bits
-  const float clamped = x < -87.0f ? -87.0f : x;
-  const float shifted = clamped * 1.44269504088896341f + rounding;
-  const float n = shifted - rounding;
-  const float r = (clamped - n * 0.693359375f) + n * 2.12194440e-4f;
-  float y = 1.9875691500e-4f;
-  y = y * r + 1.3981999507e-3f;
-  y = y * r + 8.3334519073e-3f;
-  y = y * r + 4.1665795894e-2f;
-  y = y * r + 1.6666665459e-1f;
-  y = y * r + 5.0000001201e-1f;
-  y = y * r * r + r + 1.0f;
-  const float power =
-      __builtin_bit_cast(float, (__builtin_bit_cast(std::uint32_t, shifted) + 127u) << 23);
-  return x < -87.0f ? 0.0f : y * power;
-}
-
 /// In place: exp((score − greatest)·scale) of the first `seen` scores, 0 behind them up to
 /// `padded`, a multiple of `lanes`. Returns their sum, added up in a fixed order.
 inline float exponentials(float* row, std::int64_t seen, std::int64_t padded, float scale) {
   for (std::int64_t j = seen; j < padded; ++j) row[j] = -__builtin_inff();
-  float lane[lanes];
-  for (std::int64_t l = 0; l < lanes; ++l) lane[l] = row[l];
+  Floats lane = load(row);
   for (std::int64_t j = lanes; j < padded; j += lanes) {
-    for (std::int64_t l = 0; l < lanes; ++l) lane[l] = row[j + l] > lane[l] ? row[j + l] : lane[l];
+    const Floats here = load(row + j);
+    lane = here > lane ? here : lane;
   }
-  float most = lane[0];
-  for (std::int64_t l = 1; l < lanes; ++l) most = lane[l] > most ? lane[l] : most;
-  for (std::int64_t l = 0; l < lanes; ++l) lane[l] = 0.0f;
+  const float most = largest_lane(lane);
+  Floats sums = {};
   for (std::int64_t j = 0; j < padded; j += lanes) {
-    for (std::int64_t l = 0; l < lanes; ++l) {
-      row[j + l] = exponential((row[j + l] - most) * scale);
-      lane[l] += row[j + l];
-    }
+    const Floats weights = exponential((load(row + j) - most) * scale);
+    store(weights, row + j);
+    sums += weights;
   }
-  float sum = 0.0f;
-  for (std::int64_t l = 0; l < lanes; ++l) sum += lane[l];
-  return sum;
+  return sum_of_lanes(sums);
 }
 
 /// scores[r·padded + l] = q_r·k_l for a tile; `keys` is transposed: [head_width, padded].
@@ -138,14 +116,6 @@ template <std::int64_t count>
 struct Vector {
   using Type [[gnu::vector_size(count * sizeof(float))]] = float;
 };
-using Floats = Vector<lanes>::Type;
-
-inline Floats load(const float* from) {
-  Floats value;
-  __builtin_memcpy(&value, from, sizeof(value));
-  return value;
-}
-
 /// The vector's sum: the upper half is added to the lower one until one number is left.
 template <std::int64_t count>
 [[gnu::always_inline]] inline float sum_of(typename Vector<count>::Type vector) {

@@ -1,8 +1,31 @@
 #include "model/transformer/decoder.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include "model/layers/log_softmax_kernel.hpp"
 
 namespace knnseq::model {
+
+namespace {
+
+/// In place; [rows, V] fp32 in the host's memory, contiguous. One pass over memory, where
+/// at::log_softmax() makes another tensor.
+void log_softmax_of_rows(at::Tensor& logits) {
+  static const LogSoftmaxKernel kernel = core::kernels_of_this_cpu([]<core::InstructionSet set>() {
+                                           return log_softmax_kernel<set>();
+                                         }).front();
+  constexpr std::int64_t rows_together = 16;  // that are worth a thread
+  const std::int64_t columns = logits.size(1);
+  auto* const first = logits.mutable_data_ptr<float>();
+  at::parallel_for(0, logits.size(0), rows_together, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      kernel.log_softmax(first + row * columns, columns);
+    }
+  });
+}
+
+}  // namespace
 
 std::vector<at::Tensor> Decoder::cross_keys_values(const at::Tensor& states) const {
   std::vector<at::Tensor> made;
@@ -51,7 +74,11 @@ DecoderOutput Decoder::forward(at::Tensor x, const DecoderContext& context,
 }
 
 at::Tensor Decoder::log_probs(const at::Tensor& hidden) const {
-  return at::log_softmax(output.forward(hidden).to(at::kFloat), -1);
+  at::Tensor logits = output.forward(hidden).to(at::kFloat);
+  if (!logits.is_cpu()) return at::log_softmax(logits, -1);
+  logits = logits.contiguous();
+  log_softmax_of_rows(logits);
+  return logits;
 }
 
 }  // namespace knnseq::model

@@ -26,4 +26,7 @@ TEST_CASE("The smallest of many items are those that sorting puts first") {
     REQUIRE(smallest.limit() == (all.size() < capacity ? limit : all.back()));
   }
   REQUIRE(smallest.take_sorted() == all);
+  REQUIRE(smallest.limit() == limit);
+  smallest.offer(limit - 1);
+  REQUIRE(smallest.take_sorted() == std::vector{limit - 1});
 }

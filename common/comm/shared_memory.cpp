@@ -11,6 +11,8 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "core/huge_pages.hpp"
+#include "core/types.hpp"
 
 namespace knnseq::comm {
 
@@ -35,7 +37,7 @@ struct FileDescriptor {
 }  // namespace
 
 std::shared_ptr<std::byte> make_shared_memory(Communicator& sharers, std::size_t bytes) {
-  const std::size_t size = std::max<std::size_t>(bytes, 1);  // nothing cannot be mapped
+  const std::size_t size = core::whole_huge_pages(std::max<std::size_t>(bytes, 1));
   FileDescriptor file;
   std::string path;
   on_root(sharers, [&] {
@@ -46,14 +48,20 @@ std::shared_ptr<std::byte> make_shared_memory(Communicator& sharers, std::size_t
     path = fmt::format("/proc/{}/fd/{}", ::getpid(), file.number);
   });
   path = sharers.broadcast_string(path);
-  void* memory = MAP_FAILED;
+  std::byte* memory = nullptr;
   agree(sharers, [&] {  // also keeps root's file open until all have it
     if (!sharers.is_root()) file.number = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
     if (file.number < 0) throw core::SystemError("open", path, errno);
-    memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.number, 0);
-    if (memory == MAP_FAILED) fail("mmap", size);
+    memory = core::map_at_huge_page(size, file.number);
+    if (memory == nullptr) fail("mmap", size);
   });
-  return {static_cast<std::byte*>(memory), [size](std::byte* p) { ::munmap(p, size); }};
+  // By all ranks together, each its part. Of what is smaller a page has no use.
+  const core::Range part = core::even_part(static_cast<std::int64_t>(bytes / core::huge_page_bytes),
+                                           sharers.rank(), sharers.size());
+  core::collapse_to_huge_pages(
+      memory + static_cast<std::size_t>(part.begin) * core::huge_page_bytes,
+      static_cast<std::size_t>(part.size()) * core::huge_page_bytes);
+  return {memory, [size](std::byte* p) { ::munmap(p, size); }};
 }
 
 bool can_share_memory(Communicator& sharers) {

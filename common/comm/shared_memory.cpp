@@ -55,7 +55,7 @@ std::shared_ptr<std::byte> make_shared_memory(Communicator& sharers, std::size_t
     memory = core::map_at_huge_page(size, file.number);
     if (memory == nullptr) fail("mmap", size);
   });
-  // By all ranks together, each its part. Of what is smaller a page has no use.
+  // By all ranks together, each its part. The end that fills no huge page stays as it is.
   const core::Range part = core::even_part(static_cast<std::int64_t>(bytes / core::huge_page_bytes),
                                            sharers.rank(), sharers.size());
   core::collapse_to_huge_pages(

@@ -116,6 +116,7 @@ template <std::int64_t count>
 struct Vector {
   using Type [[gnu::vector_size(count * sizeof(float))]] = float;
 };
+
 /// The vector's sum: the upper half is added to the lower one until one number is left.
 template <std::int64_t count>
 [[gnu::always_inline]] inline float sum_of(typename Vector<count>::Type vector) {

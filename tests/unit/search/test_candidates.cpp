@@ -9,6 +9,7 @@
 #include "core/random.hpp"
 #include "core/views.hpp"
 #include "search/candidates.hpp"
+#include "search/candidates_kernel.hpp"
 
 namespace knnseq::search {
 
@@ -86,6 +87,34 @@ TEST_CASE("the best candidates are those of a full sort", "[search]") {
     for (const auto select : {best_continuations_cpu, best_continuations_torch}) {
       check(select, tensor, scores, beams, {expected}, count);
       check(select, at::cat({tensor, tensor}), twice(scores), beams, {expected, expected}, count);
+    }
+  }
+}
+
+TEST_CASE("candidates kernels find the groups that hold a value above the limit", "[search]") {
+  const auto kernels = core::kernels_of_this_cpu(
+      []<core::InstructionSet set>() { return candidates_kernel<set>(); });
+  core::Random random(9);
+  for (const CandidatesKernel& kernel : kernels) {
+    INFO(core::to_string(kernel.set));
+    for (const std::int64_t count : {1, 63, 64, 65, 128, 200, 1000}) {
+      std::vector<float> values(count, -5.0f);
+      for (int above = 0; above < 3; ++above) values[random.below(count)] = 1.0f;
+      values[random.below(count)] = NAN;
+      values[random.below(count)] = -INFINITY;
+      std::vector<std::int64_t> expected, found;
+      for (std::int64_t begin = 0; begin < count; begin += candidates_together) {
+        const auto end = std::min(begin + candidates_together, count);
+        const auto is_above = [](float value) { return value - 2.0f > -2.0f; };
+        if (std::any_of(values.begin() + begin, values.begin() + end, is_above)) {
+          expected.push_back(begin);
+        }
+      }
+      const auto next = [&](std::int64_t begin) {
+        return kernel.next_above(values.data(), begin, count, -2.0f, -2.0f);
+      };
+      for (auto at = next(0); at < count; at = next(at + candidates_together)) found.push_back(at);
+      CHECK(found == expected);
     }
   }
 }

@@ -9,8 +9,8 @@ namespace knnseq::model {
 
 namespace {
 
-/// In place; [rows, V] fp32 in the host's memory, contiguous. One pass over memory, where
-/// at::log_softmax() makes another tensor.
+/// In place; logits [rows, V] fp32 in the host's memory, contiguous. A row is in the cache while it
+/// is worked on; at::log_softmax() would write to another tensor as large.
 void log_softmax_of_rows(at::Tensor& logits) {
   static const LogSoftmaxKernel kernel = core::kernels_of_this_cpu([]<core::InstructionSet set>() {
                                            return log_softmax_kernel<set>();

@@ -10,7 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
 packages=(
   g++ cmake ninja-build ccache pkg-config python3 python3-pip python3-numpy
-  libopenmpi-dev openmpi-bin libhdf5-openmpi-dev hdf5-tools
+  libopenmpi-dev openmpi-bin libhdf5-openmpi-dev hdf5-tools libgoogle-perftools-dev
   libfaiss-dev libopenblas0-openmp libopenblas-openmp-dev  # without this flavour faiss is 50 times slower
   libyaml-cpp-dev libfmt-dev nlohmann-json3-dev libxxhash-dev libsentencepiece-dev
   libprotobuf-dev  # Debian 13's sentencepiece.pc asks for it

@@ -16,8 +16,8 @@
 
 #include "comm/agreement.hpp"
 #include "comm/mpi_environment.hpp"
+#include "core/allocator.hpp"
 #include "core/error.hpp"
-#include "core/keep_freed_memory.hpp"
 #include "core/own_files.hpp"
 #include "gpu/placement.hpp"
 #include "obs/host_name.hpp"

@@ -35,6 +35,7 @@ void print_libraries(const LibraryFacts& facts) {
   line("BLAS", fmt::format("{} (sgemm of {})", facts.blas, facts.blas_file));
   line("faiss", fmt::format("{}, compiled for: {}{}", facts.index.faiss_version,
                             facts.index.faiss_options, facts.index.faiss_gpu ? ", GPUs" : ""));
+  line("allocator", facts.allocator);
 }
 
 std::string device_text(const RankFacts& rank) {

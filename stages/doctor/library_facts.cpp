@@ -5,6 +5,7 @@
 #include <ATen/Version.h>
 #include <dlfcn.h>
 
+#include "core/allocator.hpp"
 #include "gpu/collectives.hpp"
 #include "gpu/device.hpp"
 
@@ -43,6 +44,7 @@ LibraryFacts library_facts() {
   facts.libtorch = build_setting(settings, "TORCH_VERSION");
   facts.blas = build_setting(settings, "BLAS_INFO");
   facts.blas_file = library_of_sgemm();
+  facts.allocator = core::describe_allocator();
   return facts;
 }
 

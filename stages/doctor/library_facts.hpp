@@ -20,6 +20,7 @@ struct LibraryFacts {
   std::string libtorch = {};   ///< version
   std::string blas = {};       ///< that libtorch was built with, as "mkl"
   std::string blas_file = {};  ///< the library that serves matrix products of the whole program
+  std::string allocator = {};  ///< with its version
 };
 
 /// Of this rank. Throws core::SystemError.

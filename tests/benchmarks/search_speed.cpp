@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "core/allocator.hpp"
 #include "core/files.hpp"
-#include "core/keep_freed_memory.hpp"
 #include "index/quantize/vector_quantizer.hpp"
 #include "index/search/local_index.hpp"
 

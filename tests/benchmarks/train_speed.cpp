@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 
 #include "comm/mpi_environment.hpp"
+#include "core/allocator.hpp"
 #include "core/error.hpp"
-#include "core/keep_freed_memory.hpp"
 #include "gpu/torch_device.hpp"
 #include "index/faiss_io/index_builder.hpp"
 #include "index/quantize/vector_quantizer.hpp"

@@ -18,7 +18,7 @@ class Doctor(pipeline.PipelineTest):
         before = sorted(self.folder.rglob("*"))
         for ranks in 1, 3:
             text = self.run_doctor(ranks=ranks).stdout
-            for name in "knnseq", "MPI", "HDF5", "libtorch", "BLAS", "faiss":
+            for name in "knnseq", "MPI", "HDF5", "libtorch", "BLAS", "faiss", "allocator":
                 self.assertEqual(len([line for line in text.splitlines() if line.startswith(name)]), 1, text)
             self.assertIn("with MPI-IO", text)
             self.assertIn("threads: ", text)

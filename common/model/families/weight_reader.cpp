@@ -5,8 +5,8 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <malloc.h>
 
+#include "core/allocator.hpp"
 #include "core/error.hpp"
 
 namespace knnseq::model {
@@ -100,7 +100,7 @@ Linear WeightReader::joined(const std::vector<std::string>& prefixes, std::int64
               target_.kernel);
   weights.clear();
   for (const auto& prefix : prefixes) files_.release(prefix + ".weight");
-  ::malloc_trim(0);  // glibc would keep what was freed, and the peak would grow with every layer
+  core::release_freed_memory();  // the peak would grow with every layer
   return made;
 }
 

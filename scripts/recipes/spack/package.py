@@ -27,7 +27,7 @@ class Knnseq(CMakePackage):  # noqa: F405
     depends_on("lapack")  # noqa: F405
     depends_on("py-torch@2.11:~cuda", type=("build", "link", "run"))  # noqa: F405
     for name in ("yaml-cpp@0.7:", "fmt@9:", "nlohmann-json@3.11:", "xxhash@0.8:", "sentencepiece@0.1.97:",
-                 "cpp-httplib@0.11:+ssl", "zlib-api", "bzip2", "xz", "zstd"):
+                 "cpp-httplib@0.11:+ssl", "gperftools@2.10:", "zlib-api", "bzip2", "xz", "zstd"):
         depends_on(name)  # noqa: F405
 
     def cmake_args(self):

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
+#include "index/core/kth_smallest.hpp"
 #include "index/core/marks.hpp"
 #include "index/core/parallel.hpp"
 #include "index/core/plain_distance.hpp"
@@ -29,6 +30,12 @@ struct Candidate {
 /// Centroids whose scores are made together: they stay in the second-level cache.
 constexpr std::int64_t probe_tile = 1024;
 
+/// Lists that may be among a query's nearest, ascending, and their scores.
+struct LowScores {
+  std::vector<float> scores;
+  std::vector<std::int32_t> lists;
+};
+
 /// Some queries' nearest lists: how they are looked for, and one thread's memory for that.
 class ProbePanel {
  public:
@@ -43,16 +50,19 @@ class ProbePanel {
     minima_.resize(2 * count_ * most);
     marks_.resize(tile * most);
     limits_.resize(most);
-    candidates_.resize(most);
+    low_.resize(most);
   }
 
-  /// The candidates of queries [numbers], in no order: those with the lowest scores.
-  std::span<std::vector<Candidate>> find(const RowPointers& queries,
-                                         std::span<const std::int32_t> numbers) {
+  /// Of queries [numbers] the lists with the `count` lowest scores, or some more.
+  std::span<const LowScores> find(const RowPointers& queries,
+                                  std::span<const std::int32_t> numbers) {
     const auto filled = std::ssize(numbers);
     const std::int64_t rows = kernel_.score_panel_rows(filled);
     transpose_rows(queries, numbers, {rows, centroids_.d}, columns_.data());
-    for (auto& of_row : candidates_) of_row.clear();
+    for (LowScores& low : low_) {
+      low.scores.clear();
+      low.lists.clear();
+    }
     ScorePanel panel{.columns = columns_.data(),
                      .rows = rows,
                      .d = centroids_.d,
@@ -66,16 +76,17 @@ class ProbePanel {
       panel.norms = centroids_.norms + first;
       panel.count = std::min(probe_tile, total_ - first);
       kernel_.score(panel);
-      choose_limits(panel, filled);
+      if (first == 0) choose_limits(panel, filled);
       kernel_.mark(panel);
       take(panel, first);
     }
-    return std::span(candidates_).first(filled);
+    for (std::int64_t row = 0; row < filled; ++row) trim(static_cast<std::size_t>(row));
+    return std::span(low_).first(filled);
   }
 
  private:
-  /// At least the count-th lowest score of the tile: that of the lowest of each of some groups, of
-  /// which there are more than scores are wanted.
+  /// At least the count-th lowest score of the first tile: that of the lowest of each of some
+  /// groups, of which there are more than scores are wanted.
   void choose_limits(const ScorePanel& panel, std::int64_t filled) {
     std::vector<float> minima(panel.groups);
     for (std::int64_t row = 0; row < panel.rows; ++row) {
@@ -83,11 +94,10 @@ class ProbePanel {
       limit = row < filled ? std::numeric_limits<float>::infinity()
                            : -std::numeric_limits<float>::infinity();
       if (row >= filled || panel.count <= panel.groups) continue;
-      for (std::int64_t g = 0; g < panel.groups; ++g)
+      for (std::int64_t g = 0; g < panel.groups; ++g) {
         minima[g] = panel.minima[g * panel.rows + row];
-      const auto last = minima.begin() + count_ - 1;
-      std::nth_element(minima.begin(), last, minima.end());
-      limit = *last;
+      }
+      limit = kth_smallest_at_most(minima, count_);
     }
   }
 
@@ -95,26 +105,40 @@ class ProbePanel {
     const auto rows = static_cast<std::size_t>(panel.rows);
     visit_marked(panel.marks, static_cast<std::size_t>(panel.count) * rows, [&](std::size_t place) {
       const auto list = static_cast<std::int32_t>(first + static_cast<std::int64_t>(place / rows));
-      candidates_[place % rows].push_back({panel.scores[place], list});
+      LowScores& low = low_[place % rows];
+      low.scores.push_back(panel.scores[place]);
+      low.lists.push_back(list);
     });
-    const auto count = static_cast<std::size_t>(count_);
-    for (auto& of_row : candidates_) {
-      if (of_row.size() <= count) continue;
-      std::nth_element(of_row.begin(), of_row.begin() + count_, of_row.end());
-      of_row.resize(count);
+    for (std::size_t row = 0; row < rows; ++row) {
+      if (std::ssize(low_[row].scores) >= 2 * count_) trim(row);
     }
+  }
+
+  /// Leaves the `count` lowest, or some more.
+  void trim(std::size_t row) {
+    auto& [scores, lists] = low_[row];
+    const float limit = kth_smallest_at_most(scores, count_);
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      scores[kept] = scores[i];
+      lists[kept] = lists[i];
+      kept += scores[i] <= limit ? 1 : 0;
+    }
+    scores.resize(kept);
+    lists.resize(kept);
+    limits_[row] = limit;
   }
 
   const NearestKernel& kernel_;
   ScoredCentroids centroids_;
   std::int64_t count_;
-  std::int64_t total_ = 0;                          ///< of centroids
-  std::vector<float> columns_;                      ///< [d, rows]
-  std::vector<float> scores_;                       ///< [tile, rows]
-  std::vector<float> minima_;                       ///< [groups, rows]
-  std::vector<std::uint8_t> marks_;                 ///< [tile, rows]
-  std::vector<float> limits_;                       ///< [rows]
-  std::vector<std::vector<Candidate>> candidates_;  ///< [rows]
+  std::int64_t total_ = 0;           ///< of centroids
+  std::vector<float> columns_;       ///< [d, rows]
+  std::vector<float> scores_;        ///< [tile, rows]
+  std::vector<float> minima_;        ///< [groups, rows]
+  std::vector<std::uint8_t> marks_;  ///< [tile, rows]
+  std::vector<float> limits_;        ///< [rows]: no higher score is needed
+  std::vector<LowScores> low_;       ///< [rows]
 };
 
 }  // namespace
@@ -136,12 +160,13 @@ Probes probe_lists_cpu(const CentroidScan& scan, const at::Tensor& queries, std:
   const float* centroids = scan.centroids().const_data_ptr<float>();
   const auto probe = [&](ProbePanel& panel, core::Range range) {
     const auto of_range = std::span(numbers).subspan(range.begin, range.size());
-    auto found = panel.find(rows, of_range);
+    const auto found = panel.find(rows, of_range);
+    std::vector<Candidate> candidates;
     for (std::int64_t i = 0; i < range.size(); ++i) {
-      auto& candidates = found[i];
       const std::int64_t row = range.begin + i;
-      for (Candidate& candidate : candidates) {
-        candidate.distance = plain_distance(metric, rows[row], centroids + candidate.list * d, d);
+      candidates.clear();
+      for (const std::int32_t list : found[i].lists) {
+        candidates.push_back({plain_distance(metric, rows[row], centroids + list * d, d), list});
       }
       std::sort(candidates.begin(), candidates.end());
       for (std::int64_t j = 0; j < width; ++j) {

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "index/core/kth_smallest.hpp"
 #include "index/core/marks.hpp"
-#include "index/search/kth_smallest.hpp"
 
 namespace knnseq::index {
 

@@ -4,9 +4,9 @@
 
 #include "core/error.hpp"
 #include "index/core/certain_top_k.hpp"
+#include "index/core/kth_smallest.hpp"
 #include "index/core/marks.hpp"
 #include "index/core/parallel.hpp"
-#include "index/search/kth_smallest.hpp"
 #include "index/search/subset_scan.hpp"
 #include "index/simd/scan_kernel.hpp"
 

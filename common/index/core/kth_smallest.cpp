@@ -1,4 +1,4 @@
-#include "index/search/kth_smallest.hpp"
+#include "index/core/kth_smallest.hpp"
 
 #include <algorithm>
 #include <array>
@@ -10,7 +10,6 @@ namespace knnseq::index {
 namespace {
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
-constexpr std::size_t buckets = 1024;
 
 struct Extent {
   float low = infinity;    ///< of all numbers
@@ -35,9 +34,9 @@ Extent extent_of(std::span<const float> values) {
   return {std::ranges::min(low), std::ranges::max(high)};
 }
 
-}  // namespace
-
-float kth_smallest_at_most(std::span<const float> values, std::int64_t k) {
+/// kth_smallest_at_most() with so many parts of the numbers' range.
+template <std::size_t buckets>
+float kth_smallest_by(std::span<const float> values, std::int64_t k) {
   const auto [low, high] = extent_of(values);
   const float width = high - low;
   float per_value = static_cast<float>(buckets - 1) / width;
@@ -64,9 +63,16 @@ float kth_smallest_at_most(std::span<const float> values, std::int64_t k) {
   return infinity;
 }
 
+}  // namespace
+
+float kth_smallest_at_most(std::span<const float> values, std::int64_t k) {
+  constexpr std::size_t few = 256;
+  return values.size() < few ? kth_smallest_by<128>(values, k) : kth_smallest_by<1024>(values, k);
+}
+
 float kth_smallest_at_most(std::span<const float> scores, std::span<const float> minima,
                            std::int64_t k) {
-  const bool enough = 2 * std::ssize(minima) >= 3 * k;
+  const bool enough = std::ssize(minima) >= 4 * k;
   return kth_smallest_at_most(enough ? minima : scores, k);
 }
 

@@ -10,8 +10,8 @@
 namespace knnseq::index {
 
 /// A number that is not below the k-th smallest of the finite `values`, and above it by at most
-/// some thousandths of their range; infinity if there are fewer than k. Uses one histogram, not a
-/// selection.
+/// some thousandths of their range, or a hundredth if they are few; infinity if there are fewer
+/// than k. Uses one histogram, not a selection.
 float kth_smallest_at_most(std::span<const float> values, std::int64_t k);
 
 /// The same by the minima of groups of scores, if there are enough: k groups have k scores that are

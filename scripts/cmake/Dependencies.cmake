@@ -26,7 +26,7 @@ if(KNNSEQ_TCMALLOC AND NOT KNNSEQ_SANITIZE)
   pkg_check_modules(tcmalloc IMPORTED_TARGET libtcmalloc_minimal)
   if(NOT tcmalloc_FOUND)
     message(FATAL_ERROR "gperftools was not found (libtcmalloc_minimal.pc). Install libgoogle-perftools-dev, or "
-                        "do without by -DKNNSEQ_TCMALLOC=OFF: decoding takes 3 to 5 % longer.")
+                        "do without by -DKNNSEQ_TCMALLOC=OFF: decoding takes 2 to 5 % longer.")
   endif()
   target_link_options(knnseq_allocator INTERFACE
     "SHELL:-Wl,--push-state,--no-as-needed ${tcmalloc_LINK_LIBRARIES} -Wl,--pop-state")

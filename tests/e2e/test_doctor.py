@@ -22,6 +22,7 @@ class Doctor(pipeline.PipelineTest):
                 self.assertEqual(len([line for line in text.splitlines() if line.startswith(name)]), 1, text)
             self.assertIn("with MPI-IO", text)
             self.assertIn("threads: ", text)
+            self.assertRegex(text, r"(?m)^allocator  (tcmalloc \d+\.\d+|the C library's)$")
             rows = [line for line in text.splitlines() if line.startswith("|")][2:]
             self.assertEqual([int(row.split("|")[1]) for row in rows], list(range(ranks)))
         self.assertEqual(sorted(self.folder.rglob("*")), before)  # it leaves nothing behind

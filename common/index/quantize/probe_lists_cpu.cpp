@@ -77,6 +77,7 @@ class ProbePanel {
       panel.count = std::min(probe_tile, total_ - first);
       kernel_.score(panel);
       if (first == 0) choose_limits(panel, filled);
+      panel.minima = nullptr;  // later tiles have the limits already
       kernel_.mark(panel);
       take(panel, first);
     }

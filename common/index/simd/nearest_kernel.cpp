@@ -82,11 +82,15 @@ struct PanelScan {
     multiply<centroids>(panel.columns, panel.d, from, products);
     for (int c = 0; c < centroids; ++c) {
       float* scores = panel.scores + (j + c) * rows;
-      float* minima = panel.minima + (j + c) % panel.groups * rows;
       for (int g = 0; g < groups; ++g) {
         Floats score = panel.norms[j + c] - 2 * products[c][g];
         score = score == score ? score : Floats{} + __builtin_inff();
         __builtin_memcpy(scores + g * lanes, &score, sizeof(score));
+      }
+      if (panel.minima == nullptr) continue;
+      float* minima = panel.minima + (j + c) % panel.groups * rows;
+      for (int g = 0; g < groups; ++g) {
+        const Floats score = load(scores + g * lanes);
         Floats least = load(minima + g * lanes);
         least = score < least ? score : least;
         __builtin_memcpy(minima + g * lanes, &least, sizeof(least));
@@ -95,8 +99,10 @@ struct PanelScan {
   }
 
   static void score(const ScorePanel& panel) {
-    for (std::int64_t i = 0; i < panel.groups * lanes * groups; ++i) {
-      panel.minima[i] = __builtin_inff();
+    if (panel.minima != nullptr) {
+      for (std::int64_t i = 0; i < panel.groups * lanes * groups; ++i) {
+        panel.minima[i] = __builtin_inff();
+      }
     }
     std::int64_t j = 0;
     for (; j + width <= panel.count; j += width) score_some<width>(panel, j);

@@ -30,8 +30,8 @@ struct ScorePanel {
   const float* norms = nullptr;      ///< [count]
   std::int64_t count = 0;
   std::int64_t groups = 0;
-  float* scores = nullptr;        ///< out: [count, rows]; infinity for what is not a number
-  float* minima = nullptr;        ///< out: [groups, rows]: of the centroids c, c + groups, …
+  float* scores = nullptr;  ///< out: [count, rows]; infinity for what is not a number
+  float* minima = nullptr;  ///< out: [groups, rows]: of the centroids c, c + groups, …; or none
   const float* limits = nullptr;  ///< [rows], of mark()
   std::uint8_t* marks =
       nullptr;  ///< out: [count, rows], not 0 where a score is not above the limit
